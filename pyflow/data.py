@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Datasets of images: the embedded `digits`, MNIST from a folder, and a user's own .npz file.
+
+All of them become float32 images [N, C, H, W] in [0, 1] and int64 labels, so that everything after this
+module sees one form. Bad files are one VolleyError each, naming the file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pyflow.errors import VolleyError
+
+DIGITS_SEED = 0  # of the stratified split; part of the definition of `digits`
+DIGITS_TEST = 360
+MNIST_FILES = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+IDX_UBYTE = 0x08
+NPZ_ARRAYS = "x_train, y_train, x_test, y_test (or x, y)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """name: as the user gave it. x_train, x_test: float32 [N, C, H, W] in [0, 1]. y_train, y_test: int64 [N].
+
+    A file with only x, y has no training images: x_train is then empty ([0, C, H, W]).
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+    def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+            if x.ndim != 4:
+                raise VolleyError(f"{self.name}: x_{part} has shape {x.shape}; needs [N, C, H, W]")
+            if y.shape != (len(x),):
+                raise VolleyError(f"{self.name}: y_{part} has shape {y.shape} for {len(x)} images; needs ({len(x)},)")
+        if not len(self.x_test):
+            raise VolleyError(f"{self.name}: x_test is empty; give at least one test image")
+        if self.x_train.shape[1:] != self.x_test.shape[1:]:
+            raise VolleyError(
+                f"{self.name}: x_train images are {self.x_train.shape[1:]}, x_test {self.x_test.shape[1:]}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        c, h, w = self.x_test.shape[1:]
+        return (c, h, w)
+
+    @property
+    def classes(self) -> int:
+        """Largest label + 1."""
+        return int(max(self.y_test.max(), self.y_train.max(initial=0))) + 1
+
+    @property
+    def calibration(self) -> np.ndarray:
+        """Images to calibrate with: up to 1,024 of the training images, else of the test images."""
+        return (self.x_train if len(self.x_train) else self.x_test)[:1024]
+
+
+def load(
+    data: str, data_dir: str | os.PathLike[str] | None = None, input_shape: tuple[int, int, int] | None = None
+) -> Dataset:
+    """Load a dataset: `digits`, `mnist` (needs data_dir) or the path of an .npz file.
+
+    input_shape: (C, H, W) of the network; MNIST images smaller than it are centred in zeros.
+    Raises VolleyError if it is unknown, missing, corrupt, out of range or does not fit input_shape.
+    """
+    if data == "digits":
+        found = _digits()
+    elif data == "mnist":
+        if data_dir is None:
+            raise VolleyError("data 'mnist': needs DATA_DIR (--data-dir), the folder that holds the four idx files")
+        found = _mnist(Path(data_dir))
+    elif str(data).endswith(".npz"):
+        found = _npz(Path(data))
+    else:
+        raise VolleyError(f"data {data!r} is unknown; use digits, mnist (with DATA_DIR) or the path of an .npz file")
+    return found if input_shape is None else fit(found, input_shape)
+
+
+def fit(data: Dataset, input_shape: tuple[int, int, int]) -> Dataset:
+    """The dataset in the network's (C, H, W). Only MNIST is padded (centred, zeros); anything else must match."""
+    (c, h, w), (nc, nh, nw) = data.shape, input_shape
+    if (c, h, w) == (nc, nh, nw):
+        return data
+    if data.name != "mnist" or nc != c or nh < h or nw < w:
+        raise VolleyError(f"data {data.name!r}: images are {c}x{h}x{w}, the network takes {nc}x{nh}x{nw}")
+    top, left = (nh - h) // 2, (nw - w) // 2
+    pad = ((0, 0), (0, 0), (top, nh - h - top), (left, nw - w - left))
+    return replace(data, x_train=np.pad(data.x_train, pad), x_test=np.pad(data.x_test, pad))
+
+
+def stratified_split(y: np.ndarray, test: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(train, test) indices, sorted; every class keeps its share (largest remainders). y: int [N]."""
+    classes, counts = np.unique(y, return_counts=True)
+    ideal = counts * test / len(y)
+    take = np.floor(ideal).astype(int)
+    for i in np.argsort(take - ideal, kind="stable")[: test - take.sum()]:
+        take[i] += 1
+    rng = np.random.default_rng(seed)
+    chosen = np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n] for c, n in zip(classes, take, strict=True)])
+    mask = np.zeros(len(y), bool)
+    mask[chosen] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _digits() -> Dataset:
+    """scikit-learn's 1,797 real handwritten digits, 8 x 8, 17 grey levels; split 1,437 / 360."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise VolleyError("data 'digits': scikit-learn is not installed; pip install scikit-learn") from None
+    bunch = load_digits()
+    x = (bunch.images / 16.0).astype(np.float32)[:, None]
+    y = bunch.target.astype(np.int64)
+    train, test = stratified_split(y, DIGITS_TEST, DIGITS_SEED)
+    return Dataset("digits", x[train], y[train], x[test], y[test])
+
+
+# ------------------------------------------------------------------ MNIST
+def _mnist(folder: Path) -> Dataset:
+    if not folder.is_dir():
+        raise VolleyError(f"{folder}: no such folder; DATA_DIR must hold {', '.join(MNIST_FILES.values())} (or .gz)")
+    arrays = {}
+    for key, name in MNIST_FILES.items():
+        path = _find(folder, name)
+        array = read_idx(path)
+        want = 3 if key[0] == "x" else 1
+        if array.ndim != want:
+            raise VolleyError(f"{path}: holds a {array.ndim}-dimensional array, needs {want}")
+        if want == 3 and array.shape[1:] != (28, 28):
+            raise VolleyError(f"{path}: images are {array.shape[1]}x{array.shape[2]}, MNIST has 28x28")
+        if not len(array):
+            raise VolleyError(f"{path}: is empty; download it again")
+        if want == 1 and array.max() > 9:
+            raise VolleyError(f"{path}: label {array.max()} is outside 0..9")
+        arrays[key] = array
+    for part in ("train", "test"):
+        images, labels = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
+        if images != labels:
+            raise VolleyError(f"{folder}: {images} {part} images but {labels} {part} labels; download them again")
+    x = {k: (v.astype(np.float32) / 255)[:, None] for k, v in arrays.items() if k[0] == "x"}
+    y = {k: v.astype(np.int64) for k, v in arrays.items() if k[0] == "y"}
+    return Dataset("mnist", x["x_train"], y["y_train"], x["x_test"], y["y_test"])
+
+
+def _find(folder: Path, name: str) -> Path:
+    for place in (folder, folder / "MNIST" / "raw", folder / "raw"):
+        for file in (name, f"{name}.gz", name.replace("-idx", ".idx"), name.replace("-idx", ".idx") + ".gz"):
+            if (place / file).is_file():
+                return place / file
+    raise VolleyError(f"{folder}: has no {name} nor {name}.gz (nor in MNIST/raw); give the folder of the MNIST files")
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """One idx file of unsigned bytes (plain or .gz) as a uint8 array. Format: yann.lecun.com/exdb/mnist."""
+    try:
+        raw = path.read_bytes()
+        if raw[:2] == b"\x1f\x8b":
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as e:
+        raise VolleyError(f"{path}: cannot be read ({e}); download it again") from None
+    if len(raw) < 4 or raw[0] or raw[1]:
+        raise VolleyError(
+            f"{path}: not an idx file (starts with {raw[:4].hex() or 'nothing'}, needs 0000); download it again"
+        )
+    if raw[2] != IDX_UBYTE or not 1 <= raw[3] <= 4:
+        raise VolleyError(f"{path}: idx magic {raw[:4].hex()} is not unsigned bytes (000008xx); download it again")
+    head = 4 + 4 * raw[3]
+    if len(raw) < head:
+        raise VolleyError(f"{path}: truncated in its header ({len(raw)} bytes); download it again")
+    shape = struct.unpack(f">{raw[3]}I", raw[4:head])
+    need = head + math.prod(shape)
+    if len(raw) != need:
+        raise VolleyError(f"{path}: has {len(raw)} bytes, its header promises {need}; download it again")
+    return np.frombuffer(raw, np.uint8, offset=head).reshape(shape)
+
+
+# ------------------------------------------------------------------ .npz
+def _npz(path: Path) -> Dataset:
+    try:
+        with np.load(path, allow_pickle=False) as z:
+            keys = set(z.files)
+            if {"x_train", "y_train", "x_test", "y_test"} <= keys:
+                names = {"x_train": "x_train", "y_train": "y_train", "x_test": "x_test", "y_test": "y_test"}
+            elif {"x", "y"} <= keys:
+                names = {"x_test": "x", "y_test": "y"}
+            else:
+                raise VolleyError(f"{path}: holds {', '.join(sorted(keys)) or 'nothing'}; needs arrays {NPZ_ARRAYS}")
+            raw = {part: z[name] for part, name in names.items()}
+    except FileNotFoundError:
+        raise VolleyError(f"{path}: no such file; give an .npz with arrays {NPZ_ARRAYS}") from None
+    except VolleyError:
+        raise
+    except ValueError as e:
+        if "pickle" in str(e):
+            raise VolleyError(f"{path}: holds pickled objects, which are never loaded; save plain arrays") from None
+        raise VolleyError(f"{path}: not a readable .npz file ({e})") from None
+    except (zipfile.BadZipFile, OSError, EOFError, KeyError, zlib.error, AttributeError) as e:
+        raise VolleyError(f"{path}: not a readable .npz file ({e}); save it again with numpy.savez") from None
+    out = {
+        k: _images(v, f"{path}: {names[k]}") if k[0] == "x" else _labels(v, f"{path}: {names[k]}")
+        for k, v in raw.items()
+    }
+    for part in ("train", "test"):
+        if f"x_{part}" in out and len(out[f"x_{part}"]) != len(out[f"y_{part}"]):
+            raise VolleyError(
+                f"{path}: {names[f'x_{part}']} has {len(out[f'x_{part}'])} images, "
+                f"{names[f'y_{part}']} {len(out[f'y_{part}'])} labels"
+            )
+    out.setdefault("x_train", out["x_test"][:0])
+    out.setdefault("y_train", out["y_test"][:0])
+    return Dataset(path.name, out["x_train"], out["y_train"], out["x_test"], out["y_test"])
+
+
+def _images(x: np.ndarray, what: str) -> np.ndarray:
+    """uint8 or float in [0, 1]; NHW becomes N1HW."""
+    if x.ndim == 3:
+        x = x[:, None]
+    if x.ndim != 4 or min(x.shape[1:]) < 1:
+        raise VolleyError(f"{what}: shape {x.shape} is not images; needs [N, C, H, W] or [N, H, W]")
+    if not len(x):
+        raise VolleyError(f"{what}: is empty; give at least one image")
+    if x.dtype == np.uint8:
+        return x.astype(np.float32) / np.float32(255)
+    if not np.issubdtype(x.dtype, np.floating):
+        raise VolleyError(f"{what}: dtype {x.dtype} is neither uint8 nor float in [0, 1]")
+    if np.isnan(x).any():
+        raise VolleyError(f"{what}: holds NaN (image {int(np.argwhere(np.isnan(x))[0][0])}); give values in [0, 1]")
+    if x.min() < 0 or x.max() > 1:
+        raise VolleyError(
+            f"{what}: values {x.min():g}..{x.max():g} are outside 0..1; scale them, normalise in the model"
+        )
+    return x.astype(np.float32)
+
+
+def _labels(y: np.ndarray, what: str) -> np.ndarray:
+    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+        raise VolleyError(f"{what}: {y.dtype} of shape {y.shape} is not labels; needs integers [N]")
+    if len(y) and int(y.min()) < 0:
+        raise VolleyError(f"{what}: label {int(y.min())} is negative; labels count from 0")
+    return y.astype(np.int64)

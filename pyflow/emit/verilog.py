@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The structural network: instances, parameters and wires, never logic."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+from pyflow.emit.memory import memory_text
+from pyflow.planning.netlist import FRAMES_IN_FLIGHT, MEMORY_KINDS, Instance, Netlist, Stream
+
+HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
+SIGNALS = ("tvalid", "tready", "tdata", "tlast")
+
+
+def emit(netlist: Netlist, folder: Path) -> list[Path]:
+    """Write volley_net.sv (package and module) and one .mem per memory into `folder`; the paths written."""
+    images = {f"{m.name}.mem": memory_text(m) for m in netlist.memories}
+    checksum = zlib.crc32("".join(f"{name}\n{images[name]}" for name in sorted(images)).encode()) & 0xFFFF
+    files = {**images, "volley_net_pkg.sv": _package(netlist, checksum), "volley_net.sv": _module(netlist)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in files]
+
+
+def _package(netlist: Netlist, checksum: int) -> str:
+    c, h, w = netlist.network.input_shape
+    return f"""{HEADER}`default_nettype none
+package volley_net_pkg;
+  localparam int unsigned IN_CHANNELS      = {c};
+  localparam int unsigned FRAME_BYTES      = {c * h * w};
+  localparam int unsigned OUT_LANES        = {netlist.logits.lanes};
+  localparam int unsigned CLASSES          = {netlist.network.classes};
+  localparam int unsigned FRAMES_IN_FLIGHT = {FRAMES_IN_FLIGHT};
+  localparam logic [15:0] WEIGHT_CHECKSUM  = 16'h{checksum:04x};  // low half of the CRC-32 of all .mem files
+endpackage
+`default_nettype wire
+"""
+
+
+def _module(netlist: Netlist) -> str:
+    pixel, logits = netlist.streams[0], netlist.logits
+    lines = [
+        HEADER + "`default_nettype none",
+        "module volley_net (",
+        "  input  wire logic clk,",
+        "  input  wire logic rst,",
+        "  input  wire logic s_pixel_tvalid,",
+        "  output logic s_pixel_tready,",
+        f"  input  wire logic [{pixel.width - 1}:0] s_pixel_tdata,",
+        "  input  wire logic s_pixel_tlast,",
+        "  output logic m_logit_tvalid,",
+        "  input  wire logic m_logit_tready,",
+        f"  output logic [{logits.width - 1}:0] m_logit_tdata,",
+        "  output logic m_logit_tlast",
+        ");",
+    ]
+    for stream in netlist.streams:
+        lines += [
+            f"  logic {', '.join(f'{stream.name}_{s}' for s in SIGNALS if s != 'tdata')};"
+            f"  // {stream.beats} beats per frame, {stream.lanes} x {stream.bits} bit",
+            f"  logic [{stream.width - 1}:0] {stream.name}_tdata;",
+        ]
+    lines += [
+        "",
+        *(f"  assign {pixel.name}_{s} = s_pixel_{s};" for s in SIGNALS if s != "tready"),
+        f"  assign s_pixel_tready = {pixel.name}_tready;",
+        *(f"  assign m_logit_{s} = {logits.name}_{s};" for s in SIGNALS if s != "tready"),
+        f"  assign {logits.name}_tready = m_logit_tready;",
+    ]
+    for inst in netlist.instances:
+        lines += ["", *_instance(inst)]
+    return "\n".join([*lines, "endmodule", "`default_nettype wire", ""])
+
+
+def _instance(inst: Instance) -> list[str]:
+    lines: list[str] = []
+    connections = [".clk", ".rst"]
+    connections += _bind("s", inst.sink_port, inst.sink)
+    if inst.memory:
+        wire = inst.memory.name
+        width, depth = inst.memory.width, inst.memory.depth
+        parameters = {"WIDTH": width, "DEPTH": depth, "KIND": MEMORY_KINDS[inst.memory.kind], "INIT_FILE": f"{wire}.mem"}
+        lines += [
+            f"  logic {wire}_tvalid, {wire}_tready;",
+            f"  logic [{width - 1}:0] {wire}_tdata;",
+            f"  volley_weight_source #({_parameters(parameters)}) u_{wire} (",
+            "    .clk, .rst, .cfg_we(1'b0), .cfg_addr('0), .cfg_data('0),",
+            f"    .m_weight_tvalid({wire}_tvalid), .m_weight_tready({wire}_tready), .m_weight_tdata({wire}_tdata)",
+            "  );",
+        ]
+        connections += [f".s_{inst.memory_port}_{s}({wire}_{s})" for s in ("tvalid", "tready", "tdata")]
+    connections += _bind("m", inst.source_port, inst.source)
+    if inst.module == "volley_fifo":
+        connections.append(".stat_count()")
+    values = dict(inst.parameters)
+    if "PAD_ITEM" in values:
+        values["PAD_ITEM"] = f"{inst.sink.width}'h{values['PAD_ITEM']:x}"
+    lines += [f"  {inst.module} #({_parameters(values)}) {inst.name} ("]
+    lines += [f"    {', '.join(connections[i : i + 4])}{',' if i + 4 < len(connections) else ''}" for i in range(0, len(connections), 4)]
+    return [*lines, "  );"]
+
+
+def _bind(side: str, port: str, stream: Stream) -> list[str]:
+    return [f".{side}_{port}_{s}({stream.name}_{s})" for s in SIGNALS]
+
+
+def _parameters(values: dict[str, Any]) -> str:
+    def text(key: str, value: Any) -> str:
+        return f'"{value}"' if key.endswith("_FILE") else str(value)
+
+    return ", ".join(f".{key}({text(key, value)})" for key, value in values.items())

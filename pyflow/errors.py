@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one exception that the command line turns into a single line and exit status 2."""
+
+
+class VolleyError(ValueError):
+    """A mistake in a model, a file or an option that the user can mend.
+
+    The message is one line: what (layer, file, parameter), its value, the limit, what would work.
+    """

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Front ends: from a framework's model to a FloatNetwork. Everything here may import torch."""
+
+from pyflow.frontends.float_graph import FloatNetwork
+from pyflow.frontends.model_file import load_model
+from pyflow.frontends.normalize import Normalize
+from pyflow.frontends.torch_fx import trace
+
+__all__ = ["FloatNetwork", "Normalize", "load_model", "trace"]

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds a FloatNetwork layer by layer: shapes, readable unique names, and the folding of affine maps
+(BatchNorm, input normalisation) into the layer before them or into the input."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pyflow.errors import VolleyError
+from pyflow.frontends.float_graph import (
+    AvgPool,
+    Flatten,
+    FloatConv,
+    FloatLayer,
+    FloatLinear,
+    FloatNetwork,
+    FloatPool,
+    FloatRelu,
+    MaxPool,
+)
+
+PREFIX = {FloatConv: "conv", FloatLinear: "fc", FloatRelu: "relu", MaxPool: "pool", AvgPool: "pool", Flatten: "flatten"}
+RESERVED = {"input", "encode"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """The activations at one point. shape: (C, H, W); flat: seen as a vector [N, C*H*W]."""
+
+    shape: tuple[int, int, int]
+    flat: bool = False
+    producer: str = "the input"
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Sizes after the batch, as the framework sees them."""
+        return (int(np.prod(self.shape)),) if self.flat else self.shape
+
+
+class Builder:
+    """Appends layers to a chain. Every method may raise VolleyError naming `label`."""
+
+    def __init__(self, name: str, input_shape: tuple[int, int, int]) -> None:
+        self.name = name
+        self.input_shape = input_shape
+        self.layers: list[FloatLayer] = []
+        self.stream = Stream(input_shape)
+        self._names = set(RESERVED)
+        self._counts: dict[str, int] = {}
+        self._scale = np.ones(input_shape[0])  # of the input: y = scale * x + shift
+        self._shift = np.zeros(input_shape[0])
+
+    def check_latest(self, stream: Stream, label: str) -> None:
+        """Refuse a layer that reads anything but the end of the chain."""
+        if stream is not self.stream:
+            raise VolleyError(
+                f"layer {label!r}: reads {stream.producer!r}, which another layer reads too; residual and "
+                "branching networks come later, use a chain of layers"
+            )
+
+    def identity(self, label: str) -> None:
+        """A layer that does nothing in inference (Dropout, Identity)."""
+
+    def add(self, kind: type[FloatLayer], label: str, named: bool = True, **values: object) -> None:
+        """Append a layer. named: label is the user's own name, else a counted one is made."""
+        layer = kind(self._unique(PREFIX[kind], label, named), label, **values)  # type: ignore[arg-type]
+        if self.stream.flat and isinstance(layer, FloatConv | FloatPool):
+            raise layer.fail("follows a Flatten; needs [N, C, H, W]")
+        if isinstance(layer, FloatLinear) and not self.stream.flat:
+            raise layer.fail(f"acts on maps of {'x'.join(map(str, self.stream.shape))}; add a Flatten before it")
+        if isinstance(layer, Flatten):
+            shape, flat = self.stream.shape, True  # the spikes stay maps: weights are in C,H,W order
+        else:
+            shape, flat = layer.infer(self.stream.shape), self.stream.flat
+        self.layers.append(layer)
+        self.stream = Stream(shape, flat, label)
+
+    def affine(self, label: str, kind: str, scale: np.ndarray, shift: np.ndarray) -> None:
+        """y = scale * x + shift per channel: BatchNorm or input normalisation, folded at once."""
+        scale, shift = np.asarray(scale, np.float64), np.asarray(shift, np.float64)
+        what = f"layer {label!r} ({kind})"
+        if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
+            raise VolleyError(f"{what}: scale or shift is not finite; check its weights and running statistics")
+        channels = self.stream.size[0]
+        if any(a.size not in (1, channels) for a in (scale, shift)):
+            raise VolleyError(f"{what}: has {max(scale.size, shift.size)} values for {channels} channels")
+        scale, shift = np.broadcast_to(scale.ravel(), channels), np.broadcast_to(shift.ravel(), channels)
+        if not self.layers:
+            self._front(what, scale, shift)
+        else:
+            self._fold(what, scale, shift)
+        self.stream = replace(self.stream, producer=label)
+
+    def _front(self, what: str, scale: np.ndarray, shift: np.ndarray) -> None:
+        if (scale <= 0).any():
+            raise VolleyError(f"{what}: scales the input by {scale.min():g}; needs a positive factor (std > 0)")
+        self._scale, self._shift = self._scale * scale, self._shift * scale + shift
+
+    def _fold(self, what: str, scale: np.ndarray, shift: np.ndarray) -> None:
+        index, pooled = len(self.layers) - 1, None
+        while index >= 0 and isinstance(self.layers[index], FloatPool | Flatten):
+            if not isinstance(self.layers[index], Flatten):
+                pooled = self.layers[index]
+            index -= 1
+        synapse = self.layers[index] if index >= 0 else None
+        if not isinstance(synapse, FloatConv | FloatLinear):
+            after = synapse.label if synapse is not None else "the input"
+            raise VolleyError(
+                f"{what}: follows {after!r}; only an affine map right after Conv2d or Linear, or first in the "
+                "model, can be folded (put it before the ReLU)"
+            )
+        if scale.size != synapse.weight.shape[0]:
+            raise VolleyError(f"{what}: acts on the flattened maps of {synapse.label!r}; put it before the Flatten")
+        if isinstance(pooled, AvgPool):
+            raise VolleyError(
+                f"{what}: follows AvgPool2d {pooled.label!r} without a ReLU before it; "
+                "use Conv2d, BatchNorm, ReLU, AvgPool2d"
+            )
+        if pooled is not None and (scale < 0).any():
+            worst = int(scale.argmin())
+            raise VolleyError(
+                f"{what}: scale {scale[worst]:g} of channel {worst} is negative after MaxPool2d {pooled.label!r}, "
+                "so the two do not commute; put the BatchNorm before the pool"
+            )
+        weight = synapse.weight * scale.reshape(-1, *[1] * (synapse.weight.ndim - 1))
+        self.layers[index] = replace(synapse, weight=weight, bias=synapse.bias * scale + shift)
+
+    def finish(self) -> FloatNetwork:
+        return FloatNetwork(
+            self.name, self.input_shape, tuple(self.layers), -self._shift / self._scale, 1 / self._scale
+        )
+
+    def _unique(self, prefix: str, label: str, named: bool) -> str:
+        name = re.sub(r"[^a-z0-9_]+", "_", label.lower()).strip("_") if named else ""
+        if not name or not name[0].isalpha():
+            while True:
+                self._counts[prefix] = self._counts.get(prefix, 0) + 1
+                name = f"{prefix}{self._counts[prefix]}"
+                if name not in self._names:
+                    break
+        base, n = name, 1
+        while name in self._names:
+            n += 1
+            name = f"{base}_{n}"
+        self._names.add(name)
+        return name

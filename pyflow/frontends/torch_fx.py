@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""torch.fx front end: any traceable nn.Module (modules or functions) -> FloatNetwork.
+
+The traced graph is walked once with abstract values: `Stream` for the activations, everything else
+(sizes, buffers, numbers) is computed on the spot. What each layer means is in `torch_layers.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from pyflow.errors import VolleyError
+from pyflow.frontends import torch_layers as layers
+from pyflow.frontends.blocks import blocks
+from pyflow.frontends.builder import Builder, Stream
+from pyflow.frontends.float_graph import FloatNetwork
+from pyflow.frontends.normalize import Normalize
+
+BATCH = "batch"  # stands for x.size(0)
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, Normalize) or super().is_leaf_module(m, module_qualified_name)
+
+
+def trace(model: nn.Module, input_shape: tuple[int, int, int], *, name: str | None = None) -> FloatNetwork:
+    """The float network of `model` in eval mode; `model` itself is not changed.
+
+    input_shape: (C, H, W) of one image. name: of the network, default the class name in lower case.
+    Raises VolleyError naming the layer if the model cannot be traced or has no spiking form.
+    """
+    name = name or type(model).__name__.lower()
+    if not isinstance(model, nn.Module):
+        raise VolleyError(f"model: is {type(model).__name__}, needs a torch.nn.Module")
+    if len(input_shape) != 3 or min(input_shape) < 1:
+        raise VolleyError(f"model {name!r}: input shape {tuple(input_shape)} is not (C, H, W)")
+    try:
+        model = copy.deepcopy(model).cpu().eval()
+        graph = fx.GraphModule(model, _Tracer().trace(model)).graph
+        graph.eliminate_dead_code()
+    except Exception as e:  # tracing runs the user's forward(), which may raise anything
+        text = " ".join(str(e).split())[:160]
+        raise VolleyError(
+            f"model {name!r}: torch.fx cannot trace it ({type(e).__name__}: {text}); remove control flow "
+            "that depends on data from forward()"
+        ) from None
+    with torch.no_grad():
+        network = _Walk(model, Builder(name, tuple(input_shape))).run(graph)
+    blocks(network)  # refuses illegal orders
+    return network
+
+
+class _Walk:
+    """One pass over the traced graph."""
+
+    def __init__(self, model: nn.Module, builder: Builder) -> None:
+        self.model = model
+        self.builder = builder
+        self.values: dict[fx.Node, Any] = {}
+
+    def run(self, graph: fx.Graph) -> FloatNetwork:
+        inputs = 0
+        for node in graph.nodes:
+            if node.op == "placeholder":
+                inputs += 1
+                if inputs > 1:
+                    raise VolleyError(
+                        f"model {self.builder.name!r}: forward() takes a second input {node.target!r}; needs one"
+                    )
+                self.values[node] = self.builder.stream
+            elif node.op == "output":
+                out = self._value(node.args[0])
+                if not isinstance(out, Stream):
+                    raise VolleyError(
+                        f"model {self.builder.name!r}: returns {type(out).__name__}, needs one tensor of logits"
+                    )
+                self.builder.check_latest(out, "the output")
+            else:
+                self.values[node] = self._node(node)
+        return self.builder.finish()
+
+    def _value(self, arg: Any) -> Any:
+        return fx.node.map_arg(arg, lambda n: self.values[n])
+
+    def _node(self, node: fx.Node) -> Any:
+        if node.op == "get_attr":
+            value: Any = self.model
+            for part in str(node.target).split("."):
+                value = getattr(value, part)
+            return value
+        args, kwargs = self._value(node.args), self._value(dict(node.kwargs))
+        streams = [a for a in _flat((args, kwargs)) if isinstance(a, Stream)]
+        if node.op == "call_module":
+            return self._module(node, args, streams)
+        called = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", str(node.target))
+        if not streams:
+            return self._constant(node, called, args, kwargs)
+        if len(streams) > 1:
+            raise VolleyError(
+                f"layer {node.name!r} ({called}): joins two branches; residual and branching networks come "
+                "later, use a chain of layers"
+            )
+        if called in ("size", "getattr", "dim", "ndimension"):
+            return self._query(node, called, args, streams[0])
+        self.builder.check_latest(streams[0], node.name)
+        handler = layers.FUNCTIONS.get(called.rstrip("_") if called.endswith("_") else called)
+        if handler is None:
+            raise VolleyError(f"layer {node.name!r} ({called}): not supported; {layers.hint(called)}")
+        try:
+            handler(self.builder, layers.Call(node.name, called, args, kwargs))
+        except TypeError as e:
+            raise VolleyError(f"layer {node.name!r} ({called}): arguments are not understood ({e})") from None
+        return self.builder.stream
+
+    def _module(self, node: fx.Node, args: tuple[Any, ...], streams: list[Stream]) -> Stream:
+        module = self.model.get_submodule(str(node.target))
+        label, kind = str(node.target), type(module).__name__
+        if len(streams) != 1 or len(args) != 1:
+            raise VolleyError(f"layer {label!r} ({kind}): needs one tensor as its input")
+        self.builder.check_latest(streams[0], label)
+        handler = next((layers.MODULES[c] for c in type(module).__mro__ if c in layers.MODULES), None)
+        if handler is None:
+            raise VolleyError(f"layer {label!r} ({kind}): not supported; {layers.hint(kind)}")
+        handler(self.builder, label, module)
+        return self.builder.stream
+
+    def _query(self, node: fx.Node, called: str, args: tuple[Any, ...], stream: Stream) -> Any:
+        shape = (BATCH, *stream.size)
+        if called in ("dim", "ndimension"):
+            return len(shape)
+        if called == "size":
+            return shape[args[1]] if len(args) > 1 else shape
+        if args[1] in ("shape", "ndim"):
+            return shape if args[1] == "shape" else len(shape)
+        if args[1] in ("device", "dtype"):
+            return None
+        raise VolleyError(f"layer {node.name!r}: attribute {args[1]!r} of an activation is not supported")
+
+    def _constant(self, node: fx.Node, called: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Arithmetic on sizes and buffers, done now."""
+        if any(a is BATCH for a in _flat((args, kwargs))) and node.target is not operator.getitem:
+            raise VolleyError(f"layer {node.name!r} ({called}): computes with the batch size; use flatten(1)")
+        try:
+            return (
+                getattr(args[0], called)(*args[1:], **kwargs)
+                if node.op == "call_method"
+                else node.target(*args, **kwargs)
+            )  # type: ignore[operator]
+        except Exception as e:
+            raise VolleyError(
+                f"layer {node.name!r} ({called}): cannot be evaluated ({type(e).__name__}: {e})"
+            ) from None
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, tuple | list):
+        return [x for v in value for x in _flat(v)]
+    if isinstance(value, dict):
+        return [x for v in value.values() for x in _flat(v)]
+    return [value]

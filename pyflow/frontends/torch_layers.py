@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each torch module and function means: one small handler each, in the tables MODULES and FUNCTIONS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pyflow.errors import VolleyError
+from pyflow.frontends.builder import Builder
+from pyflow.frontends.float_graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatRelu, MaxPool
+from pyflow.frontends.normalize import Normalize
+
+SUPPORTED = (
+    "Conv2d, BatchNorm1d/2d, ReLU, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d(1), Flatten, Linear, Dropout, "
+    "Identity, pyflow.frontends.Normalize"
+)
+HINTS = {
+    "relu6": "use ReLU: the T-bit code saturates by itself",
+    "hardtanh": "use ReLU: the T-bit code saturates by itself",
+    "clamp": "use ReLU: the T-bit code saturates by itself",
+    "clip": "use ReLU: the T-bit code saturates by itself",
+    "softmax": "remove it: the network's output is its logits",
+    "log_softmax": "remove it: the network's output is its logits",
+    "logsoftmax": "remove it: the network's output is its logits",
+    "gelu": "train with ReLU",
+    "silu": "train with ReLU",
+    "sigmoid": "train with ReLU",
+    "tanh": "train with ReLU",
+    "leakyrelu": "train with ReLU",
+    "leaky_relu": "train with ReLU",
+    "elu": "train with ReLU",
+    "hardswish": "train with ReLU",
+    "cat": "concatenation comes later",
+    "conv1d": "use Conv2d with a kernel of height 1",
+}
+
+
+def hint(kind: str) -> str:
+    own = HINTS.get(kind.lower())
+    return (own + "; " if own else "") + f"supported: {SUPPORTED}"
+
+
+def _fail(label: str, kind: str, message: str) -> VolleyError:
+    return VolleyError(f"layer {label!r} ({kind}): {message}")
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    a, b = value if isinstance(value, tuple | list) else (value, value)
+    return int(a), int(b)
+
+
+def _array(t: torch.Tensor) -> np.ndarray:
+    return t.detach().to(torch.float64).numpy()
+
+
+# ------------------------------------------------------------------ layers, from modules or functions
+def conv(
+    b: Builder,
+    label: str,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    named: bool = True,
+) -> None:
+    if groups != 1 or _pair(dilation) != (1, 1):
+        raise _fail(
+            label, "Conv2d", f"groups {groups}, dilation {dilation} are not supported; needs groups 1, dilation 1"
+        )
+    kernel = tuple(weight.shape[2:])
+    if padding == "valid":
+        padding = 0
+    elif padding == "same":
+        if any(k % 2 == 0 for k in kernel):
+            raise _fail(label, "Conv2d", f"padding 'same' of the even kernel {kernel} is lopsided; use an odd kernel")
+        padding = tuple((k - 1) // 2 for k in kernel)
+    w = _array(weight)
+    b.add(
+        FloatConv,
+        label,
+        named,
+        weight=w,
+        bias=np.zeros(len(w)) if bias is None else _array(bias),
+        stride=_pair(stride),
+        padding=_pair(padding),
+    )
+
+
+def linear(b: Builder, label: str, weight: torch.Tensor, bias: torch.Tensor | None = None, named: bool = True) -> None:
+    w = _array(weight)
+    b.add(FloatLinear, label, named, weight=w, bias=np.zeros(len(w)) if bias is None else _array(bias))
+
+
+def relu(b: Builder, label: str, named: bool = True) -> None:
+    b.add(FloatRelu, label, named)
+
+
+def max_pool(
+    b: Builder,
+    label: str,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    named: bool = True,
+) -> None:
+    if _pair(dilation) != (1, 1):
+        raise _fail(label, "MaxPool2d", f"dilation {dilation} is not supported; needs 1")
+    if return_indices:
+        raise _fail(label, "MaxPool2d", "return_indices is not supported; needs False")
+    _pool(b, label, MaxPool, kernel_size, stride, padding, ceil_mode, named)
+
+
+def avg_pool(
+    b: Builder,
+    label: str,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+    named: bool = True,
+) -> None:
+    kh, kw = _pair(kernel_size)
+    if divisor_override not in (None, kh * kw):
+        raise _fail(label, "AvgPool2d", f"divisor_override {divisor_override} is not supported; needs None ({kh * kw})")
+    if not count_include_pad and any(_pair(padding)):
+        raise _fail(label, "AvgPool2d", f"count_include_pad=False with padding {padding} is not supported; needs True")
+    _pool(b, label, AvgPool, kernel_size, stride, padding, ceil_mode, named)
+
+
+def _pool(
+    b: Builder,
+    label: str,
+    kind: type[MaxPool] | type[AvgPool],
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    named: bool,
+) -> None:
+    kernel, pad = _pair(kernel_size), _pair(padding)
+    step = kernel if stride is None or stride == [] else _pair(stride)
+    if (
+        ceil_mode
+        and not b.stream.flat
+        and any((s + 2 * p - k) % st for s, p, k, st in zip(b.stream.shape[1:], pad, kernel, step, strict=True))
+    ):
+        raise _fail(
+            label,
+            kind.kind,
+            f"ceil_mode on {b.stream.shape[1]}x{b.stream.shape[2]} makes a partial window; needs ceil_mode=False",
+        )
+    b.add(kind, label, named, kernel=kernel, stride=step, padding=pad)
+
+
+def global_average(b: Builder, label: str, output_size: Any = 1, named: bool = True) -> None:
+    if b.stream.flat:
+        raise _fail(label, "AdaptiveAvgPool2d", "follows a Flatten; needs [N, C, H, W]")
+    kernel = b.stream.shape[1:]
+    wanted = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    if tuple(s if w is None else w for w, s in zip(wanted, kernel, strict=True)) != (1, 1):
+        raise _fail(label, "AdaptiveAvgPool2d", f"output size {output_size} is not supported; needs 1")
+    b.add(AvgPool, label, named, kernel=kernel, stride=kernel)
+
+
+def flatten(b: Builder, label: str, start_dim: int = 1, end_dim: int = -1, named: bool = True) -> None:
+    dims = 1 + len(b.stream.size)
+    if (start_dim % dims, end_dim % dims) != (1, dims - 1):
+        raise _fail(label, "Flatten", f"start_dim {start_dim}, end_dim {end_dim} is not supported; needs 1, -1")
+    if not b.stream.flat:
+        b.add(Flatten, label, named)
+
+
+def batch_norm(b: Builder, label: str, m: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+    kind = type(m).__name__
+    if m.running_mean is None or m.running_var is None:
+        raise _fail(label, kind, "has no running statistics; train with track_running_stats=True")
+    inverse = 1 / np.sqrt(_array(m.running_var) + m.eps)
+    scale = inverse * (_array(m.weight) if m.affine else 1.0)
+    shift = (_array(m.bias) if m.affine else 0.0) - _array(m.running_mean) * scale
+    b.affine(label, kind, scale, shift)
+
+
+def _conv_module(b: Builder, label: str, m: nn.Conv2d) -> None:
+    if m.padding_mode != "zeros" and m.padding not in (0, (0, 0), "valid"):
+        raise _fail(label, "Conv2d", f"padding_mode {m.padding_mode!r} is not supported; needs 'zeros'")
+    conv(b, label, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups)
+
+
+def _nothing(b: Builder, label: str, m: nn.Module) -> None:
+    b.identity(label)
+
+
+MODULES: dict[type[nn.Module], Callable[[Builder, str, Any], None]] = {
+    nn.Conv2d: _conv_module,
+    nn.Linear: lambda b, label, m: linear(b, label, m.weight, m.bias),
+    nn.ReLU: lambda b, label, m: relu(b, label),
+    nn.MaxPool2d: lambda b, label, m: max_pool(
+        b, label, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
+    ),
+    nn.AvgPool2d: lambda b, label, m: avg_pool(
+        b, label, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override
+    ),
+    nn.AdaptiveAvgPool2d: lambda b, label, m: global_average(b, label, m.output_size),
+    nn.Flatten: lambda b, label, m: flatten(b, label, m.start_dim, m.end_dim),
+    nn.BatchNorm2d: batch_norm,
+    nn.BatchNorm1d: batch_norm,
+    nn.Dropout: _nothing,
+    nn.Dropout1d: _nothing,
+    nn.Dropout2d: _nothing,
+    nn.AlphaDropout: _nothing,
+    nn.Identity: _nothing,
+    Normalize: lambda b, label, m: b.affine(label, "Normalize", 1 / _array(m.std), -_array(m.mean) / _array(m.std)),
+}
+
+
+# ------------------------------------------------------------------ functions and methods
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call in the traced graph; args[0] is the stream, except where an operator has it second."""
+
+    name: str
+    called: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def rest(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments after the stream."""
+        kwargs = {k: v for k, v in self.kwargs.items() if k not in ("input", "inplace")}
+        return self.args[1:], kwargs
+
+
+def _call(function: Callable[..., None]) -> Callable[[Builder, Call], None]:
+    def handler(b: Builder, c: Call) -> None:
+        args, kwargs = c.rest()
+        function(b, c.name, *args, named=False, **kwargs)
+
+    return handler
+
+
+def _relu(b: Builder, c: Call) -> None:
+    relu(b, c.name, named=False)
+
+
+def _clamp(b: Builder, c: Call) -> None:
+    args, kwargs = c.rest()
+    low = args[0] if args else kwargs.get("min")
+    high = args[1] if len(args) > 1 else kwargs.get("max")
+    if low != 0 or high is not None:
+        raise _fail(c.name, c.called, f"limits {low}, {high} are not supported; {HINTS['clamp']}")
+    relu(b, c.name, named=False)
+
+
+def _view(b: Builder, c: Call) -> None:
+    """view / reshape that only flattens: (batch, -1), (batch, F), (-1, F)."""
+    sizes = c.args[1] if len(c.args) == 2 and isinstance(c.args[1], tuple | list) else c.args[1:]
+    features = int(np.prod(b.stream.size))
+    if (
+        len(sizes) != 2
+        or sizes[1] not in (-1, features)
+        or not (sizes[0] == "batch" or (sizes[0] == -1 and sizes[1] == features))
+    ):
+        raise _fail(c.name, c.called, f"to {tuple(sizes)} is not a Flatten of {b.stream.size}; use x.flatten(1)")
+    flatten(b, c.name, named=False)
+
+
+def _squeeze(b: Builder, c: Call) -> None:
+    if b.stream.flat or b.stream.shape[1:] != (1, 1):
+        raise _fail(c.name, c.called, f"on {b.stream.size} is not a Flatten; use x.flatten(1)")
+    dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
+    if dim is None or (isinstance(dim, tuple | list) and {d % 4 for d in dim} == {2, 3}):
+        flatten(b, c.name, named=False)
+    else:
+        raise _fail(c.name, c.called, f"of dimension {dim} is not supported; use x.flatten(1)")
+
+
+def _mean(b: Builder, c: Call) -> None:
+    dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
+    keep = c.args[2] if len(c.args) > 2 else c.kwargs.get("keepdim", False)
+    if b.stream.flat or not isinstance(dim, tuple | list) or {d % 4 for d in dim} != {2, 3}:
+        raise _fail(c.name, c.called, f"over {dim} is not supported; needs the two map dimensions (2, 3)")
+    global_average(b, c.name, named=False)
+    if not keep:
+        flatten(b, c.name, named=False)
+
+
+def _arithmetic(b: Builder, c: Call) -> None:
+    """x op constant (number or per-channel buffer): only as normalisation of the input, or foldable."""
+    streams_first = not isinstance(c.args[0], float | int | torch.Tensor)
+    constant = c.args[1 if streams_first else 0]
+    if not isinstance(constant, float | int | torch.Tensor):
+        raise _fail(c.name, c.called, "needs a number or a per-channel buffer beside the activations")
+    if c.kwargs.get("alpha", 1) != 1 or c.kwargs.get("rounding_mode") is not None:
+        raise _fail(c.name, c.called, "alpha and rounding_mode are not supported")
+    value = _array(constant) if isinstance(constant, torch.Tensor) else np.float64(constant)
+    channels = b.stream.size[0]
+    after = b.stream.size[1:]
+    if np.size(value) != 1:
+        want = (channels, *[1] * len(after))
+        shape = np.shape(value)
+        if tuple([1] * (len(want) + 1 - len(shape))) + shape != (1, *want):
+            raise _fail(c.name, c.called, f"constant of shape {shape} is not one number per channel {want}")
+    flat = np.ravel(value)
+    op = c.called.strip("_").removeprefix("i")
+    zero, one = np.zeros_like(flat), np.ones_like(flat)
+    if op == "add":
+        scale, shift = one, flat
+    elif op in ("sub", "subtract", "rsub"):
+        scale, shift = (one, -flat) if streams_first else (-one, flat)
+    elif op in ("mul", "multiply"):
+        scale, shift = flat, zero
+    elif streams_first and (flat != 0).all():
+        scale, shift = 1 / flat, zero
+    else:
+        raise _fail(c.name, c.called, "divides by the activations or by zero, which is not supported")
+    b.affine(c.name, c.called, scale, shift)
+
+
+def _identity(b: Builder, c: Call) -> None:
+    b.identity(c.name)
+
+
+FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
+    "relu": _relu,
+    "clamp": _clamp,
+    "clamp_min": _clamp,
+    "clip": _clamp,
+    "conv2d": _call(conv),
+    "linear": _call(linear),
+    "max_pool2d": _call(max_pool),
+    "avg_pool2d": _call(avg_pool),
+    "adaptive_avg_pool2d": _call(global_average),
+    "flatten": _call(flatten),
+    "view": _view,
+    "reshape": _view,
+    "squeeze": _squeeze,
+    "mean": _mean,
+    "dropout": _identity,
+    "dropout1d": _identity,
+    "dropout2d": _identity,
+    "feature_dropout": _identity,
+    "contiguous": _identity,
+    "float": _identity,
+    "detach": _identity,
+    "clone": _identity,
+    **{
+        n: _arithmetic
+        for n in (
+            "add",
+            "sub",
+            "mul",
+            "truediv",
+            "div",
+            "divide",
+            "subtract",
+            "multiply",
+            "iadd",
+            "isub",
+            "imul",
+            "itruediv",
+        )
+    },
+}

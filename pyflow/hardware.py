@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a core costs: folding of a layer, bit widths, and the cell estimate behind every `cost()`.
+
+The cell coefficients were fitted to `make estimate` of the shipped networks (yosys, xc7) and are
+estimates; `make estimate` measures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyflow.errors import VolleyError
+
+SLICES = ("all", "column", "tap")  # which taps of the K x K window one array cycle takes
+NEURONS = ("auto", "serial", "unrolled")
+MEMORIES = ("auto", "const", "lut", "block", "writable")
+
+# A weight memory this large goes to block RAM (issue: >= 1,024 bits and >= 64 words).
+BLOCK_RAM_MIN_BITS = 1024
+BLOCK_RAM_MIN_WORDS = 64
+
+
+def ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def signed_width(bound: int) -> int:
+    """Bits of a signed number with magnitude at most `bound`: 1 + ceil(log2(1 + bound))."""
+    return 1 + int(bound).bit_length()
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """How one layer is laid on its core.
+
+    pe: outputs per cycle. lanes: input channels per slice; also the lanes of the stream into the
+    layer. slice: taps per cycle ("all", "column" = one kernel column, "tap" = one).
+    tp: time steps per cycle. window_depth: beats the replay buffer holds (0: the smallest that is
+    legal, rounded up to a power of two); rows: rows the line buffer holds (0: the kernel height).
+    """
+
+    pe: int = 1
+    lanes: int = 1
+    slice: str = "all"
+    tp: int = 0  # 0: all steps at once
+    neuron: str = "auto"
+    memory: str = "auto"
+    window_depth: int = 0
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        for key, allowed in (("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES)):
+            value = getattr(self, key)
+            if value not in allowed:
+                raise VolleyError(f"folding: {key}={value!r} is unknown; use one of {', '.join(allowed)}")
+        for key in ("pe", "lanes"):
+            if getattr(self, key) < 1:
+                raise VolleyError(f"folding: {key}={getattr(self, key)} must be at least 1")
+        for key in ("tp", "window_depth", "rows"):
+            if getattr(self, key) < 0:
+                raise VolleyError(f"folding: {key}={getattr(self, key)} must not be negative")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, name: str, data: dict[str, Any]) -> Folding:
+        unknown = set(data) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise VolleyError(
+                f"folding of {name}: unknown key {sorted(unknown)[0]!r}; known: {', '.join(cls.__dataclass_fields__)}"
+            )
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cells of one operator. lut as in `make estimate` (sum of LUT1-6 + SRL + LUTRAM), bram in RAMB36."""
+
+    lut: float = 0.0
+    ff: float = 0.0
+    bram: float = 0.0
+    dsp: float = 0.0
+    weight_bits: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(a + b for a, b in zip(self.as_tuple(), other.as_tuple(), strict=True)))
+
+    def as_tuple(self) -> tuple[float, ...]:
+        return (self.lut, self.ff, self.bram, self.dsp, self.weight_bits)
+
+
+def bram36(width: int, depth: int) -> float:
+    """RAMB36 count of a simple dual-port RAM, in halves (RAMB18), best of the legal aspect ratios."""
+    best = float("inf")
+    for w, d in ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)):
+        best = min(best, ceil_div(width, w) * ceil_div(depth, d) * 0.5)
+    return best
+
+
+def memory_cost(width: int, depth: int, *, block: bool) -> Cost:
+    if depth <= 1:
+        return Cost()
+    if block:
+        return Cost(bram=bram36(width, depth))
+    return Cost(lut=width * ceil_div(depth, 64) * 1.0, ff=width)
+
+
+def goes_to_block_ram(width: int, depth: int) -> bool:
+    return width * depth >= BLOCK_RAM_MIN_BITS and depth >= BLOCK_RAM_MIN_WORDS

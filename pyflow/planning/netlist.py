@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From operators and foldings to instances of cores: the structure that emit writes down and that the
+beat-level schedule predicts. Nothing here touches files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from pyflow import hardware as hw
+from pyflow.errors import VolleyError
+from pyflow.graph import INPUT, Network
+from pyflow.hardware import Folding, ceil_div
+from pyflow.operators import Conv, Encode, Encoding, Linear, MaxPool, Operator, RadixNeuron, Readout, SumPool, Synapse, Windowed
+
+FRAMES_IN_FLIGHT = 16  # frames whose flags the top can remember
+MEMORY_KINDS = {"const": 0, "lut": 1, "block": 2, "writable": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One AXI4-Stream of the network. pixels x groups beats per frame, lanes x bits of payload.
+
+    tensor: the IR tensor it carries whole and in raster order ("" for columns and windows).
+    """
+
+    name: str
+    lanes: int
+    bits: int
+    pixels: int
+    groups: int
+    tensor: str = ""
+
+    @property
+    def width(self) -> int:
+        return self.lanes * self.bits
+
+    @property
+    def beats(self) -> int:
+        return self.pixels * self.groups
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """Image of a weight source. rows: int64 [depth, fields], each field two's complement of its width,
+    field 0 in the least significant bits; widths repeat along a row."""
+
+    name: str
+    rows: np.ndarray
+    widths: tuple[int, ...]
+    kind: str
+
+    @property
+    def width(self) -> int:
+        return sum(self.widths) * (self.rows.shape[1] // len(self.widths))
+
+    @property
+    def depth(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """One core. sink, source: the data streams it joins; sink_port and source_port their names."""
+
+    module: str
+    name: str
+    layer: str  # IR operator it belongs to
+    sink: Stream
+    source: Stream
+    sink_port: str
+    source_port: str
+    parameters: dict[str, Any]
+    memory: Memory | None = None  # read through an own volley_weight_source
+    memory_port: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Netlist:
+    network: Network
+    foldings: dict[str, Folding]  # by synapse operator, normalised
+    fifos: dict[str, int]
+    instances: tuple[Instance, ...]
+    streams: tuple[Stream, ...] = field(default=())
+
+    @property
+    def logits(self) -> Stream:
+        return self.instances[-1].source
+
+    @property
+    def memories(self) -> list[Memory]:
+        return [i.memory for i in self.instances if i.memory]
+
+
+def embed_kernel(conv: Conv) -> Conv:
+    """The same convolution with padding < kernel, as the window cores want it: zero taps all round.
+
+    A kernel grown by d on each side with its padding raised by d covers the same outputs.
+    """
+    grow = [max(0, p - k + 1) for p, k in zip(conv.padding, conv.kernel, strict=True)]
+    if not any(grow):
+        return conv
+    gy, gx = grow
+    return replace(
+        conv,
+        weight=np.pad(conv.weight, ((0, 0), (0, 0), (gy, gy), (gx, gx))),
+        kernel=(conv.kernel[0] + 2 * gy, conv.kernel[1] + 2 * gx),
+        padding=(conv.padding[0] + gy, conv.padding[1] + gx),
+    )
+
+
+def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
+    """`folding` made concrete for `op` (tp, neuron kinds), or VolleyError naming what is illegal."""
+    (source,) = network.sources(op)
+    where = f"folding of {op.name}"
+    co, (kh, kw, c) = op.weight.shape[0], op.taps(source)
+    if folding.pe > co:
+        raise VolleyError(f"{where}: pe={folding.pe} is above its {co} outputs; use 1..{co}")
+    if folding.lanes > c:
+        raise VolleyError(f"{where}: lanes={folding.lanes} is above its {c} input channels; use 1..{c}")
+    groups = ceil_div(c, folding.lanes)
+    kind = folding.slice
+    if isinstance(op, Linear) or kh * kw == 1:
+        kind = "tap"
+    elif kind == "column" and kw == 1:
+        kind = "all"
+    if kind == "all" and groups > 1 and ceil_div(co, folding.pe) > 1:
+        raise VolleyError(
+            f"{where}: slice=all with lanes={folding.lanes} < {c} needs pe={co}; use lanes={c}, or slice=column or tap"
+        )
+    if op.pad_code.any() and groups > 1:
+        raise VolleyError(f"{where}: a padding code needs lanes={c} (all channels in one beat), not {folding.lanes}")
+    tp = op.steps_per_cycle(folding, source)
+    fo, fi = op.folds(replace(folding, slice=kind), source)
+    if folding.memory == "const" and fo * fi > 1:
+        raise VolleyError(f"{where}: memory=const holds one row, this folding has {fo * fi}; use lut or block")
+    return replace(folding, slice=kind, tp=tp)
+
+
+class _Builder:
+    def __init__(self, network: Network, foldings: dict[str, Folding], fifos: dict[str, int]) -> None:
+        self.network = network
+        self.foldings = foldings
+        self.fifos = fifos
+        self.instances: list[Instance] = []
+        self.streams: dict[str, Stream] = {}
+
+    def add(
+        self, module: str, layer: str, suffix: str, sink: Stream, source: Stream, ports: tuple[str, str],
+        memory: Memory | None = None, memory_port: str = "", **parameters: Any,
+    ) -> Stream:
+        name = f"{layer}_{suffix}" if suffix else layer
+        self.streams[source.name] = source
+        self.instances.append(
+            Instance(f"volley_{module}", f"u_{name}", layer, sink, source, *ports, parameters, memory, memory_port)
+        )
+        return source
+
+    def lanes(self, stream: Stream, lanes: int, channels: int, layer: str) -> Stream:
+        """`stream` with another number of lanes."""
+        if stream.lanes == lanes:
+            return stream
+        out = Stream(f"{layer}_lanes", lanes, stream.bits, stream.pixels, ceil_div(channels, lanes))
+        return self.add("lane_convert", layer, "lanes", stream, out, ("axis", "axis"),
+                        WORD_W=stream.bits, LANES_IN=stream.lanes, LANES_OUT=lanes, CHANNELS=channels)
+
+    def fifo(self, stream: Stream, layer: str) -> Stream:
+        depth = self.fifos.get(stream.tensor, 0)
+        if depth < 2:
+            return stream
+        out = replace(stream, name=f"{stream.name}_fifo", tensor="")
+        return self.add("fifo", layer, "fifo", stream, out, ("axis", "axis"), DATA_W=stream.width, DEPTH=depth)
+
+    # ------------------------------------------------------------------ operators
+    def encode(self, op: Encode, pixels: Stream) -> Stream:
+        out = Stream(op.name, pixels.lanes, op.steps, pixels.pixels, 1, op.name)
+        return self.add("encode_radix", op.name, "", pixels, out, ("pixel", "spike"), LANES=pixels.lanes, T=op.steps)
+
+    def columns(self, op: Windowed, stream: Stream, shape: tuple[int, int, int], rows: int, pad: int) -> Stream:
+        _, height, width = shape
+        kh, sy, py = op.kernel[0], op.stride[0], op.padding[0]
+        out_rows = (height + 2 * py - kh) // sy + 1
+        out = Stream(f"{op.name}_column", kh * stream.lanes, stream.bits, out_rows * width, stream.groups)
+        return self.add(
+            "line_buffer", op.name, "lines", stream, out, ("spike", "column"),
+            ITEM_W=stream.width, GROUPS=stream.groups, HEIGHT=height, WIDTH=width, KERNEL=kh, STRIDE=sy, PADDING=py,
+            SLOTS=max(1, ceil_div(rows, kh)), PAD_ITEM=pad,
+        )
+
+    def full(self, op: Windowed, columns: Stream, shape: tuple[int, int, int], replay: int, pad: int) -> Stream:
+        _, height, width = shape
+        (kh, kw), (sy, sx), (py, px) = op.kernel, op.stride, op.padding
+        rows, cols = (height + 2 * py - kh) // sy + 1, (width + 2 * px - kw) // sx + 1
+        out = Stream(f"{op.name}_window", kw * columns.lanes, columns.bits, rows * cols, replay * columns.groups)
+        return self.add(
+            "window_full", op.name, "window", columns, out, ("column", "window"),
+            ITEM_W=columns.width, GROUPS=columns.groups, HEIGHT=rows, WIDTH=width, KERNEL=kw, STRIDE=sx, PADDING=px,
+            REPLAY=replay, PAD_ITEM=pad,
+        )
+
+    def folded(self, layer: str, items: Stream, pad: int, depth: int, **p: int) -> Stream:
+        rows = (p["HEIGHT"] + 2 * p["PAD_Y"] - p["KERNEL_Y"]) // p["STRIDE_Y"] + 1
+        cols = (p["WIDTH"] + 2 * p["PAD_X"] - p["KERNEL_X"]) // p["STRIDE_X"] + 1
+        slices = p["KERNEL_Y"] * p["KERNEL_X"] * p["GROUPS"]
+        span = ((p["KERNEL_Y"] - 1) * p["WIDTH"] + p["KERNEL_X"]) * p["GROUPS"]
+        smallest = 1 << max(1, (span - 1).bit_length())
+        if depth and (depth < span or depth & (depth - 1)):
+            raise VolleyError(f"folding of {layer}: window_depth={depth} must be a power of two of at least {smallest}")
+        # By default one more window's worth, so that the next pixel (vector) comes in meanwhile.
+        usual = 1 << max(1, (span + p["STRIDE_X"] * p["GROUPS"] - 1).bit_length())
+        out = Stream(f"{layer}_window", items.lanes, items.bits, rows * cols, p["REPLAY"] * slices)
+        return self.add("window_fold", layer, "window", items, out, ("item", "window"), ITEM_W=items.width,
+                        DEPTH=depth or usual, PAD_ITEM=pad, **p)
+
+    def synapse(self, op: Synapse, stream: Stream) -> Stream:
+        (source,) = self.network.sources(op)
+        tensor = self.network.tensors[op.name]
+        folding = self.foldings[op.name] = check_folding(op, self.foldings[op.name], self.network)
+        c, height, width = source.shape
+        fo, fi = op.folds(folding, source)
+        stream = self.lanes(stream, folding.lanes, c, op.name)
+        groups = stream.groups
+        if isinstance(op, Conv):
+            pad = _pack_codes(op.pad_code, stream.bits, groups * folding.lanes)
+            (kh, kw), (sy, sx), (py, px) = op.kernel, op.stride, op.padding
+            if folding.slice == "all":
+                columns = self.columns(op, stream, source.shape, folding.rows, _repeat(pad, stream.width, kh))
+                window = self.full(op, columns, source.shape, fo, _repeat(pad, stream.width, kh))
+            elif folding.slice == "column":
+                columns = self.columns(op, stream, source.shape, folding.rows, pad)
+                window = self.folded(
+                    op.name, columns, _repeat(pad, stream.width, kh), folding.window_depth, GROUPS=groups,
+                    HEIGHT=columns.pixels // width, WIDTH=width, KERNEL_Y=1, KERNEL_X=kw, STRIDE_Y=1, STRIDE_X=sx,
+                    PAD_Y=0, PAD_X=px, REPLAY=fo,
+                )
+            elif (kh, kw, sy, sx, fo) == (1, 1, 1, 1, 1):
+                window = stream  # a pixel is its own window
+            else:
+                window = self.folded(
+                    op.name, stream, pad, folding.window_depth, GROUPS=groups, HEIGHT=height, WIDTH=width,
+                    KERNEL_Y=kh, KERNEL_X=kw, STRIDE_Y=sy, STRIDE_X=sx, PAD_Y=py, PAD_X=px, REPLAY=fo,
+                )
+        elif fo == 1:
+            window = stream
+        else:
+            window = self.folded(
+                op.name, stream, 0, folding.window_depth, GROUPS=groups * height * width, HEIGHT=1, WIDTH=1,
+                KERNEL_Y=1, KERNEL_X=1, STRIDE_Y=1, STRIDE_X=1, PAD_Y=0, PAD_X=0, REPLAY=fo,
+            )
+        simd = op.simd(folding, source)
+        pixels = tensor.shape[1] * tensor.shape[2]
+        out = Stream(op.name, folding.pe, tensor.bits, pixels, fo, op.name)
+        rows = weight_rows(op, folding, self.network)
+        memory = Memory(f"{op.name}_weight", rows, (op.weight_bits,), _memory_kind(folding.memory, rows, (op.weight_bits,)))
+        return self.add(
+            "synapse_array", op.name, "array", window, out, ("spike", "acc"), memory, "weight",
+            PE=folding.pe, SIMD=simd, T=source.steps, TP=folding.tp, WEIGHT_W=op.weight_bits, FOLDS=fi, ACC_W=tensor.bits,
+        )
+
+    def neuron(self, op: RadixNeuron, stream: Stream) -> Stream:
+        (source,) = self.network.sources(op)
+        bias = op.clamped_bias(source)
+        theta_w, bias_w = int(op.theta.max()).bit_length(), hw.signed_width(int(np.abs(bias).max()))
+        producer = self._producer(op)
+        folding = self.foldings.get(producer.name, Folding()) if producer else Folding()
+        # Beats come no closer than this; a serial neuron that keeps up is the smaller one.
+        interval = 1
+        if isinstance(producer, Synapse):
+            (before,) = self.network.sources(producer)
+            interval = producer.folds(folding, before)[1] * (before.steps // folding.tp)
+        serial = folding.neuron == "serial" or (folding.neuron == "auto" and 1 < op.steps <= interval)
+        rows = _by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
+        widths = (bias_w, theta_w)
+        memory = Memory(f"{op.name}_param", rows, widths, _memory_kind("auto", rows, widths))
+        out = Stream(op.name, stream.lanes, op.steps, stream.pixels, stream.groups, op.name)
+        return self.add(
+            "neuron_radix", op.name, "", stream, out, ("acc", "spike"), memory, "param",
+            LANES=stream.lanes, IN_W=stream.bits, IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
+            EXPONENT=op.exponent, THETA_W=theta_w, BIAS_W=bias_w, V_W=op.potential_width(source), T=op.steps,
+            UNROLLED=int(not serial),
+        )
+
+    def readout(self, op: Readout, stream: Stream) -> Stream:
+        bias_w = hw.signed_width(int(np.abs(op.bias).max()))
+        rows = _by_fold(op.bias[:, None], stream.lanes, fill=(0,))
+        memory = Memory(f"{op.name}_param", rows, (bias_w,), _memory_kind("auto", rows, (bias_w,)))
+        out = Stream(op.name, stream.lanes, 32, stream.pixels, stream.groups, op.name)
+        return self.add("readout", op.name, "", stream, out, ("acc", "logit"), memory, "param",
+                        LANES=stream.lanes, IN_W=stream.bits, EXPONENT=op.exponent, BIAS_W=bias_w)
+
+    def pool(self, op: MaxPool | SumPool, stream: Stream) -> Stream:
+        (source,) = self.network.sources(op)
+        tensor = self.network.tensors[op.name]
+        columns = self.columns(op, stream, source.shape, op.kernel[0], 0)
+        window = self.full(op, columns, source.shape, 1, 0)
+        out = Stream(op.name, stream.lanes, tensor.bits, tensor.shape[1] * tensor.shape[2], stream.groups, op.name)
+        return self.add(f"pool_{'max' if isinstance(op, MaxPool) else 'sum'}", op.name, "", window, out, ("window", "spike"),
+                        LANES=stream.lanes, WORD_W=stream.bits, TAPS=op.kernel[0] * op.kernel[1])
+
+    def _producer(self, op: Operator) -> Operator | None:
+        return next((o for o in self.network.operators if o.name == op.inputs[0]), None)
+
+    def build(self) -> Netlist:
+        c, h, w = self.network.input_shape
+        stream = Stream("pixel", c, 8, h * w, 1, INPUT)
+        self.streams["pixel"] = stream
+        methods = {Encode: self.encode, Conv: self.synapse, Linear: self.synapse, RadixNeuron: self.neuron,
+                   Readout: self.readout, MaxPool: self.pool, SumPool: self.pool}
+        previous = INPUT
+        for op in self.network.operators:
+            if op.inputs != (previous,) or self.network.state_edges:
+                raise VolleyError(f"{op.kind} {op.name!r}: reads {op.inputs}; only chains can be built, branches come later")
+            stream = self.fifo(stream, op.name)
+            stream = methods[type(op)](op, stream)  # type: ignore[operator]
+            previous = op.name
+        if not isinstance(self.network.operators[-1], Readout):
+            last = self.network.operators[-1]
+            raise VolleyError(f"{last.kind} {last.name!r}: the last operator must be a readout")
+        return Netlist(self.network, self.foldings, self.fifos, tuple(self.instances), tuple(self.streams.values()))
+
+
+def weight_rows(op: Synapse, folding: Folding, network: Network) -> np.ndarray:
+    """int64 [folds_out * folds_in, PE * SIMD] rows of the weight memory, in the order the array reads
+    them. Channels beyond Ci and outputs beyond Co are zero."""
+    (source,) = network.sources(op)
+    kh, kw, c = op.taps(source)
+    fo, _ = op.folds(folding, source)
+    lanes, pe = folding.lanes, folding.pe
+    groups = ceil_div(c, lanes)
+    w = np.zeros((fo * pe, kh, kw, groups * lanes), np.int64)
+    w[: op.weight.shape[0], :, :, :c] = op.matrix(source)
+    w = w.reshape(fo, pe, kh, kw, groups, lanes)  # fo, pe, ky, kx, g, lane
+    order = {
+        "all": (0, 4, 1, 3, 2, 5),     # fo | g         | pe | kx, ky, lane
+        "column": (0, 3, 4, 1, 2, 5),  # fo | kx, g     | pe | ky, lane
+        "tap": (0, 2, 3, 4, 1, 5),     # fo | ky, kx, g | pe | lane
+    }[folding.slice]
+    simd = op.simd(folding, source)
+    return w.transpose(order).reshape(-1, pe * simd)
+
+
+def _by_fold(values: np.ndarray, lanes: int, fill: tuple[int, ...]) -> np.ndarray:
+    """[C, fields] -> [ceil(C/lanes), lanes * fields]; lanes beyond C carry `fill`."""
+    folds = ceil_div(len(values), lanes)
+    padded = np.tile(np.array(fill, np.int64), (folds * lanes, 1))
+    padded[: len(values)] = values
+    return padded.reshape(folds, -1)
+
+
+def _memory_kind(wanted: str, rows: np.ndarray, widths: tuple[int, ...]) -> str:
+    if wanted != "auto":
+        return wanted
+    if len(rows) == 1:
+        return "const"
+    width = sum(widths) * (rows.shape[1] // len(widths))
+    return "block" if hw.goes_to_block_ram(width, len(rows)) else "lut"
+
+
+def _pack_codes(codes: np.ndarray, bits: int, lanes: int) -> int:
+    """One beat whose lane l carries codes[l]."""
+    return sum(int(code) << (bits * lane) for lane, code in enumerate(codes[:lanes]))
+
+
+def _repeat(item: int, width: int, times: int) -> int:
+    return sum(item << (width * i) for i in range(times))
+
+
+def build_netlist(network: Network, foldings: dict[str, Folding], fifos: dict[str, int] | None = None) -> Netlist:
+    """Instances for `network`. foldings: by synapse operator; fifos: beats of the FIFO behind a tensor.
+
+    Raises VolleyError where an operator or folding cannot be built.
+    """
+    operators = tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
+    network = replace(network, operators=operators)
+    names = {op.name for op in operators if isinstance(op, Synapse)}
+    if set(foldings) != names:
+        odd = sorted(set(foldings) ^ names)[0]
+        raise VolleyError(f"folding: {odd!r} is {'missing' if odd in names else 'no synapse layer'}; layers: {', '.join(sorted(names))}")
+    return _Builder(network, dict(foldings), dict(fifos or {})).build()

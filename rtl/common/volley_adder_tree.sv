@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Registered adder tree: sum of N signed numbers, one register per level. Latency ceil(log2 N)
+// cycles of `ce`. Widths grow one bit a level, so nothing can overflow.
+`default_nettype none
+module volley_adder_tree #(
+  parameter int unsigned N    = 16,            // operands
+  parameter int unsigned IN_W = 4,             // bits of an operand
+  localparam int unsigned LEVELS = $clog2(N),
+  localparam int unsigned OUT_W  = IN_W + LEVELS
+) (
+  input  wire logic              clk,
+  input  wire logic              ce,
+  input  wire logic [N*IN_W-1:0] operands,
+  output logic [OUT_W-1:0]       sum           // signed
+);
+  for (genvar l = 0; l <= LEVELS; l++) begin : g_level
+    localparam int unsigned NODES = (N + (1 << l) - 1) >> l;
+    localparam int unsigned W     = IN_W + l;
+    logic signed [W-1:0] node [NODES];
+    if (l == 0) begin : g_in
+      for (genvar i = 0; i < NODES; i++) begin : g_node
+        assign node[i] = operands[i*IN_W +: IN_W];
+      end
+    end else begin : g_add
+      localparam int unsigned BELOW = (N + (1 << (l - 1)) - 1) >> (l - 1);
+      for (genvar i = 0; i < NODES; i++) begin : g_node
+        if (2*i + 1 < BELOW) begin : g_pair
+          always_ff @(posedge clk) if (ce) node[i] <= W'(g_level[l-1].node[2*i]) + W'(g_level[l-1].node[2*i+1]);
+        end else begin : g_pass
+          always_ff @(posedge clk) if (ce) node[i] <= W'(g_level[l-1].node[2*i]);
+        end
+      end
+    end
+  end
+  assign sum = g_level[LEVELS].node[0];
+endmodule
+`default_nettype wire

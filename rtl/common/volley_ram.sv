@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Simple dual-port RAM: rdata <= mem[raddr] when re, mem[waddr] <= wdata when we. Latency 1.
+// A read and a write of one address in one cycle give the old word. rdata holds while re is low.
+// Written so that synthesis maps it to block RAM; reset-free like the block RAM itself.
+`default_nettype none
+module volley_ram #(
+  parameter int unsigned DATA_W    = 8,        // word width [bit]
+  parameter int unsigned DEPTH     = 512,      // words, >= 2
+  parameter string       INIT_FILE = "",       // $readmemh image, "" = none
+  parameter string       STYLE     = "auto",   // "auto", "block" or "distributed"
+  localparam int unsigned ADDR_W   = $clog2(DEPTH)
+) (
+  input  wire logic              clk,
+  // Write port
+  input  wire logic              we,
+  input  wire logic [ADDR_W-1:0] waddr,
+  input  wire logic [DATA_W-1:0] wdata,
+  // Read port
+  input  wire logic              re,
+  input  wire logic [ADDR_W-1:0] raddr,
+  output logic [DATA_W-1:0]      rdata
+);
+  if (DEPTH < 2) $fatal(1, "volley_ram: DEPTH must be at least 2");
+
+  (* ram_style = STYLE *)
+  logic [DATA_W-1:0] mem [DEPTH];
+
+  if (INIT_FILE != "") begin : g_init
+    initial $readmemh(INIT_FILE, mem);
+  end
+
+  always_ff @(posedge clk) begin
+    if (we) mem[waddr] <= wdata;
+    if (re) rdata <= mem[raddr];
+  end
+endmodule
+`default_nettype wire

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// ROM: rdata <= mem[raddr] when re. Latency 1. rdata holds while re is low.
+`default_nettype none
+module volley_rom #(
+  parameter int unsigned DATA_W    = 8,        // word width [bit]
+  parameter int unsigned DEPTH     = 512,      // words, >= 2
+  parameter string       INIT_FILE = "",       // $readmemh image; "" leaves the content undefined (lint only)
+  parameter string       STYLE     = "auto",   // "auto", "block" or "distributed"
+  localparam int unsigned ADDR_W   = $clog2(DEPTH)
+) (
+  input  wire logic              clk,
+  input  wire logic              re,
+  input  wire logic [ADDR_W-1:0] raddr,
+  output logic [DATA_W-1:0]      rdata
+);
+  if (DEPTH < 2) $fatal(1, "volley_rom: DEPTH must be at least 2");
+
+  (* rom_style = STYLE, ram_style = STYLE *)   // Vivado reads the first, yosys the second
+  logic [DATA_W-1:0] mem [DEPTH];
+
+  if (INIT_FILE != "") begin : g_init
+    initial $readmemh(INIT_FILE, mem);
+  end
+
+  always_ff @(posedge clk) begin
+    if (re) rdata <= mem[raddr];
+  end
+endmodule
+`default_nettype wire

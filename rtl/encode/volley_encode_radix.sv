@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Radix encoder: code = min((p + 2^(7-T)) >> (8-T), 2^T - 1) for T < 8, code = p for T = 8.
+// A code is its own spike train: bit T-1 is the first time step. Latency 1, 1 beat/cycle.
+// Model: verif/models/encode_radix.py.
+`default_nettype none
+module volley_encode_radix #(
+  parameter int unsigned LANES = 1,            // channels per beat
+  parameter int unsigned T     = 4,            // time steps, 1..8
+  parameter int unsigned PIX   = 1             // pixels per beat
+) (
+  input  wire logic               clk,
+  input  wire logic               rst,         // synchronous, active high
+  // Sink: 8-bit pixels, lane 0 in the least significant bits
+  input  wire logic               s_pixel_tvalid,
+  output logic                    s_pixel_tready,
+  input  wire logic [LANES*8-1:0] s_pixel_tdata,
+  input  wire logic               s_pixel_tlast,
+  // Source: radix spike words
+  output logic                    m_spike_tvalid,
+  input  wire logic               m_spike_tready,
+  output logic [LANES*T-1:0]      m_spike_tdata,
+  output logic                    m_spike_tlast
+);
+  if (PIX != 1) $fatal(1, "volley_encode_radix: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (T < 1 || T > 8) $fatal(1, "volley_encode_radix: T = %0d is outside 1..8", T);
+
+  logic [LANES*T-1:0] code;
+
+  for (genvar l = 0; l < LANES; l++) begin : g_lane
+    logic [7:0] pixel;
+    assign pixel = s_pixel_tdata[l*8 +: 8];
+    if (T == 8) begin : g_all
+      assign code[l*T +: T] = pixel;
+    end else begin : g_round
+      // Rounding at the last kept bit; the carry out of the pixel is the only overflow there is.
+      localparam logic [8:0] HALF = 9'(1 << (7 - T));
+      logic [8:0] sum;
+      assign sum = 9'(pixel) + HALF;
+      assign code[l*T +: T] = sum[8] ? '1 : sum[7 -: T];
+    end
+  end
+
+  assign s_pixel_tready = !m_spike_tvalid || m_spike_tready;
+
+  always_ff @(posedge clk) begin
+    if (s_pixel_tready) begin
+      m_spike_tvalid <= s_pixel_tvalid;
+      m_spike_tdata  <= code;
+      m_spike_tlast  <= s_pixel_tlast;
+    end
+    if (rst) m_spike_tvalid <= 1'b0;
+  end
+endmodule
+`default_nettype wire

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Max pooling: the largest of TAPS radix words, lane by lane; padded taps carry code 0.
+// Tree with a register per level: latency max(1, ceil(log2 TAPS)), 1 beat/cycle.
+// Model: verif/models/pool.py.
+`default_nettype none
+module volley_pool_max #(
+  parameter int unsigned LANES  = 1,           // channels per beat
+  parameter int unsigned WORD_W = 4,           // bits of a word (T)
+  parameter int unsigned TAPS   = 4,           // words per window
+  parameter int unsigned PIX    = 1            // pixels per beat
+) (
+  input  wire logic                         clk,
+  input  wire logic                         rst,   // synchronous, active high
+  // Sink: windows, tap slowest
+  input  wire logic                         s_window_tvalid,
+  output logic                              s_window_tready,
+  input  wire logic [TAPS*LANES*WORD_W-1:0] s_window_tdata,
+  input  wire logic                         s_window_tlast,
+  // Source
+  output logic                              m_spike_tvalid,
+  input  wire logic                         m_spike_tready,
+  output logic [LANES*WORD_W-1:0]           m_spike_tdata,
+  output logic                              m_spike_tlast
+);
+  localparam int unsigned LEVELS = TAPS > 1 ? $clog2(TAPS) : 1;
+
+  if (PIX != 1) $fatal(1, "volley_pool_max: PIX = %0d, only 1 pixel per beat is supported", PIX);
+
+  logic [LEVELS-1:0] valid_q, last_q;
+  logic              ce;
+
+  assign ce              = !m_spike_tvalid || m_spike_tready;
+  assign s_window_tready = ce;
+  assign m_spike_tvalid  = valid_q[LEVELS-1];
+  assign m_spike_tlast   = last_q[LEVELS-1];
+
+  always_ff @(posedge clk) begin
+    if (ce) begin
+      valid_q <= LEVELS'({valid_q, s_window_tvalid});
+      last_q  <= LEVELS'({last_q, s_window_tlast});
+    end
+    if (rst) valid_q <= '0;
+  end
+
+  for (genvar l = 0; l <= LEVELS; l++) begin : g_level
+    localparam int unsigned NODES = (TAPS + (1 << l) - 1) >> l;
+    logic [LANES*WORD_W-1:0] node [NODES];
+    if (l == 0) begin : g_in
+      for (genvar i = 0; i < NODES; i++) begin : g_node
+        assign node[i] = s_window_tdata[i*LANES*WORD_W +: LANES*WORD_W];
+      end
+    end else begin : g_max
+      localparam int unsigned BELOW = (TAPS + (1 << (l - 1)) - 1) >> (l - 1);
+      for (genvar i = 0; i < NODES; i++) begin : g_node
+        if (2*i + 1 < BELOW) begin : g_pair
+          for (genvar k = 0; k < LANES; k++) begin : g_lane
+            logic [WORD_W-1:0] a, b;
+            assign a = g_level[l-1].node[2*i][k*WORD_W +: WORD_W];
+            assign b = g_level[l-1].node[2*i+1][k*WORD_W +: WORD_W];
+            always_ff @(posedge clk) if (ce) node[i][k*WORD_W +: WORD_W] <= a > b ? a : b;
+          end
+        end else begin : g_pass
+          always_ff @(posedge clk) if (ce) node[i] <= g_level[l-1].node[2*i];
+        end
+      end
+    end
+  end
+  assign m_spike_tdata = g_level[LEVELS].node[0];
+endmodule
+`default_nettype wire

@@ -1,0 +1,21 @@
+// The portable set, leaf first; names are relative to this file.
+common/volley_ram.sv
+common/volley_rom.sv
+stream/volley_skid.sv
+stream/volley_fifo.sv
+stream/volley_lane_convert.sv
+common/volley_adder_tree.sv
+encode/volley_encode_radix.sv
+window/volley_line_buffer.sv
+window/volley_window_full.sv
+window/volley_window_fold.sv
+synapse/volley_weight_source.sv
+synapse/volley_step_tree.sv
+synapse/volley_synapse_array.sv
+neuron/volley_neuron_radix.sv
+neuron/volley_readout.sv
+pool/volley_pool_max.sv
+pool/volley_pool_sum.sv
+top/volley_frame_guard.sv
+top/volley_frame_result.sv
+top/volley_top.sv

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weighted sum over TP time steps: sum_t 2^t * x[t], t = 0 the latest step. One register per level,
+// latency ceil(log2 TP) cycles of `ce`. Shifts are wiring.
+`default_nettype none
+module volley_step_tree #(
+  parameter int unsigned TP   = 4,             // operands
+  parameter int unsigned IN_W = 8,             // bits of an operand, signed
+  localparam int unsigned LEVELS = $clog2(TP),
+  localparam int unsigned OUT_W  = IN_W + TP
+) (
+  input  wire logic               clk,
+  input  wire logic               ce,
+  input  wire logic [TP*IN_W-1:0] operands,
+  output logic [OUT_W-1:0]        sum          // signed
+);
+  for (genvar l = 0; l <= LEVELS; l++) begin : g_level
+    localparam int unsigned NODES = (TP + (1 << l) - 1) >> l;
+    localparam int unsigned SPAN  = (1 << l) < TP ? (1 << l) : TP;  // steps below one node
+    localparam int unsigned W     = l == 0 ? IN_W : IN_W + SPAN;
+    logic signed [W-1:0] node [NODES];
+    if (l == 0) begin : g_in
+      for (genvar i = 0; i < NODES; i++) begin : g_node
+        assign node[i] = operands[i*IN_W +: IN_W];
+      end
+    end else begin : g_add
+      localparam int unsigned BELOW = (TP + (1 << (l - 1)) - 1) >> (l - 1);
+      for (genvar i = 0; i < NODES; i++) begin : g_node
+        if (2*i + 1 < BELOW) begin : g_pair
+          always_ff @(posedge clk)
+            if (ce) node[i] <= W'(g_level[l-1].node[2*i]) + (W'(g_level[l-1].node[2*i+1]) <<< (1 << (l - 1)));
+        end else begin : g_pass
+          always_ff @(posedge clk) if (ce) node[i] <= W'(g_level[l-1].node[2*i]);
+        end
+      end
+    end
+  end
+  assign sum = OUT_W'(g_level[LEVELS].node[0]);
+endmodule
+`default_nettype wire

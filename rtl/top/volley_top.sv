@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accelerator top: 32-bit AXI4-Stream of 8-bit pixels in, int32 logits and a trailer word out.
+// The network itself is `volley_net` with its constants in `volley_net_pkg`, both written by
+// pyflow.emit. Every frame gets an answer; a bad one is marked in its trailer and in err_*.
+`default_nettype none
+module volley_top (
+  input  wire logic        clk,
+  input  wire logic        aresetn,            // active low, synchronous to clk
+  // Sink: pixels, channel fastest, first pixel in the low byte
+  input  wire logic        s_axis_tvalid,
+  output logic             s_axis_tready,
+  input  wire logic [31:0] s_axis_tdata,
+  input  wire logic [3:0]  s_axis_tkeep,
+  input  wire logic        s_axis_tlast,
+  // Source: logits and trailer
+  output logic             m_axis_tvalid,
+  input  wire logic        m_axis_tready,
+  output logic [31:0]      m_axis_tdata,
+  output logic [3:0]       m_axis_tkeep,
+  output logic             m_axis_tlast,
+  // Counters and sticky errors, cleared by reset
+  output logic [31:0]      stat_frames,        // answered frames
+  output logic [31:0]      stat_cycles,        // cycles since reset
+  output logic [31:0]      stat_in_stall,      // cycles with a pixel word offered and not taken
+  output logic [31:0]      stat_out_stall,     // cycles with a result word not taken
+  output logic             err_short,
+  output logic             err_long,
+  output logic             err_keep
+);
+  import volley_net_pkg::*;
+
+  logic rst;
+  always_ff @(posedge clk) rst <= !aresetn;
+
+  // ------------------------------------------------------------------ in: words to pixels
+  logic        word_tvalid, word_tready, word_tlast;
+  logic [31:0] word_tdata;
+  logic        flags_in_tvalid, flags_in_tready;
+  logic [2:0]  flags_in_tdata;
+  logic        flags_tvalid, flags_tready;
+  logic [2:0]  flags_tdata;
+  logic        pixel_tvalid, pixel_tready, pixel_tlast;
+  logic [IN_CHANNELS*8-1:0] pixel_tdata;
+  logic        logits_tvalid, logits_tready, logits_tlast;
+  logic [OUT_LANES*32-1:0] logits_tdata;
+  logic        logit_tvalid, logit_tready, logit_tlast;
+  logic [31:0] logit_tdata;
+  logic        guard_tready;
+
+  // Nothing is taken in while resetting: the reset register is one cycle behind aresetn.
+  assign s_axis_tready = guard_tready && !rst;
+
+  volley_frame_guard #(.BYTES(FRAME_BYTES)) u_guard (
+    .clk, .rst,
+    .s_axis_tvalid(s_axis_tvalid && !rst), .s_axis_tready(guard_tready), .s_axis_tdata, .s_axis_tkeep, .s_axis_tlast,
+    .m_word_tvalid(word_tvalid), .m_word_tready(word_tready), .m_word_tdata(word_tdata), .m_word_tlast(word_tlast),
+    .m_flags_tvalid(flags_in_tvalid), .m_flags_tready(flags_in_tready), .m_flags_tdata(flags_in_tdata)
+  );
+
+  // One entry per frame in flight; a full FIFO stops the guard between frames.
+  volley_fifo #(.DATA_W(3), .DEPTH(FRAMES_IN_FLIGHT)) u_flags (
+    .clk, .rst,
+    .s_axis_tvalid(flags_in_tvalid), .s_axis_tready(flags_in_tready), .s_axis_tdata(flags_in_tdata), .s_axis_tlast(1'b1),
+    .m_axis_tvalid(flags_tvalid), .m_axis_tready(flags_tready), .m_axis_tdata(flags_tdata), .m_axis_tlast(),
+    .stat_count()
+  );
+
+  // A frame is one run of bytes: pixels straddle words where IN_CHANNELS does not divide 4.
+  volley_lane_convert #(.WORD_W(8), .LANES_IN(4), .LANES_OUT(IN_CHANNELS), .CHANNELS(FRAME_BYTES)) u_pixels (
+    .clk, .rst,
+    .s_axis_tvalid(word_tvalid), .s_axis_tready(word_tready), .s_axis_tdata(word_tdata), .s_axis_tlast(word_tlast),
+    .m_axis_tvalid(pixel_tvalid), .m_axis_tready(pixel_tready), .m_axis_tdata(pixel_tdata), .m_axis_tlast(pixel_tlast)
+  );
+
+  // ------------------------------------------------------------------ network
+  volley_net u_net (
+    .clk, .rst,
+    .s_pixel_tvalid(pixel_tvalid), .s_pixel_tready(pixel_tready), .s_pixel_tdata(pixel_tdata), .s_pixel_tlast(pixel_tlast),
+    .m_logit_tvalid(logits_tvalid), .m_logit_tready(logits_tready), .m_logit_tdata(logits_tdata), .m_logit_tlast(logits_tlast)
+  );
+
+  // ------------------------------------------------------------------ out: logits and trailer
+  volley_lane_convert #(.WORD_W(32), .LANES_IN(OUT_LANES), .LANES_OUT(1), .CHANNELS(CLASSES)) u_logits (
+    .clk, .rst,
+    .s_axis_tvalid(logits_tvalid), .s_axis_tready(logits_tready), .s_axis_tdata(logits_tdata), .s_axis_tlast(logits_tlast),
+    .m_axis_tvalid(logit_tvalid), .m_axis_tready(logit_tready), .m_axis_tdata(logit_tdata), .m_axis_tlast(logit_tlast)
+  );
+
+  volley_frame_result #(.CHECKSUM(WEIGHT_CHECKSUM)) u_result (
+    .clk, .rst,
+    .s_logit_tvalid(logit_tvalid), .s_logit_tready(logit_tready), .s_logit_tdata(logit_tdata), .s_logit_tlast(logit_tlast),
+    .s_flags_tvalid(flags_tvalid), .s_flags_tready(flags_tready), .s_flags_tdata(flags_tdata),
+    .m_axis_tvalid, .m_axis_tready, .m_axis_tdata, .m_axis_tkeep, .m_axis_tlast
+  );
+
+  // ------------------------------------------------------------------ counters
+  always_ff @(posedge clk) begin
+    stat_cycles <= stat_cycles + 1'b1;
+    if (s_axis_tvalid && !s_axis_tready) stat_in_stall <= stat_in_stall + 1'b1;
+    if (m_axis_tvalid && !m_axis_tready) stat_out_stall <= stat_out_stall + 1'b1;
+    if (m_axis_tvalid && m_axis_tready && m_axis_tlast) stat_frames <= stat_frames + 1'b1;
+    if (flags_in_tvalid && flags_in_tready) begin
+      err_short <= err_short || flags_in_tdata[0];
+      err_long  <= err_long || flags_in_tdata[1];
+      err_keep  <= err_keep || flags_in_tdata[2];
+    end
+    if (rst) begin
+      stat_cycles    <= '0;
+      stat_in_stall  <= '0;
+      stat_out_stall <= '0;
+      stat_frames    <= '0;
+      err_short      <= 1'b0;
+      err_long       <= 1'b0;
+      err_keep       <= 1'b0;
+    end
+  end
+endmodule
+`default_nettype wire

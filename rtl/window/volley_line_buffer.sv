@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Line buffer: a raster of pixels in, for each output row the WIDTH columns of KERNEL pixels out.
+//   column[ky] of output row oy at x = pixel(oy*STRIDE - PADDING + ky, x), PAD_ITEM outside the map.
+// Writer and reader run on their own: the next frame is taken in while this one is read. A pixel
+// is free as soon as the last output row that needs it has passed it, so KERNEL rows suffice for
+// full rate. Rows live in KERNEL banks (row mod KERNEL); reading rotates them back into order.
+// Beats per frame: HEIGHT*WIDTH*GROUPS in, OUT_ROWS*WIDTH*GROUPS out. Latency 2, 1 beat/cycle.
+// Model: verif/models/window.py.
+`default_nettype none
+module volley_line_buffer #(
+  parameter int unsigned ITEM_W  = 4,          // bits of one pixel beat (LANES * T)
+  parameter int unsigned GROUPS  = 1,          // beats per pixel
+  parameter int unsigned HEIGHT  = 8,
+  parameter int unsigned WIDTH   = 8,
+  parameter int unsigned KERNEL  = 3,          // rows of a column
+  parameter int unsigned STRIDE  = 1,
+  parameter int unsigned PADDING = 1,          // rows above and below, < KERNEL
+  parameter int unsigned SLOTS   = 1,          // rows per bank; KERNEL * SLOTS rows are held
+  parameter logic [ITEM_W-1:0] PAD_ITEM = '0,  // content of a padded tap
+  parameter int unsigned PIX     = 1           // pixels per beat
+) (
+  input  wire logic                     clk,
+  input  wire logic                     rst,   // synchronous, active high
+  // Sink: pixels, raster order, channel group fastest
+  input  wire logic                     s_spike_tvalid,
+  output logic                          s_spike_tready,
+  input  wire logic [ITEM_W-1:0]        s_spike_tdata,
+  input  wire logic                     s_spike_tlast,
+  // Source: columns, ky = 0 in the least significant bits
+  output logic                          m_column_tvalid,
+  input  wire logic                     m_column_tready,
+  output logic [KERNEL*ITEM_W-1:0]      m_column_tdata,
+  output logic                          m_column_tlast
+);
+  localparam int unsigned OUT_ROWS = (HEIGHT + 2*PADDING - KERNEL) / STRIDE + 1;
+  localparam int unsigned BEATS    = WIDTH * GROUPS;        // beats of a row
+  localparam int unsigned ROWS     = KERNEL * SLOTS;        // rows held
+  localparam int unsigned DEPTH    = SLOTS * BEATS;         // words of a bank
+  localparam int unsigned ADDR_W   = DEPTH > 1 ? $clog2(DEPTH) : 1;
+  localparam int unsigned BEAT_W   = BEATS > 1 ? $clog2(BEATS) : 1;
+  localparam int unsigned BANK_W   = KERNEL > 1 ? $clog2(KERNEL) : 1;
+  localparam int unsigned OUT_W    = OUT_ROWS > 1 ? $clog2(OUT_ROWS) : 1;
+  localparam int unsigned ROW_W    = $clog2(2*HEIGHT + 2*PADDING + ROWS + STRIDE + 2) + 1;  // signed
+  // The first row of the next frame's first window, seen from this frame's last window.
+  localparam int FRAME_STEP = int'(HEIGHT) - int'((OUT_ROWS - 1) * STRIDE);
+  localparam int unsigned ROW_STEP_MOD   = STRIDE % ROWS;
+  localparam int unsigned FRAME_STEP_MOD = ((FRAME_STEP % int'(ROWS)) + int'(ROWS)) % int'(ROWS);
+  localparam int unsigned FIRST_POS      = (ROWS - PADDING % ROWS) % ROWS;
+
+  if (PIX != 1) $fatal(1, "volley_line_buffer: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (PADDING >= KERNEL) $fatal(1, "volley_line_buffer: PADDING = %0d must be below KERNEL", PADDING);
+  if (HEIGHT + 2*PADDING < KERNEL) $fatal(1, "volley_line_buffer: KERNEL is larger than the map");
+
+  typedef logic signed [ROW_W-1:0] row_t;
+
+  // ------------------------------------------------------------------ writer
+  // wr_row counts from row 0 of the frame that the reader is in.
+  row_t              wr_row;
+  logic [BEAT_W-1:0] wr_beat;
+  logic [BANK_W-1:0] wr_bank;
+  logic [ADDR_W-1:0] wr_base;                  // slot * BEATS
+  logic              wr, wr_row_end;
+
+  assign wr         = s_spike_tvalid && s_spike_tready;
+  assign wr_row_end = wr_beat == BEAT_W'(BEATS - 1);
+
+  // ------------------------------------------------------------------ reader
+  row_t              top, top_next;            // first row of the window: -PADDING ...
+  logic [OUT_W-1:0]  out_row;
+  logic [BEAT_W-1:0] rd_beat;
+  logic [BANK_W-1:0] rd_bank;                  // bank of row `top`
+  logic [ADDR_W-1:0] rd_base;                  // its slot * BEATS
+  logic              rd, rd_ready, rd_row_end, last_row;
+  row_t              need;                     // last real row of the window
+
+  assign last_row   = out_row == OUT_W'(OUT_ROWS - 1);
+  assign rd_row_end = rd_beat == BEAT_W'(BEATS - 1);
+  assign top_next   = top + (last_row ? row_t'(FRAME_STEP) : row_t'(STRIDE));
+  assign need       = top + row_t'(KERNEL - 1) > row_t'(HEIGHT - 1) ? row_t'(HEIGHT - 1)
+                                                                    : top + row_t'(KERNEL - 1);
+  // Data are there once the writer is past this beat of the last row needed.
+  assign rd_ready   = wr_row > need || (wr_row == need && wr_beat > rd_beat);
+  // Space is there below `top + ROWS`, and below `top_next + ROWS` where the reader has passed.
+  assign s_spike_tready = wr_row < top + row_t'(ROWS)
+                       || (wr_row < top_next + row_t'(ROWS) && wr_beat < rd_beat);
+
+  // (bank, slot) of a row `step` rows further; returns {bank, base}.
+  function automatic logic [BANK_W+ADDR_W-1:0] advance(
+    input logic [BANK_W-1:0] bank, input logic [ADDR_W-1:0] base, input int unsigned step
+  );
+    int unsigned b, a;
+    b = 32'(bank) + step % KERNEL;
+    a = 32'(base) + (step / KERNEL) * BEATS;
+    if (b >= KERNEL) begin
+      b = b - KERNEL;
+      a = a + BEATS;
+    end
+    if (a >= DEPTH) a = a - DEPTH;
+    return {BANK_W'(b), ADDR_W'(a)};
+  endfunction
+
+  always_ff @(posedge clk) begin
+    if (wr) begin
+      wr_beat <= wr_row_end ? '0 : wr_beat + 1'b1;
+      if (wr_row_end) {wr_bank, wr_base} <= advance(wr_bank, wr_base, 1);
+    end
+    if (rd) begin
+      rd_beat <= rd_row_end ? '0 : rd_beat + 1'b1;
+      if (rd_row_end) begin
+        out_row <= last_row ? '0 : out_row + 1'b1;
+        top     <= last_row ? -row_t'(PADDING) : top_next;
+        {rd_bank, rd_base} <= last_row ? advance(rd_bank, rd_base, FRAME_STEP_MOD)
+                                       : advance(rd_bank, rd_base, ROW_STEP_MOD);
+      end
+    end
+    wr_row <= wr_row + row_t'(wr && wr_row_end)
+                     - (rd && rd_row_end && last_row ? row_t'(HEIGHT) : row_t'(0));
+    if (rst) begin
+      wr_row  <= '0;
+      wr_beat <= '0;
+      wr_bank <= '0;
+      wr_base <= '0;
+      rd_beat <= '0;
+      out_row <= '0;
+      top     <= -row_t'(PADDING);
+      rd_bank <= BANK_W'(FIRST_POS % KERNEL);
+      rd_base <= ADDR_W'(FIRST_POS / KERNEL * BEATS);
+    end
+  end
+
+  // ------------------------------------------------------------------ banks, rotation, padding
+  logic                     valid_1, last_1, ce_1, ce_2;
+  logic [BANK_W-1:0]        bank_1;
+  logic [KERNEL-1:0]        real_1;            // kernel row lies inside the map
+  logic [ITEM_W-1:0]        item_1 [KERNEL];   // by bank
+  logic [KERNEL*ITEM_W-1:0] column_1;
+
+  assign ce_2 = !m_column_tvalid || m_column_tready;
+  assign ce_1 = !valid_1 || ce_2;
+  assign rd   = ce_1 && rd_ready;
+
+  for (genvar k = 0; k < KERNEL; k++) begin : g_bank
+    // Banks below rd_bank hold rows of the following slot.
+    logic [ADDR_W-1:0] base;
+    always_comb begin
+      base = rd_base;
+      if (BANK_W'(k) < rd_bank) base = rd_base == ADDR_W'(DEPTH - BEATS) ? '0 : rd_base + ADDR_W'(BEATS);
+    end
+    volley_ram #(.DATA_W(ITEM_W), .DEPTH(DEPTH)) u_ram (
+      .clk,
+      .we(wr && wr_bank == BANK_W'(k)), .waddr(wr_base + ADDR_W'(wr_beat)), .wdata(s_spike_tdata),
+      .re(rd), .raddr(base + ADDR_W'(rd_beat)), .rdata(item_1[k])
+    );
+  end
+
+  always_comb begin
+    for (int unsigned k = 0; k < KERNEL; k++) begin
+      column_1[k*ITEM_W +: ITEM_W] = PAD_ITEM;
+      for (int unsigned b = 0; b < KERNEL; b++)
+        if (real_1[k] && bank_1 == BANK_W'((b + KERNEL - k) % KERNEL)) column_1[k*ITEM_W +: ITEM_W] = item_1[b];
+    end
+  end
+
+  always_ff @(posedge clk) begin
+    if (ce_1) begin
+      valid_1 <= rd_ready;
+      last_1  <= last_row && rd_row_end;
+      bank_1  <= rd_bank;
+      for (int unsigned k = 0; k < KERNEL; k++)
+        real_1[k] <= top + row_t'(k) >= row_t'(0) && top + row_t'(k) < row_t'(HEIGHT);
+    end
+    if (ce_2) begin
+      m_column_tvalid <= valid_1;
+      m_column_tdata  <= column_1;
+      m_column_tlast  <= last_1;
+    end
+    if (rst) begin
+      valid_1         <= 1'b0;
+      m_column_tvalid <= 1'b0;
+    end
+  end
+
+`ifndef SYNTHESIS
+  // The cores count pixels themselves; tlast only has to agree with the count.
+  int unsigned row_check;
+  always_ff @(posedge clk) begin
+    if (wr && wr_row_end) row_check <= row_check == HEIGHT - 1 ? 0 : row_check + 1;
+    if (!rst && wr) assert (s_spike_tlast == (wr_row_end && row_check == HEIGHT - 1))
+      else $error("volley_line_buffer: tlast out of step with HEIGHT x WIDTH");
+    if (rst) row_check <= 0;
+  end
+`endif
+endmodule
+`default_nettype wire

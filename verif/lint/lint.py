@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lints every module of rtl/rtl.f alone, at its default parameters: `python -m verif.lint.lint [module ...]`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from verif.harness import read_file_list, sources_of, tool_env
+
+WAIVERS = Path(__file__).with_name("waivers.vlt")
+
+
+def lint(module: str) -> str:
+    """Verilator's complaints about `module`, empty if there is none."""
+    result = subprocess.run(
+        ["verilator", "--lint-only", "-Wall", "--top-module", module, str(WAIVERS), *map(str, sources_of(module))],
+        env=tool_env(), capture_output=True, text=True)
+    return result.stderr if result.returncode or "%" in result.stderr else ""
+
+
+def generated_packages() -> dict[str, str]:
+    """Module -> a package it imports that is no source but written per network; it cannot stand alone."""
+    listed = {path.stem: path.read_text() for path in read_file_list()}
+    return {module: package for module, text in listed.items()
+            for package in re.findall(r"^\s*import (\w+)::", text, re.MULTILINE) if package not in listed}
+
+
+def main(names: list[str]) -> int:
+    modules = names or [path.stem for path in read_file_list() if not path.stem.endswith("_pkg")]
+    generated = generated_packages()
+    bad = 0
+    for module in modules:
+        if module in generated:
+            print(f"{module}: left out, needs the generated {generated[module]}")
+        elif complaints := lint(module):
+            bad += 1
+            print(f"{module}:\n{complaints}", file=sys.stderr)
+    print(f"lint: {len(modules)} modules, {bad} with complaints")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_ram: initial content, read-before-write on a collision, rdata holds while re is low."""
+
+import random
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge
+
+from verif.tb.axis import PERIOD_NS, params
+
+P = params()
+WIDTH, DEPTH = P["DATA_W"], P["DEPTH"]
+
+
+@cocotb.test()
+async def random_ports(dut):
+    if P.get("INIT_FILE"):
+        mem = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()]
+        assert len(mem) == DEPTH
+    else:
+        mem = [None] * DEPTH  # undefined until written
+    dut.we.value = dut.re.value = 0
+    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+    read, compared = None, 0
+    for step in range(40 * DEPTH):
+        await FallingEdge(dut.clk)
+        if read is not None:
+            assert int(dut.rdata.value) == read, f"step {step}: expected {read:x}, got {int(dut.rdata.value):x}"
+            compared += 1
+        waddr, wdata = random.randrange(DEPTH), random.getrandbits(WIDTH)
+        raddr = random.choice((waddr, random.randrange(DEPTH)))
+        we, re = random.getrandbits(1), random.getrandbits(1)
+        dut.we.value, dut.waddr.value, dut.wdata.value = we, waddr, wdata
+        dut.re.value, dut.raddr.value = re, raddr
+        if re:
+            read = mem[raddr]
+        if we:
+            mem[waddr] = wdata
+    assert compared > 10 * DEPTH

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_line_buffer, volley_window_full, volley_window_fold: values, cycles per frame, frames kept apart.
+
+The three share their tests: a map of items goes in, the model's list of beats comes out.
+"""
+
+import os
+import random
+
+import cocotb
+
+from verif.models.window import line_buffer, span, window_fold, window_full
+from verif.tb.axis import FLOWS, TB, Beat, pack, params
+
+CORE = os.environ["COCOTB_TOPLEVEL"]
+P = params()
+ITEM_W, GROUPS, HEIGHT, WIDTH = (P[k] for k in ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH"))
+PAD = P.get("PAD_ITEM", 0)
+REPLAY = P.get("REPLAY", 1)
+IN = HEIGHT * WIDTH * GROUPS
+
+if CORE == "volley_line_buffer":
+    SOURCE, SINK = "s_spike", "m_column"
+    WINDOW = (P["KERNEL"], P["STRIDE"], P["PADDING"])
+    ROWS = span(HEIGHT, *WINDOW)
+    LATENCY = 3
+
+    def outputs(frame):
+        return [pack(column, ITEM_W) for row in line_buffer(frame, *WINDOW, PAD) for pixel in row for column in pixel]
+
+    def cycles():
+        # A row of one beat cannot be overwritten in the cycle in which it is read.
+        return max(HEIGHT, ROWS) * WIDTH * GROUPS
+
+elif CORE == "volley_window_full":
+    SOURCE, SINK = "s_column", "m_window"
+    WINDOW = (P["KERNEL"], P["STRIDE"], P["PADDING"])
+    COLS = span(WIDTH, *WINDOW)
+    LATENCY = 1
+
+    def outputs(frame):
+        return [pack(window, ITEM_W) for window in window_full(frame, *WINDOW, PAD, REPLAY)]
+
+    def cycles():
+        kernel, stride, padding = WINDOW
+        beyond = max(0, (COLS - 1) * stride + kernel - padding - WIDTH)
+        overlap = min(beyond, kernel - 1 - padding)
+        last_row = overlap - (overlap > 0 and GROUPS == 1)
+        return (HEIGHT * (WIDTH + beyond - overlap) + last_row) * GROUPS + HEIGHT * COLS * (REPLAY - 1)
+
+else:
+    SOURCE, SINK = "s_item", "m_window"
+    WINDOW = tuple((P[f"{k}_Y"], P[f"{k}_X"]) for k in ("KERNEL", "STRIDE", "PAD"))
+    LATENCY = 3
+
+    def outputs(frame):
+        return window_fold(frame, *WINDOW, PAD, REPLAY)
+
+    def cycles():
+        return max(IN, OUT)
+
+
+def random_frame() -> list:
+    """Never the pad item: a tap masked wrongly, or not masked, always shows."""
+    items = [n for n in range(1 << ITEM_W) if n != PAD] if ITEM_W < 8 else None
+    draw = (lambda: random.choice(items)) if items else (lambda: random.getrandbits(ITEM_W))
+    return [[[draw() for _ in range(GROUPS)] for _ in range(WIDTH)] for _ in range(HEIGHT)]
+
+
+def stream(values: list[int]) -> list[Beat]:
+    return [Beat(value, n == len(values) - 1) for n, value in enumerate(values)]
+
+
+def beats_of(frame) -> list[Beat]:
+    return stream([item for row in frame for pixel in row for item in pixel])
+
+
+OUT = len(outputs(random_frame()))
+# The fold sends the padding in front of a frame's first item before that arrives: right after the frame before.
+EARLY = next(n for n, value in enumerate(outputs(random_frame())) if value != PAD) if CORE == "volley_window_fold" else 0
+
+
+def bench(dut, flow="full") -> TB:
+    return TB(dut, flow, sources=(SOURCE,), sinks=(SINK,))
+
+
+async def reset(tb: TB) -> None:
+    await tb.reset(1)
+    tb.expect([Beat(PAD)] * EARLY)
+
+
+def push(tb: TB, frame) -> list[Beat]:
+    """Expect the frame's output; its input beats are left to the caller to send."""
+    tb.expect(stream(outputs(frame))[EARLY:] + [Beat(PAD)] * EARLY)
+    return beats_of(frame)
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def frames(dut, flow):
+    tb = bench(dut, flow)
+    await reset(tb)
+    count = 12 if flow == "full" else 5
+    for _ in range(count):
+        tb.send(push(tb, random_frame()))
+    await tb.finish()
+    assert tb.boards[SINK].compared == count * OUT + EARLY
+    if flow == "full":
+        gaps = tb.sink.last_gaps()[4:]
+        open("/tmp/facts.txt","a").write(f"\nFACT {CORE} {P} in {IN} out {OUT} cycles {gaps} expected {cycles()} "
+                         f"first-in-to-first-out {tb.sink.accepted[EARLY] - tb.source.accepted[0]}")
+        assert set(gaps) == {cycles()}, f"cycles per frame {gaps}, expected {cycles()}"
+
+
+@cocotb.test()
+async def frame_ends_without_the_next(dut):
+    """The last output appears though no next frame arrives; then the host stalls after each of its beats."""
+    tb = bench(dut)
+    await reset(tb)
+    tb.send(push(tb, random_frame()))
+    await tb.finish()
+    for part in sorted({1, GROUPS, 2 * GROUPS, WIDTH * GROUPS, WIDTH * GROUPS + 1, IN - 1}):
+        if not 0 < part < IN:
+            continue
+        first, second = push(tb, random_frame()), push(tb, random_frame())
+        done = tb.boards[SINK].compared + OUT
+        tb.send(first + second[:part])
+        await tb.until(lambda done=done: tb.boards[SINK].compared >= done, f"end of the frame before a stall at {part}")
+        await tb.wait(10)
+        tb.send(second[part:])
+        await tb.finish()
+
+
+@cocotb.test()
+async def takes_the_next_frame_while_it_finishes(dut):
+    """With the output held, the next frame's first beats go in before this frame's last come out."""
+    tb = bench(dut)
+    await reset(tb)
+    for _ in range(2):
+        tb.send(push(tb, random_frame()))
+    await tb.finish()
+    assert tb.source.accepted[IN] <= tb.sink.accepted[OUT - 1], "the next frame waits for the end of this one"
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut):
+    tb = bench(dut, "both")
+    await reset(tb)
+    for _ in range(8):
+        for _ in range(2):
+            tb.send(push(tb, random_frame()))
+        await tb.wait(random.randrange(2, 3 * max(IN, OUT)))
+        await reset(tb)
+        tb.send(push(tb, random_frame()))
+        await tb.finish()
