@@ -197,6 +197,8 @@ def read_idx(path: Path) -> np.ndarray:
 
 # ------------------------------------------------------------------ .npz
 def _npz(path: Path) -> Dataset:
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise VolleyError(f"{path}: not a readable .npz file (no zip archive); save it with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as z:
             keys = set(z.files)

@@ -66,7 +66,7 @@ def quantise_synapse(
     limit, rows = 2 ** (bits - 1) - 1, _rows(weight)
     top = 2**steps_out - 1
     peak = np.abs(rows).max(1, initial=0)
-    live = (peak > 0) & (s_out * limit / (s_in * np.where(peak > 0, peak, 1)) < 2.0**60)  # below that it is zero
+    live = peak * s_in * 2.0**60 > s_out * limit  # anything smaller counts as an all-zero channel
     theta0 = np.where(live, s_out * limit / (s_in * np.where(live, peak, 1)), np.inf)
     exponent = max(0, int(np.ceil(np.log2(MIN_THETA / theta0.min())))) if live.any() else 0
     if exponent > MAX_EXPONENT:

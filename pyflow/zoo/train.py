@@ -182,7 +182,9 @@ def main(argv: list[str] | None = None) -> int:
             command=f"python -m pyflow.zoo.train {args.name}{place} --timesteps {args.timesteps} "
             f"--weight-bits {args.weight_bits} --seed {args.seed}"
         )
-        save_file(model.state_dict(), args.out_dir / f"{args.name}.safetensors")
+        weights = args.out_dir / f"{args.name}.safetensors"
+        save_file(model.state_dict(), weights)
+        weights.chmod(0o644)  # safetensors writes it for the owner only
         network.save(args.out_dir / f"{args.name}.vly")
     except VolleyError as e:
         print(f"error: {e}", file=sys.stderr)

@@ -44,27 +44,22 @@ module volley_pool_max #(
 
   for (genvar l = 0; l <= LEVELS; l++) begin : g_level
     localparam int unsigned NODES = (TAPS + (1 << l) - 1) >> l;
-    logic [LANES*WORD_W-1:0] node [NODES];
-    if (l == 0) begin : g_in
-      for (genvar i = 0; i < NODES; i++) begin : g_node
-        assign node[i] = s_window_tdata[i*LANES*WORD_W +: LANES*WORD_W];
-      end
-    end else begin : g_max
-      localparam int unsigned BELOW = (TAPS + (1 << (l - 1)) - 1) >> (l - 1);
-      for (genvar i = 0; i < NODES; i++) begin : g_node
-        if (2*i + 1 < BELOW) begin : g_pair
-          for (genvar k = 0; k < LANES; k++) begin : g_lane
-            logic [WORD_W-1:0] a, b;
-            assign a = g_level[l-1].node[2*i][k*WORD_W +: WORD_W];
-            assign b = g_level[l-1].node[2*i+1][k*WORD_W +: WORD_W];
-            always_ff @(posedge clk) if (ce) node[i][k*WORD_W +: WORD_W] <= a > b ? a : b;
-          end
-        end else begin : g_pass
-          always_ff @(posedge clk) if (ce) node[i] <= g_level[l-1].node[2*i];
+    for (genvar i = 0; i < NODES; i++) begin : g_node
+      logic [LANES*WORD_W-1:0] node;
+      if (l == 0) begin : g_in
+        assign node = s_window_tdata[i*LANES*WORD_W +: LANES*WORD_W];
+      end else if (2*i + 1 < (TAPS + (1 << (l - 1)) - 1) >> (l - 1)) begin : g_pair
+        for (genvar k = 0; k < LANES; k++) begin : g_lane
+          logic [WORD_W-1:0] a, b;
+          assign a = g_level[l-1].g_node[2*i].node[k*WORD_W +: WORD_W];
+          assign b = g_level[l-1].g_node[2*i+1].node[k*WORD_W +: WORD_W];
+          always_ff @(posedge clk) if (ce) node[k*WORD_W +: WORD_W] <= a > b ? a : b;
         end
+      end else begin : g_pass
+        always_ff @(posedge clk) if (ce) node <= g_level[l-1].g_node[2*i].node;
       end
     end
   end
-  assign m_spike_tdata = g_level[LEVELS].node[0];
+  assign m_spike_tdata = g_level[LEVELS].g_node[0].node;
 endmodule
 `default_nettype wire

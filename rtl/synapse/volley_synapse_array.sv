@@ -106,10 +106,11 @@ module volley_synapse_array #(
     for (genvar t = 0; t < TP; t++) begin : g_step
       logic [SIMD*WEIGHT_W-1:0] gated;
       for (genvar i = 0; i < SIMD; i++) begin : g_lane
-        always_ff @(posedge clk) begin
-          if (ce && !spike[i][t]) gated[i*WEIGHT_W +: WEIGHT_W] <= '0;
-          else if (ce) gated[i*WEIGHT_W +: WEIGHT_W] <= s_weight_tdata[(o*SIMD + i)*WEIGHT_W +: WEIGHT_W];
-        end
+        // A choice against 0, not a branch: synthesis makes it the reset, simulation a conditional move.
+        logic [WEIGHT_W-1:0] weight;
+        always_ff @(posedge clk)
+          if (ce) weight <= spike[i][t] ? s_weight_tdata[(o*SIMD + i)*WEIGHT_W +: WEIGHT_W] : '0;
+        assign gated[i*WEIGHT_W +: WEIGHT_W] = weight;
       end
       volley_adder_tree #(.N(SIMD), .IN_W(WEIGHT_W)) u_tree (
         .clk, .ce, .operands(gated), .sum(step_sum[t*TREE_W +: TREE_W])

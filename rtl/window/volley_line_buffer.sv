@@ -4,7 +4,8 @@
 // Writer and reader run on their own: the next frame is taken in while this one is read. A pixel
 // is free as soon as the last output row that needs it has passed it, so KERNEL rows suffice for
 // full rate. Rows live in KERNEL banks (row mod KERNEL); reading rotates them back into order.
-// Beats per frame: HEIGHT*WIDTH*GROUPS in, OUT_ROWS*WIDTH*GROUPS out. Latency 2, 1 beat/cycle.
+// Beats per frame: HEIGHT*WIDTH*GROUPS in, OUT_ROWS*WIDTH*GROUPS out; the larger one in cycles
+// (rows of a single beat need SLOTS = 2 for that). Latency 3, 1 beat/cycle.
 // Model: verif/models/window.py.
 `default_nettype none
 module volley_line_buffer #(
@@ -146,7 +147,7 @@ module volley_line_buffer #(
       base = rd_base;
       if (BANK_W'(k) < rd_bank) base = rd_base == ADDR_W'(DEPTH - BEATS) ? '0 : rd_base + ADDR_W'(BEATS);
     end
-    volley_ram #(.DATA_W(ITEM_W), .DEPTH(DEPTH)) u_ram (
+    volley_ram #(.DATA_W(ITEM_W), .DEPTH(DEPTH > 1 ? DEPTH : 2)) u_ram (
       .clk,
       .we(wr && wr_bank == BANK_W'(k)), .waddr(wr_base + ADDR_W'(wr_beat)), .wdata(s_spike_tdata),
       .re(rd), .raddr(base + ADDR_W'(rd_beat)), .rdata(item_1[k])

@@ -4,9 +4,11 @@
 //   slice(ky, kx, g) of output (oy, ox) = item(oy*STRIDE_Y - PAD_Y + ky, ox*STRIDE_X - PAD_X + kx, g)
 // An item is a pixel (tap slices), a column from volley_line_buffer (KERNEL_Y = 1: column slices),
 // or a piece of a vector (a linear layer: a map of one pixel). Everything beyond the window is
-// buffer for the next pixels and the next frame.
+// buffer for the next pixels and the next frame. Padding in front of a frame's first item is sent
+// before that arrives: after reset, and right behind the frame before.
 // Beats per frame: HEIGHT*WIDTH*GROUPS in, OUT_Y*OUT_X*REPLAY*KERNEL_Y*KERNEL_X*GROUPS out.
-// Latency 3, 1 beat/cycle.
+// Latency 3, 1 beat/cycle: the larger of the two in cycles per frame, unless DEPTH is too small to
+// read ahead (window_fold_cycles of the model gives the exact number).
 // Model: verif/models/window.py.
 `default_nettype none
 module volley_window_fold #(
@@ -51,7 +53,7 @@ module volley_window_fold #(
   localparam int SPAN       = int'(((KERNEL_Y - 1) * WIDTH + KERNEL_X) * GROUPS);
 
   localparam int unsigned ADDR_W   = DEPTH > 1 ? $clog2(DEPTH) : 1;
-  localparam int unsigned OFF_W    = $clog2(SPAN + WIDTH * GROUPS + DEPTH + 1) + 2;  // signed
+  localparam int unsigned OFF_W    = $clog2(SPAN + STRIDE_Y * WIDTH * GROUPS + DEPTH + 1) + 2;  // signed
   localparam int unsigned GROUP_W  = GROUPS > 1 ? $clog2(GROUPS) : 1;
   localparam int unsigned KX_W     = KERNEL_X > 1 ? $clog2(KERNEL_X) : 1;
   localparam int unsigned KY_W     = KERNEL_Y > 1 ? $clog2(KERNEL_Y) : 1;
@@ -65,7 +67,8 @@ module volley_window_fold #(
   if (PAD_Y >= KERNEL_Y || PAD_X >= KERNEL_X) $fatal(1, "volley_window_fold: padding must be below the kernel");
   if (HEIGHT + 2*PAD_Y < KERNEL_Y || WIDTH + 2*PAD_X < KERNEL_X)
     $fatal(1, "volley_window_fold: the kernel is larger than the map");
-  if (DEPTH != 1 << $clog2(DEPTH)) $fatal(1, "volley_window_fold: DEPTH = %0d is not a power of two", DEPTH);
+  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH))
+    $fatal(1, "volley_window_fold: DEPTH = %0d is not a power of two from 2 on", DEPTH);
   if (int'(DEPTH) < SPAN) $fatal(1, "volley_window_fold: DEPTH = %0d is below the window's span %0d", DEPTH, SPAN);
 
   typedef logic signed [OFF_W-1:0] off_t;

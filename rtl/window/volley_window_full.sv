@@ -2,8 +2,10 @@
 // Full window: columns in, for each output pixel the whole window of KERNEL columns out, REPLAY times.
 //   window[kx] of output ox = column(ox*STRIDE - PADDING + kx), PAD_ITEM outside the row.
 // Columns right of the map are shifted in together with the first columns of the next row, which
-// the mask of the old row hides, so a row costs WIDTH cycles, padding or not. Only the very last
-// row of a frame does not wait for the next frame: it costs up to PADDING - 1 cycles more.
+// the mask of the old row hides, so a row costs max(WIDTH, OUT_COLS) cycles at STRIDE 1. Only the
+// very last row of a frame does not wait for the next frame, and may cost LATE columns more.
+// Cycles per frame: (HEIGHT*(WIDTH + BEYOND - OVERLAP) + LATE)*GROUPS + HEIGHT*OUT_COLS*(REPLAY-1)
+// with LATE = OVERLAP for GROUPS > 1, else max(OVERLAP - 1, 0): none with PADDING <= 1.
 // Latency 1; 1 beat/cycle.
 // Model: verif/models/window.py.
 `default_nettype none

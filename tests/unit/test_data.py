@@ -37,7 +37,9 @@ def write_mnist(folder: Path, gz: bool = False, **replaced: bytes) -> Path:
 
 def write_npz(path: Path, **replaced: object) -> Path:
     arrays = {
-        "x_train": RNG.random((5, 2, 4, 3)), "y_train": np.arange(5), "x_test": RNG.random((3, 2, 4, 3)),
+        "x_train": RNG.random((5, 2, 4, 3)),
+        "y_train": np.arange(5),
+        "x_test": RNG.random((3, 2, 4, 3)),
         "y_test": np.arange(3),
     } | replaced
     np.savez(path, **{k: v for k, v in arrays.items() if v is not None})

@@ -54,3 +54,26 @@ def window_fold(frame: Map, kernel: tuple[int, int], stride: tuple[int, int], pa
         for kx in range(kernel[1])
         for g in range(len(frame[0][0]))
     ]
+
+
+def window_fold_cycles(frame: Map, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int],
+                       replay: int, depth: int, frames: int = 6) -> int:
+    """Cycles per frame of volley_window_fold, never stalled: max(in, out) unless DEPTH keeps it from reading ahead."""
+    height, width, groups = len(frame), len(frame[0]), len(frame[0][0])
+    size = height * width * groups
+    numbers = [[[(y * width + x) * groups + g for g in range(groups)] for x in range(width)] for y in range(height)]
+    reads = window_fold(numbers, kernel, stride, padding, None, replay)
+    rows, columns = (span(*axis) for axis in zip((height, width), kernel, stride, padding, strict=True))
+    window = len(reads) // (rows * columns)
+    written, ends = 0, [0]
+    for n in range(frames):
+        ends.append(ends[-1])
+        for i, number in enumerate(reads):
+            oy, ox = divmod(i // window, columns)
+            first = n * size + ((oy * stride[0] - padding[0]) * width + ox * stride[1] - padding[1]) * groups
+            done = False
+            while not done:  # a cycle: one item in if there is room from the window's first item on, one out
+                done = number is None or n * size + number < written
+                written += written - first < depth
+                ends[-1] += 1
+    return ends[-1] - ends[-2]

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choose a folding per layer for a target of cycles per frame, then size the buffers by the schedule.
+
+Layer by layer every legal (slice, lanes, PE, TP) within the target is a candidate; a shortest path over
+the layers takes the cheapest chain, lane converters included.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pyflow import hardware as hw
+from pyflow.errors import VolleyError
+from pyflow.graph import Network
+from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.operators import Conv, Linear, MaxPool, Readout, SumPool, Synapse, Tensor, Windowed
+from pyflow.planning.board import Board
+from pyflow.planning.netlist import Netlist, build_netlist, embed_kernel
+from pyflow.planning.schedule import Schedule, predict
+
+log = logging.getLogger(__name__)
+
+FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
+FOLDING_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    netlist: Netlist
+    schedule: Schedule
+    cost: dict[str, Cost]  # by IR operator
+
+    @property
+    def total(self) -> Cost:
+        return sum(self.cost.values(), Cost())
+
+    def folding_json(self) -> dict[str, Any]:
+        """The content of folding.json; read_folding() takes it back."""
+        return {
+            "version": FOLDING_VERSION,
+            "layers": {name: f.to_json() for name, f in self.netlist.foldings.items()},
+            "fifos": self.netlist.fifos,
+        }
+
+
+def read_folding(source: str | os.PathLike[str] | dict[str, Any]) -> tuple[dict[str, Folding], dict[str, int]]:
+    """(foldings, fifos) of a folding.json or of its content. Raises VolleyError naming what is wrong."""
+    where = "folding"
+    data: Any = source
+    if not isinstance(source, dict):
+        where = str(source)
+        try:
+            data = json.loads(Path(source).read_text())
+        except OSError as e:
+            raise VolleyError(f"{where}: cannot be read ({e.strerror}); write one with `compile`") from None
+        except ValueError as e:
+            raise VolleyError(f"{where}: not JSON ({e}); write one with `compile` and edit it") from None
+    if not isinstance(data, dict) or not isinstance(data.get("layers"), dict):
+        raise VolleyError(f'{where}: needs {{"version": {FOLDING_VERSION}, "layers": {{...}}}}; write one with `compile`')
+    if data.get("version", FOLDING_VERSION) != FOLDING_VERSION:
+        raise VolleyError(f"{where}: version {data['version']}, this release reads {FOLDING_VERSION}")
+    try:
+        foldings = {name: Folding.from_json(name, f) for name, f in data["layers"].items()}
+        fifos = {str(k): int(v) for k, v in data.get("fifos", {}).items()}
+    except (TypeError, ValueError) as e:
+        raise VolleyError(f"{where}: {e}") from None
+    return foldings, fifos
+
+
+# ---------------------------------------------------------------------- candidates
+def _divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def _splits(n: int) -> list[int]:
+    """Sizes of a part when n is cut in k = 1, 2, ... parts, the last one perhaps ragged."""
+    return sorted({ceil_div(n, k) for k in range(1, n + 1)})
+
+
+def _beats_ok(op: Synapse, folding: Folding, source: Tensor, target: int) -> bool:
+    """Do the streams around the array keep to the target?"""
+    c, h, w = source.shape
+    groups = ceil_div(c, folding.lanes)
+    out_h = op.spatial(source)[0] if isinstance(op, Conv) else 1
+    if groups * h * w > target:
+        return False
+    if folding.slice != "tap" and groups * out_h * w > target:
+        return False
+    return op.cycles(folding, source) <= target
+
+
+def _candidates(op: Synapse, source: Tensor, target: int, limit: int = 48) -> list[tuple[float, Folding]]:
+    """Cheapest foldings of one layer that keep to `target`, as (LUT equivalents, folding)."""
+    kh, kw, c = op.taps(source)
+    co = op.weight.shape[0]
+    slices = ["tap"] if isinstance(op, Linear) or kh * kw == 1 else ["tap", "column", "all"] if kw > 1 else ["tap", "all"]
+    found: list[tuple[float, Folding]] = []
+    for kind in slices:
+        for lanes in _splits(c) if not op.pad_code.any() else [c]:
+            for tp in _divisors(source.steps):
+                # Fewer outputs at a time is cheaper: the smallest PE that keeps to the target will do.
+                for pe in _splits(co):
+                    folding = Folding(pe, lanes, kind, tp)
+                    fo, _ = op.folds(folding, source)
+                    if kind == "all" and lanes < c and fo > 1:
+                        continue
+                    if not _beats_ok(op, folding, source, target):
+                        continue
+                    found.append((_price(op.cost(folding, source)), folding))
+                    break
+    found.sort(key=lambda f: f[0])
+    return found[:limit]
+
+
+def _price(cost: Cost) -> float:
+    """One number to compare foldings by: LUTs, with flip-flops at half and a RAMB36 at 150 LUTs."""
+    return cost.lut + 0.5 * cost.ff + 150 * cost.bram
+
+
+def _convert_price(lanes_in: int, lanes_out: int, bits: int) -> float:
+    return 0.0 if lanes_in == lanes_out else 20 + 4.0 * (lanes_in + lanes_out) * bits
+
+
+def _choose(network: Network, target: int) -> dict[str, Folding] | None:
+    """Cheapest foldings whose every core keeps to `target`, or None."""
+    c, h, w = network.input_shape
+    if h * w > target:
+        return None
+    # Best price of a chain so far, by the lanes of the stream that leaves it.
+    front: dict[int, tuple[float, dict[str, Folding]]] = {c: (0.0, {})}
+    for op in network.operators:
+        (source,) = network.sources(op)
+        channels, height, width = source.shape
+        if isinstance(op, Windowed) and not isinstance(op, Synapse):
+            out_h = op.spatial(source)[0]
+            front = {
+                lanes: best for lanes, best in front.items()
+                if ceil_div(channels, lanes) * width * max(height, out_h) <= target
+            }
+        if not isinstance(op, Synapse):
+            continue
+        chosen: dict[int, tuple[float, dict[str, Folding]]] = {}
+        for price, folding in _candidates(op, source, target):
+            for lanes, (before, foldings) in front.items():
+                beats = max(ceil_div(channels, lanes), ceil_div(channels, folding.lanes)) * height * width
+                if beats > target:
+                    continue
+                total = before + price + _convert_price(lanes, folding.lanes, source.bits)
+                if folding.pe not in chosen or total < chosen[folding.pe][0]:
+                    chosen[folding.pe] = (total, {**foldings, op.name: folding})
+        front = chosen
+    return min(front.values(), key=lambda f: f[0])[1] if front else None
+
+
+# ---------------------------------------------------------------------- buffers
+def _settle(network: Network, foldings: dict[str, Folding], fifos: dict[str, int], goal: int) -> tuple[Netlist, Schedule]:
+    """Deepen window buffers one at a time, whichever helps most, until the frame rate meets `goal`."""
+    netlist = build_netlist(network, foldings, fifos)
+    schedule = predict(netlist)
+    while schedule.cycles_per_frame > goal:
+        trials = []
+        for name, folding in netlist.foldings.items():
+            windows = {i.layer: i.parameters for i in netlist.instances if i.module == "volley_window_fold"}
+            if name in windows:
+                p = windows[name]
+                if p["DEPTH"] < 4 * p["HEIGHT"] * p["WIDTH"] * p["GROUPS"]:
+                    trials.append({**netlist.foldings, name: replace(folding, window_depth=2 * p["DEPTH"])})
+            lines = next((i.parameters for i in netlist.instances if i.layer == name and i.module == "volley_line_buffer"), None)
+            if lines and lines["KERNEL"] * lines["SLOTS"] < 2 * lines["HEIGHT"]:
+                trials.append({**netlist.foldings, name: replace(folding, rows=lines["KERNEL"] * (lines["SLOTS"] + 1))})
+        best: tuple[Netlist, Schedule] | None = None
+        for trial in trials:
+            candidate = build_netlist(network, trial, fifos)
+            outcome = predict(candidate)
+            if outcome.cycles_per_frame < (best[1] if best else schedule).cycles_per_frame:
+                best = candidate, outcome
+        if best is None:
+            break
+        netlist, schedule = best
+    return netlist, schedule
+
+
+def plan(
+    network: Network, board: Board, *, cycles_per_frame: int | None = None,
+    folding: str | os.PathLike[str] | dict[str, Any] | None = None,
+) -> Plan:
+    """Plan `network` for `board`.
+
+    cycles_per_frame: target; None takes one pixel per cycle if that fits, otherwise the fastest that
+    fits. folding: a folding.json (or its content) that overrides the choice.
+    Raises VolleyError if a target is out of reach (naming the nearest) or a folding is illegal.
+    """
+    if cycles_per_frame is not None and cycles_per_frame < 1:
+        raise VolleyError(f"cycles_per_frame={cycles_per_frame} must be at least 1")
+    if folding is not None:
+        netlist = build_netlist(network, *read_folding(folding))
+        return Plan(netlist, predict(netlist), costs(netlist))
+    hardware = replace(network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators))
+    floor = _floor(hardware)
+    if cycles_per_frame is not None:
+        foldings = _choose(hardware, cycles_per_frame)
+        if foldings is None:
+            raise VolleyError(
+                f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}: "
+                f"one pixel per cycle allows {floor} at best; the nearest is {floor}"
+            )
+        goals = [cycles_per_frame]
+    else:
+        goals = []
+        target = floor
+        while True:
+            foldings = _choose(hardware, target)
+            cost = sum(costs(build_netlist(network, foldings)).values(), Cost()) if foldings else None
+            if cost and cost.lut <= FILL * board.budget.lut and cost.bram <= board.budget.bram:
+                break
+            if target > 2**34:
+                raise VolleyError(f"network {network.name!r} does not fit board {board.name} at any folding; use a larger board")
+            target += max(1, target // 4)
+        goals = [target]
+    assert foldings is not None
+    netlist, schedule = _settle(network, foldings, {}, goals[0])
+    result = Plan(netlist, schedule, costs(netlist))
+    if cycles_per_frame is not None and schedule.cycles_per_frame > cycles_per_frame:
+        # The cores keep to the target one by one, but not as a chain: aim lower to land on it.
+        for aim in sorted({int(cycles_per_frame * f) for f in (0.97, 0.93, 0.88, 0.8)}, reverse=True):
+            closer = _choose(hardware, max(floor, aim))
+            if closer is None:
+                continue
+            netlist, schedule = _settle(network, closer, {}, cycles_per_frame)
+            if schedule.cycles_per_frame < result.schedule.cycles_per_frame:
+                result = Plan(netlist, schedule, costs(netlist))
+            if schedule.cycles_per_frame <= cycles_per_frame:
+                break
+        else:
+            raise VolleyError(
+                f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}; "
+                f"the nearest is {result.schedule.cycles_per_frame}"
+            )
+    return result
+
+
+def _floor(network: Network) -> int:
+    """Cycles per frame that no folding can beat: the longest stream with all its channels in one beat."""
+    beats = network.input_shape[1] * network.input_shape[2]
+    for op in network.operators:
+        (source,) = network.sources(op)
+        beats = max(beats, source.shape[1] * source.shape[2])
+        if isinstance(op, (Conv, MaxPool, SumPool)):
+            out_h, out_w = op.spatial(source)
+            beats = max(beats, out_h * out_w)
+            if op.kernel != (1, 1):
+                # Columns of an output row, and those beyond the map that nothing can share.
+                width = source.shape[2]
+                last = (out_w - 1) * op.stride[1] + op.kernel[1] - 1 - op.padding[1]
+                beyond = max(0, last - width + 1)
+                overlap = min(beyond, op.kernel[1] - 1 - op.padding[1])
+                beats = max(beats, out_h * (width + beyond - overlap) + max(0, overlap - 1))
+        if isinstance(op, Readout):
+            beats = max(beats, source.shape[0] + 1)  # logits leave one by one, with a trailer
+    c, h, w = network.input_shape
+    return max(beats, ceil_div(c * h * w, 4) + 1)
+
+
+def costs(netlist: Netlist) -> dict[str, Cost]:
+    """Estimated cells by IR operator; lane converters belong to the layer they feed."""
+    total: dict[str, Cost] = {}
+    operators = {op.name: op for op in netlist.network.operators}
+    lanes = {s.tensor: s.lanes for s in netlist.streams if s.tensor}
+    folding = Folding()
+    for op in operators.values():
+        if isinstance(op, Synapse):
+            folding = netlist.foldings[op.name]
+            window = next((i for i in netlist.instances if i.layer == op.name and i.module == "volley_window_fold"), None)
+            if window:
+                folding = replace(folding, window_depth=window.parameters["DEPTH"])
+            applied = folding
+        else:
+            kind = next((i for i in netlist.instances if i.layer == op.name and i.module == "volley_neuron_radix"), None)
+            serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
+            applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial)
+        total[op.name] = op.cost(applied, *netlist.network.sources(op))
+    for inst in netlist.instances:
+        p = inst.parameters
+        if inst.module == "volley_lane_convert":
+            total[inst.layer] += Cost(lut=_convert_price(p["LANES_IN"], p["LANES_OUT"], p["WORD_W"]))
+        elif inst.module == "volley_fifo":
+            total[inst.layer] += hw.memory_cost(p["DATA_W"], p["DEPTH"], block=hw.goes_to_block_ram(p["DATA_W"], p["DEPTH"]))
+    return total

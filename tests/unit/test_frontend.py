@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""torch.fx front end: the traced float network computes what torch computes; every refusal names its layer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pyflow.errors import VolleyError
+from pyflow.frontends import FloatNetwork, Normalize, trace
+from pyflow.frontends.float_graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatRelu, MaxPool
+
+SHAPE = (2, 8, 8)
+
+
+def seq(**layers: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(layers))
+
+
+def run_float(network: FloatNetwork, x: torch.Tensor) -> torch.Tensor:
+    """The FloatNetwork in torch float64, layer by layer."""
+    x = (x.double() - torch.tensor(network.mean)[:, None, None]) / torch.tensor(network.std)[:, None, None]
+    for layer in network.layers:
+        if isinstance(layer, FloatConv):
+            x = F.conv2d(x, torch.tensor(layer.weight), torch.tensor(layer.bias), layer.stride, layer.padding)
+        elif isinstance(layer, FloatLinear):
+            x = F.linear(x.flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))
+        elif isinstance(layer, FloatRelu):
+            x = F.relu(x)
+        elif isinstance(layer, MaxPool):
+            x = F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        elif isinstance(layer, AvgPool):
+            x = F.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        else:
+            assert isinstance(layer, Flatten)
+            x = x.flatten(1)
+    return x.flatten(1)
+
+
+def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Weights and BatchNorm statistics of either sign."""
+    g = torch.Generator().manual_seed(seed)
+    for m in model.modules():
+        if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.running_mean is not None:
+            m.running_mean.copy_(torch.randn(m.num_features, generator=g))
+            m.running_var.copy_(torch.rand(m.num_features, generator=g) + 0.2)
+            if m.affine:
+                m.weight.data = torch.randn(m.num_features, generator=g)
+                m.bias.data = torch.randn(m.num_features, generator=g)
+    return model
+
+
+def check(model: nn.Module, shape: tuple[int, int, int] = SHAPE) -> FloatNetwork:
+    randomise(model)
+    network = trace(model, shape)
+    x = torch.rand(5, *shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        want = model.double().eval()(x.double()).flatten(1)
+    np.testing.assert_allclose(run_float(network, x).numpy(), want.numpy(), atol=1e-6)
+    return network
+
+
+class Functional(nn.Module):
+    """Everything as functions and methods, with names that only the trace gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(2, 4, 3, padding="same"), nn.BatchNorm2d(4))
+        self.second = nn.Conv2d(4, 6, (3, 1), stride=(2, 1), padding=(1, 0), bias=False)
+        self.third = nn.Linear(6 * 2 * 4, 7)
+        self.norm = nn.BatchNorm1d(7)
+        self.weight = nn.Parameter(torch.randn(3, 7))
+        self.register_buffer("mean", torch.tensor([0.3, 0.4]).view(1, 2, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = (x - self.mean) / 0.25
+        x = F.max_pool2d(torch.relu(self.features(x)), 2)
+        x = F.dropout2d(F.relu(self.second(x)), 0.5, self.training)
+        x = x.view(x.size(0), -1)
+        x = F.relu(self.norm(self.third(x)), inplace=True)
+        return F.linear(x, self.weight)
+
+
+def test_functional_model() -> None:
+    network = check(Functional())
+    assert [x.name for x in network.layers] == [
+        "features_0",
+        "relu1",
+        "pool1",
+        "second",
+        "relu2",
+        "flatten1",
+        "third",
+        "relu3",
+        "fc1",
+    ]
+    np.testing.assert_allclose(network.mean, [0.3, 0.4], rtol=1e-6)
+    np.testing.assert_allclose(network.std, 0.25, rtol=1e-6)
+
+
+class Views(nn.Module):
+    def __init__(self, form: int) -> None:
+        super().__init__()
+        self.form, self.conv, self.fc = form, nn.Conv2d(2, 3, 3), nn.Linear(108, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x).relu_()
+        n, c, h, w = x.shape
+        forms = [
+            lambda: torch.flatten(x, 1),
+            lambda: x.flatten(1),
+            lambda: x.reshape(x.shape[0], -1),
+            lambda: x.view(-1, 108),
+            lambda: x.view(n, c * h * w),
+            lambda: x.flatten(start_dim=1),
+            lambda: x.view((n, -1)),
+            lambda: x.contiguous().flatten(1),
+        ]
+        return self.fc(forms[self.form]())
+
+
+@pytest.mark.parametrize("form", range(8))
+def test_every_way_to_flatten(form: int) -> None:
+    check(Views(form))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        seq(c=nn.Conv2d(2, 4, 3), b=nn.BatchNorm2d(4), r=nn.ReLU(), p=nn.MaxPool2d(2), f=nn.Flatten(),
+            l=nn.Linear(36, 3)),
+        seq(c=nn.Conv2d(2, 4, 3), b=nn.BatchNorm2d(4), p=nn.MaxPool2d(3, 2, 1), r=nn.ReLU(), f=nn.Flatten(),
+            l=nn.Linear(36, 3)),
+        seq(c=nn.Conv2d(2, 4, 3), b=nn.BatchNorm2d(4, affine=False), r=nn.ReLU(), p=nn.AvgPool2d(2),
+            c2=nn.Conv2d(4, 3, 3)),
+        seq(n=Normalize([0.2, 0.6], [0.3, 0.5]), c=nn.Conv2d(2, 4, 3), r=nn.ReLU(),
+            g=nn.AdaptiveAvgPool2d(1), f=nn.Flatten(), l=nn.Linear(4, 3)),
+        seq(p=nn.MaxPool2d(2), i=nn.Identity(), f=nn.Flatten(), d=nn.Dropout(), l=nn.Linear(32, 3)),
+        seq(b=nn.BatchNorm2d(2, affine=False), f=nn.Flatten(), l=nn.Linear(128, 3), b2=nn.BatchNorm1d(3)),
+        seq(c=nn.Conv2d(2, 4, 3, padding="valid"), r=nn.ReLU(), p=nn.MaxPool2d(2, ceil_mode=True),
+            f=nn.Flatten(), l=nn.Linear(36, 3)),
+        seq(c=nn.Conv2d(2, 4, 3), r=nn.ReLU(), r2=nn.ReLU(), p=nn.AvgPool2d(2, padding=1,
+            divisor_override=4), f=nn.Flatten(), l=nn.Linear(64, 3)),
+    ],
+)  # fmt: skip
+def test_legal_models(model: nn.Module) -> None:
+    check(model)
+
+
+def test_pool_then_batchnorm_of_positive_scale() -> None:
+    model = seq(
+        c=nn.Conv2d(2, 4, 3), p=nn.MaxPool2d(2), b=nn.BatchNorm2d(4), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(36, 3)
+    )
+    randomise(model)
+    model.b.weight.data = model.b.weight.data.abs()
+    with torch.no_grad():
+        x = torch.rand(4, *SHAPE)
+        np.testing.assert_allclose(run_float(trace(model, SHAPE), x), model.eval()(x), atol=1e-5)
+    model.b.weight.data[2] = -0.5
+    with pytest.raises(VolleyError, match="'b'.*channel 2 is negative after MaxPool2d 'p'.*before the pool"):
+        trace(model, SHAPE)
+
+
+class Arithmetic(nn.Module):
+    def __init__(self, function: object) -> None:
+        super().__init__()
+        self.function, self.head = function, nn.Linear(128, 3)
+        self.register_buffer("std", torch.tensor([0.5, 0.25]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.function(self, x).flatten(1))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda s, x: x * 2 - 1, lambda s, x: 2 * x - 1, lambda s, x: (x - 0.5) / s.std[:, None, None],
+        lambda s, x: torch.div(torch.sub(x, 0.1), s.std.view(1, 2, 1, 1)), lambda s, x: x.sub(0.5).mul(3).contiguous(),
+        lambda s, x: -0.5 + x,
+    ],
+)  # fmt: skip
+def test_input_normalisation_as_arithmetic(function: object) -> None:
+    check(Arithmetic(function))
+
+
+def test_model_is_not_changed() -> None:
+    model = seq(c=nn.Conv2d(2, 4, 8), b=nn.BatchNorm2d(4)).train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    trace(model, SHAPE)
+    assert model.training and all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_names_are_identifiers_and_unique() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(2, 2, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(2, 2, 3), nn.ReLU()), nn.Flatten(), nn.Linear(32, 2)
+    )
+    names = [x.name for x in trace(model, SHAPE).layers]
+    assert names[0] == "conv1" and names[-1] == "fc1" and len(set(names)) == len(names)
+    assert all(n[0].isalpha() and set(n) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") for n in names)
+    mixed = trace(seq(Encode=nn.Conv2d(2, 2, 3), ReLU=nn.ReLU(), Input=nn.Conv2d(2, 2, 6)), SHAPE)
+    assert [x.name for x in mixed.layers] == ["encode_2", "relu", "input_2"]
+
+
+# ------------------------------------------------------------------ refusals
+C, L = lambda **k: nn.Conv2d(2, 4, 3, **k), lambda n: nn.Linear(n, 3)  # noqa: E731
+TAIL = {"r": nn.ReLU(), "f": nn.Flatten(), "l": L(144)}
+REFUSED = {
+    "sigmoid": (seq(c=C(), act=nn.Sigmoid()), r"'act' \(Sigmoid\): not supported; train with ReLU; supported: Conv2d"),
+    "relu6": (seq(c=C(), act=nn.ReLU6()), r"'act' \(ReLU6\).*use ReLU"),
+    "softmax": (seq(c=C(), **TAIL, s=nn.Softmax(1)), r"'s' \(Softmax\): not supported; remove it"),
+    "conv3d": (seq(c=nn.Conv3d(1, 1, 1)), r"'c' \(Conv3d\)"),
+    "groups": (seq(c=C(groups=2), **TAIL), r"'c' \(Conv2d\): groups 2"),
+    "dilation": (seq(c=C(dilation=2), **TAIL), r"'c'.*dilation"),
+    "reflect": (seq(c=C(padding=1, padding_mode="reflect"), **TAIL), r"'c'.*padding_mode 'reflect'"),
+    "same-even": (seq(c=nn.Conv2d(2, 4, 2, padding="same"), **TAIL), r"'c'.*even kernel \(2, 2\)"),
+    "pad-kernel": (seq(c=nn.Conv2d(2, 4, 1, padding=1), **TAIL), r"'c'.*padding \(1, 1\) must be smaller"),
+    "kernel-fits": (seq(c=nn.Conv2d(2, 4, 9), **TAIL), r"'c'.*kernel \(9, 9\) does not fit its 8x8"),
+    "channels": (seq(c=nn.Conv2d(3, 4, 3), **TAIL), r"'c'.*takes 3 channels, its input has 2"),
+    "features": (seq(c=C(), r=nn.ReLU(), f=nn.Flatten(), l=L(99)), r"'l'.*takes 99 inputs, its input has 144"),
+    "no-flatten": (seq(c=C(), r=nn.ReLU(), l=L(6)), r"'l' \(Linear\): acts on maps of 4x6x6; add a Flatten"),
+    "conv-flat": (seq(f=nn.Flatten(), c=C()), r"'c' \(Conv2d\): follows a Flatten"),
+    "two-convs": (seq(c=C(), d=nn.Conv2d(4, 4, 6)), r"'d' \(Conv2d\): follows 'c' without a ReLU"),
+    "conv-pool-conv": (seq(c=C(), p=nn.MaxPool2d(2), d=nn.Conv2d(4, 4, 3)), r"'d'.*follows 'c' without a ReLU"),
+    "avg-before-relu": (seq(c=C(), p=nn.AvgPool2d(2), r=nn.ReLU(), d=nn.Conv2d(4, 4, 3)),
+        r"'p' \(AvgPool2d\).*before the ReLU of 'c'"),
+    "ceil": (seq(c=C(), r=nn.ReLU(), p=nn.MaxPool2d(4, ceil_mode=True)), r"'p' \(MaxPool2d\): ceil_mode"),
+    "ceil-avg": (seq(c=C(), r=nn.ReLU(), p=nn.AvgPool2d(4, ceil_mode=True)), r"'p' \(AvgPool2d\): ceil_mode"),
+    "indices": (seq(c=C(), r=nn.ReLU(), p=nn.MaxPool2d(2, return_indices=True)), r"'p'.*return_indices"),
+    "pool-dilation": (seq(c=C(), r=nn.ReLU(), p=nn.MaxPool2d(2, dilation=2)), r"'p'.*dilation 2"),
+    "divisor": (seq(c=C(), r=nn.ReLU(), p=nn.AvgPool2d(2, divisor_override=3)), r"'p'.*divisor_override 3"),
+    "count-pad": (seq(c=C(), r=nn.ReLU(), p=nn.AvgPool2d(2, padding=1, count_include_pad=False)),
+        r"'p'.*count_include_pad"),
+    "adaptive": (seq(c=C(), r=nn.ReLU(), p=nn.AdaptiveAvgPool2d(2)), r"'p'.*output size 2"),
+    "bn-after-relu": (seq(c=C(), r=nn.ReLU(), b=nn.BatchNorm2d(4)), r"'b' \(BatchNorm2d\): follows 'r'"),
+    "bn-no-stats": (seq(c=C(), b=nn.BatchNorm2d(4, track_running_stats=False)), r"'b'.*no running statistics"),
+    "bn-negative-front": (seq(b=nn.BatchNorm2d(2), c=C(), **TAIL), r"'b'.*scales the input by"),
+    "ends-in-relu": (seq(c=nn.Conv2d(2, 4, 8), r=nn.ReLU()), r"ends in ReLU 'r'"),
+    "ends-in-pool": (seq(c=C(), r=nn.ReLU(), p=nn.AdaptiveAvgPool2d(1), f=nn.Flatten()), r"ends in AvgPool2d 'p'"),
+    "ends-in-map": (seq(c=C()), r"'c'.*is the last layer but its output is 6x6"),
+    "no-layer": (seq(f=nn.Flatten()), "has no Conv2d or Linear"),
+    "relu-on-normalised": (seq(n=Normalize(0.5, 0.5), r=nn.ReLU(), c=nn.Conv2d(2, 4, 8)), r"'r'.*normalised input"),
+    "avg-pads-normalised": (seq(n=Normalize(0.5, 0.5), p=nn.AvgPool2d(2, padding=1), c=nn.Conv2d(2, 4, 5)),
+        r"'p'.*pads the normalised"),
+    "flatten-dims": (seq(c=C(), r=nn.ReLU(), f=nn.Flatten(2)), r"'f' \(Flatten\): start_dim 2"),
+    "std": (seq(n=Normalize([0.5, 0.5], [0.5, -1.0]), c=nn.Conv2d(2, 4, 8)),
+        r"'n' \(Normalize\): scales the input by -1"),
+    "norm-channels": (seq(n=Normalize([0.5] * 3, 1.0), c=nn.Conv2d(2, 4, 8)), r"'n'.*3 values for 2 channels"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_by_name(case: str) -> None:
+    model, message = REFUSED[case]
+    if case == "bn-negative-front":
+        model.b.weight.data.fill_(-1.0)
+    with pytest.raises(VolleyError, match=message) as e:
+        trace(model, SHAPE)
+    assert "\n" not in str(e.value)
+
+
+class Wild(nn.Module):
+    def __init__(self, function: object) -> None:
+        super().__init__()
+        self.function = function
+        self.conv1, self.conv2, self.head = (
+            nn.Conv2d(2, 2, 3, padding=1),
+            nn.Conv2d(2, 2, 3, padding=1),
+            nn.Linear(128, 3),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.function(self, x).flatten(1))
+
+
+WILD = {
+    "add": (lambda s, x: x + F.relu(s.conv1(x)), r"'add' \(add\): joins two branches; residual"),
+    "cat": (lambda s, x: torch.cat([F.relu(s.conv1(x)), x], 1), r"'cat' \(cat\): joins two branches"),
+    "branch": (
+        lambda s, x: (F.relu(s.conv1(x)), F.relu(s.conv2(x)))[1] + 0 * s.conv2(x),
+        r"reads 'the input'|joins two",
+    ),
+    "if": (lambda s, x: x if x.sum() > 0 else -x, "torch.fx cannot trace it"),
+    "raise": (lambda s, x: 1 / 0, "torch.fx cannot trace it .ZeroDivisionError"),
+    "tanh": (lambda s, x: torch.tanh(s.conv1(x)), r"'tanh' \(tanh\): not supported; train with ReLU"),
+    "clamp": (lambda s, x: s.conv1(x).clamp(0, 6), r"'clamp'.*limits 0, 6.*use ReLU"),
+    "mul-late": (lambda s, x: F.relu(s.conv1(x)) * 2, r"'mul' \(mul\): follows 'relu'"),
+    "view": (lambda s, x: x.view(x.size(0), 2, 64), r"'view'.*is not a Flatten"),
+    "batch": (lambda s, x: x.view(x.size(0) * 2, -1), "computes with the batch size"),
+    "divide": (lambda s, x: 1 / x, "divides by the activations"),
+    "negative": (lambda s, x: 1 - x, "needs a positive factor"),
+    "mean": (lambda s, x: F.relu(s.conv1(x)).mean(1), r"'mean'.*needs the two map dimensions"),
+    "indices": (lambda s, x: F.max_pool2d(x, 2, return_indices=True)[0], "max_pool2d_with_indices"),
+}
+
+
+@pytest.mark.parametrize("case", WILD)
+def test_functions_refused_by_name(case: str) -> None:
+    function, message = WILD[case]
+    with pytest.raises(VolleyError, match=message) as e:
+        trace(Wild(function), SHAPE)
+    assert "\n" not in str(e.value)
+
+
+def test_downsample_branch_is_named() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.shortcut = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return F.relu(self.a(x)) + self.shortcut(x)
+
+    with pytest.raises(VolleyError, match="'shortcut': reads 'the input', which another layer reads too"):
+        trace(Block(), SHAPE)
+
+
+def test_clamp_from_zero_is_relu() -> None:
+    check(Wild(lambda s, x: torch.clamp(s.conv1(x), min=0)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(value: float) -> None:
+    model = seq(first=nn.Conv2d(2, 4, 8))
+    model.first.weight.data[1, 0, 2, 3] = value
+    with pytest.raises(VolleyError, match=r"'first' \(Conv2d\): weight\[1, 0, 2, 3\] is (nan|inf)"):
+        trace(model, SHAPE)
+
+
+def test_two_inputs_and_two_outputs() -> None:
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return x + y
+
+    class Out(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x.flatten(1), x
+
+    with pytest.raises(VolleyError, match="second input 'y'"):
+        trace(Two(), SHAPE)
+    with pytest.raises(VolleyError, match="returns tuple"):
+        trace(Out(), SHAPE)

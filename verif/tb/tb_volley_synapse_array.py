@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_synapse_array: sums on both rails, cycles per slice, latency, weights that come late, reset."""
+
+import itertools
+import random
+
+import cocotb
+
+from verif.models.synapse_array import synapse_array
+from verif.tb.axis import FLOWS, TB, Beat, pack, params
+
+P = params()
+PE, SIMD, T, TP, WEIGHT_W, FOLDS, ACC_W = (P[k] for k in ("PE", "SIMD", "T", "TP", "WEIGHT_W", "FOLDS", "ACC_W"))
+TOP = (1 << T) - 1
+RAIL = (1 << (WEIGHT_W - 1)) - 1
+LATENCY = 2 + (SIMD - 1).bit_length() + (TP - 1).bit_length() + (TP < T)
+
+
+def bench(dut, flow="full", **stalls) -> TB:
+    return TB(dut, flow, sources=("s_spike", "s_weight"), sinks=("m_acc",), stalls=stalls)
+
+
+def random_window() -> tuple[list, list]:
+    """Slices and weights; every spike word and every weight is often on a rail."""
+    word = lambda: random.choice((0, TOP, random.randint(0, TOP)))  # noqa: E731
+    weight = lambda: random.choice((-RAIL, RAIL, random.randint(-RAIL, RAIL)))  # noqa: E731
+    return ([[word() for _ in range(SIMD)] for _ in range(FOLDS)],
+            [[[weight() for _ in range(SIMD)] for _ in range(PE)] for _ in range(FOLDS)])
+
+
+def constant_window(word: int, weight: int) -> tuple[list, list]:
+    return [[word] * SIMD] * FOLDS, [[[weight] * SIMD] * PE] * FOLDS
+
+
+def push(tb: TB, windows: list[tuple[list, list]], frame: int = 3) -> None:
+    """Send and expect; every `frame`-th window ends a frame."""
+    for n, (slices, weights) in enumerate(windows):
+        last = n % frame == frame - 1
+        for fold in range(FOLDS):
+            tb.send([Beat(pack(slices[fold], T), last and fold == FOLDS - 1)], "s_spike")
+            tb.send([pack([w for row in weights[fold] for w in row], WEIGHT_W)], "s_weight")
+        tb.expect([Beat(pack(synapse_array(slices, weights, T), ACC_W), last)])
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def windows(dut, flow):
+    tb = bench(dut, flow)
+    await tb.reset()
+    # -2^(W-1) is no weight of a converted network, but nothing in the array forbids it.
+    rails = [constant_window(word, weight) for word in (TOP, 0, 1, 1 << (T - 1)) for weight in (RAIL, -RAIL, -RAIL - 1)]
+    push(tb, rails + [random_window() for _ in range(60)])
+    await tb.finish()
+    if flow == "full":
+        gaps = {b - a for a, b in itertools.pairwise(tb.sink.accepted)}
+        assert gaps == {FOLDS * T // TP}, f"cycles per window {gaps}"
+        assert tb.sink.accepted[0] - tb.sources["s_spike"].accepted[FOLDS - 1] == LATENCY
+
+
+@cocotb.test()
+@cocotb.parametrize(late=["s_spike", "s_weight"])
+async def one_side_is_late(dut, late):
+    tb = bench(dut, **{late: itertools.cycle([True] * 4 + [False])})
+    await tb.reset()
+    push(tb, [random_window() for _ in range(20)])
+    await tb.finish()
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut):
+    """Nothing of a half-finished window reaches the next one."""
+    tb = bench(dut, "both")
+    await tb.reset()
+    for _ in range(10):
+        push(tb, [constant_window(TOP, RAIL)] * 20)
+        await tb.wait(random.randrange(2, 10 * FOLDS * T // TP + 20))
+        await tb.reset(1)
+        push(tb, [random_window() for _ in range(3)])
+        await tb.finish()
