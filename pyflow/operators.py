@@ -125,8 +125,8 @@ class Windowed(Operator):
     def _check_window(self) -> None:
         if min(self.kernel) < 1 or min(self.stride) < 1:
             raise self._fail(f"kernel {self.kernel} and stride {self.stride} must be positive")
-        if any(p < 0 or p >= k for p, k in zip(self.padding, self.kernel, strict=True)):
-            raise self._fail(f"padding {self.padding} must be 0..kernel-1 (kernel {self.kernel})")
+        if min(self.padding) < 0:
+            raise self._fail(f"padding {self.padding} must not be negative")
 
     def spatial(self, source: Tensor) -> tuple[int, int]:
         """(H', W') of the output."""
@@ -402,6 +402,8 @@ class Pool(Windowed):
 
     def __post_init__(self) -> None:
         self._check_window()
+        if any(p >= k for p, k in zip(self.padding, self.kernel, strict=True)):
+            raise self._fail(f"padding {self.padding} must be smaller than the kernel {self.kernel}")
 
     def cycles(self, folding: Folding, source: Tensor) -> int:
         c, h, w = source.shape

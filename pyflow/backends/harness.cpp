@@ -30,6 +30,7 @@ namespace {
 struct Tap {
   const char* name;
   uint64_t limit = 0;     // beats to record
+  uint64_t due = 0;       // beats of all frames
   uint64_t beats = 0;
   uint64_t stalls = 0;    // cycles with tvalid and no tready
   FILE* file = nullptr;
@@ -111,7 +112,7 @@ int main(int argc, char** argv) {
 #endif
 
   std::vector<Tap> taps;
-#define X(NAME, WORDS, BEATS) taps.push_back({#NAME, tap_frames * (BEATS)});
+#define X(NAME, WORDS, BEATS) taps.push_back({#NAME, tap_frames * (BEATS), frames * (BEATS)});
   VOLLEY_STREAMS(X)
 #undef X
   if (tap_frames)
@@ -138,7 +139,14 @@ int main(int argc, char** argv) {
   top->clk = 1;
   top->eval();
 
-  while (got_frame < frames) {
+  // Beats that no logit depends on (what a pool cuts off) may still be under way at the last answer.
+  const auto draining = [&] {
+    for (const Tap& tap : taps)
+      if (tap.limit && tap.beats < tap.due) return true;
+    return false;
+  };
+
+  while (got_frame < frames || draining()) {
     // Inputs change while the clock is low; then every output is what the next edge will see.
     const bool may_send = sent_frame < frames && (sent_frame >= solo ? got_frame >= solo : got_frame == sent_frame);
     offered = offered || (may_send && !chance(stall_in));
@@ -191,7 +199,7 @@ int main(int argc, char** argv) {
     Tap& tap = taps[i++];                                                                 \
     if (net->volley_top__DOT__u_net__DOT__##NAME##_tvalid) {                              \
       if (!net->volley_top__DOT__u_net__DOT__##NAME##_tready) ++tap.stalls;               \
-      else if (tap.beats++ < tap.limit) record(tap, net->volley_top__DOT__u_net__DOT__##NAME##_tdata, WORDS); \
+      else if (quiet = 0; tap.beats++ < tap.limit) record(tap, net->volley_top__DOT__u_net__DOT__##NAME##_tdata, WORDS); \
     }                                                                                     \
   }
       VOLLEY_STREAMS(X)

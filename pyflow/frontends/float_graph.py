@@ -55,8 +55,6 @@ class FloatConv(FloatLayer):
 
     def __post_init__(self) -> None:
         _check_finite(self)
-        if any(p < 0 or p >= k for p, k in zip(self.padding, self.weight.shape[2:], strict=True)):
-            raise self.fail(f"padding {self.padding} must be smaller than the kernel {self.weight.shape[2:]}")
 
     def infer(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         co, ci, kh, kw = self.weight.shape

@@ -226,7 +226,7 @@ class _Builder:
             pad = _pack_codes(op.pad_code, stream.bits, groups * folding.lanes)
             (kh, kw), (sy, sx), (py, px) = op.kernel, op.stride, op.padding
             if folding.slice == "all":
-                columns = self.columns(op, stream, source.shape, folding.rows, _repeat(pad, stream.width, kh))
+                columns = self.columns(op, stream, source.shape, folding.rows, pad)
                 window = self.full(op, columns, source.shape, fo, _repeat(pad, stream.width, kh))
             elif folding.slice == "column":
                 columns = self.columns(op, stream, source.shape, folding.rows, pad)

@@ -36,9 +36,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one network is made. degrees, shift, zoom: largest rotation, shift [pixel], change of size."""
+    """How one network is made. cycles: default target of cycles per frame (`make sim`). degrees, shift,
+    zoom: largest rotation, shift [pixel], change of size."""
 
     data: str
+    cycles: int
     epochs: int
     fine_epochs: int
     batch_size: int
@@ -51,8 +53,8 @@ class Recipe:
 
 
 RECIPES = {
-    "digits": Recipe("digits", 120, 60, 64, 3e-3, 1e-3, degrees=10, shift=0.7, zoom=0.08),
-    "lenet5": Recipe("mnist", 20, 10, 128, 2e-3, 1e-3, degrees=10, shift=2.0, zoom=0.1),
+    "digits": Recipe("digits", 256, 120, 60, 64, 3e-3, 1e-3, degrees=10, shift=0.7, zoom=0.08),
+    "lenet5": Recipe("mnist", 1024, 20, 10, 128, 2e-3, 1e-3, degrees=10, shift=2.0, zoom=0.1),
 }
 
 
@@ -132,6 +134,7 @@ def make(
         weight_bits=weight_bits,
         seed=seed,
         data=data.name,
+        cycles_per_frame=recipe.cycles,
         torch=torch.__version__,
         python=platform.python_version(),
         classes=[str(c) for c in np.unique(data.y_test)],

@@ -15,7 +15,8 @@ module volley_rom #(
 );
   if (DEPTH < 2) $fatal(1, "volley_rom: DEPTH must be at least 2");
 
-  (* rom_style = STYLE, ram_style = STYLE *)   // Vivado reads the first, yosys the second
+  // Vivado reads rom_style; yosys reads rom_block first, and calls a ROM made of LUTs "logic".
+  (* rom_style = STYLE, rom_block = STYLE == "distributed" ? "logic" : STYLE *)
   logic [DATA_W-1:0] mem [DEPTH];
 
   if (INIT_FILE != "") begin : g_init

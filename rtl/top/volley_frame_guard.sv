@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frame guard: lets exactly WORDS words of each frame through, so that the cores never see a bad one.
 // A frame that ends early is filled with zeros, one that runs on is discarded up to its tlast;
-// either is marked. One flag word leaves per frame.
-//   flags[0] short, flags[1] long, flags[2] tkeep with a hole or not matching the frame's length
-// Latency 1, 1 word/cycle. Model: verif/models/frame.py.
+// either is marked. One flag word leaves per frame. Bytes that tkeep leaves out count as zeros.
+//   flags[0] short, flags[1] long, flags[2] tkeep with a hole, or not full before the last word
+// Latency 1, 1 word/cycle and one cycle per frame for its flags. Model: verif/models/frame.py.
 `default_nettype none
 module volley_frame_guard #(
   parameter int unsigned BYTES = 64            // bytes of a frame
@@ -49,7 +49,8 @@ module volley_frame_guard #(
   assign m_flags_tdata  = flags_q;
 
   for (genvar b = 0; b < 4; b++) begin : g_keep
-    assign kept[b*8 +: 8] = s_axis_tkeep[b] ? s_axis_tdata[b*8 +: 8] : 8'd0;
+    // Bytes beyond the frame are excess as well.
+    assign kept[b*8 +: 8] = s_axis_tkeep[b] && (LAST_KEEP[b] || !full) ? s_axis_tdata[b*8 +: 8] : 8'd0;
   end
 
   always_comb begin

@@ -30,6 +30,7 @@ module volley_top (
   import volley_net_pkg::*;
 
   logic rst;
+  initial rst = 1'b1;                          // in reset from power-up on
   always_ff @(posedge clk) rst <= !aresetn;
 
   // ------------------------------------------------------------------ in: words to pixels

@@ -59,3 +59,39 @@ def test_neuron_radix(values, unrolled):
 def test_neuron_radix_all(steps, unrolled):
     check_neuron((1, 12, 1, 0, 8, 12, steps, unrolled))
     check_neuron((2, 4, 1, 7, 1, 2, steps, unrolled))
+
+
+@pytest.mark.parametrize(("lanes", "steps"), [(1, 1), (3, 4), (2, 7), (1, 8)])
+def test_encode_radix(lanes, steps):
+    run_bench("volley_encode_radix", "tb_volley_lanes", {"LANES": lanes, "T": steps})
+
+
+@pytest.mark.parametrize("values", [(1, 2, 0, 2), (3, 12, 5, 20)])
+def test_readout(values):
+    run_bench("volley_readout", "tb_volley_lanes",
+              dict(zip(("LANES", "IN_W", "EXPONENT", "BIAS_W"), values, strict=True)))
+
+
+@pytest.mark.parametrize("core", ["max", "sum"])
+@pytest.mark.parametrize("values", [(1, 1, 1), (3, 4, 9), (2, 8, 4)])
+def test_pool(core, values):
+    run_bench(f"volley_pool_{core}", "tb_volley_lanes", dict(zip(("LANES", "WORD_W", "TAPS"), values, strict=True)))
+
+
+@pytest.mark.parametrize(("width", "depth", "kind"), [(40, 1, 0), (5, 3, 1), (70, 64, 2), (9, 5, 3)])
+def test_weight_source(width, depth, kind):
+    rows = [pow(3, n + 40, 1 << width) for n in range(depth)]
+    run_bench("volley_weight_source", "tb_volley_weight_source",
+              {"WIDTH": width, "DEPTH": depth, "KIND": kind, "INIT_FILE": "weights.mem"},
+              files={"weights.mem": "\n".join(f"{row:x}" for row in rows)})
+
+
+@pytest.mark.parametrize(("dut", "parameters", "rule"), [
+    ("volley_synapse_array", {"T": 4, "TP": 3}, "TP = 3 does not divide T = 4"),
+    ("volley_neuron_radix", {"THETA_W": 14, "V_W": 16, "T": 4}, "V_W = 16 cannot hold theta"),
+    ("volley_encode_radix", {"T": 9}, "T = 9 is outside 1..8"),
+    ("volley_weight_source", {"KIND": 0, "DEPTH": 2}, "holds one row"),
+])
+def test_illegal_parameters_name_the_rule(dut, parameters, rule):
+    with pytest.raises(BenchError, match=rule):
+        run_bench(dut, "tb_volley_lanes", parameters)

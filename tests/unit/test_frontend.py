@@ -218,7 +218,6 @@ REFUSED = {
     "dilation": (seq(c=C(dilation=2), **TAIL), r"'c'.*dilation"),
     "reflect": (seq(c=C(padding=1, padding_mode="reflect"), **TAIL), r"'c'.*padding_mode 'reflect'"),
     "same-even": (seq(c=nn.Conv2d(2, 4, 2, padding="same"), **TAIL), r"'c'.*even kernel \(2, 2\)"),
-    "pad-kernel": (seq(c=nn.Conv2d(2, 4, 1, padding=1), **TAIL), r"'c'.*padding \(1, 1\) must be smaller"),
     "kernel-fits": (seq(c=nn.Conv2d(2, 4, 9), **TAIL), r"'c'.*kernel \(9, 9\) does not fit its 8x8"),
     "channels": (seq(c=nn.Conv2d(3, 4, 3), **TAIL), r"'c'.*takes 3 channels, its input has 2"),
     "features": (seq(c=C(), r=nn.ReLU(), f=nn.Flatten(), l=L(99)), r"'l'.*takes 99 inputs, its input has 144"),

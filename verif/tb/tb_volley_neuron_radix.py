@@ -51,7 +51,7 @@ def push(tb: TB, neurons: list[Neuron], frame: int = 5) -> None:
     for n in range(0, len(neurons), LANES):
         lanes, last = neurons[n:n + LANES], n // LANES % frame == frame - 1
         tb.send([Beat(pack([h for h, _, _ in lanes], IN_W), last)], "s_acc")
-        tb.send([pack([theta << BIAS_W | b & ((1 << BIAS_W) - 1) for _, theta, b in lanes], THETA_W + BIAS_W)], "s_param")
+        tb.send([pack([theta << BIAS_W | pack([b], BIAS_W) for _, theta, b in lanes], THETA_W + BIAS_W)], "s_param")
         tb.expect([Beat(pack([neuron_radix(h, theta, b, EXPONENT, T) for h, theta, b in lanes], T), last)])
 
 

@@ -26,7 +26,7 @@ if CORE == "volley_line_buffer":
     LATENCY = 3
 
     def completing():  # the beat that makes the first output possible
-        return min(WINDOW[0] - WINDOW[2] - 1, HEIGHT - 1) * WIDTH * GROUPS
+        return (WINDOW[0] - WINDOW[2] - 1) * WIDTH * GROUPS
 
     def outputs(frame):
         return [pack(column, ITEM_W) for row in line_buffer(frame, *WINDOW, PAD) for pixel in row for column in pixel]
@@ -41,7 +41,7 @@ elif CORE == "volley_window_full":
     LATENCY = 1
 
     def completing():
-        return min(WINDOW[0] - WINDOW[2] - 1, WIDTH - 1) * GROUPS
+        return (WINDOW[0] - WINDOW[2] - 1) * GROUPS if WIDTH >= WINDOW[0] - WINDOW[2] else IN
 
     def outputs(frame):
         return [pack(window, ITEM_W) for window in window_full(frame, *WINDOW, PAD, REPLAY)]
@@ -70,8 +70,8 @@ else:
 
 def random_frame() -> list:
     """Never the pad item: a tap masked wrongly, or not masked, always shows."""
-    items = [n for n in range(1 << ITEM_W) if n != PAD] if ITEM_W < 8 else None
-    draw = (lambda: random.choice(items)) if items else (lambda: random.getrandbits(ITEM_W))
+    def draw() -> int:
+        return (PAD + random.randrange(1, 1 << ITEM_W)) % (1 << ITEM_W)
     return [[[draw() for _ in range(GROUPS)] for _ in range(WIDTH)] for _ in range(HEIGHT)]
 
 
@@ -84,8 +84,9 @@ def beats_of(frame) -> list[Beat]:
 
 
 OUT = len(outputs(random_frame()))
-# The fold sends the padding in front of a frame's first item before that arrives: right after the frame before.
-EARLY = next(n for n, value in enumerate(outputs(random_frame())) if value != PAD) if CORE == "volley_window_fold" else 0
+EARLY = 0
+if CORE == "volley_window_fold":  # the padding in front of a frame's first item is sent right after the frame before
+    EARLY = next(n for n, value in enumerate(outputs(random_frame())) if value != PAD)
 
 
 def bench(dut, flow="full") -> TB:
@@ -139,9 +140,12 @@ async def frame_ends_without_the_next(dut):
 
 @cocotb.test()
 async def latency(dut):
-    """From an input beat to the first output that has it in its newest corner."""
+    """From an input beat to the first output that needs it."""
+    if completing() >= IN:  # the map is smaller than the kernel: no beat of it is the newest
+        return
     tb = bench(dut)
     await reset(tb)
+    await tb.wait(EARLY + LATENCY)
     tb.send(push(tb, random_frame()))
     await tb.finish()
     assert tb.sink.accepted[EARLY] - tb.source.accepted[completing()] == LATENCY

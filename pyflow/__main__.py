@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|explore."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pyflow import __version__
+from pyflow.errors import VolleyError
+from pyflow.jobs import COMMANDS
+
+
+def _model_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--net", default="digits", help="a shipped network (digits, lenet5), a saved .vly, or my_net.py:build")
+    p.add_argument("--weights", help="float weights of my_net.py:build (.safetensors, or .pt loaded without code)")
+    p.add_argument("--data", help="digits, mnist or an .npz file (default: what the shipped network was made for)")
+    p.add_argument("--data-dir", help="folder with MNIST (idx, idx.gz or MNIST/raw)")
+    p.add_argument("--timesteps", type=int, help="T of the conversion, 1..8 (default 4)")
+    p.add_argument("--weight-bits", type=int, help="W of the conversion, 2..8 (default 4)")
+    p.add_argument("--finetune", type=int, default=0, metavar="EPOCHS", help="quantisation-aware fine-tuning on the training images")
+    p.add_argument("--seed", type=int, default=0)
+
+
+def _plan_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--board", default="pynq-z2")
+    p.add_argument("--cycles", type=int, help="target of cycles per frame (default: one pixel per cycle, if it fits)")
+    p.add_argument("--folding", help="folding.json that overrides the planner")
+    p.add_argument("--out", help="output folder (default build/<network>)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pyflow", description="PyTorch networks as bit-exact spiking accelerators.")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what is being done")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        p = commands.add_parser(name, help=help, description=help)
+        p.add_argument("--json", metavar="FILE", help="also write the outcome as JSON")
+        return p
+
+    p = command("sim", "convert, compile, simulate in RTL and compare every logit (the main job)")
+    _model_options(p)
+    _plan_options(p)
+    p.add_argument("--frames", type=int, help="test frames to simulate (default: all)")
+    p.add_argument("--waves", action="store_true", help="write a VCD of one frame")
+    p.add_argument("--frame", type=int, default=0, help="the frame of --waves")
+    p = command("convert", "convert a model to an integer network (.vly)")
+    _model_options(p)
+    p.add_argument("--out", default="net.vly", help="file to write")
+    p = command("compile", "plan a network for a board and write its RTL")
+    _model_options(p)
+    _plan_options(p)
+    p = command("simulate", "simulate images of an .npz (x) in the RTL of a network; writes logits")
+    _model_options(p)
+    _plan_options(p)
+    p.add_argument("--frames", type=int, help="frames to simulate (default: all)")
+    p.add_argument("--logits", metavar="FILE", help="write int64 logits [N, classes] as .npy")
+    p = command("estimate", "area by open synthesis against the board's budget")
+    _model_options(p)
+    _plan_options(p)
+    p = command("report", "print the tables of a report.json")
+    p.add_argument("file", nargs="?", default="build/digits/report.json")
+    for name in ("bitstream", "explore"):
+        p = command(name, f"{name} (not built yet)")
+        _model_options(p)
+        _plan_options(p)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; exit status 0, 1 (mismatch, does not fit) or 2 (a VolleyError, printed as one line)."""
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    warnings.showwarning = lambda message, *_a, **_k: print(f"warning: {message}", file=sys.stderr)
+    try:
+        status, outcome = COMMANDS[args.command](args)
+        if args.json:
+            _write_json(Path(args.json), outcome)
+        return int(status)
+    except VolleyError as e:
+        print(f"pyflow {args.command}: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"pyflow {args.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 141
+
+
+def _write_json(path: Path, outcome: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(outcome, indent=2) + "\n")
+    except OSError as e:
+        raise VolleyError(f"--json {path}: cannot be written ({e.strerror})") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""compile() lays a network on a board; the Build simulates it and says where it differs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyflow.backends import verilator
+from pyflow.emit import emit
+from pyflow.errors import VolleyError
+from pyflow.graph import INPUT, Network
+from pyflow.operators import Encoding
+from pyflow.planning.board import load_board
+from pyflow.planning.netlist import Netlist, Stream
+from pyflow.planning.planner import Plan, plan
+
+CONTEXT = 8  # frames simulated ahead of a mismatching one, so that what leaked into it is there again
+FLAGS = {1: "short frame", 2: "long frame", 4: "bad tkeep"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """First word of a frame's streams, in network order, that is not the reference's. got is None where
+    the beat never came."""
+
+    frame: int
+    layer: str
+    channel: int
+    y: int
+    x: int
+    expected: int
+    got: int | None
+
+    def __str__(self) -> str:
+        got = "nothing (the stream stopped)" if self.got is None else str(self.got)
+        return f"frame {self.frame}, layer {self.layer}, channel {self.channel}, pixel (y={self.y}, x={self.x}): expected {self.expected}, got {got}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """logits: int64 [frames answered, classes]. cycles_per_frame: median gap of the answers' tlast.
+    latency_cycles: first pixel word in to last logit out, empty pipeline. stalls: cycles per frame with a
+    beat offered and not taken, by stream. layers: per layer {measured_cycles}. flags: error flags per
+    frame. cpu_s: of the simulator."""
+
+    logits: np.ndarray
+    cycles_per_frame: float
+    latency_cycles: int
+    stalls: dict[str, float]
+    layers: dict[str, dict[str, float]]
+    flags: np.ndarray
+    cpu_s: float
+    stuck: bool
+    run: verilator.Run
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Build:
+    """A compiled network. folder: holds network.vly, folding.json, rtl/ and what simulations leave."""
+
+    network: Network
+    plan: Plan
+    folder: Path
+    checked: bool = False  # simulate with the RTL's assertions (slower)
+    _programs: dict[bool, Path] = field(default_factory=dict, repr=False)
+
+    @property
+    def netlist(self) -> Netlist:
+        return self.plan.netlist
+
+    @property
+    def rtl(self) -> Path:
+        return self.folder / "rtl"
+
+    def simulator(self, waves: bool = False) -> Path:
+        """Path of the simulator, built if need be."""
+        if waves not in self._programs:
+            self._programs[waves] = verilator.build(self.netlist, self.rtl, waves=waves, checked=self.checked)
+        return self._programs[waves]
+
+    def simulate(
+        self, x: np.ndarray, *, taps: int = 0, solo: int = 1, stall_in: float = 0.0, stall_out: float = 0.0, seed: int = 0,
+        vcd: Path | None = None, progress: Callable[[int], None] | None = None,
+    ) -> Result:
+        """Simulate frames `x` (as Network.run takes them) in RTL.
+
+        taps: frames of which every stream is recorded (needed for stalls and layers). solo: first frames
+        sent one at a time; the first gives the latency. stall_*: probability of a stalled cycle.
+        """
+        network = self.network
+        pixels = network.pixels(x)
+        if not len(pixels):
+            raise VolleyError("simulate: no frames; give at least one")
+        raw = pixels.transpose(0, 2, 3, 1).reshape(len(pixels), -1)
+        limit = 4 * (self.plan.schedule.latency_cycles + self.plan.schedule.cycles_per_frame) + 1000
+        scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
+        run = verilator.run(
+            self.simulator(vcd is not None), self.rtl, raw, network.classes, self.folder / "sim", taps=taps, solo=solo,
+            stall_in=stall_in, stall_out=stall_out, seed=seed, limit=int(limit * scale), vcd=vcd, progress=progress,
+        )
+        done = len(run.words)
+        gaps = np.diff(run.times[solo:, 2].astype(np.int64))
+        alone = int(run.times[0, 2] - run.times[0, 0]) + 1 if done else 0  # where no two frames follow each other
+        frames = max(1, done)
+        streams = run.stats["streams"]
+        layers: dict[str, dict[str, float]] = {}
+        for inst in self.netlist.instances:
+            if inst.module == "volley_synapse_array" and inst.sink.name in streams:
+                steps = inst.parameters["T"] // inst.parameters["TP"]
+                layers[inst.layer] = {"measured_cycles": streams[inst.sink.name]["beats"] * steps / frames}
+            elif inst.source.tensor and inst.sink.name in streams and inst.module != "volley_fifo":
+                layers[inst.layer] = {"measured_cycles": streams[inst.sink.name]["beats"] / frames}
+        return Result(
+            run.words[:, :-1].astype(np.int64),
+            float(np.median(gaps)) if len(gaps) else float(alone),
+            int(run.times[0, 1] - run.times[0, 0]) if done else 0,
+            {name: s["stalls"] / frames for name, s in streams.items()},
+            layers, (run.words[:, -1] >> 8) & 0xFF, run.cpu_s, bool(run.stats["stuck"]), run,
+        )
+
+    def streams(self, result: Result, frames: int) -> Iterator[tuple[Stream, np.ndarray]]:
+        """Recorded streams that carry a whole tensor, in network order: (stream, int64 [frames, pixels, C])."""
+        for stream in self.netlist.streams:
+            if stream.tensor:
+                tensor = self.network.tensors[stream.tensor]
+                signed = tensor.encoding is Encoding.POTENTIAL
+                yield stream, verilator.read_tap(result.run.folder, stream, frames, tensor.shape[0], signed)
+
+    def first_mismatch(self, x: np.ndarray, result: Result) -> Mismatch | None:
+        """Compare every recorded stream of every frame of `x` with the reference; the earliest difference."""
+        _, trace = self.network.run(x, trace=True)
+        found: list[tuple[int, int, Mismatch]] = []
+        for depth, (stream, got) in enumerate(self.streams(result, len(x))):
+            want = trace[stream.tensor]
+            n, c, h, w = want.shape
+            want = want.transpose(0, 2, 3, 1).reshape(n, h * w, c)
+            bad = np.argwhere((want[: len(got)] != got))
+            if len(bad):
+                frame, pixel, channel = (int(i) for i in bad[0])
+                value: int | None = int(got[frame, pixel, channel])
+            elif len(got) < n:
+                frame, pixel, channel, value = len(got), 0, 0, None
+            else:
+                continue
+            found.append((frame, depth, Mismatch(
+                frame, stream.tensor, channel, pixel // w, pixel % w, int(want[frame, pixel, channel]), value
+            )))
+        return min(found, key=lambda f: f[:2])[2] if found else None
+
+    def locate(self, x: np.ndarray, frame: int) -> Mismatch | None:
+        """Simulate again up to `frame` with every stream recorded, and find where it first goes wrong."""
+        for start in dict.fromkeys((max(0, frame - CONTEXT), 0)):
+            part = x[start : frame + 2]
+            mismatch = self.first_mismatch(part, self.simulate(part, taps=len(part), solo=0))
+            if mismatch:
+                return Mismatch(mismatch.frame + start, *(getattr(mismatch, f) for f in ("layer", "channel", "y", "x", "expected", "got")))
+        return None
+
+
+def compile(
+    net: Network, board: str = "pynq-z2", out_dir: str | os.PathLike[str] = "build/network",
+    cycles_per_frame: int | None = None, folding: Any = None, *, checked: bool = False,
+) -> Build:
+    """Plan `net` for `board` and write `out_dir`: network.vly, folding.json and rtl/.
+
+    cycles_per_frame, folding: see planning.planner.plan. Raises VolleyError on anything that cannot be
+    built; `out_dir` is then as it was.
+    """
+    chosen = plan(net, load_board(board), cycles_per_frame=cycles_per_frame, folding=folding)
+    folder = Path(out_dir)
+    with _fresh(folder) as work:
+        net.save(work / "network.vly")
+        (work / "folding.json").write_text(json.dumps(chosen.folding_json(), indent=2) + "\n")
+        emit(chosen.netlist, work / "rtl")
+    return Build(net, chosen, folder.resolve(), checked)
+
+
+@contextlib.contextmanager
+def _fresh(folder: Path) -> Iterator[Path]:
+    """A new folder that replaces its namesakes inside `folder` only when all of it has been written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+    except OSError as e:
+        raise VolleyError(f"out_dir {folder}: cannot be written ({e.strerror}); choose a writable folder") from None
+    try:
+        yield work
+        for entry in work.iterdir():
+            target = folder / entry.name
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            os.replace(entry, target)
+    except OSError as e:
+        raise VolleyError(f"out_dir {folder}: cannot be written ({e.strerror}); choose a writable folder") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
+    """(spikes, synaptic operations, dense operations) per frame, averaged over frames `x`.
+
+    A synaptic operation is one weight added because of one spike; the dense count is every weight at
+    every time step.
+    """
+    from pyflow.operators import Conv, Synapse
+
+    _, trace = network.run(x, trace=True)
+    trace[INPUT] = network.pixels(x)
+    spikes = synops = dense = 0.0
+    for op in network.operators:
+        if network.tensors[op.name].encoding is Encoding.RADIX:
+            spikes += float(np.bitwise_count(trace[op.name]).sum())
+        if isinstance(op, Synapse):
+            (source,) = network.sources(op)
+            events = np.bitwise_count(trace[source.name]).astype(np.int64)
+            outputs = op.weight.shape[0]
+            if isinstance(op, Conv):
+                reach = op.windows(np.ones((1, 1, *source.shape[1:]), np.int64))
+                hits = np.zeros(source.shape[1:], np.int64)
+                index = op.windows(np.arange(hits.size).reshape(1, 1, *hits.shape), -1)
+                np.add.at(hits.ravel(), index[index >= 0].ravel(), 1)
+                synops += float((events.sum(axis=(0, 1)) * hits).sum()) * outputs
+                dense += float(reach.sum()) * source.shape[0] * outputs * source.steps * len(x)
+            else:
+                synops += float(events.sum()) * outputs
+                dense += float(np.prod(source.shape)) * outputs * source.steps * len(x)
+    return spikes / len(x), synops / len(x), dense / len(x)
+
+
+def flag_names(flags: int) -> str:
+    return ", ".join(name for bit, name in FLAGS.items() if flags & bit)

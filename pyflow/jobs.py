@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The jobs behind the command line: each takes the parsed options and returns (exit status, outcome)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyflow import zoo
+from pyflow.build import Build, Result, activity, compile, flag_names
+from pyflow.data import Dataset, load
+from pyflow.errors import VolleyError
+from pyflow.graph import Network
+from pyflow.planning.board import load_board
+
+Outcome = tuple[int, dict[str, Any]]
+ACTIVITY_FRAMES = 500  # spikes and synaptic operations are averaged over at most these
+STAGE_FRAMES = 128  # frames whose stalls are counted stream by stream
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar that is quiet when stderr is not a terminal; call it with the count so far."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=title, unit="frame", disable=not sys.stderr.isatty(), leave=False) as bar:
+        yield lambda done: bar.update(done - bar.n)
+
+
+# ---------------------------------------------------------------------- networks and data
+def _dataset(args: argparse.Namespace, default: str | None, shape: tuple[int, int, int] | None) -> Dataset:
+    data = args.data or default
+    if not data:
+        raise VolleyError(f"network {args.net!r}: give its data: DATA=digits, DATA=mnist DATA_DIR=... or DATA=my.npz")
+    return load(data, args.data_dir, shape)
+
+
+def _own_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
+    """Load my_net.py:build, convert it, and measure its float accuracy on the way."""
+    from pyflow.conversion import convert, finetune
+    from pyflow.conversion.finetune import accuracy
+    from pyflow.frontends import load_model
+
+    model = load_model(args.net, args.weights)
+    shape = getattr(model, "input_shape", None)
+    data = _dataset(args, None, tuple(shape) if shape else None)
+    bits = {"timesteps": args.timesteps or 4, "weight_bits": args.weight_bits or 4}
+    name = _identifier(Path(args.net.rsplit(":", 1)[0]).stem)
+    meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
+    network = convert(model, data.calibration, seed=args.seed, name=name, input_shape=data.shape, **bits)
+    meta["accuracy_float"] = accuracy(model, data.x_test, data.y_test)
+    if args.finetune:
+        if not len(data.x_train):
+            raise VolleyError(f"data {data.name!r}: has no training images, so --finetune {args.finetune} cannot run; add x_train, y_train")
+        tuned = finetune(model, data, epochs=args.finetune, seed=args.seed, name=name, **bits)
+        network = tuned.network
+        meta["accuracy_finetuned"] = tuned.accuracy
+    return network.with_meta(**meta), data
+
+
+def _identifier(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name.lower()) or "network"
+
+
+def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, Dataset | None]:
+    """The network of --net and the data to run it on."""
+    if ".py:" in args.net or args.net.endswith(".py"):
+        return _own_model(args)
+    if args.finetune or args.weights or args.timesteps or args.weight_bits:
+        option = next(o for o in ("finetune", "weights", "timesteps", "weight_bits") if getattr(args, o))
+        raise VolleyError(
+            f"--{option.replace('_', '-')} does not go with the stored integer network {args.net!r}; "
+            "give a model (my_net.py:build), or make one with python -m pyflow.zoo.train"
+        )
+    if args.net.endswith(".vly"):
+        network = Network.load(args.net)
+    else:
+        network = zoo.load(args.net)
+    if not need_data and not args.data:
+        return network, None
+    return network, _dataset(args, network.meta.get("data"), network.input_shape)
+
+
+def _compile(args: argparse.Namespace, network: Network) -> Build:
+    cycles = args.cycles or (None if args.folding else network.meta.get("cycles_per_frame"))
+    return compile(network, args.board, args.out or f"build/{_identifier(network.name)}", cycles, args.folding)
+
+
+def _simulate(build: Build, x: np.ndarray, taps: int) -> Result:
+    say(f"simulator: building {build.network.name} with Verilator (once per structure; minutes for a large network)")
+    build.simulator()
+    with progress("RTL simulation", len(x)) as tick:
+        return build.simulate(x, taps=taps, progress=tick)
+
+
+# ---------------------------------------------------------------------- jobs
+def sim(args: argparse.Namespace) -> Outcome:
+    """The main job. Exit status 1 if any logit of any frame differs from the reference."""
+    from pyflow.report import layer_rows, layer_table, write_report
+
+    network, data = _network(args)
+    assert data is not None
+    x, y = data.x_test[: args.frames], data.y_test[: args.frames]
+    if args.frames is not None and args.frames < 1:
+        raise VolleyError(f"--frames {args.frames} must be at least 1")
+    say(network.summary() + "\n")
+    board = load_board(args.board)
+    build = _compile(args, network)
+    if args.waves:
+        return _waves(args, build, x)
+    expected = network.run(x)
+    # A short first run counts stalls stream by stream; the full one compares every frame at full speed.
+    staged = _simulate(build, x[:STAGE_FRAMES], taps=STAGE_FRAMES)
+    with progress("RTL simulation", len(x)) as tick:
+        result = build.simulate(x, progress=tick)
+
+    answered = len(result.logits)
+    wrong = np.flatnonzero((result.logits != expected[:answered]).any(axis=1) | (result.flags != 0))
+    mismatches = len(wrong) + len(x) - answered
+    report: dict[str, Any] = {
+        "version": 1, "network": network.name, "board": board.name,
+        "accuracy_float": network.meta.get("accuracy_float"), "accuracy_finetuned": network.meta.get("accuracy_finetuned"),
+        "accuracy_snn": float((result.logits.argmax(1) == y[:answered]).mean()) if answered else None,
+        "frames_compared": answered, "mismatches": mismatches, "first_mismatch": None,
+        "cycles_per_frame": result.cycles_per_frame, "predicted_cycles_per_frame": build.plan.schedule.cycles_per_frame,
+        "latency_cycles": result.latency_cycles, "predicted_latency_cycles": build.plan.schedule.latency_cycles,
+        "stalls": staged.stalls, "sim_frames_per_cpu_s": len(x) / max(result.cpu_s, 1e-3),
+        "clock_mhz": board.clock_mhz, "clock": "assumed",
+        "frames_per_s": board.clock_mhz * 1e6 / result.cycles_per_frame if result.cycles_per_frame else 0.0,
+        "layers": layer_rows(build, staged),
+    }
+    report["spikes"], report["synops"], report["dense_ops"] = activity(network, x[:ACTIVITY_FRAMES])
+    if mismatches:
+        frame = int(wrong[0]) if len(wrong) else answered
+        report["first_mismatch"] = _explain(args, build, x, frame, result)
+    write_report(report, build.folder / "report.json")
+    say(layer_table(report["layers"]))
+    say(_summary(report))
+    say(f"report: {_relative(build.folder / 'report.json')}")
+    if mismatches:
+        print(f"MISMATCH: {report['first_mismatch']}", file=sys.stderr)
+        return 1, report
+    return 0, report
+
+
+def _summary(r: dict[str, Any]) -> str:
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.2f} %"
+
+    error = r["cycles_per_frame"] / r["predicted_cycles_per_frame"] - 1
+    return (
+        f"\naccuracy            float {percent(r['accuracy_float'])}, fine-tuned {percent(r['accuracy_finetuned'])}, SNN in RTL {percent(r['accuracy_snn'])}"
+        f"\nbit-exact           {r['frames_compared']:,} frames compared, every logit; {r['mismatches']} mismatches"
+        f"\ncycles per frame    {r['cycles_per_frame']:,.0f} measured, {r['predicted_cycles_per_frame']:,} predicted ({error:+.2%})"
+        f"\nlatency             {r['latency_cycles']:,} cycles measured, {r['predicted_latency_cycles']:,} predicted"
+        f"\nframe rate          {r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}"
+        f"\nactivity per frame  {r['spikes']:,.0f} spikes, {r['synops']:,.0f} synaptic operations of {r['dense_ops']:,.0f} dense"
+        f"\nsimulation speed    {r['sim_frames_per_cpu_s']:,.0f} frames per CPU-second"
+    )
+
+
+def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, result: Result) -> str:
+    """Where the first bad frame goes wrong, and the command that shows it."""
+    command = f"make waves NET={args.net} FRAME={frame}"
+    for option in ("weights", "data", "data_dir"):
+        if getattr(args, option):
+            command += f" {option.upper()}={getattr(args, option)}"
+    where = build.locate(x, frame)
+    if where is not None:
+        return f"{where}; see it: {command}"
+    if frame >= len(result.logits):
+        return f"frame {frame}: no answer, though every stream is right when simulated again; see it: {command}"
+    if result.flags[frame]:
+        return f"frame {frame}: answered with error flags ({flag_names(int(result.flags[frame]))}); see it: {command}"
+    return f"frame {frame}: logits differ, though every stream is right when simulated again; see it: {command}"
+
+
+def _waves(args: argparse.Namespace, build: Build, x: np.ndarray) -> Outcome:
+    if not 0 <= args.frame < len(x):
+        raise VolleyError(f"--frame {args.frame} is outside 0..{len(x) - 1}")
+    start = max(0, args.frame - 1)  # one frame ahead: what a frame leaves behind is then in view
+    vcd = build.folder / f"frame{args.frame}.vcd"
+    build.simulate(x[start : args.frame + 1], vcd=vcd)
+    say(f"waves of frames {start}..{args.frame}: {_relative(vcd)} (open with GTKWave or Surfer)")
+    return 0, {"vcd": str(vcd)}
+
+
+def _relative(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def convert(args: argparse.Namespace) -> Outcome:
+    network, _ = _network(args, need_data=False)
+    network.save(args.out)
+    say(network.summary())
+    say(f"saved: {args.out}")
+    return 0, {"network": network.name, "file": args.out, "meta": network.meta}
+
+
+def compile_network(args: argparse.Namespace) -> Outcome:
+    from pyflow.report import layer_rows, layer_table
+
+    network, _ = _network(args, need_data=False)
+    build = _compile(args, network)
+    layers = layer_rows(build)
+    say(layer_table(layers))
+    schedule = build.plan.schedule
+    say(f"\npredicted: {schedule.cycles_per_frame:,} cycles per frame, latency {schedule.latency_cycles:,} cycles")
+    say(f"written: {_relative(build.folder)} (folding.json can be edited and given back with --folding)")
+    return 0, {"network": network.name, "board": args.board, "folder": str(build.folder), "layers": layers,
+               "predicted_cycles_per_frame": schedule.cycles_per_frame, "predicted_latency_cycles": schedule.latency_cycles}
+
+
+def simulate(args: argparse.Namespace) -> Outcome:
+    network, data = _network(args)
+    assert data is not None
+    build = _compile(args, network)
+    result = _simulate(build, data.x_test[: args.frames], taps=0)
+    if args.logits:
+        try:
+            with open(args.logits, "wb") as f:
+                np.save(f, result.logits)
+        except OSError as e:
+            raise VolleyError(f"--logits {args.logits}: cannot be written ({e.strerror})") from None
+    say(f"{len(result.logits)} frames, {result.cycles_per_frame:,.0f} cycles per frame, latency {result.latency_cycles:,} cycles")
+    return int(result.stuck), {"frames": len(result.logits), "cycles_per_frame": result.cycles_per_frame,
+                               "latency_cycles": result.latency_cycles, "classes": result.logits.argmax(1).tolist()}
+
+
+def estimate(args: argparse.Namespace) -> Outcome:
+    from pyflow.backends import yosys
+
+    network, _ = _network(args, need_data=False)
+    board = load_board(args.board)
+    build = _compile(args, network)
+    found = yosys.estimate(build.netlist, build.rtl, board)
+    say(yosys.estimate_table(found))
+    return int(not found.fits), found.to_json()
+
+
+def report(args: argparse.Namespace) -> Outcome:
+    from pyflow.report import check_report, layer_table
+
+    try:
+        found = json.loads(Path(args.file).read_text())
+    except OSError as e:
+        raise VolleyError(f"{args.file}: cannot be read ({e.strerror}); make one with `make sim`") from None
+    except ValueError as e:
+        raise VolleyError(f"{args.file}: not JSON ({e}); make it again with `make sim`") from None
+    check_report(found)
+    say(layer_table(found["layers"]))
+    say(_summary(found))
+    return 0, found
+
+
+def bitstream(args: argparse.Namespace) -> Outcome:
+    load_board(args.board)
+    raise VolleyError("not built yet: placed and routed bitstreams come with the board support; `make estimate` gives the area today")
+
+
+def explore(args: argparse.Namespace) -> Outcome:
+    raise VolleyError("not built yet: design-space exploration; `compile --cycles N` plans one point today")
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
+    "sim": sim, "convert": convert, "compile": compile_network, "simulate": simulate, "estimate": estimate,
+    "report": report, "bitstream": bitstream, "explore": explore,
+}

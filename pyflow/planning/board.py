@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A board: part, flow, clock and budget of cells, read from boards/<name>/board.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pyflow.backends.toolbox import share
+from pyflow.errors import VolleyError
+
+FAMILIES = ("xc7", "ecp5", "ice40")
+FLOWS = ("vivado", "nextpnr")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Cells of the part. lut: of its own kind (LUT6, LUT4). bram: block RAMs of `bram_kbit` kbit each
+    (parity included); a half one counts 0.5."""
+
+    lut: int
+    ff: int
+    bram: int
+    bram_kbit: int
+    dsp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """name: folder under boards/. family: of the synthesis (FAMILIES). flow: what makes the bitstream.
+    clock_mhz: of the accelerator, assumed or targeted. oscillator_mhz: what the board supplies."""
+
+    name: str
+    title: str
+    part: str
+    family: str
+    flow: str
+    clock_mhz: float
+    oscillator_mhz: float
+    budget: Budget
+
+
+def board_names() -> tuple[str, ...]:
+    """Boards that have a board.toml."""
+    return tuple(sorted(path.parent.name for path in share("boards").glob("*/board.toml")))
+
+
+def load_board(name: str) -> Board:
+    """The board called `name`. Raises VolleyError if there is none or its file is malformed."""
+    if name not in board_names():
+        raise VolleyError(f"board {name!r} is unknown; known: {', '.join(board_names())}")
+    return read_board(share("boards", name, "board.toml"))
+
+
+def read_board(path: Path) -> Board:
+    """The board of one board.toml, named after its folder. Raises VolleyError naming file and key."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise VolleyError(f"{path}: cannot be read ({e.strerror}); a board needs a board.toml") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise VolleyError(f"{path}: not valid TOML ({e})") from None
+    budget = data.get("budget")
+    if isinstance(budget, dict):
+        data["budget"] = _checked(Budget, budget, f"{path}: [budget]")
+    board: Board = _checked(Board, data, str(path), name=path.parent.name)
+    for key, allowed in (("family", FAMILIES), ("flow", FLOWS)):
+        if getattr(board, key) not in allowed:
+            raise VolleyError(f"{path}: {key} = {getattr(board, key)!r} is unknown; use one of {', '.join(allowed)}")
+    return board
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "str": (str, "a string"),
+    "int": (int, "an integer from 0 on"),
+    "float": (float, "a number above 0"),
+    "Budget": (Budget, "a table [budget]"),
+}
+
+
+def _checked(cls: type, data: dict[str, Any], where: str, **given: Any) -> Any:
+    """`cls(**data, **given)` with every key and type checked against the dataclass."""
+    known = {f.name: f for f in fields(cls) if f.name not in given}
+    for key in data:
+        if key not in known:
+            raise VolleyError(f"{where}: unknown key {key!r}; known: {', '.join(known)}")
+    values = dict(given)
+    for key, f in known.items():
+        if key not in data:
+            if f.default is MISSING:
+                raise VolleyError(f"{where}: key {key!r} is missing; it is {_KINDS[str(f.type)][1]}")
+            continue
+        kind, text = _KINDS[str(f.type)]
+        value = float(data[key]) if kind is float and type(data[key]) is int else data[key]
+        if type(value) is not kind or (kind is int and value < 0) or (kind is float and not 0 < value < float("inf")):
+            raise VolleyError(f"{where}: {key} = {data[key]!r} is not {text}")
+        values[key] = value
+    return cls(**values)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""report.json (schema.json beside this file) and the tables made from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pyflow.build import Build, Result
+from pyflow.errors import VolleyError
+from pyflow.operators import Synapse
+
+REPORT_VERSION = 1
+
+
+def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any]]:
+    """One entry per layer: folding, predicted and measured cycles, estimated cells."""
+    rows = []
+    for op in build.netlist.network.operators:
+        sources = build.netlist.network.sources(op)
+        cost = build.plan.cost[op.name]
+        row: dict[str, Any] = {"name": op.name, "kind": op.kind, "folding": None, "luts": round(cost.lut), "ffs": round(cost.ff),
+                               "bram36": cost.bram, "dsp": cost.dsp, "weight_bits": cost.weight_bits}
+        stream = next((s for s in build.netlist.streams if s.tensor == op.name), None)
+        if isinstance(op, Synapse):
+            folding = build.netlist.foldings[op.name]
+            fo, fi = op.folds(folding, sources[0])
+            row["folding"] = {**folding.to_json(), "simd": op.simd(folding, sources[0]), "folds": [fo, fi]}
+            row["predicted_cycles"] = fo * fi * op.outputs(sources[0]) * (sources[0].steps // folding.tp)
+        else:
+            sink = next(i.sink for i in build.netlist.instances if i.source is stream)
+            row["predicted_cycles"] = sink.beats
+        row["measured_cycles"] = result.layers.get(op.name, {}).get("measured_cycles") if result else None
+        row["stalls"] = result.stalls.get(op.name) if result else None
+        rows.append(row)
+    return rows
+
+
+def write_report(report: dict[str, Any], path: Path) -> None:
+    """Check `report` against the schema and write it whole or not at all."""
+    check_report(report)
+    try:
+        fd, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(fd, "w") as f:
+            f.write(json.dumps(report, indent=2) + "\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as e:
+        raise VolleyError(f"{path}: cannot be written ({e.strerror}); choose a writable folder") from None
+
+
+def check_report(report: dict[str, Any]) -> None:
+    """Raise VolleyError if `report` does not keep to schema.json."""
+    import jsonschema
+
+    schema = json.loads(Path(__file__).with_name("schema.json").read_text())
+    try:
+        jsonschema.validate(report, schema)
+    except jsonschema.ValidationError as e:
+        raise VolleyError(f"report: {e.json_path}: {e.message}") from None
+
+
+def layer_table(layers: list[dict[str, Any]]) -> str:
+    """The layers of a report as text: folding, predicted and measured cycles, LUTs."""
+    from tabulate import tabulate
+
+    rows = []
+    for row in layers:
+        f = row["folding"]
+        folding = "" if f is None else f"PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, folds {f['folds'][0]}x{f['folds'][1]}"
+        measured = row["measured_cycles"]
+        rows.append([row["name"], row["kind"], folding, row["predicted_cycles"],
+                     "-" if measured is None else f"{measured:.0f}", row["luts"], f"{row['bram36']:g}"])
+    rows.append(["total", "", "", "", "", sum(r["luts"] for r in layers), f"{sum(r['bram36'] for r in layers):g}"])
+    return tabulate(rows, headers=["layer", "kind", "folding", "busy cycles\npredicted", "busy cycles\nmeasured", "LUT\n(estimate)", "BRAM36\n(estimate)"],
+                    tablefmt="simple", disable_numparse=True, colalign=("left", "left", "left", "right", "right", "right", "right"))

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random small networks with random foldings: odd sizes, channels that divide nothing, BN of either sign,
+dead channels, T 1 to 8, W 2 to 8."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import pyflow
+from pyflow.frontends import Normalize
+from pyflow.graph import Network
+from pyflow.hardware import ceil_div
+from pyflow.operators import Conv, Linear, Synapse
+from pyflow.planning.netlist import embed_kernel
+
+
+def random_network(seed: int) -> tuple[Network, np.ndarray]:
+    """(integer network, float images [N, C, H, W])."""
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    c, h, w = int(rng.integers(1, 5)), int(rng.integers(5, 13)), int(rng.integers(5, 13))
+    shape = (c, h, w)
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    if rng.random() < 0.3:
+        layers["norm"] = Normalize([0.3] * c, [0.6] * c)
+    for i in range(int(rng.integers(1, 4))):
+        kernel, stride, padding = int(rng.choice([1, 3, 5])), int(rng.choice([1, 1, 2])), int(rng.integers(0, 3))
+        if min(h, w) + 2 * padding < kernel:
+            break
+        if "norm" in layers and i == 0:
+            padding = 0 if rng.random() < 0.5 else padding
+        co = int(rng.integers(1, 9))
+        conv = nn.Conv2d(c, co, kernel, stride, padding, bias=bool(rng.random() < 0.6))
+        if rng.random() < 0.3:
+            with torch.no_grad():
+                conv.weight[int(rng.integers(co))] = 0
+        layers[f"conv{i}"] = conv
+        if rng.random() < 0.5:
+            bn = nn.BatchNorm2d(co)
+            with torch.no_grad():
+                bn.weight.copy_(torch.randn(co))
+                bn.bias.copy_(0.3 * torch.randn(co))
+                bn.running_mean.copy_(0.2 * torch.randn(co))
+                bn.running_var.copy_(torch.rand(co) + 0.3)
+            layers[f"bn{i}"] = bn
+        layers[f"relu{i}"] = nn.ReLU()
+        c, h, w = co, (h + 2 * padding - kernel) // stride + 1, (w + 2 * padding - kernel) // stride + 1
+        kind = rng.choice(["none", "max", "max3", "avg"])
+        if kind != "none" and min(h, w) >= 3:
+            size, step, pad = (3, 2, 1) if kind == "max3" else (2, 2, 0)
+            layers[f"pool{i}"] = nn.AvgPool2d(2) if kind == "avg" else nn.MaxPool2d(size, step, pad)
+            h, w = (h + 2 * pad - size) // step + 1, (w + 2 * pad - size) // step + 1
+    layers["flatten"] = nn.Flatten()
+    features = c * h * w
+    if rng.random() < 0.5:
+        layers["fc0"], layers["relu_fc0"] = nn.Linear(features, int(rng.integers(2, 12)), bias=bool(rng.random() < 0.7)), nn.ReLU()
+        features = layers["fc0"].out_features
+    layers["fc1"] = nn.Linear(features, int(rng.integers(2, 8)))
+    model = nn.Sequential(layers).eval()
+    x = rng.random((24, *shape)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = pyflow.convert(model, x, timesteps=int(rng.integers(1, 9)), weight_bits=int(rng.integers(2, 9)),
+                                 input_bits=int(rng.integers(1, 9)), name=f"random{seed}", input_shape=shape)
+    return network, x
+
+
+def random_folding(network: Network, seed: int) -> dict[str, Any]:
+    """A legal folding.json content, anything but sensible."""
+    rng = np.random.default_rng(seed + 77)
+    layers: dict[str, dict[str, Any]] = {}
+    for op in network.operators:
+        if not isinstance(op, Synapse):
+            continue
+        if isinstance(op, Conv):
+            op = embed_kernel(op)
+        (source,) = network.sources(op)
+        kh, kw, c = op.taps(source)
+        co = op.weight.shape[0]
+        kind = "tap" if isinstance(op, Linear) else str(rng.choice(["tap", "column", "all"]))
+        lanes = c if op.pad_code.any() else int(rng.integers(1, c + 1))
+        pe = int(rng.integers(1, co + 1))
+        if kind in ("all", "column") and ceil_div(c, lanes) > 1 and ceil_div(co, pe) > 1 and (kind == "all" or kw == 1):
+            pe = co
+        tps = [t for t in range(1, source.steps + 1) if source.steps % t == 0]
+        layers[op.name] = {"pe": pe, "lanes": lanes, "slice": kind, "tp": int(rng.choice(tps)),
+                           "neuron": str(rng.choice(["auto", "serial", "unrolled"])),
+                           "rows": int(rng.integers(0, 2 * kh + 1))}
+    fifos = {op.name: int(rng.integers(2, 9)) for op in network.operators[:-1] if rng.random() < 0.2}
+    return {"version": 1, "layers": layers, "fifos": fifos}

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Property: for any network and any folding every stream of the RTL equals the reference, under back
+pressure too, and the cycles are the predicted ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyflow
+from tests.flow.random_models import random_folding, random_network
+
+FRAMES = 24
+
+
+def run_one(seed: int, folder: Path) -> None:
+    network, x = random_network(seed)
+    build = pyflow.compile(network, out_dir=folder, folding=random_folding(network, seed), checked=True)
+    expected = network.run(x)
+
+    smooth = build.simulate(x, taps=FRAMES, solo=1)
+    assert build.first_mismatch(x, smooth) is None
+    np.testing.assert_array_equal(smooth.logits, expected)
+    assert not smooth.flags.any()
+    predicted = build.plan.schedule
+    assert smooth.cycles_per_frame == pytest.approx(predicted.cycles_per_frame, rel=0.01)
+    assert smooth.latency_cycles == pytest.approx(predicted.latency_cycles, rel=0.01)
+
+    rough = build.simulate(x, taps=FRAMES, solo=0, stall_in=0.4, stall_out=0.4, seed=seed)
+    assert build.first_mismatch(x, rough) is None
+    np.testing.assert_array_equal(rough.logits, expected)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_network(seed: int, tmp_path: Path) -> None:
+    run_one(seed, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 400))
+def test_random_network_long(seed: int, tmp_path: Path) -> None:
+    run_one(seed, tmp_path)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+
+from verif.harness import REPO, read_file_list, run_bench
+
+NET = [REPO / "verif" / "tb" / "net" / name for name in ("volley_net_pkg.sv", "volley_net.sv")]
+
+
+@pytest.mark.parametrize("size", [3, 16, 21])
+def test_frame_guard(size):
+    run_bench("volley_frame_guard", "tb_volley_frame_guard", {"BYTES": size})
+
+
+def test_frame_result():
+    run_bench("volley_frame_result", "tb_volley_frame_result", {"CHECKSUM": 0xBEEF})
+
+
+@pytest.mark.parametrize(("size", "channels", "classes", "lanes"), [
+    (16, 1, 4, 1),    # whole words
+    (27, 3, 10, 4),   # pixels straddle words, the last word is not full, logits four at a time
+])
+def test_top(size, channels, classes, lanes):
+    geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_CLASSES": classes, "NET_LANES": lanes}
+    run_bench("volley_top", "tb_volley_top", {}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
+              sources=[NET[0], *read_file_list(), NET[1]])

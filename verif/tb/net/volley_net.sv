@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// A network small enough to see through, for the bench of volley_top: class k is the sum of the
+// pixels, first channel, of all positions k, k + CLASSES, k + 2*CLASSES ... A pixel that is lost,
+// doubled or belongs to another frame shows.
+`default_nettype none
+module volley_net import volley_net_pkg::*; (
+  input  wire logic                     clk,
+  input  wire logic                     rst,
+  input  wire logic                     s_pixel_tvalid,
+  output logic                          s_pixel_tready,
+  input  wire logic [IN_CHANNELS*8-1:0] s_pixel_tdata,
+  input  wire logic                     s_pixel_tlast,
+  output logic                          m_logit_tvalid,
+  input  wire logic                     m_logit_tready,
+  output logic [OUT_LANES*32-1:0]       m_logit_tdata,
+  output logic                          m_logit_tlast
+);
+  localparam int unsigned BEATS = (CLASSES + OUT_LANES - 1) / OUT_LANES;
+  logic [31:0] sum [BEATS*OUT_LANES];
+  logic        sending;
+  int unsigned position, beat;
+
+  assign s_pixel_tready = !sending;
+  assign m_logit_tvalid = sending;
+  assign m_logit_tlast  = beat == BEATS - 1;
+  always_comb
+    for (int unsigned l = 0; l < OUT_LANES; l++) m_logit_tdata[l*32 +: 32] = sum[beat*OUT_LANES + l];
+
+  always_ff @(posedge clk) begin
+    if (s_pixel_tvalid && s_pixel_tready) begin
+      sum[position] <= sum[position] + 32'(s_pixel_tdata[7:0]);
+      position      <= position == CLASSES - 1 ? 0 : position + 1;
+      sending       <= s_pixel_tlast;
+    end
+    if (m_logit_tvalid && m_logit_tready) beat <= beat + 1;
+    if (rst || (m_logit_tvalid && m_logit_tready && m_logit_tlast)) begin
+      for (int unsigned k = 0; k < BEATS*OUT_LANES; k++) sum[k] <= '0;
+      sending  <= 1'b0;
+      position <= 0;
+      beat     <= 0;
+    end
+  end
+endmodule
+`default_nettype wire

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Constants of the echo network (volley_net.sv beside it). -D overrides the geometry.
+`ifndef NET_BYTES
+  `define NET_BYTES 16
+  `define NET_CHANNELS 1
+  `define NET_CLASSES 4
+  `define NET_LANES 1
+`endif
+package volley_net_pkg;
+  localparam int unsigned FRAME_BYTES      = `NET_BYTES;
+  localparam int unsigned IN_CHANNELS      = `NET_CHANNELS;
+  localparam int unsigned CLASSES          = `NET_CLASSES;
+  localparam int unsigned OUT_LANES        = `NET_LANES;
+  localparam int unsigned FRAMES_IN_FLIGHT = 4;
+  localparam logic [15:0] WEIGHT_CHECKSUM  = 16'hc0de;
+endpackage

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_frame_guard: short, long, aborted and ragged frames, one answer each; cycles per frame, reset."""
+
+import random
+
+import cocotb
+
+from verif.models.frame import frame_guard
+from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.frames import Words, bad, beats, directed, good, with_keep
+
+SIZE = params()["BYTES"]
+COUNT = -(-SIZE // 4)
+
+
+class GuardTB(TB):
+    def __init__(self, dut, flow="full"):
+        super().__init__(dut, flow, sources=("s_axis",), sinks=("m_word", "m_flags"))
+        with_keep(self.source)
+
+    def push(self, frame: Words) -> None:
+        self.send(beats(frame))
+        words, flags = frame_guard(frame, SIZE)
+        self.expect([Beat(word, n == COUNT - 1) for n, word in enumerate(words)], "m_word")
+        self.expect([Beat(flags)], "m_flags")
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def any_frame(dut, flow):
+    tb = GuardTB(dut, flow)
+    await tb.reset()
+    for frame in directed(SIZE) + [make(SIZE) for _ in range(60) for make in (bad, good)]:
+        tb.push(frame)
+    await tb.finish()
+
+
+@cocotb.test()
+async def good_frames_at_full_rate(dut):
+    tb = GuardTB(dut)
+    await tb.reset()
+    for _ in range(10):
+        tb.push(good(SIZE))
+    await tb.finish()
+    assert set(tb.sinks["m_word"].last_gaps()) == {COUNT + 1}
+    assert tb.sinks["m_word"].accepted[0] - tb.source.accepted[0] == 1
+    assert [beat.data for beat in tb.sinks["m_flags"].beats] == [0] * 10
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut):
+    tb = GuardTB(dut, "both")
+    await tb.reset()
+    for _ in range(20):
+        for _ in range(4):
+            tb.push(bad(SIZE))
+        await tb.wait(random.randrange(2, 6 * COUNT))
+        await tb.reset(1)
+        tb.push(good(SIZE))
+        await tb.finish()

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_frame_result: logits then trailer, frame numbers that wrap, flags early and late, reset."""
+
+import itertools
+import random
+
+import cocotb
+
+from verif.models.frame import frame_result
+from verif.tb.axis import FLOWS, TB, Beat, params
+
+CHECKSUM = params()["CHECKSUM"]
+
+
+def bench(dut, flow="full", **stalls) -> TB:
+    return TB(dut, flow, sources=("s_logit", "s_flags"), sinks=("m_axis",), stalls=stalls)
+
+
+def push(tb: TB, frames: int, classes: int = 3) -> None:
+    for number in range(frames):
+        logits, flags = [random.randint(-(1 << 31), (1 << 31) - 1) for _ in range(classes)], random.getrandbits(3)
+        tb.send([Beat(logit & 0xFFFFFFFF, n == classes - 1) for n, logit in enumerate(logits)], "s_logit")
+        tb.send([flags], "s_flags")
+        words = frame_result(logits, flags, number, CHECKSUM)
+        tb.expect([Beat(word, n == classes) for n, word in enumerate(words)])
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def answers(dut, flow):
+    tb = bench(dut, flow)
+    await tb.reset()
+    push(tb, 260)
+    await tb.finish()
+    if flow == "full":
+        assert tb.sink.accepted[-1] - tb.sink.accepted[0] == len(tb.sink.accepted) - 1
+        assert tb.sink.accepted[0] - tb.sources["s_logit"].accepted[0] == 1
+    assert int(dut.m_axis_tkeep.value) == 15
+
+
+@cocotb.test()
+@cocotb.parametrize(late=["s_logit", "s_flags"])
+async def one_side_is_late(dut, late):
+    tb = bench(dut, **{late: itertools.cycle([True] * 9 + [False])})
+    await tb.reset()
+    push(tb, 10, classes=1)
+    await tb.finish()
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut):
+    tb = bench(dut, "both")
+    for _ in range(10):
+        await tb.reset(1)
+        push(tb, 10)
+        await tb.wait(random.randrange(2, 40))
+        await tb.reset(1)
+        push(tb, 2)
+        await tb.finish()

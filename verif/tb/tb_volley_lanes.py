@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cores that turn one beat into one beat: volley_encode_radix, volley_readout, volley_pool_max, volley_pool_sum.
+
+They share their tests: values, latency, 1 beat/cycle, reset.
+"""
+
+import os
+import random
+
+import cocotb
+
+from verif.models.encode_radix import encode_radix
+from verif.models.pool import pool
+from verif.models.readout import readout
+from verif.tb.axis import FLOWS, TB, Beat, pack, params
+
+CORE = os.environ["COCOTB_TOPLEVEL"]
+P = params()
+LANES = P["LANES"]
+
+if CORE == "volley_encode_radix":
+    SOURCES, SINK, LATENCY = ("s_pixel",), "m_spike", 1
+    STEPS = P["T"]
+
+    def vectors():
+        """(input of each source, output) a beat: every pixel on every lane."""
+        for first in range(0, 256 + LANES):
+            pixels = [(first + 37 * lane) % 256 for lane in range(LANES)]
+            yield (pack(pixels, 8),), pack([encode_radix(p, STEPS) for p in pixels], STEPS)
+
+elif CORE == "volley_readout":
+    SOURCES, SINK, LATENCY = ("s_acc", "s_param"), "m_logit", 1
+    IN_W, EXPONENT, BIAS_W = P["IN_W"], P["EXPONENT"], P["BIAS_W"]
+
+    def vectors():
+        def draw(width: int) -> int:
+            low, high = -1 << (width - 1), (1 << (width - 1)) - 1
+            return random.choice((low, high, random.randint(low, high)))
+
+        for _ in range(200):
+            h, bias = [draw(IN_W) for _ in range(LANES)], [draw(BIAS_W) for _ in range(LANES)]
+            logits = [readout(*lane, EXPONENT) for lane in zip(h, bias, strict=True)]
+            yield (pack(h, IN_W), pack(bias, BIAS_W)), pack(logits, 32)
+
+else:
+    SOURCES, SINK = ("s_window",), "m_spike"
+    TAPS, WORD_W = P["TAPS"], P["WORD_W"]
+    TOP = (1 << WORD_W) - 1
+    LATENCY = max(1, (TAPS - 1).bit_length())
+    REDUCE, OUT_W = (max, WORD_W) if CORE == "volley_pool_max" else (sum, (TAPS * TOP).bit_length())
+
+    def vectors():
+        # Each tap alone is the largest, or the only one; then both rails and random words.
+        windows = [[[level if k == tap else rest] * LANES for k in range(TAPS)]
+                   for tap in range(TAPS) for level, rest in ((TOP, 0), (1, 0), (TOP, TOP - 1), (0, TOP))]
+        windows += [[[word] * LANES] * TAPS for word in (0, TOP)]
+        windows += [[[random.randint(0, TOP) for _ in range(LANES)] for _ in range(TAPS)] for _ in range(100)]
+        for window in windows:
+            yield (pack([w for tap in window for w in tap], WORD_W),), pack(pool(window, REDUCE), OUT_W)
+
+
+def push(tb: TB, count: int | None = None) -> None:
+    for inputs, output in list(vectors())[:count]:
+        last = random.random() < 0.3
+        for name, data in zip(SOURCES, inputs, strict=True):
+            tb.send([Beat(data, last)], name)
+        tb.expect([Beat(output, last)])
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def values(dut, flow):
+    tb = TB(dut, flow, sources=SOURCES, sinks=(SINK,))
+    await tb.reset()
+    push(tb)
+    await tb.finish()
+    if flow == "full":
+        delays = {m - s for s, m in zip(tb.source.accepted, tb.sink.accepted, strict=True)}
+        assert delays == {LATENCY}
+        assert tb.sink.accepted[-1] - tb.sink.accepted[0] == len(tb.sink.accepted) - 1
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut):
+    tb = TB(dut, "both", sources=SOURCES, sinks=(SINK,))
+    await tb.reset()
+    for pause in range(2, 20, 3):
+        push(tb, 40)
+        await tb.wait(pause)
+        await tb.reset(1)
+        push(tb, 10)
+        await tb.finish()

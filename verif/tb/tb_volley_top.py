@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_top around the echo network of verif/tb/net: every frame has its answer, a bad one is marked,
+frames do not influence each other, counters and sticky errors, reset in mid-frame."""
+
+import json
+import os
+import random
+
+import cocotb
+
+from verif.models.frame import frame_guard, frame_result
+from verif.tb.axis import FLOWS, TB, Beat
+from verif.tb.frames import Words, bad, beats, directed, good, with_keep
+
+NET = json.loads(os.environ["VOLLEY_NET"])
+SIZE, CHANNELS, CLASSES = NET["NET_BYTES"], NET["NET_CHANNELS"], NET["NET_CLASSES"]
+CHECKSUM = 0xC0DE
+
+
+class _Reset:
+    """`rst` as axis.TB drives it, on an active-low port."""
+
+    def __init__(self, aresetn):
+        self.aresetn = aresetn
+
+    @property
+    def value(self) -> int:
+        return 1 - int(self.aresetn.value)
+
+    @value.setter
+    def value(self, active: int) -> None:
+        self.aresetn.value = 1 - active
+
+
+class _Dut:
+    def __init__(self, dut):
+        self.dut, self.rst = dut, _Reset(dut.aresetn)
+
+    def __getattr__(self, name: str):
+        return getattr(self.dut, name)
+
+
+def echo(words: list[int]) -> list[int]:
+    """Scalar model of verif/tb/net/volley_net.sv."""
+    data = b"".join(word.to_bytes(4, "little") for word in words)[:SIZE]
+    pixels = data[::CHANNELS]
+    return [sum(pixels[k::CLASSES]) for k in range(CLASSES)]
+
+
+class TopTB(TB):
+    def __init__(self, dut, flow="full"):
+        super().__init__(_Dut(dut), flow)
+        self.sent, self.flags = 0, 0
+        with_keep(self.source)
+
+    async def reset(self, cycles: int = 2) -> None:
+        await super().reset(cycles)
+        self.sent, self.flags = 0, 0
+
+    def push(self, frame: Words) -> None:
+        self.send(beats(frame))
+        words, flags = frame_guard(frame, SIZE)
+        answer = frame_result(echo(words), flags, self.sent, CHECKSUM)
+        self.expect([Beat(word, n == CLASSES) for n, word in enumerate(answer)])
+        self.sent, self.flags = self.sent + 1, self.flags | flags
+
+    def check_status(self) -> None:
+        assert int(self.dut.stat_frames.value) == self.sent
+        for bit, name in enumerate(("err_short", "err_long", "err_keep")):
+            assert int(getattr(self.dut, name).value) == self.flags >> bit & 1, name
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def any_frame(dut, flow):
+    tb = TopTB(dut, flow)
+    await tb.reset()
+    for frame in directed(SIZE) + [make(SIZE) for _ in range(30) for make in (bad, good)]:
+        tb.push(frame)
+    await tb.finish()
+    tb.check_status()
+
+
+@cocotb.test()
+async def good_frames_stay_clean(dut):
+    """Saturated frames between empty ones: one byte taken from a neighbour changes a sum."""
+    tb = TopTB(dut, "slow_sink")
+    await tb.reset()
+    for n in range(12):
+        tb.push([(0xFFFFFFFF * (n % 2), keep) for _, keep in good(SIZE)])
+    await tb.finish()
+    tb.check_status()
+    assert int(dut.stat_out_stall.value) > 0
+
+
+@cocotb.test()
+@cocotb.parametrize(fault=["err_short", "err_long", "err_keep"])
+async def one_error_is_sticky(dut, fault):
+    tb = TopTB(dut)
+    await tb.reset()
+    whole = good(SIZE)
+    tb.push({"err_short": whole[:-1], "err_long": whole + whole, "err_keep": [(0, 0b1011), *whole[1:]]}[fault])
+    tb.push(good(SIZE))
+    await tb.finish()
+    tb.check_status()
+    assert tb.flags.bit_count() == 1
+    await tb.reset()
+    assert not any(int(getattr(dut, name).value) for name in ("err_short", "err_long", "err_keep"))
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut):
+    """Reset at any time: the next frame is number 0, aligned and clean."""
+    tb = TopTB(dut, "both")
+    await tb.reset()
+    for _ in range(20):
+        for _ in range(3):
+            tb.push(bad(SIZE))
+        await tb.wait(random.randrange(2, 4 * SIZE))
+        await tb.reset(2)
+        tb.push(good(SIZE))
+        await tb.finish()
+        tb.check_status()

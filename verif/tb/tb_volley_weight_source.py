@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_weight_source: rows in order for ever, 1 row/cycle, latency after reset, reload."""
+
+import itertools
+import random
+from pathlib import Path
+
+import cocotb
+
+from verif.models.weight_source import weight_source
+from verif.tb.axis import FLOWS, TB, params
+
+P = params()
+WIDTH, DEPTH, KIND = P["WIDTH"], P["DEPTH"], P["KIND"]
+ROWS = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()]
+
+
+def bench(dut, flow) -> TB:
+    """The source never ends: the sink stops by itself once nothing more is expected."""
+    tb = TB(dut, flow, sources=(), sinks=("m_weight",))
+    sink, board, stall = tb.sink, tb.boards["m_weight"], tb.sink.stall
+    sink.stall = (not board.expected or next(stall) for _ in itertools.count())
+    dut.cfg_we.value = 0
+    return tb
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def rows(dut, flow):
+    tb = bench(dut, flow)
+    await tb.reset()
+    tb.expect(itertools.islice(weight_source(ROWS), 5 * DEPTH + 1))
+    await tb.finish()
+    if flow == "full":
+        assert tb.sink.accepted[-1] - tb.sink.accepted[0] == 5 * DEPTH
+
+
+@cocotb.test()
+async def reset_starts_at_row_0(dut):
+    tb = bench(dut, "both")
+    for count in range(1, DEPTH + 3):
+        await tb.reset(1)
+        tb.expect(itertools.islice(weight_source(ROWS), count))
+        await tb.finish()
+
+
+@cocotb.test()
+async def reload(dut):
+    """Rows written while nothing runs replace the old ones, from the next reset on at the latest."""
+    if KIND != 3:
+        return
+    tb = bench(dut, "full")
+    await tb.reset()
+    rows = [random.getrandbits(WIDTH) for _ in range(DEPTH)]
+    for address, row in enumerate(rows):
+        dut.cfg_we.value, dut.cfg_addr.value, dut.cfg_data.value = 1, address, row
+        await tb.wait(1)
+    dut.cfg_we.value = 0
+    await tb.reset()
+    tb.expect(itertools.islice(weight_source(rows), 3 * DEPTH))
+    await tb.finish()
