@@ -72,6 +72,7 @@ class Build:
     plan: Plan
     folder: Path
     checked: bool = False  # simulate with the RTL's assertions (slower)
+    rtl_sources: tuple[Path, ...] | None = None  # cores to simulate instead of rtl/rtl.f's
     _programs: dict[bool, Path] = field(default_factory=dict, repr=False)
 
     @property
@@ -85,17 +86,18 @@ class Build:
     def simulator(self, waves: bool = False) -> Path:
         """Path of the simulator, built if need be."""
         if waves not in self._programs:
-            self._programs[waves] = verilator.build(self.netlist, self.rtl, waves=waves, checked=self.checked)
+            self._programs[waves] = verilator.build(self.netlist, self.rtl, waves=waves, checked=self.checked, rtl=self.rtl_sources)
         return self._programs[waves]
 
     def simulate(
         self, x: np.ndarray, *, taps: int = 0, solo: int = 1, stall_in: float = 0.0, stall_out: float = 0.0, seed: int = 0,
-        vcd: Path | None = None, progress: Callable[[int], None] | None = None,
+        vcd: Path | None = None, progress: Callable[[int], None] | None = None, words: np.ndarray | None = None,
     ) -> Result:
         """Simulate frames `x` (as Network.run takes them) in RTL.
 
         taps: frames of which every stream is recorded (needed for stalls and layers). solo: first frames
-        sent one at a time; the first gives the latency. stall_*: probability of a stalled cycle.
+        sent one at a time; the first gives the latency. stall_*: probability of a stalled cycle. words:
+        32-bit words sent of each frame, where it is to be too short or too long.
         """
         network = self.network
         pixels = network.pixels(x)
@@ -106,7 +108,7 @@ class Build:
         scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
         run = verilator.run(
             self.simulator(vcd is not None), self.rtl, raw, network.classes, self.folder / "sim", taps=taps, solo=solo,
-            stall_in=stall_in, stall_out=stall_out, seed=seed, limit=int(limit * scale), vcd=vcd, progress=progress,
+            stall_in=stall_in, stall_out=stall_out, seed=seed, limit=int(limit * scale), vcd=vcd, progress=progress, words=words,
         )
         done = len(run.words)
         gaps = np.diff(run.times[solo:, 2].astype(np.int64))

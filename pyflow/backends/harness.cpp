@@ -3,12 +3,13 @@
 // every beat of every stream of the network. Knows nothing of the reference.
 //
 //   Vvolley_top frames.bin FRAMES OUT_DIR [--taps N] [--solo N] [--stall-in P] [--stall-out P] [--seed S]
-//               [--limit CYCLES] [--vcd FILE] [--progress]
+//               [--limit CYCLES] [--vcd FILE] [--progress] [--words FILE]
 //
 // frames.bin: FRAMES x FRAME_BYTES bytes. Writes OUT_DIR/results.bin, (CLASSES + 1) int32 per frame;
 // OUT_DIR/times.bin, two uint64 per frame (cycle of its first word in, cycle of its last logit out) and
 // one of its trailer; for the first N frames of --taps OUT_DIR/<stream>.tap, the payload of each beat,
 // rounded up to whole 32-bit words; OUT_DIR/stats.json. --solo N: the first N frames go one at a time.
+// --words FILE: uint32 per frame, the words to send of it before tlast (too few or too many on purpose).
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -75,7 +76,7 @@ int main(int argc, char** argv) {
   const uint64_t frames = std::strtoull(argv[2], nullptr, 10);
   uint64_t tap_frames = 0, solo = 0, limit = 1000000;
   double stall_in = 0, stall_out = 0;
-  std::string vcd;
+  std::string vcd, lengths;
   bool progress = false;
   for (int i = 4; i < argc; ++i) {
     const std::string a = argv[i];
@@ -89,6 +90,7 @@ int main(int argc, char** argv) {
     else if (a == "--seed") rng_state = std::strtoull(v, nullptr, 10) * 2 + 1;
     else if (a == "--limit") limit = std::strtoull(v, nullptr, 10);
     else if (a == "--vcd") vcd = v;
+    else if (a == "--words") lengths = v;
     else fail("unknown option " + a);
   }
 
@@ -96,6 +98,14 @@ int main(int argc, char** argv) {
   FILE* f = std::fopen(input.c_str(), "rb");
   if (!f || std::fread(pixels.data(), 1, frames * FRAME_BYTES, f) != frames * FRAME_BYTES) fail("cannot read " + input);
   std::fclose(f);
+  constexpr uint64_t words = (FRAME_BYTES + 3) / 4;
+  constexpr uint8_t last_keep = FRAME_BYTES % 4 ? (1 << (FRAME_BYTES % 4)) - 1 : 15;
+  std::vector<uint32_t> length(frames, words);
+  if (!lengths.empty()) {
+    f = std::fopen(lengths.c_str(), "rb");
+    if (!f || std::fread(length.data(), 4, frames, f) != frames) fail("cannot read " + lengths);
+    std::fclose(f);
+  }
 
   auto context = std::make_unique<VerilatedContext>();
   auto top = std::make_unique<Vvolley_top>(context.get());
@@ -120,8 +130,6 @@ int main(int argc, char** argv) {
   FILE* results = open_in(dir, "results.bin");
   FILE* times = open_in(dir, "times.bin");
 
-  constexpr uint64_t words = (FRAME_BYTES + 3) / 4;
-  constexpr uint8_t last_keep = FRAME_BYTES % 4 ? (1 << (FRAME_BYTES % 4)) - 1 : 15;
   uint64_t cycle = 0, sent_frame = 0, sent_word = 0, got_frame = 0, got_word = 0, quiet = 0;
   std::vector<uint64_t> first_in(frames);
   uint64_t last_logit = 0;
@@ -152,10 +160,11 @@ int main(int argc, char** argv) {
     offered = offered || (may_send && !chance(stall_in));
     top->s_axis_tvalid = offered;
     if (offered) {
-      const uint8_t* p = &pixels[sent_frame * FRAME_BYTES + sent_word * 4];
-      const bool last = sent_word == words - 1;
+      // Beyond the frame's end whatever follows is sent: the guard must drop it.
+      const uint8_t* p = &pixels[(sent_frame * FRAME_BYTES + sent_word * 4) % (frames * FRAME_BYTES)];
+      const bool last = sent_word == length[sent_frame] - 1;
       top->s_axis_tdata = p[0] | p[1] << 8 | p[2] << 16 | uint32_t(p[3]) << 24;
-      top->s_axis_tkeep = last ? last_keep : 15;
+      top->s_axis_tkeep = sent_word == words - 1 && last ? last_keep : 15;
       top->s_axis_tlast = last;
     }
     top->m_axis_tready = !chance(stall_out);
@@ -169,7 +178,7 @@ int main(int argc, char** argv) {
       if (sent_word == 0) first_in[sent_frame] = cycle;
       offered = false;
       quiet = 0;
-      if (++sent_word == words) {
+      if (++sent_word == length[sent_frame]) {
         sent_word = 0;
         ++sent_frame;
       }

