@@ -14,19 +14,21 @@ $(foreach v,SEED WAVES DATA_DIR,$(if $($(v)),$(eval export $(v))))
 
 # $(call opt,frames,FRAMES) is `--frames $(FRAMES)`, or nothing where FRAMES is empty.
 opt = $(if $($(2)),--$(1) "$($(2))")
-SIM = $(PY) -m pyflow sim --net "$(NET)" $(call opt,weights,WEIGHTS) $(call opt,data,DATA) \
-      $(call opt,data-dir,DATA_DIR) $(call opt,frames,FRAMES)
+MODEL = --net "$(NET)" $(call opt,weights,WEIGHTS) $(call opt,data,DATA) $(call opt,data-dir,DATA_DIR) \
+        $(call opt,timesteps,TIMESTEPS) $(call opt,weight-bits,WEIGHT_BITS) $(call opt,finetune,FINETUNE) $(call opt,seed,SEED)
+PLAN  = --board "$(BOARD)" $(call opt,cycles,CYCLES) $(call opt,folding,FOLDING) $(call opt,out,OUT) $(call opt,json,JSON)
+SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 
 # The stamp's name is a hash of what decides the content: the environment is made once per change of it.
 STAMP := $(VENV)/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint formal mutate waves bitstream estimate bench bench-lanes venv clean
+.PHONY: help sim test test-long lint formal mutate waves bitstream estimate bench bench-networks bench-lanes venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-sim: $(STAMP) ## main job: convert, compile, simulate, compare every logit  [NET= WEIGHTS= DATA= DATA_DIR= FRAMES=]
+sim: $(STAMP) ## main job: convert, compile, simulate, compare every logit  [NET= WEIGHTS= DATA= DATA_DIR= ...]
 	$(SIM)
 
 test: $(STAMP) ## the regression that CI runs  [DATA_DIR= K=expression SEED=]
@@ -52,15 +54,18 @@ else
 endif
 
 bitstream: $(STAMP) ## bitstream for a board  [NET= BOARD=]
-	$(PY) -m pyflow bitstream --net "$(NET)" --board "$(BOARD)"
+	$(PY) -m pyflow bitstream $(MODEL) $(PLAN)
 
 estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
-	$(PY) -m pyflow estimate --net "$(NET)" --board "$(BOARD)"
+	$(PY) -m pyflow estimate $(MODEL) $(PLAN)
 
-bench: bench-lanes ## every table of benchmarks/
+bench: bench-networks bench-lanes ## every table of benchmarks/
 
 bench-lanes: $(STAMP) ## LUT per lane of the synapse array
 	$(PY) -m benchmarks.lanes
+
+bench-networks: $(STAMP) ## accuracy, cycles, latency, simulation speed of the shipped networks  [DATA_DIR=]
+	$(PY) -m benchmarks.networks $(call opt,data-dir,DATA_DIR)
 
 venv: $(STAMP) ## the virtual environment alone  [VENV= PIP_ARGS=]
 
@@ -73,5 +78,5 @@ $(STAMP): | pyproject.toml constraints.txt
 	rm -f $(VENV)/.volley-*
 	touch $@
 
-clean: ## build outputs and cached simulators (not the virtual environment)
-	rm -rf build dist "$(VOLLEY_CACHE)/sim"
+clean: ## build outputs and cached simulators and syntheses (not the virtual environment)
+	rm -rf build dist "$(VOLLEY_CACHE)"

@@ -21,7 +21,7 @@ from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.operators import Encoding
 from pyflow.planning.board import load_board
-from pyflow.planning.netlist import Netlist, Stream
+from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
 
 CONTEXT = 8  # frames simulated ahead of a mismatching one, so that what leaked into it is there again
@@ -117,11 +117,8 @@ class Build:
         streams = run.stats["streams"]
         layers: dict[str, dict[str, float]] = {}
         for inst in self.netlist.instances:
-            if inst.module == "volley_synapse_array" and inst.sink.name in streams:
-                steps = inst.parameters["T"] // inst.parameters["TP"]
-                layers[inst.layer] = {"measured_cycles": streams[inst.sink.name]["beats"] * steps / frames}
-            elif inst.source.tensor and inst.sink.name in streams and inst.module != "volley_fifo":
-                layers[inst.layer] = {"measured_cycles": streams[inst.sink.name]["beats"] / frames}
+            if inst.sink.name in streams and (inst.source.tensor and inst.module != "volley_fifo"):
+                layers[inst.layer] = {"measured_cycles": streams[inst.sink.name]["beats"] * beat_cycles(inst) / frames}
         return Result(
             run.words[:, :-1].astype(np.int64),
             float(np.median(gaps)) if len(gaps) else float(alone),
@@ -167,6 +164,14 @@ class Build:
             if mismatch:
                 return Mismatch(mismatch.frame + start, *(getattr(mismatch, f) for f in ("layer", "channel", "y", "x", "expected", "got")))
         return None
+
+
+def beat_cycles(inst: Instance) -> int:
+    """Cycles that one input beat occupies a core."""
+    p = inst.parameters
+    if inst.module == "volley_synapse_array":
+        return p["T"] // p["TP"]
+    return p["T"] if inst.module == "volley_neuron_radix" and not p["UNROLLED"] else 1
 
 
 def compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +19,11 @@ from pyflow.build import Build, Result, activity, compile, flag_names
 from pyflow.data import Dataset, load
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.planning.board import load_board
+from pyflow.planning.board import Board, load_board
 
 Outcome = tuple[int, dict[str, Any]]
 ACTIVITY_FRAMES = 500  # spikes and synaptic operations are averaged over at most these
+MAKE_OPTIONS = ("weights", "data", "data_dir", "timesteps", "weight_bits", "finetune", "cycles", "folding", "seed")
 STAGE_FRAMES = 128  # frames whose stalls are counted stream by stream
 
 
@@ -139,6 +141,7 @@ def sim(args: argparse.Namespace) -> Outcome:
         "clock_mhz": board.clock_mhz, "clock": "assumed",
         "frames_per_s": board.clock_mhz * 1e6 / result.cycles_per_frame if result.cycles_per_frame else 0.0,
         "layers": layer_rows(build, staged),
+        "area": _area(build, board),
     }
     report["spikes"], report["synops"], report["dense_ops"] = activity(network, x[:ACTIVITY_FRAMES])
     if mismatches:
@@ -154,6 +157,20 @@ def sim(args: argparse.Namespace) -> Outcome:
     return 0, report
 
 
+def _area(build: Build, board: Board) -> dict[str, list[float]]:
+    """Estimated cells beside the board's budget: {"lut": [used, budget], ...}."""
+    total, budget = build.plan.total, board.budget
+    return {"lut": [round(total.lut), budget.lut], "ff": [round(total.ff), budget.ff], "bram": [total.bram, budget.bram],
+            "dsp": [total.dsp, budget.dsp]}
+
+
+def _area_text(area: dict[str, list[float]], board: str) -> str:
+    over = [f"{name.upper()} {used:,g} of {limit:,g}" for name, (used, limit) in area.items() if used > limit]
+    if over:
+        return f"does NOT fit {board}: {', '.join(over)} (estimate; raise CYCLES, or `make estimate` measures)"
+    return ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items()) + " (estimate; `make estimate` measures)"
+
+
 def _summary(r: dict[str, Any]) -> str:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.2f} %"
@@ -165,6 +182,7 @@ def _summary(r: dict[str, Any]) -> str:
         f"\ncycles per frame    {r['cycles_per_frame']:,.0f} measured, {r['predicted_cycles_per_frame']:,} predicted ({error:+.2%})"
         f"\nlatency             {r['latency_cycles']:,} cycles measured, {r['predicted_latency_cycles']:,} predicted"
         f"\nframe rate          {r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}"
+        f"\narea                {_area_text(r['area'], r['board'])}"
         f"\nactivity per frame  {r['spikes']:,.0f} spikes, {r['synops']:,.0f} synaptic operations of {r['dense_ops']:,.0f} dense"
         f"\nsimulation speed    {r['sim_frames_per_cpu_s']:,.0f} frames per CPU-second"
     )
@@ -173,9 +191,9 @@ def _summary(r: dict[str, Any]) -> str:
 def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, result: Result) -> str:
     """Where the first bad frame goes wrong, and the command that shows it."""
     command = f"make waves NET={args.net} FRAME={frame}"
-    for option in ("weights", "data", "data_dir"):
+    for option in MAKE_OPTIONS:
         if getattr(args, option):
-            command += f" {option.upper()}={getattr(args, option)}"
+            command += f" {option.upper()}={shlex.quote(str(getattr(args, option)))}"
     where = build.locate(x, frame)
     if where is not None:
         return f"{where}; see it: {command}"
@@ -189,6 +207,7 @@ def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, 
 def _waves(args: argparse.Namespace, build: Build, x: np.ndarray) -> Outcome:
     if not 0 <= args.frame < len(x):
         raise VolleyError(f"--frame {args.frame} is outside 0..{len(x) - 1}")
+    say("simulator with waves: building with Verilator (once per structure)")
     start = max(0, args.frame - 1)  # one frame ahead: what a frame leaves behind is then in view
     vcd = build.folder / f"frame{args.frame}.vcd"
     build.simulate(x[start : args.frame + 1], vcd=vcd)
@@ -220,7 +239,9 @@ def compile_network(args: argparse.Namespace) -> Outcome:
     say(layer_table(layers))
     schedule = build.plan.schedule
     say(f"\npredicted: {schedule.cycles_per_frame:,} cycles per frame, latency {schedule.latency_cycles:,} cycles")
-    say(f"written: {_relative(build.folder)} (folding.json can be edited and given back with --folding)")
+    board = load_board(args.board)
+    say(f"area:      {_area_text(_area(build, board), board.name)}")
+    say(f"written:   {_relative(build.folder)} (folding.json can be edited and given back with --folding)")
     return 0, {"network": network.name, "board": args.board, "folder": str(build.folder), "layers": layers,
                "predicted_cycles_per_frame": schedule.cycles_per_frame, "predicted_latency_cycles": schedule.latency_cycles}
 

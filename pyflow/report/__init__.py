@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pyflow.build import Build, Result
+from pyflow.build import Build, Result, beat_cycles
 from pyflow.errors import VolleyError
 from pyflow.operators import Synapse
 
@@ -24,15 +24,11 @@ def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any
         cost = build.plan.cost[op.name]
         row: dict[str, Any] = {"name": op.name, "kind": op.kind, "folding": None, "luts": round(cost.lut), "ffs": round(cost.ff),
                                "bram36": cost.bram, "dsp": cost.dsp, "weight_bits": cost.weight_bits}
-        stream = next((s for s in build.netlist.streams if s.tensor == op.name), None)
+        inst = next(i for i in build.netlist.instances if i.source.tensor == op.name and i.module != "volley_fifo")
+        row["predicted_cycles"] = inst.sink.beats * beat_cycles(inst)
         if isinstance(op, Synapse):
             folding = build.netlist.foldings[op.name]
-            fo, fi = op.folds(folding, sources[0])
-            row["folding"] = {**folding.to_json(), "simd": op.simd(folding, sources[0]), "folds": [fo, fi]}
-            row["predicted_cycles"] = fo * fi * op.outputs(sources[0]) * (sources[0].steps // folding.tp)
-        else:
-            sink = next(i.sink for i in build.netlist.instances if i.source is stream)
-            row["predicted_cycles"] = sink.beats
+            row["folding"] = {**folding.to_json(), "simd": op.simd(folding, sources[0]), "folds": list(op.folds(folding, sources[0]))}
         row["measured_cycles"] = result.layers.get(op.name, {}).get("measured_cycles") if result else None
         row["stalls"] = result.stalls.get(op.name) if result else None
         rows.append(row)

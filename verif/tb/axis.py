@@ -228,7 +228,8 @@ class TB:
         self.source = next(iter(self.sources.values()), None)
         self.sink = next(iter(self.sinks.values()), None)
         dut.rst.value = 1
-        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+        # Low first: an edge at time 0 comes before the first writes, so before rst.
+        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
         for agent in (*self.sources.values(), *self.sinks.values()):
             agent.start()
 

@@ -22,7 +22,7 @@ async def random_ports(dut):
     else:
         mem = [None] * DEPTH  # undefined until written
     dut.we.value = dut.re.value = 0
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
     read, compared = None, 0
     for step in range(40 * DEPTH):
         await FallingEdge(dut.clk)

@@ -13,7 +13,7 @@ from verif.tb.axis import PERIOD_NS, params
 @cocotb.test()
 async def every_word(dut):
     words = [int(word, 16) for word in Path(params()["INIT_FILE"]).read_text().split()]
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
     await FallingEdge(dut.clk)
     for address, word in enumerate(words):
         dut.re.value, dut.raddr.value = 1, address

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every mistake is one line that names what is wrong and what would work; nothing is left half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyflow
+from pyflow import zoo
+from pyflow.__main__ import main
+from pyflow.build import Build
+from pyflow.errors import VolleyError
+from pyflow.graph import Network
+
+
+def fails(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    assert main(list(args)) == 2
+    err = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in err if not line.startswith("warning:")]) == 1, err
+    return err[-1]
+
+
+def write_model(folder: Path, body: str) -> None:
+    (folder / "net.py").write_text(f"import torch\nfrom torch import nn\n{body}\n")
+
+
+def data(folder: Path, shape: tuple[int, ...] = (40, 1, 8, 8), **arrays: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(folder / "d.npz", **({"x": rng.random(shape).astype(np.float32), "y": rng.integers(0, 3, shape[0])} | arrays))
+
+
+TAIL = "nn.Flatten(), nn.Linear(4*6*6, 3)"
+MODELS: dict[str, tuple[str, str]] = {
+    "layer": ("def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Sigmoid(), " + TAIL + ")", "Sigmoid"),
+    "option": ("def build(): return nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2), nn.ReLU(), " + TAIL + ")", "dilation"),
+    "order": ("def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3))", "ReLU"),
+    "untraceable": (
+        "class N(nn.Module):\n  def forward(self, x):\n    return x if x.sum() > 0 else -x\ndef build(): return N()", "trace"),
+    "nan": (
+        "def build():\n  m = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), " + TAIL + ")\n  m[0].weight.data[0] = float('nan')\n  return m", "nan"),
+    "no function": ("x = 1", "build"),
+    "raises": ("def build(): raise RuntimeError('boom')", "boom"),
+}
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_models(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    body, word = MODELS[case]
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path, body)
+    data(tmp_path)
+    assert word.lower() in fails(capsys, "sim", "--net", "net.py:build", "--data", "d.npz").lower()
+    assert not (tmp_path / "build").exists()
+
+
+GOOD = "def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), " + TAIL + ")"
+DATA: dict[str, tuple[Callable[[Path], None], str]] = {
+    "range": (lambda p: data(p, x=np.full((4, 1, 8, 8), 3.0, np.float32), y=np.zeros(4, np.int64)), "0..1"),
+    "shape": (lambda p: data(p, (40, 1, 5, 5)), "takes 144 inputs, its input has 36"),
+    "empty": (lambda p: data(p, x=np.zeros((0, 1, 8, 8), np.float32), y=np.zeros(0, np.int64)), "empty"),
+    "corrupt": (lambda p: (p / "d.npz").write_bytes(b"PK\x03\x04 not really"), "d.npz"),
+    "missing": (lambda p: None, "d.npz"),
+}
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_data(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    make, word = DATA[case]
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path, GOOD)
+    make(tmp_path)
+    assert word.lower() in fails(capsys, "sim", "--net", "net.py:build", "--data", "d.npz").lower()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--net", "nonsense"], ["nonsense", "digits", "lenet5"]),
+        (["--board", "nonsense"], ["nonsense", "pynq-z2"]),
+        (["--cycles", "3"], ["3", "nearest is 64"]),
+        (["--net", "lenet5"], ["DATA_DIR"]),
+        (["--net", "lenet5", "--data-dir", "nowhere"], ["nowhere"]),
+        (["--net", "missing.vly"], ["missing.vly", "no such file"]),
+        (["--folding", "missing.json"], ["missing.json"]),
+        (["--frames", "0"], ["--frames", "1"]),
+        (["--finetune", "3"], ["--finetune", "digits"]),
+        (["--data", "nonsense"], ["nonsense", "digits"]),
+    ],
+)
+def test_options(args: list[str], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = fails(capsys, "sim", *args)
+    for word in words:
+        assert word in message
+    assert not list(tmp_path.glob("build/*/rtl"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "change", "word"),
+    [
+        ("conv2", {"pe": 17}, "1..16"), ("conv2", {"pe": 0}, "at least 1"), ("conv2", {"lanes": 9}, "1..8"),
+        ("conv2", {"slice": "row"}, "column"), ("conv2", {"tp": 3}, "TP = 3"), ("conv2", {"speed": 2}, "speed"),
+        ("conv2", {"slice": "tap", "window_depth": 8}, "power of two"), ("conv9", {"pe": 1}, "conv9"),
+        ("conv2", {"slice": "all", "lanes": 4, "pe": 4}, "slice=all"), ("fc", {"pe": 1, "memory": "const"}, "one row"),
+    ],
+)
+def test_foldings(layer: str, change: dict[str, object], word: str, tmp_path: Path) -> None:
+    network = zoo.load("digits")
+    build = pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=400)
+    folding = json.loads((tmp_path / "folding.json").read_text())
+    folding["layers"].setdefault(layer, {}).update(change)
+    with pytest.raises(VolleyError, match=word) as error:
+        pyflow.compile(network, out_dir=tmp_path, folding=folding)
+    assert layer in str(error.value) or "folding" in str(error.value)
+    assert json.loads((tmp_path / "folding.json").read_text()) == build.plan.folding_json()  # the old one is whole
+
+
+def test_out_dir(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(VolleyError, match="file.*cannot be written.*writable folder"):
+        pyflow.compile(zoo.load("digits"), out_dir=tmp_path / "file" / "x", cycles_per_frame=400)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_saved_networks(tmp_path: Path) -> None:
+    import zipfile
+
+    path = tmp_path / "n.vly"
+    network = zoo.load("digits")
+    network.save(path)
+    first = path.read_bytes()
+    network.save(path)
+    assert path.read_bytes() == first, "same network, same bytes"
+    path.write_bytes(first[: len(first) // 2])
+    with pytest.raises(VolleyError, match="n.vly.*save it again"):
+        Network.load(path)
+    network.save(path)
+    with zipfile.ZipFile(path) as z:
+        entries = {n: z.read(n) for n in z.namelist()}
+    document = json.loads(entries["network.json"])
+    document["version"] = 99
+    entries["network.json"] = json.dumps(document).encode()
+    with zipfile.ZipFile(path, "w") as z:
+        for name, content in entries.items():
+            z.writestr(name, content)
+    with pytest.raises(VolleyError, match="version 99.*upgrade"):
+        Network.load(path)
+    with pytest.raises(VolleyError, match="writable"):
+        network.save(tmp_path / "no" / "such" / "folder.vly")
+    assert os.listdir(tmp_path) == ["n.vly"]
+
+
+def test_frames(digits_small: Build) -> None:
+    for x, word in (
+        (np.zeros((0, 1, 8, 8), np.float32), "no frames"), (np.zeros((2, 1, 8, 9), np.float32), "shape"),
+        (np.full((2, 1, 8, 8), np.nan, np.float32), "outside 0..1"), (np.full((2, 1, 8, 8), 256), "outside 0..255"),
+        (np.zeros((2, 1, 8, 8), bool), "dtype"),
+    ):
+        with pytest.raises(VolleyError, match=word):
+            digits_small.simulate(x)
+
+
+@pytest.fixture
+def digits_small(tmp_path: Path) -> Build:
+    return pyflow.compile(zoo.load("digits"), out_dir=tmp_path / "b", cycles_per_frame=256)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job as a user runs it: a command, a table, a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyflow.report import check_report
+
+REPO = Path(__file__).resolve().parents[2]
+MODEL = '''
+from torch import nn
+
+def build():
+    """A model that is not shipped: two channels in, odd sizes, normalisation by batch norm."""
+    return nn.Sequential(
+        nn.Conv2d(2, 5, 3, stride=2, padding=1), nn.BatchNorm2d(5), nn.ReLU(),
+        nn.Conv2d(5, 7, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(7 * 2 * 1, 4),
+    )
+'''
+
+
+def pyflow(*args: str, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+    run = subprocess.run([sys.executable, "-m", "pyflow", *args], cwd=cwd, capture_output=True, text=True, timeout=900,
+                         env={**os.environ, "PYTHONPATH": str(REPO)})
+    assert run.returncode == status, run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+    return run
+
+
+@pytest.fixture
+def own_model(tmp_path: Path) -> Path:
+    """A folder with my_net.py, its weights and data, made by torch alone."""
+    import torch
+    from safetensors.torch import save_file
+
+    (tmp_path / "my_net.py").write_text(MODEL)
+    space: dict[str, object] = {}
+    exec(MODEL, space)
+    torch.manual_seed(1)
+    model = space["build"]()  # type: ignore[operator]
+    rng = np.random.default_rng(0)
+    x, y = rng.random((120, 2, 13, 9)).astype(np.float32), rng.integers(0, 4, 120)
+    model(torch.tensor(x))  # running statistics that are not the default
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    np.savez(tmp_path / "my.npz", x_train=x[:60], y_train=y[:60], x_test=x[60:], y_test=y[60:])
+    return tmp_path
+
+
+def test_digits(tmp_path: Path) -> None:
+    run = pyflow("sim", "--json", "out.json", cwd=tmp_path)
+    report = json.loads((tmp_path / "build" / "digits" / "report.json").read_text())
+    check_report(report)
+    assert json.loads((tmp_path / "out.json").read_text()) == report
+    assert (report["frames_compared"], report["mismatches"]) == (360, 0)
+    assert report["accuracy_snn"] >= 0.97
+    assert report["cycles_per_frame"] == pytest.approx(report["predicted_cycles_per_frame"], rel=0.01)
+    assert report["sim_frames_per_cpu_s"] > 200
+    for text in ("conv1", "PE ", "busy cycles", "LUT", "fine-tuned", "0 mismatches"):
+        assert text in run.stdout
+    for layer in report["layers"]:
+        assert layer["measured_cycles"] == layer["predicted_cycles"]
+    again = pyflow("report", "build/digits/report.json", cwd=tmp_path)
+    assert "0 mismatches" in again.stdout
+
+
+def test_lenet5(tmp_path: Path, data_dir: Path) -> None:
+    pyflow("sim", "--net", "lenet5", "--data", "mnist", "--data-dir", str(data_dir), cwd=tmp_path)
+    report = json.loads((tmp_path / "build" / "lenet5" / "report.json").read_text())
+    assert (report["frames_compared"], report["mismatches"]) == (10000, 0)
+    assert report["accuracy_snn"] >= 0.992
+    assert report["cycles_per_frame"] <= 1100
+    assert report["cycles_per_frame"] == pytest.approx(report["predicted_cycles_per_frame"], rel=0.01)
+
+
+def test_own_model(own_model: Path) -> None:
+    run = pyflow("sim", "--net", "my_net.py:build", "--weights", "w.safetensors", "--data", "my.npz", "--timesteps", "3",
+                 "--cycles", "400", "--board", "ulx3s-85f", cwd=own_model)
+    assert "60 frames compared, every logit; 0 mismatches" in run.stdout
+    report = json.loads((own_model / "build" / "my_net" / "report.json").read_text())
+    assert report["accuracy_float"] is not None and report["cycles_per_frame"] <= 400
+
+
+def test_convert_compile_simulate_step_by_step(own_model: Path) -> None:
+    pyflow("convert", "--net", "my_net.py:build", "--weights", "w.safetensors", "--data", "my.npz", "--out", "my.vly", cwd=own_model)
+    pyflow("compile", "--net", "my.vly", "--out", "hw", cwd=own_model)
+    folding = json.loads((own_model / "hw" / "folding.json").read_text())
+    folding["layers"]["conv2"]["pe"] = 2
+    folding["layers"]["conv2"]["slice"] = "tap"
+    (own_model / "mine.json").write_text(json.dumps(folding))
+    pyflow("simulate", "--net", "my.vly", "--data", "my.npz", "--folding", "mine.json", "--out", "hw", "--frames", "20",
+           "--logits", "logits.npy", cwd=own_model)
+    from pyflow.graph import Network
+
+    x = np.load(own_model / "my.npz")["x_test"][:20]
+    np.testing.assert_array_equal(np.load(own_model / "logits.npy"), Network.load(own_model / "my.vly").run(x))
+
+
+def test_waves(tmp_path: Path) -> None:
+    pyflow("sim", "--frames", "3", "--waves", "--frame", "2", cwd=tmp_path)
+    text = (tmp_path / "build" / "digits" / "frame2.vcd").read_text(errors="replace")
+    assert "$enddefinitions" in text and "conv1_tdata" in text
+
+
+def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(dist), str(REPO)],
+                   check=True, capture_output=True, timeout=300)
+    (wheel,) = dist.glob("volley_snn-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert not [n for n in names if n.startswith(("verif", "tests", "build"))]
+    # A fresh environment that borrows the installed dependencies, and nothing of the checkout.
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "env")], check=True, timeout=300)
+    python = tmp_path / "env" / "bin" / "python"
+    site = Path(subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
+                               check=True, capture_output=True, text=True).stdout.strip())
+    with zipfile.ZipFile(wheel) as z:
+        z.extractall(site)
+    borrowed = tmp_path / "borrowed"
+    borrowed.mkdir()
+    for entry in Path(sysconfig.get_paths()["purelib"]).iterdir():
+        if "volley" not in entry.name and entry.suffix != ".pth" and entry.name != "pyflow":
+            (borrowed / entry.name).symlink_to(entry)
+    work = tmp_path / "work"
+    work.mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PYTHONPATH": str(borrowed)}
+    run = subprocess.run([python, "-m", "pyflow", "sim", "--frames", "30", "--board", "icebreaker"], cwd=work, env=environment,
+                         capture_output=True, text=True, timeout=900)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "30 frames compared, every logit; 0 mismatches" in run.stdout
+    where = subprocess.run([python, "-c", "import pyflow; print(pyflow.__file__)"], cwd=work, env=environment,
+                           capture_output=True, text=True, check=True).stdout
+    assert str(site) in where
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_targets_that_are_not_built_say_so() -> None:
+    for target in ("formal", "mutate"):
+        run = subprocess.run(["make", "--no-print-directory", target], cwd=REPO, capture_output=True, text=True)
+        assert run.returncode != 0 and "not built yet" in run.stderr
