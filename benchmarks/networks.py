@@ -37,7 +37,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name, options in jobs.items():
             path = Path(folder) / f"{name}.json"
-            command = [sys.executable, "-m", "pyflow", "sim", "--net", name, *options, "--out", f"{folder}/{name}", "--json", str(path)]
+            command = [
+                sys.executable,
+                "-m",
+                "pyflow",
+                "sim",
+                "--net",
+                name,
+                *options,
+                "--out",
+                f"{folder}/{name}",
+                "--json",
+                str(path),
+            ]
             status = subprocess.run(command, stdout=subprocess.DEVNULL).returncode
             if status:
                 print(f"bench-networks: {name} ended with status {status}", file=sys.stderr)

@@ -18,13 +18,21 @@ from pyflow.jobs import COMMANDS
 
 
 def _model_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--net", default="digits", help="a shipped network (digits, lenet5), a saved .vly, or my_net.py:build")
+    p.add_argument(
+        "--net", default="digits", help="a shipped network (digits, lenet5), a saved .vly, or my_net.py:build"
+    )
     p.add_argument("--weights", help="float weights of my_net.py:build (.safetensors, or .pt loaded without code)")
     p.add_argument("--data", help="digits, mnist or an .npz file (default: what the shipped network was made for)")
     p.add_argument("--data-dir", help="folder with MNIST (idx, idx.gz or MNIST/raw)")
     p.add_argument("--timesteps", type=int, help="T of the conversion, 1..8 (default 4)")
     p.add_argument("--weight-bits", type=int, help="W of the conversion, 2..8 (default 4)")
-    p.add_argument("--finetune", type=int, default=0, metavar="EPOCHS", help="quantisation-aware fine-tuning on the training images")
+    p.add_argument(
+        "--finetune",
+        type=int,
+        default=0,
+        metavar="EPOCHS",
+        help="quantisation-aware fine-tuning on the training images",
+    )
     p.add_argument("--seed", type=int, default=0)
 
 

@@ -43,7 +43,8 @@ class Mismatch:
 
     def __str__(self) -> str:
         got = "nothing (the stream stopped)" if self.got is None else str(self.got)
-        return f"frame {self.frame}, layer {self.layer}, channel {self.channel}, pixel (y={self.y}, x={self.x}): expected {self.expected}, got {got}"
+        where = f"frame {self.frame}, layer {self.layer}, channel {self.channel}, pixel (y={self.y}, x={self.x})"
+        return f"{where}: expected {self.expected}, got {got}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,12 +87,23 @@ class Build:
     def simulator(self, waves: bool = False) -> Path:
         """Path of the simulator, built if need be."""
         if waves not in self._programs:
-            self._programs[waves] = verilator.build(self.netlist, self.rtl, waves=waves, checked=self.checked, rtl=self.rtl_sources)
+            self._programs[waves] = verilator.build(
+                self.netlist, self.rtl, waves=waves, checked=self.checked, rtl=self.rtl_sources
+            )
         return self._programs[waves]
 
     def simulate(
-        self, x: np.ndarray, *, taps: int = 0, solo: int = 1, stall_in: float = 0.0, stall_out: float = 0.0, seed: int = 0,
-        vcd: Path | None = None, progress: Callable[[int], None] | None = None, words: np.ndarray | None = None,
+        self,
+        x: np.ndarray,
+        *,
+        taps: int = 0,
+        solo: int = 1,
+        stall_in: float = 0.0,
+        stall_out: float = 0.0,
+        seed: int = 0,
+        vcd: Path | None = None,
+        progress: Callable[[int], None] | None = None,
+        words: np.ndarray | None = None,
     ) -> Result:
         """Simulate frames `x` (as Network.run takes them) in RTL.
 
@@ -107,8 +119,20 @@ class Build:
         limit = 4 * (self.plan.schedule.latency_cycles + self.plan.schedule.cycles_per_frame) + 1000
         scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
         run = verilator.run(
-            self.simulator(vcd is not None), self.rtl, raw, network.classes, self.folder / "sim", taps=taps, solo=solo,
-            stall_in=stall_in, stall_out=stall_out, seed=seed, limit=int(limit * scale), vcd=vcd, progress=progress, words=words,
+            self.simulator(vcd is not None),
+            self.rtl,
+            raw,
+            network.classes,
+            self.folder / "sim",
+            taps=taps,
+            solo=solo,
+            stall_in=stall_in,
+            stall_out=stall_out,
+            seed=seed,
+            limit=int(limit * scale),
+            vcd=vcd,
+            progress=progress,
+            words=words,
         )
         done = len(run.words)
         gaps = np.diff(run.times[solo:, 2].astype(np.int64))
@@ -124,7 +148,11 @@ class Build:
             float(np.median(gaps)) if len(gaps) else float(alone),
             int(run.times[0, 1] - run.times[0, 0]) if done else 0,
             {name: s["stalls"] / frames for name, s in streams.items()},
-            layers, (run.words[:, -1] >> 8) & 0xFF, run.cpu_s, bool(run.stats["stuck"]), run,
+            layers,
+            (run.words[:, -1] >> 8) & 0xFF,
+            run.cpu_s,
+            bool(run.stats["stuck"]),
+            run,
         )
 
     def streams(self, result: Result, frames: int) -> Iterator[tuple[Stream, np.ndarray]]:
@@ -143,7 +171,7 @@ class Build:
             want = trace[stream.tensor]
             n, c, h, w = want.shape
             want = want.transpose(0, 2, 3, 1).reshape(n, h * w, c)
-            bad = np.argwhere((want[: len(got)] != got))
+            bad = np.argwhere(want[: len(got)] != got)
             if len(bad):
                 frame, pixel, channel = (int(i) for i in bad[0])
                 value: int | None = int(got[frame, pixel, channel])
@@ -151,9 +179,15 @@ class Build:
                 frame, pixel, channel, value = len(got), 0, 0, None
             else:
                 continue
-            found.append((frame, depth, Mismatch(
-                frame, stream.tensor, channel, pixel // w, pixel % w, int(want[frame, pixel, channel]), value
-            )))
+            found.append(
+                (
+                    frame,
+                    depth,
+                    Mismatch(
+                        frame, stream.tensor, channel, pixel // w, pixel % w, int(want[frame, pixel, channel]), value
+                    ),
+                )
+            )
         return min(found, key=lambda f: f[:2])[2] if found else None
 
     def locate(self, x: np.ndarray, frame: int) -> Mismatch | None:
@@ -162,7 +196,10 @@ class Build:
             part = x[start : frame + 2]
             mismatch = self.first_mismatch(part, self.simulate(part, taps=len(part), solo=0))
             if mismatch:
-                return Mismatch(mismatch.frame + start, *(getattr(mismatch, f) for f in ("layer", "channel", "y", "x", "expected", "got")))
+                return Mismatch(
+                    mismatch.frame + start,
+                    *(getattr(mismatch, f) for f in ("layer", "channel", "y", "x", "expected", "got")),
+                )
         return None
 
 
@@ -175,8 +212,13 @@ def beat_cycles(inst: Instance) -> int:
 
 
 def compile(
-    net: Network, board: str = "pynq-z2", out_dir: str | os.PathLike[str] = "build/network",
-    cycles_per_frame: int | None = None, folding: Any = None, *, checked: bool = False,
+    net: Network,
+    board: str = "pynq-z2",
+    out_dir: str | os.PathLike[str] = "build/network",
+    cycles_per_frame: int | None = None,
+    folding: Any = None,
+    *,
+    checked: bool = False,
 ) -> Build:
     """Plan `net` for `board` and write `out_dir`: network.vly, folding.json and rtl/.
 

@@ -86,7 +86,9 @@ class Network:
         x = np.asarray(x)
         if x.ndim != 4 or x.shape[1:] != tuple(self.input_shape):
             want = "x".join(map(str, self.input_shape))
-            raise VolleyError(f"input: shape {x.shape} does not fit network {self.name!r}, which takes [N, {want}] (N,C,H,W)")
+            raise VolleyError(
+                f"input: shape {x.shape} does not fit network {self.name!r}, which takes [N, {want}] (N,C,H,W)"
+            )
         if not (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
             raise VolleyError(f"input: dtype {x.dtype} is neither integer pixels nor float images")
         top = 255 if np.issubdtype(x.dtype, np.integer) else 1
@@ -110,11 +112,17 @@ class Network:
         for op in self.operators:
             t = self.tensors[op.name]
             weight = getattr(op, "weight", None)
-            rows.append((
-                op.name, op.kind, "x".join(map(str, t.shape)),
-                "-" if t.encoding is Encoding.POTENTIAL else str(t.steps), str(t.bits),
-                "" if weight is None else f"{weight.size:,}", "" if weight is None else str(op.weight_bits),  # type: ignore[attr-defined]
-            ))
+            rows.append(
+                (
+                    op.name,
+                    op.kind,
+                    "x".join(map(str, t.shape)),
+                    "-" if t.encoding is Encoding.POTENTIAL else str(t.steps),
+                    str(t.bits),
+                    "" if weight is None else f"{weight.size:,}",
+                    "" if weight is None else str(op.weight_bits),  # type: ignore[attr-defined]
+                )
+            )
         widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
         body = "\n".join("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows)
         return f"{self.name}: input {'x'.join(map(str, self.input_shape))}, {self.classes} classes\n{body}"
@@ -127,9 +135,13 @@ class Network:
         """Write a `.vly` file: a zip of `network.json` and one .npy per array; same network, same bytes."""
         path = Path(path)
         document = {
-            "format": "volley-network", "version": FORMAT_VERSION, "name": self.name,
-            "input_shape": list(self.input_shape), "logit_scale": self.logit_scale,
-            "state_edges": [[e.source, e.target] for e in self.state_edges], "meta": self.meta,
+            "format": "volley-network",
+            "version": FORMAT_VERSION,
+            "name": self.name,
+            "input_shape": list(self.input_shape),
+            "logit_scale": self.logit_scale,
+            "state_edges": [[e.source, e.target] for e in self.state_edges],
+            "meta": self.meta,
             "operators": [],
         }
         arrays: dict[str, np.ndarray] = {}
@@ -173,18 +185,25 @@ class Network:
         except FileNotFoundError:
             raise VolleyError(f"{path}: no such file; give a network saved by Network.save()") from None
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RuntimeError) as e:
-            raise VolleyError(f"{path}: not a readable Volley network ({e}); save it again with Network.save()") from None
+            raise VolleyError(
+                f"{path}: not a readable Volley network ({e}); save it again with Network.save()"
+            ) from None
         if not isinstance(document, dict) or document.get("format") != "volley-network":
             raise VolleyError(f"{path}: not a Volley network; save one with Network.save()")
         if document.get("version") != FORMAT_VERSION:
             raise VolleyError(
-                f"{path}: format version {document.get('version')}, this release reads {FORMAT_VERSION}; upgrade volley-snn or save it again"
+                f"{path}: format version {document.get('version')}, this release reads {FORMAT_VERSION}; "
+                "upgrade volley-snn or save it again"
             )
         try:
             operators = tuple(_operator(entry, arrays) for entry in document["operators"])
             return cls(
-                document["name"], tuple(document["input_shape"]), operators, document["logit_scale"],
-                tuple(StateEdge(*e) for e in document["state_edges"]), document["meta"],
+                document["name"],
+                tuple(document["input_shape"]),
+                operators,
+                document["logit_scale"],
+                tuple(StateEdge(*e) for e in document["state_edges"]),
+                document["meta"],
             )
         except VolleyError as e:
             raise VolleyError(f"{path}: {e}") from None

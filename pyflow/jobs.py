@@ -64,7 +64,9 @@ def _own_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
     meta["accuracy_float"] = accuracy(model, data.x_test, data.y_test)
     if args.finetune:
         if not len(data.x_train):
-            raise VolleyError(f"data {data.name!r}: has no training images, so --finetune {args.finetune} cannot run; add x_train, y_train")
+            raise VolleyError(
+                f"data {data.name!r}: has no training images for --finetune {args.finetune}; add x_train, y_train"
+            )
         tuned = finetune(model, data, epochs=args.finetune, seed=args.seed, name=name, **bits)
         network = tuned.network
         meta["accuracy_finetuned"] = tuned.accuracy
@@ -131,14 +133,23 @@ def sim(args: argparse.Namespace) -> Outcome:
     wrong = np.flatnonzero((result.logits != expected[:answered]).any(axis=1) | (result.flags != 0))
     mismatches = len(wrong) + len(x) - answered
     report: dict[str, Any] = {
-        "version": 1, "network": network.name, "board": board.name,
-        "accuracy_float": network.meta.get("accuracy_float"), "accuracy_finetuned": network.meta.get("accuracy_finetuned"),
+        "version": 1,
+        "network": network.name,
+        "board": board.name,
+        "accuracy_float": network.meta.get("accuracy_float"),
+        "accuracy_finetuned": network.meta.get("accuracy_finetuned"),
         "accuracy_snn": float((result.logits.argmax(1) == y[:answered]).mean()) if answered else None,
-        "frames_compared": answered, "mismatches": mismatches, "first_mismatch": None,
-        "cycles_per_frame": result.cycles_per_frame, "predicted_cycles_per_frame": build.plan.schedule.cycles_per_frame,
-        "latency_cycles": result.latency_cycles, "predicted_latency_cycles": build.plan.schedule.latency_cycles,
-        "stalls": staged.stalls, "sim_frames_per_cpu_s": len(x) / max(result.cpu_s, 1e-3),
-        "clock_mhz": board.clock_mhz, "clock": "assumed",
+        "frames_compared": answered,
+        "mismatches": mismatches,
+        "first_mismatch": None,
+        "cycles_per_frame": result.cycles_per_frame,
+        "predicted_cycles_per_frame": build.plan.schedule.cycles_per_frame,
+        "latency_cycles": result.latency_cycles,
+        "predicted_latency_cycles": build.plan.schedule.latency_cycles,
+        "stalls": staged.stalls,
+        "sim_frames_per_cpu_s": len(x) / max(result.cpu_s, 1e-3),
+        "clock_mhz": board.clock_mhz,
+        "clock": "assumed",
         "frames_per_s": board.clock_mhz * 1e6 / result.cycles_per_frame if result.cycles_per_frame else 0.0,
         "layers": layer_rows(build, staged),
         "area": _area(build, board),
@@ -160,15 +171,22 @@ def sim(args: argparse.Namespace) -> Outcome:
 def _area(build: Build, board: Board) -> dict[str, list[float]]:
     """Estimated cells beside the board's budget: {"lut": [used, budget], ...}."""
     total, budget = build.plan.total, board.budget
-    return {"lut": [round(total.lut), budget.lut], "ff": [round(total.ff), budget.ff], "bram": [total.bram, budget.bram],
-            "dsp": [total.dsp, budget.dsp]}
+    return {
+        "lut": [round(total.lut), budget.lut],
+        "ff": [round(total.ff), budget.ff],
+        "bram": [total.bram, budget.bram],
+        "dsp": [total.dsp, budget.dsp],
+    }
 
 
 def _area_text(area: dict[str, list[float]], board: str) -> str:
     over = [f"{name.upper()} {used:,g} of {limit:,g}" for name, (used, limit) in area.items() if used > limit]
     if over:
         return f"does NOT fit {board}: {', '.join(over)} (estimate; raise CYCLES, or `make estimate` measures)"
-    return ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items()) + " (estimate; `make estimate` measures)"
+    return (
+        ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items())
+        + " (estimate; `make estimate` measures)"
+    )
 
 
 def _summary(r: dict[str, Any]) -> str:
@@ -176,16 +194,20 @@ def _summary(r: dict[str, Any]) -> str:
         return "-" if value is None else f"{100 * value:.2f} %"
 
     error = r["cycles_per_frame"] / r["predicted_cycles_per_frame"] - 1
-    return (
-        f"\naccuracy            float {percent(r['accuracy_float'])}, fine-tuned {percent(r['accuracy_finetuned'])}, SNN in RTL {percent(r['accuracy_snn'])}"
-        f"\nbit-exact           {r['frames_compared']:,} frames compared, every logit; {r['mismatches']} mismatches"
-        f"\ncycles per frame    {r['cycles_per_frame']:,.0f} measured, {r['predicted_cycles_per_frame']:,} predicted ({error:+.2%})"
-        f"\nlatency             {r['latency_cycles']:,} cycles measured, {r['predicted_latency_cycles']:,} predicted"
-        f"\nframe rate          {r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}"
-        f"\narea                {_area_text(r['area'], r['board'])}"
-        f"\nactivity per frame  {r['spikes']:,.0f} spikes, {r['synops']:,.0f} synaptic operations of {r['dense_ops']:,.0f} dense"
-        f"\nsimulation speed    {r['sim_frames_per_cpu_s']:,.0f} frames per CPU-second"
-    )
+    accuracies = ("float", "accuracy_float"), ("fine-tuned", "accuracy_finetuned"), ("SNN in RTL", "accuracy_snn")
+    rows = {
+        "accuracy": ", ".join(f"{title} {percent(r[key])}" for title, key in accuracies),
+        "bit-exact": f"{r['frames_compared']:,} frames compared, every logit; {r['mismatches']} mismatches",
+        "cycles per frame": f"{r['cycles_per_frame']:,.0f} measured, {r['predicted_cycles_per_frame']:,} predicted"
+        f" ({error:+.2%})",
+        "latency": f"{r['latency_cycles']:,} cycles measured, {r['predicted_latency_cycles']:,} predicted",
+        "frame rate": f"{r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}",
+        "area": _area_text(r["area"], r["board"]),
+        "activity per frame": f"{r['spikes']:,.0f} spikes, {r['synops']:,.0f} synaptic operations"
+        f" of {r['dense_ops']:,.0f} dense",
+        "simulation speed": f"{r['sim_frames_per_cpu_s']:,.0f} frames per CPU-second",
+    }
+    return "".join(f"\n{title:<20}{text}" for title, text in rows.items())
 
 
 def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, result: Result) -> str:
@@ -242,8 +264,14 @@ def compile_network(args: argparse.Namespace) -> Outcome:
     board = load_board(args.board)
     say(f"area:      {_area_text(_area(build, board), board.name)}")
     say(f"written:   {_relative(build.folder)} (folding.json can be edited and given back with --folding)")
-    return 0, {"network": network.name, "board": args.board, "folder": str(build.folder), "layers": layers,
-               "predicted_cycles_per_frame": schedule.cycles_per_frame, "predicted_latency_cycles": schedule.latency_cycles}
+    return 0, {
+        "network": network.name,
+        "board": args.board,
+        "folder": str(build.folder),
+        "layers": layers,
+        "predicted_cycles_per_frame": schedule.cycles_per_frame,
+        "predicted_latency_cycles": schedule.latency_cycles,
+    }
 
 
 def simulate(args: argparse.Namespace) -> Outcome:
@@ -257,9 +285,14 @@ def simulate(args: argparse.Namespace) -> Outcome:
                 np.save(f, result.logits)
         except OSError as e:
             raise VolleyError(f"--logits {args.logits}: cannot be written ({e.strerror})") from None
-    say(f"{len(result.logits)} frames, {result.cycles_per_frame:,.0f} cycles per frame, latency {result.latency_cycles:,} cycles")
-    return int(result.stuck), {"frames": len(result.logits), "cycles_per_frame": result.cycles_per_frame,
-                               "latency_cycles": result.latency_cycles, "classes": result.logits.argmax(1).tolist()}
+    cycles = f"{result.cycles_per_frame:,.0f} cycles per frame, latency {result.latency_cycles:,} cycles"
+    say(f"{len(result.logits)} frames, {cycles}")
+    return int(result.stuck), {
+        "frames": len(result.logits),
+        "cycles_per_frame": result.cycles_per_frame,
+        "latency_cycles": result.latency_cycles,
+        "classes": result.logits.argmax(1).tolist(),
+    }
 
 
 def estimate(args: argparse.Namespace) -> Outcome:
@@ -290,7 +323,9 @@ def report(args: argparse.Namespace) -> Outcome:
 
 def bitstream(args: argparse.Namespace) -> Outcome:
     load_board(args.board)
-    raise VolleyError("not built yet: placed and routed bitstreams come with the board support; `make estimate` gives the area today")
+    raise VolleyError(
+        "not built yet: placed and routed bitstreams come with the board support; `make estimate` gives the area today"
+    )
 
 
 def explore(args: argparse.Namespace) -> Outcome:
@@ -298,6 +333,12 @@ def explore(args: argparse.Namespace) -> Outcome:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
-    "sim": sim, "convert": convert, "compile": compile_network, "simulate": simulate, "estimate": estimate,
-    "report": report, "bitstream": bitstream, "explore": explore,
+    "sim": sim,
+    "convert": convert,
+    "compile": compile_network,
+    "simulate": simulate,
+    "estimate": estimate,
+    "report": report,
+    "bitstream": bitstream,
+    "explore": explore,
 }

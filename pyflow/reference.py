@@ -36,4 +36,6 @@ def run(network: Network, x: np.ndarray, trace: bool = False) -> Any:
         return logits
     names = (INPUT, *(op.name for op in network.operators))
     shapes = {n: network.tensors[n].shape for n in names}
-    return logits, {n: np.concatenate([t[n] for t in traces]) if traces else np.zeros((0, *shapes[n]), np.int64) for n in names}
+    return logits, {
+        n: np.concatenate([t[n] for t in traces]) if traces else np.zeros((0, *shapes[n]), np.int64) for n in names
+    }

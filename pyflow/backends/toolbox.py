@@ -44,7 +44,9 @@ def cache_dir() -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise VolleyError(f"{path}: build cache cannot be made ({e.strerror}); set VOLLEY_CACHE to a writable folder") from None
+        raise VolleyError(
+            f"{path}: build cache cannot be made ({e.strerror}); set VOLLEY_CACHE to a writable folder"
+        ) from None
     return path
 
 

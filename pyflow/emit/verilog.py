@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pyflow.emit.memory import memory_text
-from pyflow.planning.netlist import FRAMES_IN_FLIGHT, MEMORY_KINDS, Instance, Netlist, Stream
+from pyflow.planning.memories import MEMORY_KINDS
+from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Stream
 
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
 SIGNALS = ("tvalid", "tready", "tdata", "tlast")
@@ -82,7 +83,12 @@ def _instance(inst: Instance) -> list[str]:
     if inst.memory:
         wire = inst.memory.name
         width, depth = inst.memory.width, inst.memory.depth
-        parameters = {"WIDTH": width, "DEPTH": depth, "KIND": MEMORY_KINDS[inst.memory.kind], "INIT_FILE": f"{wire}.mem"}
+        parameters = {
+            "WIDTH": width,
+            "DEPTH": depth,
+            "KIND": MEMORY_KINDS[inst.memory.kind],
+            "INIT_FILE": f"{wire}.mem",
+        }
         lines += [
             f"  logic {wire}_tvalid, {wire}_tready;",
             f"  logic [{width - 1}:0] {wire}_tdata;",
@@ -99,7 +105,10 @@ def _instance(inst: Instance) -> list[str]:
     if "PAD_ITEM" in values:
         values["PAD_ITEM"] = f"{inst.sink.width}'h{values['PAD_ITEM']:x}"
     lines += [f"  {inst.module} #({_parameters(values)}) {inst.name} ("]
-    lines += [f"    {', '.join(connections[i : i + 4])}{',' if i + 4 < len(connections) else ''}" for i in range(0, len(connections), 4)]
+    lines += [
+        f"    {', '.join(connections[i : i + 4])}{',' if i + 4 < len(connections) else ''}"
+        for i in range(0, len(connections), 4)
+    ]
     return [*lines, "  );"]
 
 

@@ -13,10 +13,22 @@ from pyflow import hardware as hw
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.hardware import Folding, ceil_div
-from pyflow.operators import Conv, Encode, Encoding, Linear, MaxPool, Operator, RadixNeuron, Readout, SumPool, Synapse, Windowed
+from pyflow.operators import (
+    Conv,
+    Encode,
+    Encoding,
+    Linear,
+    MaxPool,
+    Operator,
+    RadixNeuron,
+    Readout,
+    SumPool,
+    Synapse,
+    Windowed,
+)
+from pyflow.planning.memories import Memory, by_fold, memory_kind, pack_codes, repeat, weight_rows
 
 FRAMES_IN_FLIGHT = 16  # frames whose flags the top can remember
-MEMORY_KINDS = {"const": 0, "lut": 1, "block": 2, "writable": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +52,6 @@ class Stream:
     @property
     def beats(self) -> int:
         return self.pixels * self.groups
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Memory:
-    """Image of a weight source. rows: int64 [depth, fields], each field two's complement of its width,
-    field 0 in the least significant bits; widths repeat along a row."""
-
-    name: str
-    rows: np.ndarray
-    widths: tuple[int, ...]
-    kind: str
-
-    @property
-    def width(self) -> int:
-        return sum(self.widths) * (self.rows.shape[1] // len(self.widths))
-
-    @property
-    def depth(self) -> int:
-        return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,8 +141,16 @@ class _Builder:
         self.streams: dict[str, Stream] = {}
 
     def add(
-        self, module: str, layer: str, suffix: str, sink: Stream, source: Stream, ports: tuple[str, str],
-        memory: Memory | None = None, memory_port: str = "", **parameters: Any,
+        self,
+        module: str,
+        layer: str,
+        suffix: str,
+        sink: Stream,
+        source: Stream,
+        ports: tuple[str, str],
+        memory: Memory | None = None,
+        memory_port: str = "",
+        **parameters: Any,
     ) -> Stream:
         name = f"{layer}_{suffix}" if suffix else layer
         self.streams[source.name] = source
@@ -163,8 +164,18 @@ class _Builder:
         if stream.lanes == lanes:
             return stream
         out = Stream(f"{layer}_lanes", lanes, stream.bits, stream.pixels, ceil_div(channels, lanes))
-        return self.add("lane_convert", layer, "lanes", stream, out, ("axis", "axis"),
-                        WORD_W=stream.bits, LANES_IN=stream.lanes, LANES_OUT=lanes, CHANNELS=channels)
+        return self.add(
+            "lane_convert",
+            layer,
+            "lanes",
+            stream,
+            out,
+            ("axis", "axis"),
+            WORD_W=stream.bits,
+            LANES_IN=stream.lanes,
+            LANES_OUT=lanes,
+            CHANNELS=channels,
+        )
 
     def fifo(self, stream: Stream, layer: str) -> Stream:
         depth = self.fifos.get(stream.tensor, 0)
@@ -184,9 +195,21 @@ class _Builder:
         out_rows = (height + 2 * py - kh) // sy + 1
         out = Stream(f"{op.name}_column", kh * stream.lanes, stream.bits, out_rows * width, stream.groups)
         return self.add(
-            "line_buffer", op.name, "lines", stream, out, ("spike", "column"),
-            ITEM_W=stream.width, GROUPS=stream.groups, HEIGHT=height, WIDTH=width, KERNEL=kh, STRIDE=sy, PADDING=py,
-            SLOTS=max(1, ceil_div(rows, kh)), PAD_ITEM=pad,
+            "line_buffer",
+            op.name,
+            "lines",
+            stream,
+            out,
+            ("spike", "column"),
+            ITEM_W=stream.width,
+            GROUPS=stream.groups,
+            HEIGHT=height,
+            WIDTH=width,
+            KERNEL=kh,
+            STRIDE=sy,
+            PADDING=py,
+            SLOTS=max(1, ceil_div(rows, kh)),
+            PAD_ITEM=pad,
         )
 
     def full(self, op: Windowed, columns: Stream, shape: tuple[int, int, int], replay: int, pad: int) -> Stream:
@@ -195,9 +218,21 @@ class _Builder:
         rows, cols = (height + 2 * py - kh) // sy + 1, (width + 2 * px - kw) // sx + 1
         out = Stream(f"{op.name}_window", kw * columns.lanes, columns.bits, rows * cols, replay * columns.groups)
         return self.add(
-            "window_full", op.name, "window", columns, out, ("column", "window"),
-            ITEM_W=columns.width, GROUPS=columns.groups, HEIGHT=rows, WIDTH=width, KERNEL=kw, STRIDE=sx, PADDING=px,
-            REPLAY=replay, PAD_ITEM=pad,
+            "window_full",
+            op.name,
+            "window",
+            columns,
+            out,
+            ("column", "window"),
+            ITEM_W=columns.width,
+            GROUPS=columns.groups,
+            HEIGHT=rows,
+            WIDTH=width,
+            KERNEL=kw,
+            STRIDE=sx,
+            PADDING=px,
+            REPLAY=replay,
+            PAD_ITEM=pad,
         )
 
     def folded(self, layer: str, items: Stream, pad: int, depth: int, **p: int) -> Stream:
@@ -211,8 +246,18 @@ class _Builder:
         # By default one more window's worth, so that the next pixel (vector) comes in meanwhile.
         usual = 1 << max(1, (span + p["STRIDE_X"] * p["GROUPS"] - 1).bit_length())
         out = Stream(f"{layer}_window", items.lanes, items.bits, rows * cols, p["REPLAY"] * slices)
-        return self.add("window_fold", layer, "window", items, out, ("item", "window"), ITEM_W=items.width,
-                        DEPTH=depth or usual, PAD_ITEM=pad, **p)
+        return self.add(
+            "window_fold",
+            layer,
+            "window",
+            items,
+            out,
+            ("item", "window"),
+            ITEM_W=items.width,
+            DEPTH=depth or usual,
+            PAD_ITEM=pad,
+            **p,
+        )
 
     def synapse(self, op: Synapse, stream: Stream) -> Stream:
         (source,) = self.network.sources(op)
@@ -223,40 +268,90 @@ class _Builder:
         stream = self.lanes(stream, folding.lanes, c, op.name)
         groups = stream.groups
         if isinstance(op, Conv):
-            pad = _pack_codes(op.pad_code, stream.bits, groups * folding.lanes)
+            pad = pack_codes(op.pad_code, stream.bits, groups * folding.lanes)
             (kh, kw), (sy, sx), (py, px) = op.kernel, op.stride, op.padding
             if folding.slice == "all":
                 columns = self.columns(op, stream, source.shape, folding.rows, pad)
-                window = self.full(op, columns, source.shape, fo, _repeat(pad, stream.width, kh))
+                window = self.full(op, columns, source.shape, fo, repeat(pad, stream.width, kh))
             elif folding.slice == "column":
                 columns = self.columns(op, stream, source.shape, folding.rows, pad)
                 window = self.folded(
-                    op.name, columns, _repeat(pad, stream.width, kh), folding.window_depth, GROUPS=groups,
-                    HEIGHT=columns.pixels // width, WIDTH=width, KERNEL_Y=1, KERNEL_X=kw, STRIDE_Y=1, STRIDE_X=sx,
-                    PAD_Y=0, PAD_X=px, REPLAY=fo,
+                    op.name,
+                    columns,
+                    repeat(pad, stream.width, kh),
+                    folding.window_depth,
+                    GROUPS=groups,
+                    HEIGHT=columns.pixels // width,
+                    WIDTH=width,
+                    KERNEL_Y=1,
+                    KERNEL_X=kw,
+                    STRIDE_Y=1,
+                    STRIDE_X=sx,
+                    PAD_Y=0,
+                    PAD_X=px,
+                    REPLAY=fo,
                 )
             elif (kh, kw, sy, sx, fo) == (1, 1, 1, 1, 1):
                 window = stream  # a pixel is its own window
             else:
                 window = self.folded(
-                    op.name, stream, pad, folding.window_depth, GROUPS=groups, HEIGHT=height, WIDTH=width,
-                    KERNEL_Y=kh, KERNEL_X=kw, STRIDE_Y=sy, STRIDE_X=sx, PAD_Y=py, PAD_X=px, REPLAY=fo,
+                    op.name,
+                    stream,
+                    pad,
+                    folding.window_depth,
+                    GROUPS=groups,
+                    HEIGHT=height,
+                    WIDTH=width,
+                    KERNEL_Y=kh,
+                    KERNEL_X=kw,
+                    STRIDE_Y=sy,
+                    STRIDE_X=sx,
+                    PAD_Y=py,
+                    PAD_X=px,
+                    REPLAY=fo,
                 )
         elif fo == 1:
             window = stream
         else:
             window = self.folded(
-                op.name, stream, 0, folding.window_depth, GROUPS=groups * height * width, HEIGHT=1, WIDTH=1,
-                KERNEL_Y=1, KERNEL_X=1, STRIDE_Y=1, STRIDE_X=1, PAD_Y=0, PAD_X=0, REPLAY=fo,
+                op.name,
+                stream,
+                0,
+                folding.window_depth,
+                GROUPS=groups * height * width,
+                HEIGHT=1,
+                WIDTH=1,
+                KERNEL_Y=1,
+                KERNEL_X=1,
+                STRIDE_Y=1,
+                STRIDE_X=1,
+                PAD_Y=0,
+                PAD_X=0,
+                REPLAY=fo,
             )
         simd = op.simd(folding, source)
         pixels = tensor.shape[1] * tensor.shape[2]
         out = Stream(op.name, folding.pe, tensor.bits, pixels, fo, op.name)
         rows = weight_rows(op, folding, self.network)
-        memory = Memory(f"{op.name}_weight", rows, (op.weight_bits,), _memory_kind(folding.memory, rows, (op.weight_bits,)))
+        memory = Memory(
+            f"{op.name}_weight", rows, (op.weight_bits,), memory_kind(folding.memory, rows, (op.weight_bits,))
+        )
         return self.add(
-            "synapse_array", op.name, "array", window, out, ("spike", "acc"), memory, "weight",
-            PE=folding.pe, SIMD=simd, T=source.steps, TP=folding.tp, WEIGHT_W=op.weight_bits, FOLDS=fi, ACC_W=tensor.bits,
+            "synapse_array",
+            op.name,
+            "array",
+            window,
+            out,
+            ("spike", "acc"),
+            memory,
+            "weight",
+            PE=folding.pe,
+            SIMD=simd,
+            T=source.steps,
+            TP=folding.tp,
+            WEIGHT_W=op.weight_bits,
+            FOLDS=fi,
+            ACC_W=tensor.bits,
         )
 
     def neuron(self, op: RadixNeuron, stream: Stream) -> Stream:
@@ -271,24 +366,49 @@ class _Builder:
             (before,) = self.network.sources(producer)
             interval = producer.folds(folding, before)[1] * (before.steps // folding.tp)
         serial = folding.neuron == "serial" or (folding.neuron == "auto" and 1 < op.steps <= interval)
-        rows = _by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
+        rows = by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
         widths = (bias_w, theta_w)
-        memory = Memory(f"{op.name}_param", rows, widths, _memory_kind("auto", rows, widths))
+        memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))
         out = Stream(op.name, stream.lanes, op.steps, stream.pixels, stream.groups, op.name)
         return self.add(
-            "neuron_radix", op.name, "", stream, out, ("acc", "spike"), memory, "param",
-            LANES=stream.lanes, IN_W=stream.bits, IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
-            EXPONENT=op.exponent, THETA_W=theta_w, BIAS_W=bias_w, V_W=op.potential_width(source), T=op.steps,
+            "neuron_radix",
+            op.name,
+            "",
+            stream,
+            out,
+            ("acc", "spike"),
+            memory,
+            "param",
+            LANES=stream.lanes,
+            IN_W=stream.bits,
+            IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
+            EXPONENT=op.exponent,
+            THETA_W=theta_w,
+            BIAS_W=bias_w,
+            V_W=op.potential_width(source),
+            T=op.steps,
             UNROLLED=int(not serial),
         )
 
     def readout(self, op: Readout, stream: Stream) -> Stream:
         bias_w = hw.signed_width(int(np.abs(op.bias).max()))
-        rows = _by_fold(op.bias[:, None], stream.lanes, fill=(0,))
-        memory = Memory(f"{op.name}_param", rows, (bias_w,), _memory_kind("auto", rows, (bias_w,)))
+        rows = by_fold(op.bias[:, None], stream.lanes, fill=(0,))
+        memory = Memory(f"{op.name}_param", rows, (bias_w,), memory_kind("auto", rows, (bias_w,)))
         out = Stream(op.name, stream.lanes, 32, stream.pixels, stream.groups, op.name)
-        return self.add("readout", op.name, "", stream, out, ("acc", "logit"), memory, "param",
-                        LANES=stream.lanes, IN_W=stream.bits, EXPONENT=op.exponent, BIAS_W=bias_w)
+        return self.add(
+            "readout",
+            op.name,
+            "",
+            stream,
+            out,
+            ("acc", "logit"),
+            memory,
+            "param",
+            LANES=stream.lanes,
+            IN_W=stream.bits,
+            EXPONENT=op.exponent,
+            BIAS_W=bias_w,
+        )
 
     def pool(self, op: MaxPool | SumPool, stream: Stream) -> Stream:
         (source,) = self.network.sources(op)
@@ -296,8 +416,17 @@ class _Builder:
         columns = self.columns(op, stream, source.shape, op.kernel[0], 0)
         window = self.full(op, columns, source.shape, 1, 0)
         out = Stream(op.name, stream.lanes, tensor.bits, tensor.shape[1] * tensor.shape[2], stream.groups, op.name)
-        return self.add(f"pool_{'max' if isinstance(op, MaxPool) else 'sum'}", op.name, "", window, out, ("window", "spike"),
-                        LANES=stream.lanes, WORD_W=stream.bits, TAPS=op.kernel[0] * op.kernel[1])
+        return self.add(
+            f"pool_{'max' if isinstance(op, MaxPool) else 'sum'}",
+            op.name,
+            "",
+            window,
+            out,
+            ("window", "spike"),
+            LANES=stream.lanes,
+            WORD_W=stream.bits,
+            TAPS=op.kernel[0] * op.kernel[1],
+        )
 
     def _producer(self, op: Operator) -> Operator | None:
         return next((o for o in self.network.operators if o.name == op.inputs[0]), None)
@@ -306,12 +435,21 @@ class _Builder:
         c, h, w = self.network.input_shape
         stream = Stream("pixel", c, 8, h * w, 1, INPUT)
         self.streams["pixel"] = stream
-        methods = {Encode: self.encode, Conv: self.synapse, Linear: self.synapse, RadixNeuron: self.neuron,
-                   Readout: self.readout, MaxPool: self.pool, SumPool: self.pool}
+        methods = {
+            Encode: self.encode,
+            Conv: self.synapse,
+            Linear: self.synapse,
+            RadixNeuron: self.neuron,
+            Readout: self.readout,
+            MaxPool: self.pool,
+            SumPool: self.pool,
+        }
         previous = INPUT
         for op in self.network.operators:
             if op.inputs != (previous,) or self.network.state_edges:
-                raise VolleyError(f"{op.kind} {op.name!r}: reads {op.inputs}; only chains can be built, branches come later")
+                raise VolleyError(
+                    f"{op.kind} {op.name!r}: reads {op.inputs}; only chains can be built, branches come later"
+                )
             stream = self.fifo(stream, op.name)
             stream = methods[type(op)](op, stream)  # type: ignore[operator]
             previous = op.name
@@ -319,52 +457,6 @@ class _Builder:
             last = self.network.operators[-1]
             raise VolleyError(f"{last.kind} {last.name!r}: the last operator must be a readout")
         return Netlist(self.network, self.foldings, self.fifos, tuple(self.instances), tuple(self.streams.values()))
-
-
-def weight_rows(op: Synapse, folding: Folding, network: Network) -> np.ndarray:
-    """int64 [folds_out * folds_in, PE * SIMD] rows of the weight memory, in the order the array reads
-    them. Channels beyond Ci and outputs beyond Co are zero."""
-    (source,) = network.sources(op)
-    kh, kw, c = op.taps(source)
-    fo, _ = op.folds(folding, source)
-    lanes, pe = folding.lanes, folding.pe
-    groups = ceil_div(c, lanes)
-    w = np.zeros((fo * pe, kh, kw, groups * lanes), np.int64)
-    w[: op.weight.shape[0], :, :, :c] = op.matrix(source)
-    w = w.reshape(fo, pe, kh, kw, groups, lanes)  # fo, pe, ky, kx, g, lane
-    order = {
-        "all": (0, 4, 1, 3, 2, 5),     # fo | g         | pe | kx, ky, lane
-        "column": (0, 3, 4, 1, 2, 5),  # fo | kx, g     | pe | ky, lane
-        "tap": (0, 2, 3, 4, 1, 5),     # fo | ky, kx, g | pe | lane
-    }[folding.slice]
-    simd = op.simd(folding, source)
-    return w.transpose(order).reshape(-1, pe * simd)
-
-
-def _by_fold(values: np.ndarray, lanes: int, fill: tuple[int, ...]) -> np.ndarray:
-    """[C, fields] -> [ceil(C/lanes), lanes * fields]; lanes beyond C carry `fill`."""
-    folds = ceil_div(len(values), lanes)
-    padded = np.tile(np.array(fill, np.int64), (folds * lanes, 1))
-    padded[: len(values)] = values
-    return padded.reshape(folds, -1)
-
-
-def _memory_kind(wanted: str, rows: np.ndarray, widths: tuple[int, ...]) -> str:
-    if wanted != "auto":
-        return wanted
-    if len(rows) == 1:
-        return "const"
-    width = sum(widths) * (rows.shape[1] // len(widths))
-    return "block" if hw.goes_to_block_ram(width, len(rows)) else "lut"
-
-
-def _pack_codes(codes: np.ndarray, bits: int, lanes: int) -> int:
-    """One beat whose lane l carries codes[l]."""
-    return sum(int(code) << (bits * lane) for lane, code in enumerate(codes[:lanes]))
-
-
-def _repeat(item: int, width: int, times: int) -> int:
-    return sum(item << (width * i) for i in range(times))
 
 
 def build_netlist(network: Network, foldings: dict[str, Folding], fifos: dict[str, int] | None = None) -> Netlist:
@@ -377,5 +469,8 @@ def build_netlist(network: Network, foldings: dict[str, Folding], fifos: dict[st
     names = {op.name for op in operators if isinstance(op, Synapse)}
     if set(foldings) != names:
         odd = sorted(set(foldings) ^ names)[0]
-        raise VolleyError(f"folding: {odd!r} is {'missing' if odd in names else 'no synapse layer'}; layers: {', '.join(sorted(names))}")
+        raise VolleyError(
+            f"folding: {odd!r} is {'missing' if odd in names else 'no synapse layer'}; "
+            f"layers: {', '.join(sorted(names))}"
+        )
     return _Builder(network, dict(foldings), dict(fifos or {})).build()

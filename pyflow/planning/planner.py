@@ -61,7 +61,9 @@ def read_folding(source: str | os.PathLike[str] | dict[str, Any]) -> tuple[dict[
         except ValueError as e:
             raise VolleyError(f"{where}: not JSON ({e}); write one with `compile` and edit it") from None
     if not isinstance(data, dict) or not isinstance(data.get("layers"), dict):
-        raise VolleyError(f'{where}: needs {{"version": {FOLDING_VERSION}, "layers": {{...}}}}; write one with `compile`')
+        raise VolleyError(
+            f'{where}: needs {{"version": {FOLDING_VERSION}, "layers": {{...}}}}; write one with `compile`'
+        )
     if data.get("version", FOLDING_VERSION) != FOLDING_VERSION:
         raise VolleyError(f"{where}: version {data['version']}, this release reads {FOLDING_VERSION}")
     try:
@@ -98,7 +100,9 @@ def _candidates(op: Synapse, source: Tensor, target: int, limit: int = 48) -> li
     """Cheapest foldings of one layer that keep to `target`, as (LUT equivalents, folding)."""
     kh, kw, c = op.taps(source)
     co = op.weight.shape[0]
-    slices = ["tap"] if isinstance(op, Linear) or kh * kw == 1 else ["tap", "column", "all"] if kw > 1 else ["tap", "all"]
+    slices = (
+        ["tap"] if isinstance(op, Linear) or kh * kw == 1 else ["tap", "column", "all"] if kw > 1 else ["tap", "all"]
+    )
     found: list[tuple[float, Folding]] = []
     for kind in slices:
         for lanes in _splits(c) if not op.pad_code.any() else [c]:
@@ -139,7 +143,8 @@ def _choose(network: Network, target: int) -> dict[str, Folding] | None:
         if isinstance(op, Windowed) and not isinstance(op, Synapse):
             out_h = op.spatial(source)[0]
             front = {
-                lanes: best for lanes, best in front.items()
+                lanes: best
+                for lanes, best in front.items()
                 if ceil_div(channels, lanes) * width * max(height, out_h) <= target
             }
         if not isinstance(op, Synapse):
@@ -158,7 +163,9 @@ def _choose(network: Network, target: int) -> dict[str, Folding] | None:
 
 
 # ---------------------------------------------------------------------- buffers
-def _settle(network: Network, foldings: dict[str, Folding], fifos: dict[str, int], goal: int) -> tuple[Netlist, Schedule]:
+def _settle(
+    network: Network, foldings: dict[str, Folding], fifos: dict[str, int], goal: int
+) -> tuple[Netlist, Schedule]:
     """Deepen window buffers one at a time, whichever helps most, until the frame rate meets `goal`."""
     netlist = build_netlist(network, foldings, fifos)
     schedule = predict(netlist)
@@ -170,7 +177,9 @@ def _settle(network: Network, foldings: dict[str, Folding], fifos: dict[str, int
                 p = windows[name]
                 if p["DEPTH"] < 4 * p["HEIGHT"] * p["WIDTH"] * p["GROUPS"]:
                     trials.append({**netlist.foldings, name: replace(folding, window_depth=2 * p["DEPTH"])})
-            lines = next((i.parameters for i in netlist.instances if i.layer == name and i.module == "volley_line_buffer"), None)
+            lines = next(
+                (i.parameters for i in netlist.instances if i.layer == name and i.module == "volley_line_buffer"), None
+            )
             if lines and lines["KERNEL"] * lines["SLOTS"] < 2 * lines["HEIGHT"]:
                 trials.append({**netlist.foldings, name: replace(folding, rows=lines["KERNEL"] * (lines["SLOTS"] + 1))})
         best: tuple[Netlist, Schedule] | None = None
@@ -186,7 +195,10 @@ def _settle(network: Network, foldings: dict[str, Folding], fifos: dict[str, int
 
 
 def plan(
-    network: Network, board: Board, *, cycles_per_frame: int | None = None,
+    network: Network,
+    board: Board,
+    *,
+    cycles_per_frame: int | None = None,
     folding: str | os.PathLike[str] | dict[str, Any] | None = None,
 ) -> Plan:
     """Plan `network` for `board`.
@@ -200,7 +212,9 @@ def plan(
     if folding is not None:
         netlist = build_netlist(network, *read_folding(folding))
         return Plan(netlist, predict(netlist), costs(netlist))
-    hardware = replace(network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators))
+    hardware = replace(
+        network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
+    )
     floor = _floor(hardware)
     if cycles_per_frame is not None:
         foldings = _choose(hardware, cycles_per_frame)
@@ -219,7 +233,9 @@ def plan(
             if cost and cost.lut <= FILL * board.budget.lut and cost.bram <= board.budget.bram:
                 break
             if target > 2**34:
-                raise VolleyError(f"network {network.name!r} does not fit board {board.name} at any folding; use a larger board")
+                raise VolleyError(
+                    f"network {network.name!r} does not fit board {board.name} at any folding; use a larger board"
+                )
             target += max(1, target // 4)
         goals = [target]
     assert foldings is not None
@@ -275,12 +291,16 @@ def costs(netlist: Netlist) -> dict[str, Cost]:
     for op in operators.values():
         if isinstance(op, Synapse):
             folding = netlist.foldings[op.name]
-            window = next((i for i in netlist.instances if i.layer == op.name and i.module == "volley_window_fold"), None)
+            window = next(
+                (i for i in netlist.instances if i.layer == op.name and i.module == "volley_window_fold"), None
+            )
             if window:
                 folding = replace(folding, window_depth=window.parameters["DEPTH"])
             applied = folding
         else:
-            kind = next((i for i in netlist.instances if i.layer == op.name and i.module == "volley_neuron_radix"), None)
+            kind = next(
+                (i for i in netlist.instances if i.layer == op.name and i.module == "volley_neuron_radix"), None
+            )
             serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
             applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial)
         total[op.name] = op.cost(applied, *netlist.network.sources(op))
@@ -289,5 +309,7 @@ def costs(netlist: Netlist) -> dict[str, Cost]:
         if inst.module == "volley_lane_convert":
             total[inst.layer] += Cost(lut=_convert_price(p["LANES_IN"], p["LANES_OUT"], p["WORD_W"]))
         elif inst.module == "volley_fifo":
-            total[inst.layer] += hw.memory_cost(p["DATA_W"], p["DEPTH"], block=hw.goes_to_block_ram(p["DATA_W"], p["DEPTH"]))
+            total[inst.layer] += hw.memory_cost(
+                p["DATA_W"], p["DEPTH"], block=hw.goes_to_block_ram(p["DATA_W"], p["DEPTH"])
+            )
     return total

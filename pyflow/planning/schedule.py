@@ -1,428 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Beat-level schedule: when does every beat of every stream change hands?
 
-Each core is a small max-plus recurrence over handshake times: beat k of a stream moves at
+Each core is a small max-plus recurrence over handshake times (timing.py): beat k of a stream moves at
     H[k] = max(V[k], H[k-1] + 1, R[k])
 where V is when the producer can show it and R when the consumer has room. Counting beats, not logic,
-it gives the cycles per frame and the latency of a netlist without simulating it. The latencies and
-capacities are those on the first lines of the cores in rtl/.
+it gives the cycles per frame and the latency of a netlist without simulating it.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pyflow.hardware import ceil_div
-from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist
+from pyflow.planning.netlist import Netlist
+from pyflow.planning.timing import Channel, Core, Guard, LaneConvert, Result, core_of
 
 FRAMES = 8  # simulated; the first ones fill the pipeline
-
-
-class _Channel:
-    """Times of one stream. valid[k]: cycle the producer shows beat k; moved[k]: cycle of its handshake."""
-
-    __slots__ = ("beats", "moved", "valid")
-
-    def __init__(self, beats: int) -> None:
-        self.beats, self.valid, self.moved = beats, [], []  # type: ignore[var-annotated]
-
-
-class _Core:
-    """Consumes `sink`, produces `source`. advance() goes as far as the known times allow and tells
-    whether it got anywhere; `force` lets it assume that what is not known yet comes too late."""
-
-    def __init__(self, sink: _Channel, source: _Channel) -> None:
-        self.sink, self.source = sink, source
-
-    def advance(self, force: bool) -> bool:
-        raise NotImplementedError
-
-
-class _Pipe(_Core):
-    """A pipeline that stalls as a whole: `fold` beats in make one out, each takes `interval` cycles, and
-    `latency` unstalled cycles (ticks) after the last of them the output shows.
-
-    While output k waits, from valid[k] to moved[k], nothing moves; so tick q happens in cycle
-    q + (stalled cycles before it), and bubbles are not squeezed out.
-    """
-
-    def __init__(self, sink: _Channel, source: _Channel, *, fold: int = 1, interval: int = 1, latency: int = 1) -> None:
-        super().__init__(sink, source)
-        self.fold, self.interval, self.latency = fold, interval, latency
-        self.ticks: list[int] = []  # of each output
-        self.stalled = 0  # cycles, before the output to be published next
-        self.passed = 0  # outputs whose stall the input side has behind it
-        self.lost = 0  # cycles, in those stalls
-        self.time = -1  # of the last step taken in
-        self.left = interval  # steps of the present input beat
-
-    def publish(self) -> None:
-        v_out, h_out = self.source.valid, self.source.moved
-        while len(v_out) < len(self.ticks) and len(h_out) >= len(v_out):
-            if v_out:
-                self.stalled += h_out[len(v_out) - 1] - v_out[-1]
-            v_out.append(self.ticks[len(v_out)] + self.stalled)
-
-    def advance(self, force: bool) -> bool:
-        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
-        before = len(v_out), len(h_in), self.left
-        self.publish()
-        while len(h_in) < len(v_in):
-            t = max(v_in[len(h_in)], self.time + 1)
-            known = True
-            while self.passed < len(self.ticks):
-                if self.passed >= len(v_out):
-                    known = self.ticks[self.passed] + self.lost > t  # not shown before t whatever happens
-                    break
-                if v_out[self.passed] > t:
-                    break
-                if self.passed >= len(h_out):
-                    known = False
-                    break
-                self.lost += h_out[self.passed] - v_out[self.passed]
-                t = max(t, h_out[self.passed])
-                self.passed += 1
-            if not known:
-                break
-            self.time = t
-            self.left -= 1
-            if self.left:
-                continue
-            self.left = self.interval
-            h_in.append(t)
-            if len(h_in) % self.fold == 0:
-                self.ticks.append(t - self.lost + self.latency)
-                self.publish()
-        return before != (len(v_out), len(h_in), self.left)
-
-
-class _Serial(_Core):
-    """Serial neuron: a beat occupies the comparators for `steps` cycles."""
-
-    def __init__(self, sink: _Channel, source: _Channel, *, steps: int) -> None:
-        super().__init__(sink, source)
-        self.steps = steps
-
-    def advance(self, force: bool) -> bool:
-        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
-        j, start = len(h_in), len(h_in)
-        while j < len(v_in) and j - 2 < len(h_out):
-            t = v_in[j]
-            if j:
-                t = max(t, h_in[-1] + self.steps)
-            if j > 1:
-                t = max(t, h_out[j - 2])
-            h_in.append(t)
-            v_out.append(t + self.steps + 1)
-            j += 1
-        return j > start
-
-
-class _Fifo(_Core):
-    def __init__(self, sink: _Channel, source: _Channel, *, depth: int) -> None:
-        super().__init__(sink, source)
-        self.depth, self.latency = depth, 1 if depth == 2 else 2
-
-    def advance(self, force: bool) -> bool:
-        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
-        j, start = len(h_in), len(h_in)
-        while j < len(v_in) and j - self.depth < len(h_out):
-            t = v_in[j]
-            if j:
-                t = max(t, h_in[-1] + 1)
-            if j >= self.depth:
-                t = max(t, h_out[j - self.depth] + 1)
-            h_in.append(t)
-            v_out.append(t + self.latency)
-            j += 1
-        return j > start
-
-
-class _LaneConvert(_Core):
-    """Gearbox: output beats leave a store of `slots` output beats, input waits for room in it."""
-
-    def __init__(self, sink: _Channel, source: _Channel, *, lanes_in: int, lanes_out: int, channels: int) -> None:
-        super().__init__(sink, source)
-        unit = np.gcd(lanes_in, lanes_out)
-        self.units_in, self.units_out = int(lanes_in // unit), int(lanes_out // unit)
-        self.beats_in, self.beats_out = ceil_div(channels, lanes_in), ceil_div(channels, lanes_out)
-        self.room = (self.units_in + 2 * self.units_out - 2) // self.units_out * self.units_out
-        self.filled = 0  # units that came in, whole pixels rounded up to output beats
-
-    def advance(self, force: bool) -> bool:
-        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
-        j, start = len(h_in), len(h_in)
-        while j < len(v_in):
-            pixel, beat = divmod(j, self.beats_in)
-            base = pixel * self.beats_out * self.units_out
-            filled = base + (self.beats_out * self.units_out if beat == self.beats_in - 1 else (beat + 1) * self.units_in)
-            # Units that must have left: all of them for a pure down-conversion, else what overflows.
-            gone = self.filled if self.units_out == 1 else max(0, filled - self.room)
-            gate = ceil_div(gone, self.units_out) - 1
-            if gate >= len(h_out):
-                break
-            t = v_in[j]
-            if j:
-                t = max(t, h_in[-1] + 1)
-            if gate >= 0:
-                t = max(t, h_out[gate])
-            h_in.append(t)
-            v_out.extend([t + 1] * (filled // self.units_out - self.filled // self.units_out))
-            self.filled = filled
-            j += 1
-        return j > start
-
-
-class _Store(_Core):
-    """A buffer with its own reader (line buffer, folded window): reads are issued in order, one a cycle.
-
-    need[m]: the input beat that read m waits for (-1: none). room[j]: reads that must have been issued
-    before input beat j fits. Both of one frame, `reads` and `sink.beats` long; room may look back over
-    frames. Two registers follow the memory.
-    """
-
-    def __init__(self, sink: _Channel, source: _Channel, need: np.ndarray, room: Callable[[int], int]) -> None:
-        super().__init__(sink, source)
-        self.need, self.room = need.tolist(), room
-        self.issued: list[int] = []
-
-    def advance(self, force: bool) -> bool:
-        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
-        issued, reads, beats = self.issued, len(self.need), self.sink.beats
-        moved = False
-        while True:
-            progress = False
-            j = len(h_in)
-            while j < len(v_in):
-                gate = self.room(j)
-                if gate > len(issued):
-                    break
-                t = v_in[j]
-                if j and h_in[-1] >= t:
-                    t = h_in[-1] + 1
-                if gate > 0 and issued[gate - 1] >= t:
-                    t = issued[gate - 1] + 1
-                h_in.append(t)
-                j += 1
-                progress = True
-            m = len(issued)
-            while m - 2 < len(h_out):
-                frame, k = divmod(m, reads)
-                wait = self.need[k]
-                t = issued[-1] + 1 if m else 0
-                if wait >= 0:
-                    wait += frame * beats
-                    if wait >= len(h_in):
-                        break
-                    if h_in[wait] >= t:
-                        t = h_in[wait] + 1
-                elif frame * beats > len(v_in):
-                    break  # nothing but padding, of a frame beyond the schedule
-                if m > 1 and h_out[m - 2] > t:
-                    t = h_out[m - 2]
-                issued.append(t)
-                v_out.append(t + 2)
-                m += 1
-                progress = True
-            if not progress:
-                return moved
-            moved = True
-
-
-class _FullWindow(_Core):
-    """volley_window_full, position by position as its header tells."""
-
-    def __init__(self, sink: _Channel, source: _Channel, p: dict[str, int]) -> None:
-        super().__init__(sink, source)
-        self.p = p
-        cols = (p["WIDTH"] + 2 * p["PADDING"] - p["KERNEL"]) // p["STRIDE"] + 1
-        self.lead_in = p["KERNEL"] - 1 - p["PADDING"]
-        self.last = (cols - 1) * p["STRIDE"] + self.lead_in
-        self.beyond = max(0, self.last - (p["WIDTH"] - 1))
-        self.overlap = min(self.beyond, self.lead_in)
-        self.row = self.col = self.ahead = self.group = 0
-        self.time = -1
-
-    def advance(self, force: bool) -> bool:
-        p, sink, source = self.p, self.sink, self.source
-        moved = False
-        while True:
-            # Room: the window shown last has been taken for the last time.
-            if len(source.moved) < len(source.valid):
-                return moved
-            beyond = self.col >= p["WIDTH"]
-            left = p["WIDTH"] + self.beyond - self.col
-            last_row = self.row == p["HEIGHT"] - 1
-            must = beyond and not last_row and left <= self.overlap
-            may = beyond and last_row and left == 1 and self.overlap > 0 and p["GROUPS"] == 1
-            t = self.time + 1
-            if source.moved:
-                t = max(t, source.moved[-1])
-            j = len(sink.moved)
-            take = not beyond or must
-            if take:
-                if j >= len(sink.valid):
-                    return moved
-                t = max(t, sink.valid[j])
-            elif may:
-                if j < len(sink.valid):
-                    take = sink.valid[j] <= t
-                elif not force:
-                    return moved
-            if take:
-                sink.moved.append(t)
-            self.time = t
-            moved, force = True, False
-            if self.lead_in <= self.col <= self.last and (self.col - self.lead_in) % p["STRIDE"] == 0:
-                source.valid.extend(range(t + 1, t + 1 + p["REPLAY"]))
-            self.group += 1
-            if self.group == p["GROUPS"]:
-                self.group = 0
-                self.ahead += beyond and take
-                self.col += 1
-                if self.col == p["WIDTH"] + self.beyond:
-                    self.col, self.ahead = self.ahead, 0
-                    self.row = 0 if last_row else self.row + 1
-
-
-def _line_buffer(sink: _Channel, source: _Channel, p: dict[str, int]) -> _Store:
-    h, k, s, pad = p["HEIGHT"], p["KERNEL"], p["STRIDE"], p["PADDING"]
-    beats, held = p["WIDTH"] * p["GROUPS"], k * p["SLOTS"]
-    rows = (h + 2 * pad - k) // s + 1
-    tops = np.arange(rows) * s - pad
-    last = np.minimum(tops + k - 1, h - 1)
-    need = np.where(last[:, None] < 0, -1, last[:, None] * beats + np.arange(beats)).ravel()
-    tops_l = tops.tolist()
-
-    def top(q: int) -> int:
-        frame, row = divmod(q, rows)
-        return frame * h + tops_l[row]
-
-    def room(j: int) -> int:
-        row, beat = divmod(j, beats)
-        # The first output row at which this row fits: at once, or behind the reader.
-        q = max(0, (row - held - h) // h * rows)
-        while True:
-            if row < top(q) + held:
-                return q * beats
-            if row < top(q + 1) + held:
-                return q * beats + beat + 1
-            q += 1
-
-    return _Store(sink, source, need, _memo(room))
-
-
-def _fold_window(sink: _Channel, source: _Channel, p: dict[str, int]) -> _Store:
-    g, h, w, kh, kw = p["GROUPS"], p["HEIGHT"], p["WIDTH"], p["KERNEL_Y"], p["KERNEL_X"]
-    oy = (h + 2 * p["PAD_Y"] - kh) // p["STRIDE_Y"] + 1
-    ox = (w + 2 * p["PAD_X"] - kw) // p["STRIDE_X"] + 1
-    y0, x0 = np.arange(oy) * p["STRIDE_Y"] - p["PAD_Y"], np.arange(ox) * p["STRIDE_X"] - p["PAD_X"]
-    y = (y0[:, None] + np.arange(kh))[:, None, None, :, None, None]
-    x = (x0[:, None] + np.arange(kw))[None, :, None, None, :, None]
-    item = (y * w + x) * g + np.arange(g)
-    real = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-    need = np.broadcast_to(np.where(real, item, -1), (oy, ox, p["REPLAY"], kh, kw, g)).ravel()
-    # Beat j fits once the window's first item (padding counted) is above j - DEPTH.
-    first = ((y0[:, None] * w + x0[None, :]) * g).ravel().tolist()
-    frame_beats, windows, per_window = h * w * g, oy * ox, p["REPLAY"] * kh * kw * g
-
-    def room(j: int) -> int:
-        # Smallest window index q with first(q) > j - DEPTH; `first` rises within a frame.
-        target = j - p["DEPTH"] + 1
-        frame = max(0, (target - first[-1] + frame_beats - 1) // frame_beats - 1)
-        while first[-1] + frame * frame_beats < target:
-            frame += 1
-        q = bisect_left(first, target - frame * frame_beats)
-        return (frame * windows + q) * per_window
-
-    return _Store(sink, source, need, _memo(room))
-
-
-def _memo(function: Callable[[int], int]) -> Callable[[int], int]:
-    """Last value kept: a blocked beat is asked for again and again."""
-    last = (-1, 0)
-
-    def cached(j: int) -> int:
-        nonlocal last
-        if last[0] != j:
-            last = (j, function(j))
-        return last[1]
-
-    return cached
-
-
-def _core(inst: Instance, sink: _Channel, source: _Channel) -> _Core:
-    p = inst.parameters
-    log2 = lambda n: (n - 1).bit_length()  # noqa: E731
-    match inst.module:
-        case "volley_encode_radix" | "volley_readout":
-            return _Pipe(sink, source)
-        case "volley_pool_max" | "volley_pool_sum":
-            return _Pipe(sink, source, latency=max(1, log2(p["TAPS"])))
-        case "volley_synapse_array":
-            steps = p["T"] // p["TP"]
-            return _Pipe(sink, source, fold=p["FOLDS"], interval=steps,
-                         latency=2 + log2(p["SIMD"]) + log2(p["TP"]) + (steps > 1))
-        case "volley_neuron_radix":
-            if p["UNROLLED"]:
-                return _Pipe(sink, source, latency=p["T"] + 1)
-            return _Serial(sink, source, steps=p["T"])
-        case "volley_lane_convert":
-            return _LaneConvert(sink, source, lanes_in=p["LANES_IN"], lanes_out=p["LANES_OUT"], channels=p["CHANNELS"])
-        case "volley_fifo":
-            return _Fifo(sink, source, depth=p["DEPTH"])
-        case "volley_line_buffer":
-            return _line_buffer(sink, source, p)
-        case "volley_window_full":
-            return _FullWindow(sink, source, p)
-        case "volley_window_fold":
-            return _fold_window(sink, source, p)
-    raise NotImplementedError(inst.module)
-
-
-class _Guard(_Core):
-    """Frame guard: a word a cycle, and one cycle per frame to report its flags."""
-
-    def advance(self, force: bool) -> bool:
-        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
-        j, start = len(h_in), len(h_in)
-        while j < len(v_in) and j - 1 <= len(h_out):
-            t = h_in[-1] + 1 if j else 0
-            if j and j % self.sink.beats == 0:
-                t += 1
-            if j:
-                if j - 1 >= len(h_out):
-                    break
-                t = max(t, h_out[j - 1])
-            h_in.append(t)
-            v_out.append(t + 1)
-            j += 1
-        return j > start
-
-
-class _Result(_Core):
-    """Logits one by one, then the trailer (which has no input beat)."""
-
-    def advance(self, force: bool) -> bool:
-        v_in, h_in = self.sink.valid, self.sink.moved
-        j, start = len(h_in), len(h_in)
-        classes = self.sink.beats
-        while j < len(v_in):
-            t = v_in[j]
-            if j:
-                t = max(t, h_in[-1] + 1 + (j % classes == 0))
-            h_in.append(t)
-            self.source.valid.append(t + 1)
-            self.source.moved.append(t + 1)
-            if (j + 1) % classes == 0:
-                self.source.valid.append(t + 2)
-                self.source.moved.append(t + 2)
-            j += 1
-        return j > start
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,36 +33,38 @@ class Schedule:
 def predict(netlist: Netlist, frames: int = FRAMES) -> Schedule:
     """Schedule of `frames` back-to-back frames through `netlist` and its top."""
     c, h, w = netlist.network.input_shape
-    words = _Channel(ceil_div(c * h * w, 4))
-    guarded = _Channel(words.beats)
-    cores: list[_Core] = [_Guard(words, guarded)]
-    channels = {s.name: _Channel(s.beats) for s in netlist.streams}
+    words = Channel(ceil_div(c * h * w, 4))
+    guarded = Channel(words.beats)
+    cores: list[Core] = [Guard(words, guarded)]
+    channels = {s.name: Channel(s.beats) for s in netlist.streams}
     pixel = channels["pixel"]
     if c == 4:
         channels["pixel"] = pixel = guarded
     else:
-        cores.append(_LaneConvert(guarded, pixel, lanes_in=4, lanes_out=c, channels=c * h * w))
+        cores.append(LaneConvert(guarded, pixel, lanes_in=4, lanes_out=c, channels=c * h * w))
     for inst in netlist.instances:
-        cores.append(_core(inst, channels[inst.sink.name], channels[inst.source.name]))
+        cores.append(core_of(inst, channels[inst.sink.name], channels[inst.source.name]))
     logits, classes = channels[netlist.logits.name], netlist.network.classes
     if netlist.logits.lanes > 1:
-        single = _Channel(classes)
-        cores.append(_LaneConvert(logits, single, lanes_in=netlist.logits.lanes, lanes_out=1, channels=classes))
+        single = Channel(classes)
+        cores.append(LaneConvert(logits, single, lanes_in=netlist.logits.lanes, lanes_out=1, channels=classes))
         logits = single
-    out = _Channel(classes + 1)
-    cores.append(_Result(logits, out))
+    out = Channel(classes + 1)
+    cores.append(Result(logits, out))
 
     words.valid = [0] * (words.beats * frames)
     target = out.beats * frames
     while len(out.moved) < target:
         # Downstream first: handshakes travel back, so that upstream finds its room at once.
-        if not any([core.advance(False) for core in cores] + [core.advance(False) for core in reversed(cores)]) and not any(
-            core.advance(True) for core in cores
-        ):
+        if not any(
+            [core.advance(False) for core in cores] + [core.advance(False) for core in reversed(cores)]
+        ) and not any(core.advance(True) for core in cores):
             stuck = next(n for n, ch in reversed(channels.items()) if len(ch.moved) < len(ch.valid))
             raise RuntimeError(f"schedule: no progress at stream {stuck!r}; this is a bug in the schedule")
     ends = np.array(out.moved[out.beats - 1 :: out.beats][:frames])
     gaps = np.diff(ends)
-    spans = {name: ch.moved[ch.beats - 1] - ch.moved[0] + 1 for name, ch in channels.items() if len(ch.moved) >= ch.beats}
+    spans = {
+        name: ch.moved[ch.beats - 1] - ch.moved[0] + 1 for name, ch in channels.items() if len(ch.moved) >= ch.beats
+    }
     period = int(np.median(gaps[len(gaps) // 2 :])) if len(gaps) else int(ends[0])
     return Schedule(period, int(out.moved[classes - 1] - words.moved[0]), spans)

@@ -22,13 +22,25 @@ def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any
     for op in build.netlist.network.operators:
         sources = build.netlist.network.sources(op)
         cost = build.plan.cost[op.name]
-        row: dict[str, Any] = {"name": op.name, "kind": op.kind, "folding": None, "luts": round(cost.lut), "ffs": round(cost.ff),
-                               "bram36": cost.bram, "dsp": cost.dsp, "weight_bits": cost.weight_bits}
+        row: dict[str, Any] = {
+            "name": op.name,
+            "kind": op.kind,
+            "folding": None,
+            "luts": round(cost.lut),
+            "ffs": round(cost.ff),
+            "bram36": cost.bram,
+            "dsp": cost.dsp,
+            "weight_bits": cost.weight_bits,
+        }
         inst = next(i for i in build.netlist.instances if i.source.tensor == op.name and i.module != "volley_fifo")
         row["predicted_cycles"] = inst.sink.beats * beat_cycles(inst)
         if isinstance(op, Synapse):
             folding = build.netlist.foldings[op.name]
-            row["folding"] = {**folding.to_json(), "simd": op.simd(folding, sources[0]), "folds": list(op.folds(folding, sources[0]))}
+            row["folding"] = {
+                **folding.to_json(),
+                "simd": op.simd(folding, sources[0]),
+                "folds": list(op.folds(folding, sources[0])),
+            }
         row["measured_cycles"] = result.layers.get(op.name, {}).get("measured_cycles") if result else None
         row["stalls"] = result.stalls.get(op.name) if result else None
         rows.append(row)
@@ -66,10 +78,36 @@ def layer_table(layers: list[dict[str, Any]]) -> str:
     rows = []
     for row in layers:
         f = row["folding"]
-        folding = "" if f is None else f"PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, folds {f['folds'][0]}x{f['folds'][1]}"
+        folding = (
+            ""
+            if f is None
+            else f"PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, folds {f['folds'][0]}x{f['folds'][1]}"
+        )
         measured = row["measured_cycles"]
-        rows.append([row["name"], row["kind"], folding, row["predicted_cycles"],
-                     "-" if measured is None else f"{measured:.0f}", row["luts"], f"{row['bram36']:g}"])
+        rows.append(
+            [
+                row["name"],
+                row["kind"],
+                folding,
+                row["predicted_cycles"],
+                "-" if measured is None else f"{measured:.0f}",
+                row["luts"],
+                f"{row['bram36']:g}",
+            ]
+        )
     rows.append(["total", "", "", "", "", sum(r["luts"] for r in layers), f"{sum(r['bram36'] for r in layers):g}"])
-    return tabulate(rows, headers=["layer", "kind", "folding", "busy cycles\npredicted", "busy cycles\nmeasured", "LUT\n(estimate)", "BRAM36\n(estimate)"],
-                    tablefmt="simple", disable_numparse=True, colalign=("left", "left", "left", "right", "right", "right", "right"))
+    return tabulate(
+        rows,
+        headers=[
+            "layer",
+            "kind",
+            "folding",
+            "busy cycles\npredicted",
+            "busy cycles\nmeasured",
+            "LUT\n(estimate)",
+            "BRAM36\n(estimate)",
+        ],
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=("left", "left", "left", "right", "right", "right", "right"),
+    )

@@ -168,7 +168,7 @@ module volley_line_buffer #(
       last_1  <= last_row && rd_row_end;
       bank_1  <= rd_bank;
       for (int unsigned k = 0; k < KERNEL; k++)
-        real_1[k] <= top + row_t'(k) >= row_t'(0) && top + row_t'(k) < row_t'(HEIGHT);
+        real_1[k] <= PADDING == 0 || (top + row_t'(k) >= row_t'(0) && top + row_t'(k) < row_t'(HEIGHT));
     end
     if (ce_2) begin
       m_column_tvalid <= valid_1;

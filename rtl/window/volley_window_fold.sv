@@ -94,7 +94,8 @@ module volley_window_fold #(
 
   assign wr         = s_item_tvalid && s_item_tready;
   assign s_item_tready = lead < off_t'(DEPTH);
-  assign on_map     = x >= x_t'(0) && x < x_t'(WIDTH) && y >= y_t'(0) && y < y_t'(HEIGHT);
+  assign on_map     = (PAD_X == 0 && PAD_Y == 0)           // always: synthesis then drops x and y
+                   || (x >= x_t'(0) && x < x_t'(WIDTH) && y >= y_t'(0) && y < y_t'(HEIGHT));
   assign ready      = !on_map || offset < lead;
   assign group_end  = group == GROUP_W'(GROUPS - 1);
   assign kx_end     = group_end && kx == KX_W'(KERNEL_X - 1);

@@ -129,9 +129,9 @@ module volley_window_full #(
   end
 
   assign m_window_tlast = last && replay_end;  // once a frame, not once a repetition
-  always_comb
+  always_comb                                  // without padding every window lies inside the map
     for (int unsigned k = 0; k < KERNEL; k++)
-      m_window_tdata[k*ITEM_W +: ITEM_W] = on_map[k] ? tap[(KERNEL - 1 - k) * GROUPS] : PAD_ITEM;
+      m_window_tdata[k*ITEM_W +: ITEM_W] = PADDING == 0 || on_map[k] ? tap[(KERNEL - 1 - k) * GROUPS] : PAD_ITEM;
 
 `ifndef SYNTHESIS
   int unsigned beat_check;

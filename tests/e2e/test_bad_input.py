@@ -32,18 +32,33 @@ def write_model(folder: Path, body: str) -> None:
 
 def data(folder: Path, shape: tuple[int, ...] = (40, 1, 8, 8), **arrays: np.ndarray) -> None:
     rng = np.random.default_rng(0)
-    np.savez(folder / "d.npz", **({"x": rng.random(shape).astype(np.float32), "y": rng.integers(0, 3, shape[0])} | arrays))
+    np.savez(
+        folder / "d.npz", **({"x": rng.random(shape).astype(np.float32), "y": rng.integers(0, 3, shape[0])} | arrays)
+    )
 
 
 TAIL = "nn.Flatten(), nn.Linear(4*6*6, 3)"
 MODELS: dict[str, tuple[str, str]] = {
     "layer": ("def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Sigmoid(), " + TAIL + ")", "Sigmoid"),
-    "option": ("def build(): return nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2), nn.ReLU(), " + TAIL + ")", "dilation"),
-    "order": ("def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3))", "ReLU"),
+    "option": (
+        "def build(): return nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2), nn.ReLU(), " + TAIL + ")",
+        "dilation",
+    ),
+    "order": (
+        "def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2), nn.ReLU(), "
+        "nn.Flatten(), nn.Linear(36, 3))",
+        "ReLU",
+    ),
     "untraceable": (
-        "class N(nn.Module):\n  def forward(self, x):\n    return x if x.sum() > 0 else -x\ndef build(): return N()", "trace"),
+        "class N(nn.Module):\n  def forward(self, x):\n    return x if x.sum() > 0 else -x\ndef build(): return N()",
+        "trace",
+    ),
     "nan": (
-        "def build():\n  m = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), " + TAIL + ")\n  m[0].weight.data[0] = float('nan')\n  return m", "nan"),
+        "def build():\n  m = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), "
+        + TAIL
+        + ")\n  m[0].weight.data[0] = float('nan')\n  return m",
+        "nan",
+    ),
     "no function": ("x = 1", "build"),
     "raises": ("def build(): raise RuntimeError('boom')", "boom"),
 }
@@ -93,7 +108,13 @@ def test_data(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
         (["--data", "nonsense"], ["nonsense", "digits"]),
     ],
 )
-def test_options(args: list[str], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options(
+    args: list[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     message = fails(capsys, "sim", *args)
     for word in words:
@@ -104,10 +125,16 @@ def test_options(args: list[str], words: list[str], tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("layer", "change", "word"),
     [
-        ("conv2", {"pe": 17}, "1..16"), ("conv2", {"pe": 0}, "at least 1"), ("conv2", {"lanes": 9}, "1..8"),
-        ("conv2", {"slice": "row"}, "column"), ("conv2", {"tp": 3}, "TP = 3"), ("conv2", {"speed": 2}, "speed"),
-        ("conv2", {"slice": "tap", "window_depth": 8}, "power of two"), ("conv9", {"pe": 1}, "conv9"),
-        ("conv2", {"slice": "all", "lanes": 4, "pe": 4}, "slice=all"), ("fc", {"pe": 1, "memory": "const"}, "one row"),
+        ("conv2", {"pe": 17}, "1..16"),
+        ("conv2", {"pe": 0}, "at least 1"),
+        ("conv2", {"lanes": 9}, "1..8"),
+        ("conv2", {"slice": "row"}, "column"),
+        ("conv2", {"tp": 3}, "TP = 3"),
+        ("conv2", {"speed": 2}, "speed"),
+        ("conv2", {"slice": "tap", "window_depth": 8}, "power of two"),
+        ("conv9", {"pe": 1}, "conv9"),
+        ("conv2", {"slice": "all", "lanes": 4, "pe": 4}, "slice=all"),
+        ("fc", {"pe": 1, "memory": "const"}, "one row"),
     ],
 )
 def test_foldings(layer: str, change: dict[str, object], word: str, tmp_path: Path) -> None:
@@ -158,8 +185,10 @@ def test_saved_networks(tmp_path: Path) -> None:
 
 def test_frames(digits_small: Build) -> None:
     for x, word in (
-        (np.zeros((0, 1, 8, 8), np.float32), "no frames"), (np.zeros((2, 1, 8, 9), np.float32), "shape"),
-        (np.full((2, 1, 8, 8), np.nan, np.float32), "outside 0..1"), (np.full((2, 1, 8, 8), 256), "outside 0..255"),
+        (np.zeros((0, 1, 8, 8), np.float32), "no frames"),
+        (np.zeros((2, 1, 8, 9), np.float32), "shape"),
+        (np.full((2, 1, 8, 8), np.nan, np.float32), "outside 0..1"),
+        (np.full((2, 1, 8, 8), 256), "outside 0..255"),
         (np.zeros((2, 1, 8, 8), bool), "dtype"),
     ):
         with pytest.raises(VolleyError, match=word):

@@ -31,8 +31,14 @@ def build():
 
 
 def pyflow(*args: str, cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-    run = subprocess.run([sys.executable, "-m", "pyflow", *args], cwd=cwd, capture_output=True, text=True, timeout=900,
-                         env={**os.environ, "PYTHONPATH": str(REPO)})
+    run = subprocess.run(
+        [sys.executable, "-m", "pyflow", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+    )
     assert run.returncode == status, run.stdout + run.stderr
     assert "Traceback" not in run.stderr
     return run
@@ -84,22 +90,61 @@ def test_lenet5(tmp_path: Path, data_dir: Path) -> None:
 
 
 def test_own_model(own_model: Path) -> None:
-    run = pyflow("sim", "--net", "my_net.py:build", "--weights", "w.safetensors", "--data", "my.npz", "--timesteps", "3",
-                 "--cycles", "400", "--board", "ulx3s-85f", cwd=own_model)
+    run = pyflow(
+        "sim",
+        "--net",
+        "my_net.py:build",
+        "--weights",
+        "w.safetensors",
+        "--data",
+        "my.npz",
+        "--timesteps",
+        "3",
+        "--cycles",
+        "400",
+        "--board",
+        "ulx3s-85f",
+        cwd=own_model,
+    )
     assert "60 frames compared, every logit; 0 mismatches" in run.stdout
     report = json.loads((own_model / "build" / "my_net" / "report.json").read_text())
     assert report["accuracy_float"] is not None and report["cycles_per_frame"] <= 400
 
 
 def test_convert_compile_simulate_step_by_step(own_model: Path) -> None:
-    pyflow("convert", "--net", "my_net.py:build", "--weights", "w.safetensors", "--data", "my.npz", "--out", "my.vly", cwd=own_model)
+    pyflow(
+        "convert",
+        "--net",
+        "my_net.py:build",
+        "--weights",
+        "w.safetensors",
+        "--data",
+        "my.npz",
+        "--out",
+        "my.vly",
+        cwd=own_model,
+    )
     pyflow("compile", "--net", "my.vly", "--out", "hw", cwd=own_model)
     folding = json.loads((own_model / "hw" / "folding.json").read_text())
     folding["layers"]["conv2"]["pe"] = 2
     folding["layers"]["conv2"]["slice"] = "tap"
     (own_model / "mine.json").write_text(json.dumps(folding))
-    pyflow("simulate", "--net", "my.vly", "--data", "my.npz", "--folding", "mine.json", "--out", "hw", "--frames", "20",
-           "--logits", "logits.npy", cwd=own_model)
+    pyflow(
+        "simulate",
+        "--net",
+        "my.vly",
+        "--data",
+        "my.npz",
+        "--folding",
+        "mine.json",
+        "--out",
+        "hw",
+        "--frames",
+        "20",
+        "--logits",
+        "logits.npy",
+        cwd=own_model,
+    )
     from pyflow.graph import Network
 
     x = np.load(own_model / "my.npz")["x_test"][:20]
@@ -114,16 +159,37 @@ def test_waves(tmp_path: Path) -> None:
 
 def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     dist = tmp_path / "dist"
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(dist), str(REPO)],
-                   check=True, capture_output=True, timeout=300)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "-w",
+            str(dist),
+            str(REPO),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
     (wheel,) = dist.glob("volley_snn-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert not [n for n in names if n.startswith(("verif", "tests", "build"))]
     # A fresh environment that borrows the installed dependencies, and nothing of the checkout.
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "env")], check=True, timeout=300)
     python = tmp_path / "env" / "bin" / "python"
-    site = Path(subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
-                               check=True, capture_output=True, text=True).stdout.strip())
+    site = Path(
+        subprocess.run(
+            [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+    )
     with zipfile.ZipFile(wheel) as z:
         z.extractall(site)
     borrowed = tmp_path / "borrowed"
@@ -134,12 +200,24 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PYTHONPATH": str(borrowed)}
-    run = subprocess.run([python, "-m", "pyflow", "sim", "--frames", "30", "--board", "icebreaker"], cwd=work, env=environment,
-                         capture_output=True, text=True, timeout=900)
+    run = subprocess.run(
+        [python, "-m", "pyflow", "sim", "--frames", "30", "--board", "icebreaker"],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "30 frames compared, every logit; 0 mismatches" in run.stdout
-    where = subprocess.run([python, "-c", "import pyflow; print(pyflow.__file__)"], cwd=work, env=environment,
-                           capture_output=True, text=True, check=True).stdout
+    where = subprocess.run(
+        [python, "-c", "import pyflow; print(pyflow.__file__)"],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert str(site) in where
 
 

@@ -59,15 +59,25 @@ def random_network(seed: int) -> tuple[Network, np.ndarray]:
     layers["flatten"] = nn.Flatten()
     features = c * h * w
     if rng.random() < 0.5:
-        layers["fc0"], layers["relu_fc0"] = nn.Linear(features, int(rng.integers(2, 12)), bias=bool(rng.random() < 0.7)), nn.ReLU()
+        layers["fc0"], layers["relu_fc0"] = (
+            nn.Linear(features, int(rng.integers(2, 12)), bias=bool(rng.random() < 0.7)),
+            nn.ReLU(),
+        )
         features = layers["fc0"].out_features
     layers["fc1"] = nn.Linear(features, int(rng.integers(2, 8)))
     model = nn.Sequential(layers).eval()
     x = rng.random((24, *shape)).astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = pyflow.convert(model, x, timesteps=int(rng.integers(1, 9)), weight_bits=int(rng.integers(2, 9)),
-                                 input_bits=int(rng.integers(1, 9)), name=f"random{seed}", input_shape=shape)
+        network = pyflow.convert(
+            model,
+            x,
+            timesteps=int(rng.integers(1, 9)),
+            weight_bits=int(rng.integers(2, 9)),
+            input_bits=int(rng.integers(1, 9)),
+            name=f"random{seed}",
+            input_shape=shape,
+        )
     return network, x
 
 
@@ -89,8 +99,13 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
         if kind in ("all", "column") and ceil_div(c, lanes) > 1 and ceil_div(co, pe) > 1 and (kind == "all" or kw == 1):
             pe = co
         tps = [t for t in range(1, source.steps + 1) if source.steps % t == 0]
-        layers[op.name] = {"pe": pe, "lanes": lanes, "slice": kind, "tp": int(rng.choice(tps)),
-                           "neuron": str(rng.choice(["auto", "serial", "unrolled"])),
-                           "rows": int(rng.integers(0, 2 * kh + 1))}
+        layers[op.name] = {
+            "pe": pe,
+            "lanes": lanes,
+            "slice": kind,
+            "tp": int(rng.choice(tps)),
+            "neuron": str(rng.choice(["auto", "serial", "unrolled"])),
+            "rows": int(rng.integers(0, 2 * kh + 1)),
+        }
     fifos = {op.name: int(rng.integers(2, 9)) for op in network.operators[:-1] if rng.random() < 0.2}
     return {"version": 1, "layers": layers, "fifos": fifos}

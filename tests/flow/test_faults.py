@@ -18,10 +18,18 @@ from pyflow.backends.toolbox import rtl_sources
 from pyflow.build import Build
 from pyflow.data import Dataset
 
-FIFO = {"layers": {"conv1": {"pe": 8, "lanes": 1, "slice": "all", "tp": 1}, "conv2": {"pe": 16, "lanes": 8, "slice": "all", "tp": 1},
-                   "fc": {"pe": 1, "lanes": 16, "slice": "tap", "tp": 2}}, "fifos": {"pool2": 5}}
-LOCATION = (r"frame (\d+), layer (\w+), channel (\d+), pixel \(y=(\d+), x=(\d+)\): expected (-?\d+), got (-?\d+|nothing.*); "
-            r"see it: make waves NET=digits FRAME=\1$")
+FIFO = {
+    "layers": {
+        "conv1": {"pe": 8, "lanes": 1, "slice": "all", "tp": 1},
+        "conv2": {"pe": 16, "lanes": 8, "slice": "all", "tp": 1},
+        "fc": {"pe": 1, "lanes": 16, "slice": "tap", "tp": 2},
+    },
+    "fifos": {"pool2": 5},
+}
+LOCATION = (
+    r"frame (\d+), layer (\w+), channel (\d+), pixel \(y=(\d+), x=(\d+)\): expected (-?\d+), got (-?\d+|nothing.*); "
+    r"see it: make waves NET=digits FRAME=\1$"
+)
 
 
 def flip_bit(path: Path, row: int, bit: int) -> None:
@@ -55,7 +63,8 @@ def break_fifo(build: Build, tmp_path: Path) -> Build:
 
 
 @pytest.mark.parametrize(
-    ("fault", "layer"), [(break_weight, "conv2"), (break_threshold, "conv1_neuron"), (break_fifo, "fc")],
+    ("fault", "layer"),
+    [(break_weight, "conv2"), (break_threshold, "conv1_neuron"), (break_fifo, "fc")],
     ids=["weight", "threshold", "fifo"],
 )
 def test_fault_is_located(fault, layer, tmp_path, digits_build, digits_data, monkeypatch, capsys) -> None:

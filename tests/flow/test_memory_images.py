@@ -117,18 +117,29 @@ class Rebuilt:
 
 FOLDINGS = {
     "planned": None,
-    "column": {"layers": {"conv1": {"pe": 3, "lanes": 1, "slice": "column"}, "conv2": {"pe": 5, "lanes": 3, "slice": "column"},
-                          "fc": {"pe": 4, "lanes": 5, "slice": "tap"}}},
-    "tap": {"layers": {"conv1": {"pe": 8, "lanes": 1, "slice": "tap"}, "conv2": {"pe": 7, "lanes": 5, "slice": "tap"},
-                       "fc": {"pe": 10, "lanes": 16, "slice": "tap"}}},
+    "column": {
+        "layers": {
+            "conv1": {"pe": 3, "lanes": 1, "slice": "column"},
+            "conv2": {"pe": 5, "lanes": 3, "slice": "column"},
+            "fc": {"pe": 4, "lanes": 5, "slice": "tap"},
+        }
+    },
+    "tap": {
+        "layers": {
+            "conv1": {"pe": 8, "lanes": 1, "slice": "tap"},
+            "conv2": {"pe": 7, "lanes": 5, "slice": "tap"},
+            "fc": {"pe": 10, "lanes": 16, "slice": "tap"},
+        }
+    },
 }
 
 
 @pytest.mark.parametrize("folding", FOLDINGS)
 def test_digits_rebuilt_from_files(folding: str, tmp_path: Path, digits_data: Dataset) -> None:
     network = zoo.load("digits")
-    build = pyflow.compile(network, out_dir=tmp_path, folding=FOLDINGS[folding],
-                           cycles_per_frame=None if FOLDINGS[folding] else 256)
+    build = pyflow.compile(
+        network, out_dir=tmp_path, folding=FOLDINGS[folding], cycles_per_frame=None if FOLDINGS[folding] else 256
+    )
     images = np.concatenate([digits_data.x_train, digits_data.x_test])
     np.testing.assert_array_equal(Rebuilt(build.rtl, build).run(network.pixels(images)), network.run(images))
 

@@ -44,7 +44,9 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     parameters = {"LUTRAM": int(request.param in LUTRAMS), "ROW": ROW, "DEPTH": DEPTH, "PE": PE, "SIMD": SIMD, "W": W}
     names = ("source_lut", "source_block", "source_writable", "rom_block", "rom_lut", "ram_block", "ram_lut", "array")
     groups = {name: [f"u_{name}"] for name in names} | {"fixed": ["u_fixed_source", "u_fixed_array"]}
-    sources = [path for path in rtl_sources() if path.stem.removeprefix("volley_") in CORES] + [Path(__file__).with_name("probe.sv")]
+    sources = [path for path in rtl_sources() if path.stem.removeprefix("volley_") in CORES] + [
+        Path(__file__).with_name("probe.sv")
+    ]
     cells, _ = synthesise(
         sources, "probe", request.param, parameters=parameters, groups=groups,
         images=[folder / "rows.mem", folder / "row.mem"],
