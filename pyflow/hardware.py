@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a core costs: folding of a layer, bit widths, and the cell estimate behind every `cost()`.
 
-The cell coefficients were fitted to `make estimate` of the shipped networks (yosys, xc7) and are
-estimates; `make estimate` measures.
+The coefficients count the LUTs and flip-flops of the parts of a core and were checked against `make estimate`
+of the shipped networks (yosys, xc7; within 20 % per layer). They are estimates; `make estimate` measures.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -99,12 +100,60 @@ def bram36(width: int, depth: int) -> float:
     return best
 
 
-def memory_cost(width: int, depth: int, *, block: bool) -> Cost:
+# The parts that the cores are made of, in cells of a xc7. Counters, handshakes and the registers that pass
+# control along are one constant per core (CONTROL_*).
+CONTROL_LUT = 25
+CONTROL_FF = 25
+
+
+def tree_cost(operands: int, width: int) -> Cost:
+    """Registered adder tree: an adder takes one LUT per bit of its operands, every node is registered."""
+    lut = ff = 0
+    while operands > 1:
+        lut += operands // 2 * width
+        operands, width = ceil_div(operands, 2), width + 1
+        ff += operands * width
+    return Cost(lut=lut, ff=ff)
+
+
+def ram_cost(width: int, depth: int) -> Cost:
+    """RAM with a registered output where synthesis has the choice: LUTRAM (the four LUTs of a slice hold
+    6 x 32 or 3 x 64 bits) up to sixteen slices for each RAMB18 that would replace them."""
+    slices = ceil_div(width, 6) if depth <= 32 else ceil_div(width, 3) * ceil_div(depth, 64)
+    if slices > 16 * 2 * bram36(width, depth):
+        return Cost(bram=bram36(width, depth))
+    return Cost(lut=4 * slices, ff=width)
+
+
+def source_cost(width: int, depth: int, *, block: bool) -> Cost:
+    """Weight source of `depth` rows: memory, output registers, address counter; one row is wires.
+
+    A LUT ROM takes a LUT per column and 16 rows (a LUT6 could hold 64; the mapper does not get there),
+    and equal columns are merged: `depth` rows have at most 2^depth different ones.
+    """
     if depth <= 1:
         return Cost()
+    address = (depth - 1).bit_length()
     if block:
-        return Cost(bram=bram36(width, depth))
-    return Cost(lut=width * ceil_div(depth, 64) * 1.0, ff=width)
+        return Cost(lut=2 * address, ff=width + address + 2, bram=bram36(width, depth))
+    columns = min(width, 2 ** min(depth, 32))
+    return Cost(lut=columns * depth / 16 + 2 * address, ff=2 * columns + address + 2)
+
+
+def fifo_cost(width: int, depth: int) -> Cost:
+    """FIFO: its RAM (tlast included), two addresses and a count."""
+    return ram_cost(width + 1, max(2, depth - 1)) + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
+
+
+def convert_cost(lanes_in: int, lanes_out: int, bits: int) -> Cost:
+    """Lane converter: a buffer whose bits each choose between hold, shift and input (2.2 LUT), and between
+    two input positions more where neither number of lanes divides the other (3.5 LUT)."""
+    if lanes_in == lanes_out:
+        return Cost()
+    unit = math.gcd(lanes_in, lanes_out)
+    units_in, units_out = lanes_in // unit, lanes_out // unit
+    buffer = (units_in + 2 * units_out - 2) // units_out * lanes_out * bits
+    return Cost(lut=(2.2 if unit in (lanes_in, lanes_out) else 3.5) * buffer + 8, ff=buffer + 12)
 
 
 def goes_to_block_ram(width: int, depth: int) -> bool:

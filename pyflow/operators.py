@@ -107,7 +107,8 @@ class Encode(Operator):
         return ceil_div(c, folding.lanes) * h * w
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
-        return Cost(lut=folding.lanes * (self.steps + 4), ff=folding.lanes * self.steps + 2)
+        # Rounding is a carry chain; saturation is the register's set.
+        return Cost(lut=folding.lanes * 2 if self.steps < 8 else 0, ff=folding.lanes * self.steps + 2)
 
 
 def _span(size: int, kernel: int, stride: int, padding: int) -> int:
@@ -148,20 +149,41 @@ class Windowed(Operator):
         view = np.lib.stride_tricks.sliding_window_view(x, self.kernel, axis=(2, 3))
         return view[:, :, :: self.stride[0], :: self.stride[1]]
 
-    def window_cost(self, folding: Folding, source: Tensor) -> Cost:
-        """Line buffer and window registers; shared by convolution and pooling."""
+    def line_cost(self, folding: Folding, source: Tensor) -> Cost:
+        """Line buffer: a bank per kernel row, and the rotation that puts the rows in order."""
         c, h, w = source.shape
-        kh, kw = self.kernel
+        kh, groups, word = self.kernel[0], ceil_div(c, folding.lanes), folding.lanes * source.bits
+        depth = max(2, ceil_div(folding.rows or kh, kh) * w * groups)
+        bank = hw.ram_cost(word, depth)
+        # A multiplexer of up to 3 rows and the mask of a padded one fit a LUT6. Rows of disjoint windows
+        # never move.
+        fixed = self.stride[0] == kh and h % kh == 0 and self.padding[0] == 0
+        rotate = kh * word * (0 if fixed else 1 if kh <= 3 else kh / 2)
+        control = Cost(lut=2 * hw.CONTROL_LUT + kh * (depth - 1).bit_length(), ff=45 + kh * word)  # + output register
+        return Cost(*(kh * v for v in bank.as_tuple())) + Cost(lut=rotate) + control
+
+    def full_cost(self, folding: Folding, source: Tensor, word: int) -> Cost:
+        """Window registers of columns of `word` bits, a mask bit for each where there is padding."""
+        kw, groups = self.kernel[1], ceil_div(source.shape[0], folding.lanes)
+        mask = kw * word if any(self.padding) else 0
+        return Cost(lut=hw.CONTROL_LUT + mask, ff=((kw - 1) * groups + 1) * word + 20)
+
+    def fold_cost(self, folding: Folding, items: int, word: int, span: int) -> Cost:
+        """Folded window: a buffer of items of `word` bits that holds `span` of them, `items` at a time new."""
+        depth = folding.window_depth or 1 << max(1, (span + items - 1).bit_length())
+        place = 30 if any(self.padding) else 0  # is the item on the map?
+        return hw.ram_cost(word, depth) + Cost(lut=2 * hw.CONTROL_LUT + place, ff=word + 2 * hw.CONTROL_FF)
+
+    def window_cost(self, folding: Folding, source: Tensor) -> Cost:
+        """Line buffer and window as `folding.slice` has them; shared by convolution and pooling."""
+        c, _, w = source.shape
+        (kh, kw), sx = self.kernel, self.stride[1]
         groups, word = ceil_div(c, folding.lanes), folding.lanes * source.bits
-        cost = Cost(lut=30, ff=40)
-        if kh > 1 and (folding.slice != "tap"):
-            depth = ceil_div(folding.rows or kh, kh) * w * groups
-            cost += Cost(lut=kh * word * ceil_div(depth, 64) * 1.2 + kh * word * (ceil_div(kh, 4)), ff=2 * kh * word + 60)
         if folding.slice == "all":
-            return cost + Cost(ff=kh * kw * word * groups, lut=0.5 * kh * kw * word)
-        item = word * (kh if folding.slice == "column" else 1)
-        depth = folding.window_depth or 64
-        return cost + hw.memory_cost(item, depth, block=hw.goes_to_block_ram(item, depth)) + Cost(lut=120, ff=2 * item + 80)
+            return self.line_cost(folding, source) + self.full_cost(folding, source, kh * word)
+        if folding.slice == "column":
+            return self.line_cost(folding, source) + self.fold_cost(folding, sx * groups, kh * word, kw * groups)
+        return self.fold_cost(folding, sx * groups, word, ((kh - 1) * w + kw) * groups)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,14 +246,35 @@ class Synapse(Windowed):
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
         fo, fi = self.folds(folding, source)
-        simd, tp = self.simd(folding, source), self.steps_per_cycle(folding, source)
-        width, depth = folding.pe * simd * self.weight_bits, fo * fi
-        block = folding.memory in ("block", "writable") or (folding.memory == "auto" and hw.goes_to_block_ram(width, depth))
-        per_lane = 0.55 * self.weight_bits + 2.2 if depth > 1 else 0.5 * self.weight_bits + 0.8
-        lanes = folding.pe * simd * tp
-        out = self.infer(source)
-        acc = Cost(lut=lanes * per_lane + folding.pe * out.bits * (1 if fi > 1 else 0), ff=lanes * (self.weight_bits + 1.2) * 1.3)
-        return acc + self.window_cost(folding, source) + hw.memory_cost(width, depth, block=block) + Cost(weight_bits=width * depth)
+        pe, simd, tp = folding.pe, self.simd(folding, source), self.steps_per_cycle(folding, source)
+        width, depth = pe * simd * self.weight_bits, fo * fi
+        if folding.memory == "auto":
+            block = hw.goes_to_block_ram(width, depth)
+        else:
+            block = folding.memory in ("block", "writable")
+        total = self.array_cost(pe, simd, tp, depth, source.steps // tp, self.infer(source).bits if fi > 1 else 0)
+        total += hw.source_cost(width, depth, block=block) + Cost(weight_bits=width * depth)
+        return total + self.input_cost(folding, source)
+
+    def array_cost(self, pe: int, simd: int, tp: int, depth: int, passes: int, acc: int) -> Cost:
+        """Synapse array fed from `depth` rows of weights, `passes` cycles per slice, adding slices up in
+        `acc` bits (0: one slice)."""
+        tree, tree_w = hw.tree_cost(simd, self.weight_bits), self.weight_bits + (simd - 1).bit_length()
+        # A weight bit that is the same in all rows gives a register or adder bit that dissolves: about half
+        # of a tree of constants does. Few rows also means few different columns, and equal ones are shared.
+        same = 0.5 ** (depth - 1)
+        gated = simd * tp * min(pe * self.weight_bits, 2 ** min(depth, 32) - 1)
+        lut = pe * tp * tree.lut * (1 - 0.55 * same) + pe * (tp - 1) * (tree_w + 1)
+        ff = pe * tp * tree.ff * (1 - 0.35 * same) + pe * (tp - 1) * (tree_w + 3) + gated
+        lut += simd * tp * (depth > 1)  # reset of the weight registers
+        lut += simd * tp * (ceil_div(passes, 4) if passes > 1 else 0)  # choice of this cycle's steps
+        horner = pe * (tree_w + passes * tp) * (passes > 1)
+        result = pe * (acc or tree_w + passes * tp)
+        return Cost(lut=lut + horner + pe * acc + hw.CONTROL_LUT, ff=ff + horner + result + hw.CONTROL_FF)
+
+    def input_cost(self, folding: Folding, source: Tensor) -> Cost:
+        """What brings the slices to the array."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,6 +297,10 @@ class Conv(Synapse):
 
     def taps(self, source: Tensor) -> tuple[int, int, int]:
         return (*self.kernel, source.shape[0])
+
+    def input_cost(self, folding: Folding, source: Tensor) -> Cost:
+        whole = (self.kernel, self.stride, self.folds(folding, source)[0]) == ((1, 1), (1, 1), 1)
+        return Cost() if whole and folding.slice == "tap" else self.window_cost(folding, source)
 
     def outputs(self, source: Tensor) -> int:
         h, w = self.spatial(source)
@@ -292,6 +339,13 @@ class Linear(Synapse):
         # The frame is one pixel whose "taps" are the H*W positions, each of C channels.
         c, h, w = source.shape
         return (h, w, c)
+
+    def input_cost(self, folding: Folding, source: Tensor) -> Cost:
+        c, h, w = source.shape
+        if self.folds(folding, source)[0] == 1:
+            return Cost()
+        vector = h * w * ceil_div(c, folding.lanes)  # sent once per output fold; the next one comes in meanwhile
+        return self.fold_cost(folding, vector, folding.lanes * source.bits, vector)
 
     def outputs(self, source: Tensor) -> int:
         return 1
@@ -358,11 +412,20 @@ class RadixNeuron(Operator):
         return ceil_div(c, folding.pe) * h * w * (self.steps if folding.neuron == "serial" else 1)
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
-        width = self.potential_width(source)
-        stages = 1 if folding.neuron == "serial" else self.steps
-        lut = folding.pe * width * (1.6 + 1.1 * stages)
-        return Cost(lut=lut, ff=folding.pe * (width * (1 + stages) * 1.6)) + hw.memory_cost(
-            folding.pe * 2 * width, ceil_div(source.shape[0], folding.pe), block=False
+        width, theta = self.potential_width(source), int(self.theta.max()).bit_length()
+        rows = ceil_div(source.shape[0], folding.pe)
+        if folding.neuron == "serial":
+            # Per bit: integrate, compare, subtract, and a third of a LUT for loading.
+            lut, ff = 3.2 * width, width + theta + 3 * self.steps
+        elif rows > 1:
+            # Per step and bit: compare, subtract or keep; v and theta travel through the stages.
+            lut, ff = 1.9 * width * self.steps, 1.55 * width * self.steps
+        else:  # thresholds are constants
+            lut, ff = 0.9 * width * self.steps, 0.9 * width * self.steps
+        bias = hw.signed_width(int(np.abs(self.clamped_bias(source)).max()))
+        param, lanes = folding.pe * (theta + bias), folding.pe
+        return Cost(lut=lanes * lut, ff=lanes * ff) + hw.source_cost(
+            param, rows, block=hw.goes_to_block_ram(param, rows)
         )
 
 
@@ -393,7 +456,12 @@ class Readout(Operator):
         return ceil_div(source.shape[0], folding.pe) * source.shape[1] * source.shape[2]
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
-        return Cost(lut=folding.pe * 40, ff=folding.pe * 64)
+        bits, bias = self.infer(source).bits, hw.signed_width(int(np.abs(self.bias).max()))
+        rows = ceil_div(source.shape[0], folding.pe)
+        # The bias meets only the bits of the potential; those above are its sign.
+        return Cost(lut=folding.pe * source.bits * 0.8 + 5, ff=folding.pe * bits + 5) + hw.source_cost(
+            folding.pe * bias, rows, block=hw.goes_to_block_ram(folding.pe * bias, rows)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -410,9 +478,9 @@ class Pool(Windowed):
         return ceil_div(c, folding.lanes) * h * w
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
-        kh, kw = self.kernel
-        word = folding.lanes * source.bits
-        return self.window_cost(folding, source) + Cost(lut=1.5 * (kh * kw - 1) * word, ff=word)
+        # The planner gives pooling a full window; a pair of words takes a comparison and a choice, 1.75 LUT a bit.
+        pairs, word = self.kernel[0] * self.kernel[1] - 1, folding.lanes * source.bits
+        return self.window_cost(folding, source) + Cost(lut=1.75 * pairs * word, ff=max(1, pairs) * word)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

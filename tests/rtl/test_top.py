@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from verif.harness import REPO, read_file_list, run_bench
+from pyflow.backends.toolbox import rtl_sources
+from verif.harness import REPO, run_bench
 
 NET = [REPO / "verif" / "tb" / "net" / name for name in ("volley_net_pkg.sv", "volley_net.sv")]
 
@@ -24,4 +25,4 @@ def test_frame_result():
 def test_top(size, channels, classes, lanes):
     geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_CLASSES": classes, "NET_LANES": lanes}
     run_bench("volley_top", "tb_volley_top", {}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
-              sources=[NET[0], *read_file_list(), NET[1]])
+              sources=[NET[0], *rtl_sources(), NET[1]])

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from verif.harness import read_file_list, sources_of, tool_env
+from pyflow.backends.toolbox import rtl_sources, tool_env
+from verif.harness import sources_of
 
 WAIVERS = Path(__file__).with_name("waivers.vlt")
 
@@ -23,13 +24,13 @@ def lint(module: str) -> str:
 
 def generated_packages() -> dict[str, str]:
     """Module -> a package it imports that is no source but written per network; it cannot stand alone."""
-    listed = {path.stem: path.read_text() for path in read_file_list()}
+    listed = {path.stem: path.read_text() for path in rtl_sources()}
     return {module: package for module, text in listed.items()
             for package in re.findall(r"^\s*import (\w+)::", text, re.MULTILINE) if package not in listed}
 
 
 def main(names: list[str]) -> int:
-    modules = names or [path.stem for path in read_file_list() if not path.stem.endswith("_pkg")]
+    modules = names or [path.stem for path in rtl_sources() if not path.stem.endswith("_pkg")]
     generated = generated_packages()
     bad = 0
     for module in modules:
