@@ -48,7 +48,7 @@ formal mutate:
 
 waves: $(STAMP) ## VCD of a core's bench, or of a network  [DUT= | NET= FRAME=  SEED=]
 ifdef DUT
-	WAVES=1 $(PY) -m pytest -s tests/rtl -k "$(patsubst volley_%,%,$(DUT))$(if $(K), and ($(K)))"
+	WAVES=1 DUT="$(DUT)" $(PY) -m pytest -q -s -rp tests/rtl $(if $(K),-k "$(K)")
 else
 	$(SIM) --waves $(call opt,frame,FRAME)
 endif

@@ -5,7 +5,8 @@ simulators, flags, versions and build folders.
     from verif.harness import run_bench
     run_bench("volley_fifo", "tb_fifo", {"DATA_W": 8, "DEPTH": 5})
 
-`SEED=n` replays a random seed, `WAVES=1` writes a VCD, `VOLLEY_CACHE=dir` moves the build cache.
+`SEED=n` replays a random seed, `WAVES=1` writes a VCD, `DUT=core` skips all other cores, `VOLLEY_CACHE=dir`
+moves the build cache.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ def run_bench(
                 bare name as the parameter).
     sources:    source files instead of rtl.f.
     """
+    _only(dut)
     waves = os.environ.get("WAVES", "") not in ("", "0")
     seed = os.environ.get("SEED") or "1"
     simulator = build(dut, parameters, defines, sources, waves)
@@ -138,6 +140,21 @@ def run_bench(
         print(f"{dut} {dict(parameters)}: {run / 'dump.vcd'}")
     else:
         shutil.rmtree(run)
+
+
+def _only(dut: str) -> None:
+    """Skip the calling test if DUT= names another core."""
+    wanted = os.environ.get("DUT")
+    if not wanted:
+        return
+    cores = [path.stem for path in rtl_sources()]
+    wanted = f"volley_{wanted.removeprefix('volley_')}"
+    if wanted not in cores:
+        raise BenchError(f"DUT={wanted} is not in rtl/rtl.f; listed: {', '.join(cores)}")
+    if wanted != dut:
+        import pytest
+
+        pytest.skip(f"DUT={wanted}")
 
 
 def _edam(dut: str, files: Sequence[Path], parameters: Mapping[str, int | str],
