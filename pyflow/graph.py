@@ -11,7 +11,8 @@ import json
 import os
 import tempfile
 import zipfile
-from dataclasses import dataclass, field, fields, replace
+import zlib
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ INPUT = "input"
 
 @dataclass(frozen=True, slots=True)
 class StateEdge:
-    """`source` of step t is operand `target` of step t + 1; zeros before the first step."""
+    """A tensor fed back: operators that read `tensor` at step t see what `source` was at step t - 1, and
+    zeros before the first step. tensor: its declared type, which must be that of `source`."""
 
     source: str
-    target: str
+    tensor: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,16 +53,21 @@ class Network:
         if min(c, h, w) < 1:
             raise VolleyError(f"network {self.name!r}: input shape {self.input_shape} must be positive")
         tensors = {INPUT: Tensor(INPUT, (c, h, w), Encoding.PIXEL, 8, 255)}
+        tensors |= {edge.tensor.name: edge.tensor for edge in self.state_edges}
         for op in self.operators:
             if op.name in tensors:
                 raise VolleyError(f"network {self.name!r}: two operators are called {op.name!r}")
             for source in op.inputs:
-                if source not in tensors and source not in {e.target for e in self.state_edges}:
+                if source not in tensors:
                     raise VolleyError(f"{op.kind} {op.name!r}: reads {source!r}, which no earlier operator makes")
             tensors[op.name] = op.infer(*(tensors[s] for s in op.inputs))
         for edge in self.state_edges:
             if edge.source not in tensors:
                 raise VolleyError(f"network {self.name!r}: state edge from unknown tensor {edge.source!r}")
+            if tensors[edge.source] != replace(edge.tensor, name=edge.source):
+                raise VolleyError(
+                    f"network {self.name!r}: state edge {edge.tensor} is not of the type of {edge.source!r}"
+                )
         if not self.operators:
             raise VolleyError(f"network {self.name!r}: has no operators")
         object.__setattr__(self, "tensors", tensors)
@@ -140,7 +147,7 @@ class Network:
             "name": self.name,
             "input_shape": list(self.input_shape),
             "logit_scale": self.logit_scale,
-            "state_edges": [[e.source, e.target] for e in self.state_edges],
+            "state_edges": [{"source": e.source, **asdict(e.tensor)} for e in self.state_edges],
             "meta": self.meta,
             "operators": [],
         }
@@ -184,7 +191,7 @@ class Network:
                             arrays[name[:-4]] = np.lib.format.read_array(f, allow_pickle=False)
         except FileNotFoundError:
             raise VolleyError(f"{path}: no such file; give a network saved by Network.save()") from None
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RuntimeError) as e:
+        except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, RuntimeError) as e:
             raise VolleyError(
                 f"{path}: not a readable Volley network ({e}); save it again with Network.save()"
             ) from None
@@ -202,13 +209,18 @@ class Network:
                 tuple(document["input_shape"]),
                 operators,
                 document["logit_scale"],
-                tuple(StateEdge(*e) for e in document["state_edges"]),
+                tuple(_state_edge(e) for e in document["state_edges"]),
                 document["meta"],
             )
         except VolleyError as e:
             raise VolleyError(f"{path}: {e}") from None
-        except (KeyError, TypeError, IndexError) as e:
+        except (KeyError, TypeError, IndexError, ValueError) as e:
             raise VolleyError(f"{path}: damaged network description ({type(e).__name__}: {e}); save it again") from None
+
+
+def _state_edge(entry: dict[str, Any]) -> StateEdge:
+    tensor = Tensor(entry["name"], tuple(entry["shape"]), Encoding(entry["encoding"]), entry["steps"], entry["bound"])
+    return StateEdge(entry["source"], tensor)
 
 
 def _operator(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Operator:

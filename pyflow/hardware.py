@@ -67,12 +67,21 @@ class Folding:
 
     @classmethod
     def from_json(cls, name: str, data: dict[str, Any]) -> Folding:
+        if not isinstance(data, dict):
+            raise VolleyError(f"folding of {name}: {data!r} must be an object of {', '.join(cls.__dataclass_fields__)}")
         unknown = set(data) - set(cls.__dataclass_fields__)
         if unknown:
             raise VolleyError(
                 f"folding of {name}: unknown key {sorted(unknown)[0]!r}; known: {', '.join(cls.__dataclass_fields__)}"
             )
-        return cls(**data)
+        for key, value in data.items():
+            kind = type(cls.__dataclass_fields__[key].default)
+            if type(value) is not kind:
+                raise VolleyError(f"folding of {name}: {key}={value!r} must be of type {kind.__name__}")
+        try:
+            return cls(**data)
+        except VolleyError as e:
+            raise VolleyError(f"{e} (layer {name})") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,7 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
 
 
 def _compile(args: argparse.Namespace, network: Network) -> Build:
-    cycles = args.cycles or (None if args.folding else network.meta.get("cycles_per_frame"))
-    return compile(network, args.board, args.out or f"build/{_identifier(network.name)}", cycles, args.folding)
+    return compile(network, args.board, args.out or f"build/{_identifier(network.name)}", args.cycles, args.folding)
 
 
 def _simulate(build: Build, x: np.ndarray, taps: int) -> Result:

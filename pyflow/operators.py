@@ -132,7 +132,8 @@ class Windowed(Operator):
     def spatial(self, source: Tensor) -> tuple[int, int]:
         """(H', W') of the output."""
         _, h, w = source.shape
-        out = tuple(_span(s, k, st, p) for s, k, st, p in zip((h, w), self.kernel, self.stride, self.padding, strict=True))
+        sides = zip((h, w), self.kernel, self.stride, self.padding, strict=True)
+        out = tuple(_span(size, kernel, stride, padding) for size, kernel, stride, padding in sides)
         if min(out) < 1:
             raise self._fail(f"kernel {self.kernel} does not fit the {h}x{w} input with padding {self.padding}")
         return out  # type: ignore[return-value]
@@ -166,6 +167,8 @@ class Windowed(Operator):
         """Window registers of columns of `word` bits, a mask bit for each where there is padding."""
         kw, groups = self.kernel[1], ceil_div(source.shape[0], folding.lanes)
         mask = kw * word if any(self.padding) else 0
+        if groups > 2:  # the way from one column to the next is an SRL
+            return Cost(lut=hw.CONTROL_LUT + mask + (kw - 1) * word, ff=word + 20)
         return Cost(lut=hw.CONTROL_LUT + mask, ff=((kw - 1) * groups + 1) * word + 20)
 
     def fold_cost(self, folding: Folding, items: int, word: int, span: int) -> Cost:
@@ -415,8 +418,8 @@ class RadixNeuron(Operator):
         width, theta = self.potential_width(source), int(self.theta.max()).bit_length()
         rows = ceil_div(source.shape[0], folding.pe)
         if folding.neuron == "serial":
-            # Per bit: integrate, compare, subtract, and a third of a LUT for loading.
-            lut, ff = 3.2 * width, width + theta + 3 * self.steps
+            # Per bit: integrate, compare, subtract or keep or load; a constant threshold saves one of them.
+            lut, ff = (3.2 if rows > 1 else 2.3) * width, width + theta * (rows > 1) + 3 * self.steps
         elif rows > 1:
             # Per step and bit: compare, subtract or keep; v and theta travel through the stages.
             lut, ff = 1.9 * width * self.steps, 1.55 * width * self.steps

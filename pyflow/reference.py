@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 
 BATCH = 512  # frames at a time: keeps im2col of a LeNet layer under ~200 MB
@@ -18,6 +19,8 @@ def run(network: Network, x: np.ndarray, trace: bool = False) -> Any:
 
     x: as in Network.pixels(). Raises VolleyError on bad input.
     """
+    if network.state_edges:
+        raise VolleyError(f"network {network.name!r}: state edges can be stored, but not run yet")
     pixels = network.pixels(x)
     logits = np.empty((len(pixels), network.classes), np.int64)
     traces: list[dict[str, np.ndarray]] = []

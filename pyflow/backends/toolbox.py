@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,15 @@ def need_tool(name: str, hint: str) -> str:
     if not found:
         raise VolleyError(f"{name}: program not found; {hint}")
     return found
+
+
+def native_cpu() -> str:
+    """What -march=native stands for here: programs built with it stay with such a processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
 
 
 def package_version(name: str) -> str:

@@ -21,6 +21,7 @@ from pyflow.backends.toolbox import (
     cache_dir,
     cached,
     digest,
+    native_cpu,
     need_tool,
     package_version,
     rtl_sources,
@@ -73,7 +74,8 @@ def _taps_header(netlist: Netlist) -> str:
 def build(
     netlist: Netlist, emitted: Path, *, waves: bool = False, checked: bool = False, rtl: Sequence[Path] | None = None
 ) -> Path:
-    """Simulator of the network in `emitted`, built once per content; memory images are read at run time.
+    """Simulator of the network in `emitted`, built once per content of its SystemVerilog. Memory images are
+    read at run time; new weights still mean a new build, because their checksum is a parameter.
 
     checked: with the RTL's assertions, and quick to build rather than quick to run. rtl: other sources
     than those of rtl/rtl.f.
@@ -87,9 +89,8 @@ def build(
     header = _taps_header(netlist)
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
     vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
-    key = digest(
-        package_version("verilator"), package_version("edalize"), options, make, header, vlt, HARNESS, *sources
-    )
+    tools = [package_version("verilator"), package_version("edalize"), native_cpu()]
+    key = digest(tools, options, make, header, vlt, HARNESS, *sources)
 
     def make_program(work: Path) -> Path:
         (work / "taps.h").write_text(header)

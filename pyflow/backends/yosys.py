@@ -21,7 +21,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from pyflow.backends.toolbox import cache_dir, digest, locked, need_tool, package_version, rtl_sources, tool_env
 from pyflow.errors import VolleyError
@@ -321,7 +321,7 @@ def _run(script: str, work: Path, modules: int, timeout_s: float) -> dict[str, A
     return {"modules": modules_found, "cpu_s": round(usage.ru_utime + usage.ru_stime, 1)}
 
 
-def _follow(output: TextIO, log_file: TextIO, modules: int) -> None:
+def _follow(output: IO[str], log_file: IO[str], modules: int) -> None:
     """Copy yosys's output to the log and count its passes for the progress bar."""
     from tqdm import tqdm
 

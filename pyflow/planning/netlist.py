@@ -466,6 +466,12 @@ def build_netlist(network: Network, foldings: dict[str, Folding], fifos: dict[st
     """
     operators = tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
     network = replace(network, operators=operators)
+    for tensor, depth in (fifos or {}).items():
+        if tensor not in {op.name for op in operators[:-1]}:
+            known = ", ".join(op.name for op in operators[:-1])
+            raise VolleyError(f"folding: fifos: no operator {tensor!r} to stand behind; operators: {known}")
+        if depth < 2:
+            raise VolleyError(f"folding: fifos: {tensor}={depth} beats is below 2; leave it out for none")
     names = {op.name for op in operators if isinstance(op, Synapse)}
     if set(foldings) != names:
         odd = sorted(set(foldings) ^ names)[0]

@@ -69,8 +69,10 @@ def read_folding(source: str | os.PathLike[str] | dict[str, Any]) -> tuple[dict[
     try:
         foldings = {name: Folding.from_json(name, f) for name, f in data["layers"].items()}
         fifos = {str(k): int(v) for k, v in data.get("fifos", {}).items()}
-    except (TypeError, ValueError) as e:
-        raise VolleyError(f"{where}: {e}") from None
+    except VolleyError as e:
+        raise VolleyError(f"{where}: {e}" if where != "folding" else str(e)) from None
+    except (AttributeError, TypeError, ValueError) as e:
+        raise VolleyError(f"{where}: fifos must map operators to beats ({e})") from None
     return foldings, fifos
 
 
@@ -199,8 +201,8 @@ def plan(
 ) -> Plan:
     """Plan `network` for `board`.
 
-    cycles_per_frame: target; None takes one pixel per cycle if that fits, otherwise the fastest that
-    fits. folding: a folding.json (or its content) that overrides the choice.
+    cycles_per_frame: target; None takes what the network asks for (meta["cycles_per_frame"]) or one pixel
+    per cycle if that fits, otherwise the fastest that fits. folding: a folding.json (or its content) that overrides the choice.
     Raises VolleyError if a target is out of reach (naming the nearest) or a folding is illegal.
     """
     if cycles_per_frame is not None and cycles_per_frame < 1:
@@ -222,11 +224,17 @@ def plan(
         goals = [cycles_per_frame]
     else:
         goals = []
-        target = floor
+        budget = board.budget
+        target = max(floor, network.meta.get("cycles_per_frame") or 0)
         while True:
             foldings = _choose(hardware, target)
             cost = sum(costs(build_netlist(network, foldings)).values(), Cost()) if foldings else None
-            if cost and cost.lut <= FILL * board.budget.lut and cost.bram <= board.budget.bram:
+            if (
+                cost
+                and cost.lut <= FILL * board.budget.lut
+                and cost.ff <= board.budget.ff
+                and cost.bram <= board.budget.bram
+            ):
                 break
             if target > 2**34:
                 raise VolleyError(

@@ -23,7 +23,7 @@ FRAMES = 8  # simulated; the first ones fill the pipeline
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """cycles_per_frame: gap between frames' last results, settled. latency: first pixel in to last
-    logit out of a lone frame. occupancy: by stream name, handshakes per frame (cycles busy)."""
+    logit out of a lone frame. spans: by stream, cycles from the first to the last beat of the first frame."""
 
     cycles_per_frame: int
     latency_cycles: int

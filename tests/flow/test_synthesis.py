@@ -19,6 +19,7 @@ from pyflow.errors import VolleyError
 from pyflow.hardware import Folding
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Netlist, build_netlist
+from pyflow.planning.planner import costs
 
 SMALL = {"conv1": Folding(8, 1, "all"), "conv2": Folding(4, 8, "tap"), "fc": Folding(1, 1)}
 LENET5 = {
@@ -148,13 +149,19 @@ def test_estimate_of_the_digits_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_estimate_of_lenet5(tmp_path: Path) -> None:
-    found = estimate(_emitted("lenet5", LENET5, tmp_path), tmp_path, load_board("pynq-z2"))
+@pytest.mark.parametrize(("name", "foldings"), [("digits", SMALL), ("lenet5", LENET5)])
+def test_the_cost_model_is_within_20_percent(name: str, foldings: dict[str, Folding], tmp_path: Path) -> None:
+    netlist = _emitted(name, foldings, tmp_path)
+    found, model = estimate(netlist, tmp_path, load_board("pynq-z2")), costs(netlist)
     assert found.fits and found.total.dsp == 0
-    assert found.total.lut < 15356  # E3NE's LeNet-5 by the same yosys
-    for layer in ("conv3", "fc1", "fc2"):
-        assert found.layers[layer].bram > 0
-    assert found.layers["conv1"].bram == 0
+    for layer, cost in model.items():
+        area = found.layers[layer]
+        assert cost.bram == area.bram, layer
+        if area.lut >= 100:
+            assert cost.lut == pytest.approx(area.lut, rel=0.2), layer
+    assert sum(c.lut for c in model.values()) == pytest.approx(found.total.lut - found.layers["top"].lut, rel=0.1)
+    if name == "lenet5":
+        assert found.total.lut < 15356  # E3NE's LeNet-5 by the same yosys
 
 
 def _estimate(lut: int, dsp: int = 0) -> Estimate:

@@ -11,6 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from pyflow import zoo
+from pyflow.build import beat_cycles
+from pyflow.planning.board import load_board
+from pyflow.planning.planner import Plan, plan
+from pyflow.report import layer_rows, layer_table
+
 REPO = Path(__file__).resolve().parents[2]
 SKIPPED = re.compile(r"(\.|build$|dist$)")  # hidden folders and build outputs
 DOCUMENTS = sorted(p for p in REPO.rglob("*.md") if not any(map(SKIPPED.match, p.relative_to(REPO).parts)))
@@ -21,6 +27,38 @@ def _anchors(path: Path) -> set[str]:
     """Names by which a document's headings can be linked to."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+
+
+def _plan(name: str) -> Plan:
+    """What `make sim NET=name` simulates."""
+    network = zoo.load(name)
+    return plan(network, load_board("pynq-z2"), cycles_per_frame=network.meta["cycles_per_frame"])
+
+
+def _beats(chosen: Plan) -> str:
+    """The table of streams in docs/streams.md."""
+    rows = ["| core | module | size | stream out | lanes × bits | beats out | busy |", "|---|---|---|---|---|---|---|"]
+    for inst in chosen.netlist.instances:
+        p, out, size = inst.parameters, inst.source, ""
+        match inst.module:
+            case "volley_synapse_array":
+                fo, fi = inst.source.groups, p["FOLDS"]
+                size = f"PE {p['PE']} × SIMD {p['SIMD']}, TP {p['TP']}, folds {fo} × {fi}"
+            case "volley_line_buffer":
+                size = f"{p['KERNEL'] * p['SLOTS']} rows"
+            case "volley_window_fold":
+                size = f"{p['DEPTH']} items"
+            case "volley_neuron_radix":
+                size = "unrolled" if p["UNROLLED"] else "serial"
+            case "volley_lane_convert":
+                size = f"{p['LANES_IN']} → {p['LANES_OUT']} lanes"
+        busy = max(inst.sink.beats * beat_cycles(inst), out.beats)
+        module = inst.module.removeprefix("volley_")
+        rows.append(
+            f"| {inst.name.removeprefix('u_')} | {module} | {size} | `{out.name}` | {out.lanes} × {out.bits} "
+            f"| {out.beats:,} | {busy:,} |"
+        )
+    return "\n".join(rows)
 
 
 def _run(*command: str, cwd: Path) -> str:
@@ -79,6 +117,39 @@ def test_example_api(tmp_path: Path) -> None:
     out = _run(str(REPO / "examples" / "api.py"), str(tmp_path / "api"), cwd=tmp_path)
     assert "64 frames, every logit equal" in out
     assert (tmp_path / "api" / "tiny.vly").is_file()
+
+
+def test_layers_of_the_readme_are_those_of_make_sim(tmp_path: Path) -> None:
+    from pyflow.build import Build
+
+    printed = layer_table(layer_rows(Build(zoo.load("digits"), _plan("digits"), tmp_path))).splitlines()[3:]
+    text = (REPO / "README.md").read_text(encoding="utf-8")
+    missing = []
+    for line in printed:  # measured cycles come from a run; there they equal the predicted ones
+        columns = re.split(r" {2,}", line.strip())
+        if "-" in columns:
+            columns[columns.index("-")] = columns[columns.index("-") - 1]
+        if not re.search(r" +".join(map(re.escape, columns)), text):
+            missing.append(line)
+    assert not missing, "paste what `make sim` prints into README.md; not there:\n" + "\n".join(missing)
+
+
+def test_lenet5_schedule_of_the_documents() -> None:
+    """REWRITE=1 writes the table anew; the README's row then needs `make bench-networks`."""
+    chosen = _plan("lenet5")
+    path = REPO / "docs" / "streams.md"
+    text = path.read_text(encoding="utf-8")
+    block = re.compile(r"(?<=<!-- lenet5 -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
+    if os.environ.get("REWRITE"):
+        path.write_text(block.sub(lambda _: _beats(chosen), text), encoding="utf-8")
+    found = block.search(path.read_text(encoding="utf-8"))
+    assert found and found[0] == _beats(chosen), "REWRITE=1 make test K=test_lenet5_schedule"
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    for name, schedule in (("digits", _plan("digits").schedule), ("lenet5", chosen.schedule)):
+        (row,) = re.findall(rf"^\| {name}: .*$", readme, re.MULTILINE)
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[7:9] == [f"{schedule.cycles_per_frame:,}", f"{schedule.latency_cycles:,}"], (
+            f"{name}: paste what `make bench-networks` prints into README.md")  # fmt: skip
 
 
 @pytest.mark.long
