@@ -38,7 +38,7 @@ def _model_options(p: argparse.ArgumentParser) -> None:
 
 def _plan_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--board", default="pynq-z2")
-    p.add_argument("--cycles", type=int, help="target of cycles per frame (default: the network's own, or a pixel a cycle)")
+    p.add_argument("--cycles", type=int, help="target of cycles per frame (default: the network's own)")
     p.add_argument("--folding", help="folding.json that overrides the planner")
     p.add_argument("--out", help="output folder (default build/<network>)")
 

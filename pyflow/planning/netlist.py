@@ -24,6 +24,7 @@ from pyflow.operators import (
     Readout,
     SumPool,
     Synapse,
+    Tensor,
     Windowed,
 )
 from pyflow.planning.memories import Memory, by_fold, memory_kind, pack_codes, repeat, weight_rows
@@ -130,6 +131,17 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     if folding.memory == "const" and fo * fi > 1:
         raise VolleyError(f"{where}: memory=const holds one row, this folding has {fo * fi}; use lut or block")
     return replace(folding, slice=kind, tp=tp)
+
+
+def reachable(op: Synapse, folding: Folding, network: Network) -> Tensor:
+    """Tensor of `op` with the bound its hardware must hold: of these weights, or, where they can be
+    reloaded, of any weights of W bits."""
+    tensor = network.tensors[op.name]
+    if folding.memory != "writable":
+        return tensor
+    (source,) = network.sources(op)
+    per_output = op.weight[0].size * (2 ** (op.weight_bits - 1) - 1)
+    return replace(tensor, bound=per_output * source.bound)
 
 
 class _Builder:
@@ -331,6 +343,7 @@ class _Builder:
             )
         simd = op.simd(folding, source)
         pixels = tensor.shape[1] * tensor.shape[2]
+        tensor = reachable(op, folding, self.network)
         out = Stream(op.name, folding.pe, tensor.bits, pixels, fo, op.name)
         rows = weight_rows(op, folding, self.network)
         memory = Memory(
@@ -356,16 +369,17 @@ class _Builder:
 
     def neuron(self, op: RadixNeuron, stream: Stream) -> Stream:
         (source,) = self.network.sources(op)
-        bias = op.clamped_bias(source)
-        theta_w, bias_w = int(op.theta.max()).bit_length(), hw.signed_width(int(np.abs(bias).max()))
         producer = self._producer(op)
         folding = self.foldings.get(producer.name, Folding()) if producer else Folding()
         # Beats come no closer than this; a serial neuron that keeps up is the smaller one.
         interval = 1
         if isinstance(producer, Synapse):
+            source = reachable(producer, folding, self.network)
             (before,) = self.network.sources(producer)
             interval = producer.folds(folding, before)[1] * (before.steps // folding.tp)
         serial = folding.neuron == "serial" or (folding.neuron == "auto" and 1 < op.steps <= interval)
+        bias = op.clamped_bias(source)
+        theta_w, bias_w = int(op.theta.max()).bit_length(), hw.signed_width(int(np.abs(bias).max()))
         rows = by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
         widths = (bias_w, theta_w)
         memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))

@@ -202,7 +202,8 @@ def plan(
     """Plan `network` for `board`.
 
     cycles_per_frame: target; None takes what the network asks for (meta["cycles_per_frame"]) or one pixel
-    per cycle if that fits, otherwise the fastest that fits. folding: a folding.json (or its content) that overrides the choice.
+    per cycle if that fits, otherwise the fastest that fits. folding: a folding.json (or its content)
+    that overrides the choice.
     Raises VolleyError if a target is out of reach (naming the nearest) or a folding is illegal.
     """
     if cycles_per_frame is not None and cycles_per_frame < 1:
@@ -221,29 +222,23 @@ def plan(
                 f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}: "
                 f"one pixel per cycle allows {floor} at best; the nearest is {floor}"
             )
-        goals = [cycles_per_frame]
+        goal = cycles_per_frame
     else:
-        goals = []
         budget = board.budget
         target = max(floor, network.meta.get("cycles_per_frame") or 0)
         while True:
             foldings = _choose(hardware, target)
             cost = sum(costs(build_netlist(network, foldings)).values(), Cost()) if foldings else None
-            if (
-                cost
-                and cost.lut <= FILL * board.budget.lut
-                and cost.ff <= board.budget.ff
-                and cost.bram <= board.budget.bram
-            ):
+            if cost and cost.lut <= FILL * budget.lut and cost.ff <= budget.ff and cost.bram <= budget.bram:
                 break
             if target > 2**34:
                 raise VolleyError(
                     f"network {network.name!r} does not fit board {board.name} at any folding; use a larger board"
                 )
             target += max(1, target // 4)
-        goals = [target]
+        goal = target
     assert foldings is not None
-    netlist, schedule = _settle(network, foldings, {}, goals[0])
+    netlist, schedule = _settle(network, foldings, {}, goal)
     result = Plan(netlist, schedule, costs(netlist))
     if cycles_per_frame is not None and schedule.cycles_per_frame > cycles_per_frame:
         # The cores keep to the target one by one, but not as a chain: aim lower to land on it.

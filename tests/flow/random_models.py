@@ -105,6 +105,7 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
             "slice": kind,
             "tp": int(rng.choice(tps)),
             "neuron": str(rng.choice(["auto", "serial", "unrolled"])),
+            "memory": "writable" if rng.random() < 0.2 else "auto",
             "rows": int(rng.integers(0, 2 * kh + 1)),
         }
     fifos = {op.name: int(rng.integers(2, 9)) for op in network.operators[:-1] if rng.random() < 0.2}
