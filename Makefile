@@ -37,8 +37,9 @@ test: $(STAMP) ## the regression that CI runs  [DATA_DIR= K=expression SEED=]
 test-long: $(STAMP) ## hundreds of random models and long runs  [DATA_DIR= K= SEED=]
 	$(PY) -m pytest -n $(JOBS) -m long tests $(if $(K),-k "$(K)")
 
-lint: $(STAMP) ## ruff, and verilator -Wall on every module alone
+lint: $(STAMP) ## ruff, mypy, and verilator -Wall on every module alone
 	$(PY) -m ruff check .
+	$(PY) -m mypy
 	$(PY) -m verif.lint.lint
 
 formal: ## proofs (not built yet)

@@ -166,7 +166,7 @@ class Network:
         except OSError as e:
             raise VolleyError(f"{path}: cannot be written ({e.strerror}); choose a writable folder") from None
         try:
-            with os.fdopen(fd, "wb") as f, zipfile.ZipFile(f, "w", zipfile.ZIP_DEFLATED) as z:
+            with os.fdopen(fd, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as z:
                 z.writestr(zipfile.ZipInfo("network.json"), json.dumps(document, indent=1, sort_keys=True))
                 for key in sorted(arrays):
                     with z.open(zipfile.ZipInfo(f"{key}.npy"), "w") as entry_file:
@@ -227,7 +227,7 @@ def _operator(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Operator:
     kind = OPERATORS.get(entry["kind"])
     if kind is None:
         raise VolleyError(f"unknown operator kind {entry['kind']!r}; known: {', '.join(OPERATORS)}")
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k != "kind"}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k != "kind"}
     for f in fields(kind):
         if f"{entry['name']}.{f.name}" in arrays:
             values[f.name] = arrays[f"{entry['name']}.{f.name}"]

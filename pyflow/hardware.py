@@ -92,7 +92,7 @@ class Cost:
     ff: float = 0.0
     bram: float = 0.0
     dsp: float = 0.0
-    weight_bits: int = 0
+    weight_bits: float = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(a + b for a, b in zip(self.as_tuple(), other.as_tuple(), strict=True)))

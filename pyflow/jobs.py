@@ -57,7 +57,7 @@ def _own_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
     model = load_model(args.net, args.weights)
     shape = getattr(model, "input_shape", None)
     data = _dataset(args, None, tuple(shape) if shape else None)
-    bits = {"timesteps": args.timesteps or 4, "weight_bits": args.weight_bits or 4}
+    bits: dict[str, Any] = {"timesteps": args.timesteps or 4, "weight_bits": args.weight_bits or 4}
     name = _identifier(Path(args.net.rsplit(":", 1)[0]).stem)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
     network = convert(model, data.calibration, seed=args.seed, name=name, input_shape=data.shape, **bits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def prepare(
     images = np.asarray(calibration)
     if images.ndim != 4:
         raise VolleyError(f"calibration: shape {images.shape} is not [N, C, H, W]")
-    shape = (
+    shape: Any = (
         model.input_shape
         if isinstance(model, FloatNetwork)
         else (input_shape or getattr(model, "input_shape", images.shape[1:]))
@@ -115,7 +115,7 @@ def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.
     scales = []
     for spec, values in zip(plan.specs, samples, strict=False):
         top = 2**spec.steps - 1
-        peak = _mse_peak(values, top) if percentile == "mse" else float(np.percentile(values, percentile))
+        peak = _mse_peak(values, top) if percentile == "mse" else float(np.percentile(values, float(percentile)))
         peak = peak if peak > 0 else float(values.max(initial=0.0))
         if peak <= 0:
             warnings.warn(

@@ -51,7 +51,7 @@ def trace(model: nn.Module, input_shape: tuple[int, int, int], *, name: str | No
             "that depends on data from forward()"
         ) from None
     with torch.no_grad():
-        network = _Walk(model, Builder(name, tuple(input_shape))).run(graph)
+        network = _Walk(model, Builder(name, input_shape)).run(graph)
     blocks(network)  # refuses illegal orders
     return network
 
@@ -150,8 +150,8 @@ class _Walk:
             return (
                 getattr(args[0], called)(*args[1:], **kwargs)
                 if node.op == "call_method"
-                else node.target(*args, **kwargs)
-            )  # type: ignore[operator]
+                else node.target(*args, **kwargs)  # type: ignore[operator]
+            )
         except Exception as e:
             raise VolleyError(
                 f"layer {node.name!r} ({called}): cannot be evaluated ({type(e).__name__}: {e})"

@@ -93,8 +93,9 @@ def _checked(cls: type, data: dict[str, Any], where: str, **given: Any) -> Any:
                 raise VolleyError(f"{where}: key {key!r} is missing; it is {_KINDS[str(f.type)][1]}")
             continue
         kind, text = _KINDS[str(f.type)]
-        value = float(data[key]) if kind is float and type(data[key]) is int else data[key]
-        if type(value) is not kind or (kind is int and value < 0) or (kind is float and not 0 < value < float("inf")):
+        value: Any = float(data[key]) if kind is float and type(data[key]) is int else data[key]
+        in_range = not isinstance(value, (int, float)) or (0 < value < float("inf") if kind is float else value >= 0)
+        if type(value) is not kind or not in_range:
             raise VolleyError(f"{where}: {key} = {data[key]!r} is not {text}")
         values[key] = value
     return cls(**values)

@@ -247,7 +247,7 @@ class _Builder:
             PAD_ITEM=pad,
         )
 
-    def folded(self, layer: str, items: Stream, pad: int, depth: int, **p: int) -> Stream:
+    def folded(self, layer: str, items: Stream, pad: int, depth: int, **p: Any) -> Stream:
         rows = (p["HEIGHT"] + 2 * p["PAD_Y"] - p["KERNEL_Y"]) // p["STRIDE_Y"] + 1
         cols = (p["WIDTH"] + 2 * p["PAD_X"] - p["KERNEL_X"]) // p["STRIDE_X"] + 1
         slices = p["KERNEL_Y"] * p["KERNEL_X"] * p["GROUPS"]

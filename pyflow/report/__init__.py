@@ -30,7 +30,7 @@ def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any
             "ffs": round(cost.ff),
             "bram36": cost.bram,
             "dsp": cost.dsp,
-            "weight_bits": cost.weight_bits,
+            "weight_bits": int(cost.weight_bits),
         }
         inst = next(i for i in build.netlist.instances if i.source.tensor == op.name and i.module != "volley_fifo")
         row["predicted_cycles"] = inst.sink.beats * beat_cycles(inst)

@@ -280,6 +280,7 @@ def test_per_layer_options() -> None:
     check(net)
 
 
+torch.manual_seed(0)
 MODEL = seq(c=nn.Conv2d(2, 4, 3), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(140, 3))
 
 

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every operator of the integer network answers: infer(), run(), cycles() and cost().
+
+All arithmetic is exact integer arithmetic; `docs/numerics.md` is the authority. A radix spike word is
+carried as its code (the T-bit unsigned number), so `acc[t]` summed by Horner is one product with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import ClassVar
+
+import numpy as np
+
+from pyflow import hardware as hw
+from pyflow.errors import VolleyError
+from pyflow.hardware import Cost, Folding, ceil_div
+
+
+class Encoding(StrEnum):
+    PIXEL = "pixel"  # 8-bit unsigned, one word per channel
+    RADIX = "radix"  # T-bit word, earliest step in the MSB
+    RATE = "rate"  # T-bit word, popcount is the value
+    POTENTIAL = "potential"  # signed integer, not spikes
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One stream of the network. shape: (C, H, W). steps: T of the spike word (8 for pixels, 1 for
+    potentials). bound: largest magnitude that can occur."""
+
+    name: str
+    shape: tuple[int, int, int]
+    encoding: Encoding
+    steps: int
+    bound: int
+
+    @property
+    def bits(self) -> int:
+        """Width of one word on the stream."""
+        return hw.signed_width(self.bound) if self.encoding is Encoding.POTENTIAL else self.steps
+
+
+def frozen(array: np.ndarray, dtype: type) -> np.ndarray:
+    out: np.ndarray = np.array(array, dtype=dtype)
+    out.setflags(write=False)
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operator:
+    """name: unique; also the name of the output tensor. inputs: names of the operands' tensors."""
+
+    name: str
+    inputs: tuple[str, ...]
+    kind: ClassVar[str] = ""
+
+    def infer(self, *sources: Tensor) -> Tensor:
+        """Output tensor for these operands. Raises VolleyError where the operator is illegal there."""
+        raise NotImplementedError
+
+    def run(self, *values: np.ndarray) -> np.ndarray:
+        """Integer execution: int64 [N, C, H, W] in, int64 [N, C', H', W'] out."""
+        raise NotImplementedError
+
+    def cycles(self, folding: Folding, *sources: Tensor) -> int:
+        """Busy cycles per frame of the core alone, never stalled."""
+        raise NotImplementedError
+
+    def cost(self, folding: Folding, *sources: Tensor) -> Cost:
+        return Cost()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)}
+
+    def _fail(self, message: str) -> VolleyError:
+        return VolleyError(f"{self.kind} {self.name!r}: {message}")
+
+    def _want(self, source: Tensor, *encodings: Encoding) -> None:
+        if source.encoding not in encodings:
+            raise self._fail(f"input {source.name!r} is {source.encoding}, needs {' or '.join(encodings)}")
+
+
+def _span(size: int, kernel: int, stride: int, padding: int) -> int:
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windowed(Operator):
+    """An operator over a sliding kernel window."""
+
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+
+    def _check_window(self) -> None:
+        if min(self.kernel) < 1 or min(self.stride) < 1:
+            raise self._fail(f"kernel {self.kernel} and stride {self.stride} must be positive")
+        if min(self.padding) < 0:
+            raise self._fail(f"padding {self.padding} must not be negative")
+
+    def spatial(self, source: Tensor) -> tuple[int, int]:
+        """(H', W') of the output."""
+        _, h, w = source.shape
+        sides = zip((h, w), self.kernel, self.stride, self.padding, strict=True)
+        out = tuple(_span(size, kernel, stride, padding) for size, kernel, stride, padding in sides)
+        if min(out) < 1:
+            raise self._fail(f"kernel {self.kernel} does not fit the {h}x{w} input with padding {self.padding}")
+        return out  # type: ignore[return-value]
+
+    def windows(self, x: np.ndarray, pad_code: np.ndarray | int = 0) -> np.ndarray:
+        """[N, C, H, W] -> view [N, C, H', W', KH, KW]."""
+        py, px = self.padding
+        if py or px:
+            n, c, h, w = x.shape
+            padded = np.empty((n, c, h + 2 * py, w + 2 * px), x.dtype)
+            padded[:] = np.broadcast_to(np.asarray(pad_code, x.dtype), (c,))[None, :, None, None]
+            padded[:, :, py : py + h, px : px + w] = x
+            x = padded
+        view = np.lib.stride_tricks.sliding_window_view(x, self.kernel, axis=(2, 3))
+        return view[:, :, :: self.stride[0], :: self.stride[1]]
+
+    def line_cost(self, folding: Folding, source: Tensor) -> Cost:
+        """Line buffer: a bank per kernel row, and the rotation that puts the rows in order."""
+        c, h, w = source.shape
+        kh, groups, word = self.kernel[0], ceil_div(c, folding.lanes), folding.lanes * source.bits
+        depth = max(2, ceil_div(folding.rows or kh, kh) * w * groups)
+        bank = hw.ram_cost(word, depth)
+        # A multiplexer of up to 3 rows and the mask of a padded one fit a LUT6. Rows of disjoint windows
+        # never move.
+        fixed = self.stride[0] == kh and h % kh == 0 and self.padding[0] == 0
+        rotate = kh * word * (0 if fixed else 1 if kh <= 3 else kh / 2)
+        control = Cost(lut=2 * hw.CONTROL_LUT + kh * (depth - 1).bit_length(), ff=45 + kh * word)  # + output register
+        return Cost(*(kh * v for v in bank.as_tuple())) + Cost(lut=rotate) + control
+
+    def full_cost(self, folding: Folding, source: Tensor, word: int) -> Cost:
+        """Window registers of columns of `word` bits, a mask bit for each where there is padding."""
+        kw, groups = self.kernel[1], ceil_div(source.shape[0], folding.lanes)
+        mask = kw * word if any(self.padding) else 0
+        if groups > 2:  # the way from one column to the next is an SRL
+            return Cost(lut=hw.CONTROL_LUT + mask + (kw - 1) * word, ff=word + 20)
+        return Cost(lut=hw.CONTROL_LUT + mask, ff=((kw - 1) * groups + 1) * word + 20)
+
+    def fold_cost(self, folding: Folding, items: int, word: int, span: int) -> Cost:
+        """Folded window: a buffer of items of `word` bits that holds `span` of them, `items` at a time new."""
+        depth = folding.window_depth or 1 << max(1, (span + items - 1).bit_length())
+        place = 30 if any(self.padding) else 0  # is the item on the map?
+        return hw.ram_cost(word, depth) + Cost(lut=2 * hw.CONTROL_LUT + place, ff=word + 2 * hw.CONTROL_FF)
+
+    def window_cost(self, folding: Folding, source: Tensor) -> Cost:
+        """Line buffer and window as `folding.slice` has them; shared by convolution and pooling."""
+        c, _, w = source.shape
+        (kh, kw), sx = self.kernel, self.stride[1]
+        groups, word = ceil_div(c, folding.lanes), folding.lanes * source.bits
+        if folding.slice == "all":
+            return self.line_cost(folding, source) + self.full_cost(folding, source, kh * word)
+        if folding.slice == "column":
+            return self.line_cost(folding, source) + self.fold_cost(folding, sx * groups, kh * word, kw * groups)
+        return self.fold_cost(folding, sx * groups, word, ((kh - 1) * w + kw) * groups)

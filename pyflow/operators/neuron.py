@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a potential: a spike word, or a logit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from pyflow import hardware as hw
+from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.operators.base import Encoding, Operator, Tensor, frozen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RadixNeuron(Operator):
+    """v = 2^e * h + b; word = clamp(floor(v / theta), 0, 2^T - 1), by T compare-and-subtract steps.
+
+    theta: int64 [C], positive. bias: int64 [C], rounding floor(theta/2) included, clamped to
+    [-bound-1, theta*2^T + bound], which changes no code (docs/numerics.md).
+    """
+
+    theta: np.ndarray = field(default_factory=lambda: np.ones(1, np.int64))
+    bias: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+    exponent: int = 0
+    steps: int = 4
+    kind: ClassVar[str] = "neuron"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "theta", frozen(self.theta, np.int64))
+        object.__setattr__(self, "bias", frozen(self.bias, np.int64))
+        if not 1 <= self.steps <= 8:
+            raise self._fail(f"T = {self.steps} is outside 1..8")
+        if not 0 <= self.exponent <= 24:
+            raise self._fail(f"exponent e = {self.exponent} is outside 0..24")
+        if self.theta.shape != self.bias.shape or self.theta.ndim != 1:
+            raise self._fail(f"theta {self.theta.shape} and bias {self.bias.shape} must be one vector each")
+        if int(self.theta.min()) < 1:
+            raise self._fail(f"theta {int(self.theta.min())} of channel {int(self.theta.argmin())} must be positive")
+        # Keeps every potential far inside int64 (reference) and 48 bits (hardware).
+        if int(self.theta.max()) >= 2**36 or int(np.abs(self.bias).max()) >= 2**46:
+            raise self._fail("theta or bias needs more than 46 bits; lower e or raise the weight scale")
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want(source, Encoding.POTENTIAL, Encoding.RADIX)
+        if self.theta.size != source.shape[0]:
+            raise self._fail(f"{self.theta.size} thresholds for {source.shape[0]} channels")
+        return Tensor(self.name, source.shape, Encoding.RADIX, self.steps, 2**self.steps - 1)
+
+    def clamped_bias(self, source: Tensor) -> np.ndarray:
+        bound = source.bound << self.exponent
+        return np.clip(self.bias, -bound - 1, self.theta * 2**self.steps + bound)
+
+    def potential_width(self, source: Tensor) -> int:
+        """V_W of DESIGN: wide enough that no potential and no comparison can overflow."""
+        bound = source.bound << self.exponent
+        peak = bound + np.abs(self.clamped_bias(source))
+        return hw.signed_width(int(np.maximum(peak, self.theta << (self.steps - 1)).max()))
+
+    def run(self, h: np.ndarray) -> np.ndarray:
+        v = (h << self.exponent) + self.bias[None, :, None, None]
+        return np.clip(v // self.theta[None, :, None, None], 0, 2**self.steps - 1)
+
+    def cycles(self, folding: Folding, source: Tensor) -> int:
+        c, h, w = source.shape
+        return ceil_div(c, folding.pe) * h * w * (self.steps if folding.neuron == "serial" else 1)
+
+    def cost(self, folding: Folding, source: Tensor) -> Cost:
+        width, theta = self.potential_width(source), int(self.theta.max()).bit_length()
+        rows = ceil_div(source.shape[0], folding.pe)
+        lut: float
+        ff: float
+        if folding.neuron == "serial":
+            # Per bit: integrate, compare, subtract or keep or load; a constant threshold saves one of them.
+            lut, ff = (3.2 if rows > 1 else 2.3) * width, width + theta * (rows > 1) + 3 * self.steps
+        elif rows > 1:
+            # Per step and bit: compare, subtract or keep; v and theta travel through the stages.
+            lut, ff = 1.9 * width * self.steps, 1.55 * width * self.steps
+        else:  # thresholds are constants
+            lut, ff = 0.9 * width * self.steps, 0.9 * width * self.steps
+        bias = hw.signed_width(int(np.abs(self.clamped_bias(source)).max()))
+        param, lanes = folding.pe * (theta + bias), folding.pe
+        return Cost(lut=lanes * lut, ff=lanes * ff) + hw.source_cost(
+            param, rows, block=hw.goes_to_block_ram(param, rows)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readout(Operator):
+    """The last layer does not fire: logit = 2^e * h + b."""
+
+    bias: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+    exponent: int = 0
+    kind: ClassVar[str] = "readout"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bias", frozen(self.bias, np.int64))
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want(source, Encoding.POTENTIAL)
+        if self.bias.size != source.shape[0]:
+            raise self._fail(f"{self.bias.size} biases for {source.shape[0]} channels")
+        bound = (source.bound << self.exponent) + int(np.abs(self.bias).max())
+        if bound >= 2**31:
+            raise self._fail(f"a logit can reach {bound}, which needs more than 32 bits; lower e = {self.exponent}")
+        return Tensor(self.name, source.shape, Encoding.POTENTIAL, 1, bound)
+
+    def run(self, h: np.ndarray) -> np.ndarray:
+        return (h << self.exponent) + self.bias[None, :, None, None]
+
+    def cycles(self, folding: Folding, source: Tensor) -> int:
+        return ceil_div(source.shape[0], folding.pe) * source.shape[1] * source.shape[2]
+
+    def cost(self, folding: Folding, source: Tensor) -> Cost:
+        bits, bias = self.infer(source).bits, hw.signed_width(int(np.abs(self.bias).max()))
+        rows = ceil_div(source.shape[0], folding.pe)
+        # The bias meets only the bits of the potential; those above are its sign.
+        return Cost(lut=folding.pe * source.bits * 0.8 + 5, ff=folding.pe * bits + 5) + hw.source_cost(
+            folding.pe * bias, rows, block=hw.goes_to_block_ram(folding.pe * bias, rows)
+        )

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synapse layers: potentials from spike words and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from pyflow import hardware as hw
+from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.operators.base import Encoding, Tensor, Windowed, frozen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Synapse(Windowed):
+    """Common part of Conv and Linear: potentials sum_i w[o,i] * code_i.
+
+    weight: int8 [Co, Ci, KH, KW]. weight_bits: W, narrow signed. pad_code: uint8 [Ci], the code a
+    padded tap carries (not 0 where the input normalisation moves the zero).
+    """
+
+    weight: np.ndarray = field(default_factory=lambda: np.zeros((1, 1, 1, 1), np.int8))
+    weight_bits: int = 4
+    pad_code: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.weight_bits <= 8:
+            raise self._fail(f"W = {self.weight_bits} weight bits is outside 2..8")
+        limit = 2 ** (self.weight_bits - 1) - 1
+        weight = np.asarray(self.weight)
+        if weight.size and (int(weight.max()) > limit or int(weight.min()) < -limit):
+            worst = int(weight.flat[np.abs(weight.astype(np.int64)).argmax()])
+            raise self._fail(f"weight {worst} is outside +-{limit} (W = {self.weight_bits}, narrow)")
+        object.__setattr__(self, "weight", frozen(weight, np.int8))
+        object.__setattr__(self, "pad_code", frozen(self.pad_code, np.int64))
+        self._check_window()
+
+    def matrix(self, source: Tensor) -> np.ndarray:
+        """Weights as int64 [Co, H or KH, W or KW, C]: columns in stream order (channel fastest)."""
+        return self.weight.astype(np.int64).transpose(0, 2, 3, 1)
+
+    def taps(self, source: Tensor) -> tuple[int, int, int]:
+        """(KH, KW, Ci) as the hardware sees the window."""
+        raise NotImplementedError
+
+    def outputs(self, source: Tensor) -> int:
+        """Output pixels per frame."""
+        raise NotImplementedError
+
+    def folds(self, folding: Folding, source: Tensor) -> tuple[int, int]:
+        """(output folds, input folds)."""
+        kh, kw, c = self.taps(source)
+        slices = {"all": 1, "column": kw, "tap": kh * kw}[folding.slice]
+        return ceil_div(self.weight.shape[0], folding.pe), slices * ceil_div(c, folding.lanes)
+
+    def simd(self, folding: Folding, source: Tensor) -> int:
+        kh, kw, _ = self.taps(source)
+        return folding.lanes * {"all": kh * kw, "column": kh, "tap": 1}[folding.slice]
+
+    def steps_per_cycle(self, folding: Folding, source: Tensor) -> int:
+        tp = folding.tp or source.steps
+        if source.steps % tp:
+            raise self._fail(f"TP = {tp} does not divide T = {source.steps}")
+        return tp
+
+    def cycles(self, folding: Folding, source: Tensor) -> int:
+        fo, fi = self.folds(folding, source)
+        c, h, w = source.shape
+        taps_in = ceil_div(c, folding.lanes) * h * w
+        return max(taps_in, fo * fi * self.outputs(source) * (source.steps // self.steps_per_cycle(folding, source)))
+
+    def cost(self, folding: Folding, source: Tensor) -> Cost:
+        fo, fi = self.folds(folding, source)
+        pe, simd, tp = folding.pe, self.simd(folding, source), self.steps_per_cycle(folding, source)
+        width, depth = pe * simd * self.weight_bits, fo * fi
+        if folding.memory == "auto":
+            block = hw.goes_to_block_ram(width, depth)
+        else:
+            block = folding.memory in ("block", "writable")
+        total = self.array_cost(pe, simd, tp, depth, source.steps // tp, self.infer(source).bits if fi > 1 else 0)
+        total += hw.source_cost(width, depth, block=block) + Cost(weight_bits=width * depth)
+        return total + self.input_cost(folding, source)
+
+    def array_cost(self, pe: int, simd: int, tp: int, depth: int, passes: int, acc: int) -> Cost:
+        """Synapse array fed from `depth` rows of weights, `passes` cycles per slice, adding slices up in
+        `acc` bits (0: one slice)."""
+        tree, tree_w = hw.tree_cost(simd, self.weight_bits), self.weight_bits + (simd - 1).bit_length()
+        # A weight bit that is the same in all rows gives a register or adder bit that dissolves: about half
+        # of a tree of constants does. Few rows also means few different columns, and equal ones are shared.
+        same = 0.5 ** (depth - 1)
+        gated = simd * tp * min(pe * self.weight_bits, 2 ** min(depth, 32) - 1)
+        lut = pe * tp * tree.lut * (1 - 0.55 * same) + pe * (tp - 1) * (tree_w + 1)
+        ff = pe * tp * tree.ff * (1 - 0.35 * same) + pe * (tp - 1) * (tree_w + 3) + gated
+        lut += simd * tp * (depth > 1)  # reset of the weight registers
+        lut += simd * tp * (ceil_div(passes, 4) if passes > 1 else 0)  # choice of this cycle's steps
+        horner = pe * (tree_w + passes * tp) * (passes > 1)
+        result = pe * (acc or tree_w + passes * tp)
+        return Cost(lut=lut + horner + pe * acc + hw.CONTROL_LUT, ff=ff + horner + result + hw.CONTROL_FF)
+
+    def input_cost(self, folding: Folding, source: Tensor) -> Cost:
+        """What brings the slices to the array."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conv(Synapse):
+    """Spiking 2-D convolution, cross-correlation as in torch.nn.Conv2d (groups = 1, dilation = 1)."""
+
+    kind: ClassVar[str] = "conv"
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want(source, Encoding.RADIX)
+        co, ci = self.weight.shape[:2]
+        if ci != source.shape[0]:
+            raise self._fail(f"weight has {ci} input channels, input {source.name!r} has {source.shape[0]}")
+        if self.pad_code.size not in (0, ci):
+            raise self._fail(f"pad_code has {self.pad_code.size} entries, needs {ci}")
+        if self.pad_code.size and int(self.pad_code.max()) > source.bound:
+            raise self._fail(f"pad_code {int(self.pad_code.max())} is outside 0..{source.bound}")
+        bound = int(np.abs(self.weight.astype(np.int64)).reshape(co, -1).sum(1).max()) * source.bound
+        return Tensor(self.name, (co, *self.spatial(source)), Encoding.POTENTIAL, 1, bound)
+
+    def taps(self, source: Tensor) -> tuple[int, int, int]:
+        return (*self.kernel, source.shape[0])
+
+    def input_cost(self, folding: Folding, source: Tensor) -> Cost:
+        whole = (self.kernel, self.stride, self.folds(folding, source)[0]) == ((1, 1), (1, 1), 1)
+        return Cost() if whole and folding.slice == "tap" else self.window_cost(folding, source)
+
+    def outputs(self, source: Tensor) -> int:
+        h, w = self.spatial(source)
+        return h * w
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        # BLAS on float is exact here: every partial sum is an integer below 2^24 (2^53).
+        co = self.weight.shape[0]
+        limit = int(np.abs(self.weight.astype(np.int64)).reshape(co, -1).sum(1).max()) * max(1, int(x.max(initial=0)))
+        dtype = np.float32 if limit < 2**24 else np.float64
+        view = self.windows(x.astype(dtype), self.pad_code if self.pad_code.size else 0)
+        out = np.tensordot(view, self.weight.astype(dtype), axes=((1, 4, 5), (1, 2, 3)))
+        return np.ascontiguousarray(out.transpose(0, 3, 1, 2)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear(Synapse):
+    """Fully connected layer. weight: int8 [Co, C*H*W, 1, 1], columns in PyTorch's C,H,W order."""
+
+    kind: ClassVar[str] = "linear"
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want(source, Encoding.RADIX)
+        co, ci = self.weight.shape[:2]
+        c, h, w = source.shape
+        if ci != c * h * w:
+            raise self._fail(f"weight has {ci} inputs, input {source.name!r} has {c}x{h}x{w} = {c * h * w}")
+        bound = int(np.abs(self.weight.astype(np.int64)).reshape(co, -1).sum(1).max()) * source.bound
+        return Tensor(self.name, (co, 1, 1), Encoding.POTENTIAL, 1, bound)
+
+    def matrix(self, source: Tensor) -> np.ndarray:
+        c, h, w = source.shape
+        return self.weight.astype(np.int64).reshape(-1, c, h, w).transpose(0, 2, 3, 1)
+
+    def taps(self, source: Tensor) -> tuple[int, int, int]:
+        # The frame is one pixel whose "taps" are the H*W positions, each of C channels.
+        c, h, w = source.shape
+        return (h, w, c)
+
+    def input_cost(self, folding: Folding, source: Tensor) -> Cost:
+        c, h, w = source.shape
+        if self.folds(folding, source)[0] == 1:
+            return Cost()
+        vector = h * w * ceil_div(c, folding.lanes)  # sent once per output fold; the next one comes in meanwhile
+        return self.fold_cost(folding, vector, folding.lanes * source.bits, vector)
+
+    def outputs(self, source: Tensor) -> int:
+        return 1
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        flat = x.reshape(len(x), -1)
+        w = self.weight.reshape(self.weight.shape[0], -1)
+        limit = int(np.abs(w.astype(np.int64)).sum(1).max()) * max(1, int(flat.max(initial=0)))
+        dtype = np.float32 if limit < 2**24 else np.float64
+        return (flat.astype(dtype) @ w.T.astype(dtype)).astype(np.int64)[:, :, None, None]
