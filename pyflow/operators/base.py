@@ -109,6 +109,15 @@ class Windowed(Operator):
             raise self._fail(f"kernel {self.kernel} does not fit the {h}x{w} input with padding {self.padding}")
         return out  # type: ignore[return-value]
 
+    def idle_shifts(self, source: Tensor) -> int:
+        """Columns per frame that volley_window_full shifts in without completing a window."""
+        rows, cols = self.spatial(source)
+        width, kernel, stride, padding = source.shape[2], self.kernel[1], self.stride[1], self.padding[1]
+        lead_in = kernel - 1 - padding
+        beyond = max(0, (cols - 1) * stride + lead_in - (width - 1))  # columns right of the map
+        overlap = min(beyond, lead_in)  # of them, shifted in together with the next row's first
+        return rows * (width + beyond - overlap - cols) + max(0, overlap - 1)
+
     def windows(self, x: np.ndarray, pad_code: np.ndarray | int = 0) -> np.ndarray:
         """[N, C, H, W] -> view [N, C, H', W', KH, KW]."""
         py, px = self.padding

@@ -68,8 +68,13 @@ class Synapse(Windowed):
     def cycles(self, folding: Folding, source: Tensor) -> int:
         fo, fi = self.folds(folding, source)
         c, h, w = source.shape
-        taps_in = ceil_div(c, folding.lanes) * h * w
-        return max(taps_in, fo * fi * self.outputs(source) * (source.steps // self.steps_per_cycle(folding, source)))
+        groups = ceil_div(c, folding.lanes)
+        interval = source.steps // self.steps_per_cycle(folding, source)
+        busy = fo * fi * self.outputs(source) * interval
+        if folding.slice == "all" and self.kernel != (1, 1):
+            # The window's shift register waits while the array works: shifts that complete no window add up.
+            busy += self.idle_shifts(source) * groups
+        return max(groups * h * w, busy)
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
         fo, fi = self.folds(folding, source)

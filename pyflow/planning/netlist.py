@@ -144,6 +144,11 @@ def reachable(op: Synapse, folding: Folding, network: Network) -> Tensor:
     return replace(tensor, bound=per_output * source.bound)
 
 
+def window_span(p: dict[str, Any]) -> int:
+    """Items that a volley_window_fold of these parameters must hold at least."""
+    return ((p["KERNEL_Y"] - 1) * p["WIDTH"] + p["KERNEL_X"]) * p["GROUPS"]
+
+
 class _Builder:
     def __init__(self, network: Network, foldings: dict[str, Folding], fifos: dict[str, int]) -> None:
         self.network = network
@@ -251,7 +256,7 @@ class _Builder:
         rows = (p["HEIGHT"] + 2 * p["PAD_Y"] - p["KERNEL_Y"]) // p["STRIDE_Y"] + 1
         cols = (p["WIDTH"] + 2 * p["PAD_X"] - p["KERNEL_X"]) // p["STRIDE_X"] + 1
         slices = p["KERNEL_Y"] * p["KERNEL_X"] * p["GROUPS"]
-        span = ((p["KERNEL_Y"] - 1) * p["WIDTH"] + p["KERNEL_X"]) * p["GROUPS"]
+        span = window_span(p)
         smallest = 1 << max(1, (span - 1).bit_length())
         if depth and (depth < span or depth & (depth - 1)):
             raise VolleyError(f"folding of {layer}: window_depth={depth} must be a power of two of at least {smallest}")

@@ -18,9 +18,9 @@ from pyflow import hardware as hw
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators import Conv, Linear, MaxPool, Readout, SumPool, Synapse, Tensor, Windowed
+from pyflow.operators import Conv, Encoding, Linear, MaxPool, Readout, SumPool, Synapse, Tensor, Windowed
 from pyflow.planning.board import Board
-from pyflow.planning.netlist import Netlist, build_netlist, embed_kernel
+from pyflow.planning.netlist import Netlist, build_netlist, embed_kernel, window_span
 from pyflow.planning.schedule import Schedule, predict
 
 log = logging.getLogger(__name__)
@@ -161,35 +161,81 @@ def _choose(network: Network, target: int) -> dict[str, Folding] | None:
 
 
 # ---------------------------------------------------------------------- buffers
-def _settle(
-    network: Network, foldings: dict[str, Folding], fifos: dict[str, int], goal: int
-) -> tuple[Netlist, Schedule]:
-    """Deepen window buffers one at a time, whichever helps most, until the frame rate meets `goal`."""
-    netlist = build_netlist(network, foldings, fifos)
+Buffers = tuple[dict[str, Folding], dict[str, int]]
+
+
+def _resized(netlist: Netlist, grow: bool) -> list[Buffers]:
+    """Every plan with one buffer deeper (shallower): a replay buffer or FIFO doubled (halved), a line buffer
+    by a row per bank."""
+    foldings, fifos = netlist.foldings, netlist.fifos
+    trials: list[Buffers] = []
+    for inst in netlist.instances:
+        p, layer, tensor = inst.parameters, inst.layer, inst.source.tensor
+        if inst.module == "volley_window_fold":
+            depth = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2
+            if grow and depth <= 8 * inst.sink.beats or not grow and depth >= window_span(p):
+                trials.append(({**foldings, layer: replace(foldings[layer], window_depth=depth)}, fifos))
+        elif inst.module == "volley_line_buffer" and layer in foldings:
+            slots = p["SLOTS"] + (1 if grow else -1)
+            if 0 < slots <= max(2, 2 * p["HEIGHT"] // p["KERNEL"]):
+                trials.append(({**foldings, layer: replace(foldings[layer], rows=p["KERNEL"] * slots)}, fifos))
+        # A FIFO of potentials would be wide: spike words only.
+        if tensor and inst.module != "volley_fifo" and netlist.network.tensors[tensor].encoding is Encoding.RADIX:
+            depth = 2 * fifos.get(tensor, 4) if grow else fifos.get(tensor, 0) // 2
+            others = {k: v for k, v in fifos.items() if k != tensor}
+            if grow and depth < 2 * inst.source.beats:
+                trials.append((foldings, {**others, tensor: depth}))
+            elif not grow and tensor in fifos:
+                trials.append((foldings, {**others, tensor: depth} if depth >= 4 else others))
+    return trials
+
+
+def _settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[Netlist, Schedule]:
+    """Size the buffers: the frame rate of `goal`, or the best there is, with little memory.
+
+    One buffer at a time, whichever helps most. Where none helps alone, all are deepened together and
+    then cut back one at a time.
+    """
+    netlist = build_netlist(network, foldings)
     schedule = predict(netlist)
     while schedule.cycles_per_frame > goal:
-        trials = []
-        for name, folding in netlist.foldings.items():
-            windows = {i.layer: i.parameters for i in netlist.instances if i.module == "volley_window_fold"}
-            if name in windows:
-                p = windows[name]
-                if p["DEPTH"] < 4 * p["HEIGHT"] * p["WIDTH"] * p["GROUPS"]:
-                    trials.append({**netlist.foldings, name: replace(folding, window_depth=2 * p["DEPTH"])})
-            lines = next(
-                (i.parameters for i in netlist.instances if i.layer == name and i.module == "volley_line_buffer"), None
-            )
-            if lines and lines["KERNEL"] * lines["SLOTS"] < 2 * lines["HEIGHT"]:
-                trials.append({**netlist.foldings, name: replace(folding, rows=lines["KERNEL"] * (lines["SLOTS"] + 1))})
-        best: tuple[Netlist, Schedule] | None = None
-        for trial in trials:
-            candidate = build_netlist(network, trial, fifos)
-            outcome = predict(candidate)
-            if outcome.cycles_per_frame < (best[1] if best else schedule).cycles_per_frame:
-                best = candidate, outcome
-        if best is None:
-            break
-        netlist, schedule = best
+        trials = [build_netlist(network, *buffers) for buffers in _resized(netlist, grow=True)]
+        best, trial = min(
+            ((predict(t), t) for t in trials), key=lambda o: o[0].cycles_per_frame, default=(schedule, netlist)
+        )
+        if best.cycles_per_frame >= schedule.cycles_per_frame:
+            return _flood(netlist, schedule, goal)
+        netlist, schedule = trial, best
     return netlist, schedule
+
+
+def _flood(start: Netlist, schedule: Schedule, goal: int) -> tuple[Netlist, Schedule]:
+    """All buffers a frame deep; then each as shallow as the frame rate allows."""
+    network, full = start.network, start
+    for _ in range(12):
+        foldings, fifos = dict(full.foldings), dict(full.fifos)
+        for f, q in _resized(full, grow=True):
+            foldings |= {k: v for k, v in f.items() if v != full.foldings[k]}
+            fifos |= {k: v for k, v in q.items() if v != full.fifos.get(k)}
+        if (foldings, fifos) == (full.foldings, full.fifos):
+            break
+        full = build_netlist(network, foldings, fifos)
+    reached = predict(full)
+    if reached.cycles_per_frame >= schedule.cycles_per_frame:
+        return start, schedule
+    limit = max(goal, reached.cycles_per_frame)
+    shrunk = True
+    while shrunk:
+        shrunk = False
+        for index in range(len(_resized(full, grow=False))):
+            trials = _resized(full, grow=False)
+            if index >= len(trials):
+                break
+            candidate = build_netlist(network, *trials[index])
+            outcome = predict(candidate)
+            if outcome.cycles_per_frame <= limit:
+                full, reached, shrunk = candidate, outcome, True
+    return full, reached
 
 
 def plan(
@@ -219,8 +265,8 @@ def plan(
         foldings = _choose(hardware, cycles_per_frame)
         if foldings is None:
             raise VolleyError(
-                f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}: "
-                f"one pixel per cycle allows {floor} at best; the nearest is {floor}"
+                f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}; "
+                f"the nearest is {_fastest(network, hardware, max(floor, cycles_per_frame))}"
             )
         goal = cycles_per_frame
     else:
@@ -238,7 +284,7 @@ def plan(
             target += max(1, target // 4)
         goal = target
     assert foldings is not None
-    netlist, schedule = _settle(network, foldings, {}, goal)
+    netlist, schedule = _settle(network, foldings, goal)
     result = Plan(netlist, schedule, costs(netlist))
     if cycles_per_frame is not None and schedule.cycles_per_frame > cycles_per_frame:
         # The cores keep to the target one by one, but not as a chain: aim lower to land on it.
@@ -246,7 +292,7 @@ def plan(
             closer = _choose(hardware, max(floor, aim))
             if closer is None:
                 continue
-            netlist, schedule = _settle(network, closer, {}, cycles_per_frame)
+            netlist, schedule = _settle(network, closer, cycles_per_frame)
             if schedule.cycles_per_frame < result.schedule.cycles_per_frame:
                 result = Plan(netlist, schedule, costs(netlist))
             if schedule.cycles_per_frame <= cycles_per_frame:
@@ -259,6 +305,13 @@ def plan(
     return result
 
 
+def _fastest(network: Network, hardware: Network, target: int) -> int:
+    """Cycles per frame of the fastest plan from `target` on."""
+    while (foldings := _choose(hardware, target)) is None:
+        target += max(1, target // 16)
+    return _settle(network, foldings, target)[1].cycles_per_frame
+
+
 def _floor(network: Network) -> int:
     """Cycles per frame that no folding can beat: the longest stream with all its channels in one beat."""
     beats = network.input_shape[1] * network.input_shape[2]
@@ -269,12 +322,7 @@ def _floor(network: Network) -> int:
             out_h, out_w = op.spatial(source)
             beats = max(beats, out_h * out_w)
             if op.kernel != (1, 1):
-                # Columns of an output row, and those beyond the map that nothing can share.
-                width = source.shape[2]
-                last = (out_w - 1) * op.stride[1] + op.kernel[1] - 1 - op.padding[1]
-                beyond = max(0, last - width + 1)
-                overlap = min(beyond, op.kernel[1] - 1 - op.padding[1])
-                beats = max(beats, out_h * (width + beyond - overlap) + max(0, overlap - 1))
+                beats = max(beats, out_h * out_w + op.idle_shifts(source))
         if isinstance(op, Readout):
             beats = max(beats, source.shape[0] + 1)  # logits leave one by one, with a trailer
     c, h, w = network.input_shape

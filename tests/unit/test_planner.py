@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The planner: meets its targets, says what is the nearest, keeps to the board, reads back what it writes."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import pytest
+
+from pyflow import zoo
+from pyflow.errors import VolleyError
+from pyflow.graph import Network
+from pyflow.planning.board import load_board
+from pyflow.planning.planner import plan, read_folding
+from tests.flow.random_models import random_network
+
+BOARD = load_board("pynq-z2")
+
+
+@pytest.mark.parametrize("cycles", [64, 100, 256, 1000, 5000])
+def test_targets_are_met_and_slower_is_smaller(cycles: int) -> None:
+    fast, slow = (plan(zoo.load("digits"), BOARD, cycles_per_frame=c) for c in (cycles, 2 * cycles))
+    assert fast.schedule.cycles_per_frame <= cycles
+    assert slow.total.lut <= fast.total.lut
+
+
+def test_lenet5_keeps_line_rate() -> None:
+    found = plan(zoo.load("lenet5"), BOARD)
+    assert found.schedule.cycles_per_frame == 32 * 32
+    assert found.total.lut < BOARD.budget.lut
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_networks_come_near_line_rate(seed: int) -> None:
+    network, _ = random_network(seed)
+    best = plan(network, BOARD).schedule.cycles_per_frame
+    relaxed = int(1.3 * best)
+    assert plan(network, BOARD, cycles_per_frame=relaxed).schedule.cycles_per_frame <= relaxed
+    with pytest.raises(VolleyError, match=r"cycles_per_frame=2 is out of reach.*nearest is \d+"):
+        plan(network, BOARD, cycles_per_frame=2)
+
+
+def test_the_nearest_is_reachable() -> None:
+    network = zoo.load("digits")
+    with pytest.raises(VolleyError) as error:
+        plan(network, BOARD, cycles_per_frame=10)
+    nearest = int(str(error.value).rsplit(" ", 1)[1])
+    assert plan(network, BOARD, cycles_per_frame=nearest).schedule.cycles_per_frame <= nearest
+
+
+def test_folding_file_round_trip() -> None:
+    first = plan(zoo.load("lenet5"), BOARD, cycles_per_frame=3000)
+    text = json.loads(json.dumps(first.folding_json()))
+    again = plan(zoo.load("lenet5"), BOARD, folding=text)
+    assert again.schedule == first.schedule and again.folding_json() == first.folding_json()
+    assert read_folding(text) == (first.netlist.foldings, first.netlist.fifos)
+
+
+def test_a_small_board_slows_the_network_down() -> None:
+    network = zoo.load("digits")
+    small, large = plan(network, load_board("icebreaker")), plan(network, BOARD)
+    assert small.schedule.cycles_per_frame > large.schedule.cycles_per_frame
+    assert small.total.lut <= load_board("icebreaker").budget.lut
+
+
+def test_a_network_that_fits_nowhere_is_refused() -> None:
+    import numpy as np
+
+    from pyflow.operators import Encode, Linear, Readout
+
+    weight = np.ones((1, 3 * 512 * 512, 1, 1), np.int8)
+    huge = Network("huge", (3, 512, 512), (
+        Encode("encode", ("input",)), Linear("fc", ("encode",), weight=weight), Readout("out", ("fc",), bias=np.zeros(1)),
+    ))
+    with warnings.catch_warnings(), pytest.raises(VolleyError, match="does not fit board icebreaker"):
+        plan(huge, load_board("icebreaker"))
