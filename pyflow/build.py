@@ -108,8 +108,8 @@ class Build:
         """Simulate frames `x` (as Network.run takes them) in RTL.
 
         taps: frames of which every stream is recorded; 0 leaves stalls and layers uncounted too (faster).
-        solo: first frames sent one at a time; the first gives the latency. stall_*: probability of a stalled cycle. words:
-        32-bit words sent of each frame, where it is to be too short or too long.
+        solo: first frames sent one at a time; the first gives the latency. stall_*: probability of a stalled
+        cycle. words: 32-bit words sent of each frame, where it is to be too short or too long.
         """
         network = self.network
         pixels = network.pixels(x)
