@@ -70,8 +70,14 @@ def test_a_network_that_fits_nowhere_is_refused() -> None:
     from pyflow.operators import Encode, Linear, Readout
 
     weight = np.ones((1, 3 * 512 * 512, 1, 1), np.int8)
-    huge = Network("huge", (3, 512, 512), (
-        Encode("encode", ("input",)), Linear("fc", ("encode",), weight=weight), Readout("out", ("fc",), bias=np.zeros(1)),
-    ))
+    huge = Network(
+        "huge",
+        (3, 512, 512),
+        (
+            Encode("encode", ("input",)),
+            Linear("fc", ("encode",), weight=weight),
+            Readout("out", ("fc",), bias=np.zeros(1)),
+        ),
+    )
     with warnings.catch_warnings(), pytest.raises(VolleyError, match="does not fit board icebreaker"):
         plan(huge, load_board("icebreaker"))
