@@ -29,7 +29,7 @@ from pyflow.operators import (
 )
 from pyflow.planning.memories import Memory, by_fold, memory_kind, pack_codes, repeat, weight_rows
 
-FRAMES_IN_FLIGHT = 16  # frames whose flags the top can remember
+FRAMES_IN_FLIGHT = 64  # frames whose flags the top can remember
 
 
 @dataclass(frozen=True, slots=True)
