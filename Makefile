@@ -80,4 +80,4 @@ $(STAMP): | pyproject.toml constraints.txt
 	touch $@
 
 clean: ## build outputs and cached simulators and syntheses (not the virtual environment)
-	rm -rf build dist $(foreach d,net sim synth runtime-*,"$(VOLLEY_CACHE)"/$(d))
+	rm -rf build dist $(foreach d,net sim area runtime-*,"$(VOLLEY_CACHE)"/$(d))

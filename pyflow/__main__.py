@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
     warnings.showwarning = lambda message, *_a, **_k: print(f"warning: {message}", file=sys.stderr)
     try:
+        _check_options(args)
         status, outcome = COMMANDS[args.command](args)
         if args.json:
             _write_json(Path(args.json), outcome)
@@ -96,11 +98,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VolleyError as e:
         print(f"pyflow {args.command}: {e}", file=sys.stderr)
         return 2
+    except Exception as e:  # a bug of ours: still one line, and a way to see where
+        if args.verbose:
+            raise
+        print(f"pyflow {args.command}: internal error: {type(e).__name__}: {e} (-v shows where)", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         print(f"pyflow {args.command}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 141
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """What would otherwise be found out only after the work is done."""
+    for option, low in (("frames", 1), ("seed", 0), ("finetune", 0), ("cycles", 1)):
+        value = getattr(args, option, None)
+        if value is not None and value < low:
+            raise VolleyError(f"--{option} {value} must be at least {low}")
+    for option in ("json", "logits"):
+        value = getattr(args, option, None)
+        if value and (Path(value).is_dir() or not os.access(Path(value).parent, os.W_OK)):
+            raise VolleyError(f"--{option} {value}: cannot be written; name a file in a writable folder")
 
 
 def _write_json(path: Path, outcome: dict[str, Any]) -> None:

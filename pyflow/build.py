@@ -49,13 +49,14 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """logits: int64 [frames answered, classes]. cycles_per_frame: median gap of the answers' tlast.
+    """logits: int64 [frames answered, classes]. cycles_per_frame: mean gap of the answers' tlast over the
+    settled second half (None below three frames, where there is no gap to measure).
     latency_cycles: first pixel word in to last logit out, empty pipeline. stalls: cycles per frame with a
     beat offered and not taken, by stream. layers: per layer {measured_cycles}. flags: error flags per
     frame. cpu_s: of the simulator."""
 
     logits: np.ndarray
-    cycles_per_frame: float
+    cycles_per_frame: float | None
     latency_cycles: int
     stalls: dict[str, float]
     layers: dict[str, dict[str, float]]
@@ -115,6 +116,8 @@ class Build:
         pixels = network.pixels(x)
         if not len(pixels):
             raise VolleyError("simulate: no frames; give at least one")
+        if words is not None and (np.shape(words) != (len(pixels),) or np.min(words) < 1):
+            raise VolleyError(f"simulate: words must be {len(pixels)} counts of at least 1, one per frame")
         raw = pixels.transpose(0, 2, 3, 1).reshape(len(pixels), -1)
         limit = 4 * (self.plan.schedule.latency_cycles + self.plan.schedule.cycles_per_frame) + 1000
         scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
@@ -136,7 +139,6 @@ class Build:
         )
         done = len(run.words)
         gaps = np.diff(run.times[solo:, 2].astype(np.int64))
-        alone = int(run.times[0, 2] - run.times[0, 0]) + 1 if done else 0  # where no two frames follow each other
         frames = max(1, done)
         streams = run.stats["streams"]
         layers: dict[str, dict[str, float]] = {}
@@ -145,7 +147,7 @@ class Build:
                 layers[inst.layer] = {"measured_cycles": streams[inst.sink.name]["beats"] * beat_cycles(inst) / frames}
         return Result(
             run.words[:, :-1].astype(np.int64),
-            float(np.median(gaps)) if len(gaps) else float(alone),
+            float(gaps[len(gaps) // 2 :].mean()) if len(gaps) else None,
             int(run.times[0, 1] - run.times[0, 0]) if done else 0,
             {name: s["stalls"] / frames for name, s in streams.items()},
             layers,
@@ -225,6 +227,8 @@ def compile(
     cycles_per_frame, folding: see planning.planner.plan. Raises VolleyError on anything that cannot be
     built; `out_dir` is then as it was.
     """
+    if folding is not None and cycles_per_frame is not None:
+        raise VolleyError(f"cycles_per_frame={cycles_per_frame} and folding exclude each other; give one")
     chosen = plan(net, load_board(board), cycles_per_frame=cycles_per_frame, folding=folding)
     folder = Path(out_dir)
     with _fresh(folder) as work:
@@ -236,7 +240,17 @@ def compile(
 
 @contextlib.contextmanager
 def _fresh(folder: Path) -> Iterator[Path]:
-    """A new folder that replaces its namesakes inside `folder` only when all of it has been written."""
+    """A new folder whose entries replace their namesakes in `folder` when all of them have been written.
+
+    What compile() did not write is never replaced: VolleyError instead.
+    """
+    rtl = folder / "rtl"
+    foreign = [p for p in rtl.iterdir() if not _emitted(p)] if rtl.is_dir() else [rtl] if rtl.exists() else []
+    foreign += [p for p in (folder / "network.vly", folder / "folding.json") if p.is_dir()]
+    if foreign:
+        raise VolleyError(
+            f"out_dir {folder}: {foreign[0]} was not written by Volley and would be lost; choose another folder"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
@@ -244,15 +258,21 @@ def _fresh(folder: Path) -> Iterator[Path]:
         raise VolleyError(f"out_dir {folder}: cannot be written ({e.strerror}); choose a writable folder") from None
     try:
         yield work
-        for entry in work.iterdir():
+        old = work / ".old"
+        for entry in list(work.iterdir()):
             target = folder / entry.name
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
+            if target.is_dir():  # a folder cannot be replaced in one step: out of the way first
+                os.replace(target, old)
             os.replace(entry, target)
     except OSError as e:
         raise VolleyError(f"out_dir {folder}: cannot be written ({e.strerror}); choose a writable folder") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _emitted(path: Path) -> bool:
+    """Is this file of an rtl/ folder one that emit() writes?"""
+    return path.is_file() and (path.suffix == ".mem" or path.name in ("volley_net.sv", "volley_net_pkg.sv"))
 
 
 def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:

@@ -50,7 +50,9 @@ class Network:
 
     def __post_init__(self) -> None:
         c, h, w = self.input_shape
-        if min(c, h, w) < 1:
+        if not isinstance(self.meta, dict):
+            raise VolleyError(f"network {self.name!r}: meta must be an object, not {type(self.meta).__name__}")
+        if not all(isinstance(n, int) for n in (c, h, w)) or min(c, h, w) < 1:
             raise VolleyError(f"network {self.name!r}: input shape {self.input_shape} must be positive")
         tensors = {INPUT: Tensor(INPUT, (c, h, w), Encoding.PIXEL, 8, 255)}
         tensors |= {edge.tensor.name: edge.tensor for edge in self.state_edges}
@@ -102,7 +104,7 @@ class Network:
         bad = ~((x >= 0) & (x <= top))
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise VolleyError(f"input: value {x[where]} at {where} is outside 0..{top} ({x.dtype} images)")
+            raise VolleyError(f"input: value {x[where].item()!r} at {where} is outside 0..{top} ({x.dtype} images)")
         if top == 255:
             return x.astype(np.int64)
         return np.floor(x.astype(np.float64) * 255 + 0.5).astype(np.int64)
@@ -173,6 +175,9 @@ class Network:
                         np.lib.format.write_array(entry_file, np.ascontiguousarray(arrays[key]), allow_pickle=False)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
+        except OSError as e:
+            Path(temporary).unlink(missing_ok=True)
+            raise VolleyError(f"{path}: cannot be written ({e.strerror}); name a file in a writable folder") from None
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

@@ -23,7 +23,18 @@ from pyflow.planning.board import Board, load_board
 
 Outcome = tuple[int, dict[str, Any]]
 ACTIVITY_FRAMES = 500  # spikes and synaptic operations are averaged over at most these
-MAKE_OPTIONS = ("weights", "data", "data_dir", "timesteps", "weight_bits", "finetune", "cycles", "folding", "seed")
+MAKE_OPTIONS = (
+    "board",
+    "weights",
+    "data",
+    "data_dir",
+    "timesteps",
+    "weight_bits",
+    "finetune",
+    "cycles",
+    "folding",
+    "seed",
+)
 STAGE_FRAMES = 128  # frames whose stalls are counted stream by stream
 
 
@@ -41,6 +52,14 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 # ---------------------------------------------------------------------- networks and data
+def _check_labels(network: Network, data: Dataset) -> None:
+    if data.classes > network.classes:
+        raise VolleyError(
+            f"data {data.name!r}: labels go up to {data.classes - 1}, "
+            f"network {network.name!r} has {network.classes} outputs"
+        )
+
+
 def _dataset(args: argparse.Namespace, default: str | None, shape: tuple[int, int, int] | None) -> Dataset:
     data = args.data or default
     if not data:
@@ -54,10 +73,17 @@ def _own_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
     from pyflow.conversion.finetune import accuracy
     from pyflow.frontends import load_model
 
-    model = load_model(args.net, args.weights)
+    model = load_model(args.net, args.weights).float()
     shape = getattr(model, "input_shape", None)
+    if shape is not None and not (
+        isinstance(shape, (tuple, list)) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
+    ):
+        raise VolleyError(f"model {args.net!r}: input_shape = {shape!r} must be (C, H, W), three positive integers")
     data = _dataset(args, None, tuple(shape) if shape else None)
-    bits: dict[str, Any] = {"timesteps": args.timesteps or 4, "weight_bits": args.weight_bits or 4}
+    bits: dict[str, Any] = {
+        "timesteps": 4 if args.timesteps is None else args.timesteps,
+        "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
+    }
     name = _identifier(Path(args.net.rsplit(":", 1)[0]).stem)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
     network = convert(model, data.calibration, seed=args.seed, name=name, input_shape=data.shape, **bits)
@@ -81,8 +107,9 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
     """The network of --net and the data to run it on."""
     if ".py:" in args.net or args.net.endswith(".py"):
         return _own_model(args)
-    if args.finetune or args.weights or args.timesteps or args.weight_bits:
-        option = next(o for o in ("finetune", "weights", "timesteps", "weight_bits") if getattr(args, o))
+    given = [o for o in ("finetune", "weights", "timesteps", "weight_bits") if getattr(args, o) not in (None, 0)]
+    if given:
+        option = given[0]
         raise VolleyError(
             f"--{option.replace('_', '-')} does not go with the stored integer network {args.net!r}; "
             "give a model (my_net.py:build), or make one with python -m pyflow.zoo.train"
@@ -115,13 +142,13 @@ def sim(args: argparse.Namespace) -> Outcome:
     network, data = _network(args)
     assert data is not None
     x, y = data.x_test[: args.frames], data.y_test[: args.frames]
-    if args.frames is not None and args.frames < 1:
-        raise VolleyError(f"--frames {args.frames} must be at least 1")
     say(network.summary() + "\n")
     board = load_board(args.board)
     build = _compile(args, network)
     if args.waves:
         return _waves(args, build, x)
+    _check_labels(network, data)
+    stored = network.meta if network.meta.get("data") == data.name else {}  # accuracies on other data say nothing
     expected = network.run(x)
     # A short first run counts stalls stream by stream; the full one compares every frame at full speed.
     staged = _simulate(build, x[:STAGE_FRAMES], taps=STAGE_FRAMES)
@@ -135,8 +162,8 @@ def sim(args: argparse.Namespace) -> Outcome:
         "version": 1,
         "network": network.name,
         "board": board.name,
-        "accuracy_float": network.meta.get("accuracy_float"),
-        "accuracy_finetuned": network.meta.get("accuracy_finetuned"),
+        "accuracy_float": stored.get("accuracy_float"),
+        "accuracy_finetuned": stored.get("accuracy_finetuned"),
         "accuracy_snn": float((result.logits.argmax(1) == y[:answered]).mean()) if answered else None,
         "frames_compared": answered,
         "mismatches": mismatches,
@@ -149,7 +176,7 @@ def sim(args: argparse.Namespace) -> Outcome:
         "sim_frames_per_cpu_s": len(x) / max(result.cpu_s, 1e-3),
         "clock_mhz": board.clock_mhz,
         "clock": "assumed",
-        "frames_per_s": board.clock_mhz * 1e6 / result.cycles_per_frame if result.cycles_per_frame else 0.0,
+        "frames_per_s": board.clock_mhz * 1e6 / (result.cycles_per_frame or build.plan.schedule.cycles_per_frame),
         "layers": layer_rows(build, staged),
         "area": _area(build, board),
     }
@@ -165,6 +192,10 @@ def sim(args: argparse.Namespace) -> Outcome:
         print(f"MISMATCH: {report['first_mismatch']}", file=sys.stderr)
         return 1, report
     return 0, report
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
 def _area(build: Build, board: Board) -> dict[str, list[float]]:
@@ -192,13 +223,14 @@ def _summary(r: dict[str, Any]) -> str:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.2f} %"
 
-    error = r["cycles_per_frame"] / r["predicted_cycles_per_frame"] - 1
+    predicted, measured = r["predicted_cycles_per_frame"], r["cycles_per_frame"]
+    cycles = "not measured (needs three frames)" if measured is None else f"{_number(measured)} measured"
+    error = "" if measured is None else f" ({measured / predicted - 1:+.2%})"
     accuracies = ("float", "accuracy_float"), ("fine-tuned", "accuracy_finetuned"), ("SNN in RTL", "accuracy_snn")
     rows = {
         "accuracy": ", ".join(f"{title} {percent(r[key])}" for title, key in accuracies),
         "bit-exact": f"{r['frames_compared']:,} frames compared, every logit; {r['mismatches']} mismatches",
-        "cycles per frame": f"{r['cycles_per_frame']:,.0f} measured, {r['predicted_cycles_per_frame']:,} predicted"
-        f" ({error:+.2%})",
+        "cycles per frame": f"{cycles}, {_number(predicted)} predicted{error}",
         "latency": f"{r['latency_cycles']:,} cycles measured, {r['predicted_latency_cycles']:,} predicted",
         "frame rate": f"{r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}",
         "area": _area_text(r["area"], r["board"]),
@@ -213,7 +245,7 @@ def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, 
     """Where the first bad frame goes wrong, and the command that shows it."""
     command = f"make waves NET={args.net} FRAME={frame}"
     for option in MAKE_OPTIONS:
-        if getattr(args, option):
+        if getattr(args, option) and (option, getattr(args, option)) != ("board", "pynq-z2"):
             command += f" {option.upper()}={shlex.quote(str(getattr(args, option)))}"
     where = build.locate(x, frame)
     if where is not None:
@@ -259,7 +291,8 @@ def compile_network(args: argparse.Namespace) -> Outcome:
     layers = layer_rows(build)
     say(layer_table(layers))
     schedule = build.plan.schedule
-    say(f"\npredicted: {schedule.cycles_per_frame:,} cycles per frame, latency {schedule.latency_cycles:,} cycles")
+    rate = f"{_number(schedule.cycles_per_frame)} cycles per frame"
+    say(f"\npredicted: {rate}, latency {schedule.latency_cycles:,} cycles")
     board = load_board(args.board)
     say(f"area:      {_area_text(_area(build, board), board.name)}")
     say(f"written:   {_relative(build.folder)} (folding.json can be edited and given back with --folding)")
@@ -284,7 +317,8 @@ def simulate(args: argparse.Namespace) -> Outcome:
                 np.save(f, result.logits)
         except OSError as e:
             raise VolleyError(f"--logits {args.logits}: cannot be written ({e.strerror})") from None
-    cycles = f"{result.cycles_per_frame:,.0f} cycles per frame, latency {result.latency_cycles:,} cycles"
+    rate = "" if result.cycles_per_frame is None else f"{_number(result.cycles_per_frame)} cycles per frame, "
+    cycles = f"{rate}latency {result.latency_cycles:,} cycles"
     say(f"{len(result.logits)} frames, {cycles}")
     return int(result.stuck), {
         "frames": len(result.logits),

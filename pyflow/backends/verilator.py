@@ -205,18 +205,19 @@ def run(
         command += ["--words", str(folder / "words.bin")]
     command += ["--progress"] if progress else []
     # Memory images are named without a folder: the simulator runs where they lie.
-    process = subprocess.Popen(command, cwd=emitted, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout and process.stderr
-    for line in process.stdout:
-        if progress and line.strip().isdigit():
-            progress(int(line))
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, cwd=emitted, stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert process.stdout
+        with process.stdout:
+            for line in process.stdout:
+                if progress and line.strip().isdigit():
+                    progress(int(line))
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        message = errors.read().strip()[-300:] or "no message"
     if process.returncode:
-        raise VolleyError(
-            f"simulation: stopped with status {process.returncode}: {errors.strip()[-300:] or 'no message'}"
-        )
+        raise VolleyError(f"simulation: stopped with status {process.returncode}: {message}")
     frames.unlink()
     stats = json.loads((folder / "stats.json").read_text())
     words = np.fromfile(folder / "results.bin", np.int32)

@@ -99,7 +99,8 @@ def check_images(images: np.ndarray, shape: tuple[int, int, int], what: str) -> 
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise VolleyError(
-            f"{what}: value {images[where]} at {where} is outside 0..1; scale the images, normalise in the model"
+            f"{what}: value {images[where].item()!r} at {where} is outside 0..1; "
+            "scale the images, normalise in the model"
         )
     return images.astype(np.float32)
 

@@ -23,7 +23,7 @@ from pyflow.frontends.float_graph import (
 )
 
 PREFIX = {FloatConv: "conv", FloatLinear: "fc", FloatRelu: "relu", MaxPool: "pool", AvgPool: "pool", Flatten: "flatten"}
-RESERVED = {"input", "encode"}
+RESERVED = {"input", "encode", "pixel", "s_pixel", "m_logit"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

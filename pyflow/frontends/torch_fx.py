@@ -114,7 +114,7 @@ class _Walk:
             raise VolleyError(f"layer {node.name!r} ({called}): not supported; {layers.hint(called)}")
         try:
             handler(self.builder, layers.Call(node.name, called, args, kwargs))
-        except TypeError as e:
+        except (TypeError, AttributeError, IndexError, RuntimeError) as e:
             raise VolleyError(f"layer {node.name!r} ({called}): arguments are not understood ({e})") from None
         return self.builder.stream
 

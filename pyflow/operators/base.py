@@ -115,7 +115,7 @@ class Windowed(Operator):
         width, kernel, stride, padding = source.shape[2], self.kernel[1], self.stride[1], self.padding[1]
         lead_in = kernel - 1 - padding
         beyond = max(0, (cols - 1) * stride + lead_in - (width - 1))  # columns right of the map
-        overlap = min(beyond, lead_in)  # of them, shifted in together with the next row's first
+        overlap = min(beyond, lead_in, width)  # of them, shifted in together with the next row's first
         return rows * (width + beyond - overlap - cols) + max(0, overlap - 1)
 
     def windows(self, x: np.ndarray, pad_code: np.ndarray | int = 0) -> np.ndarray:

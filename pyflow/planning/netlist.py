@@ -170,6 +170,8 @@ class _Builder:
         **parameters: Any,
     ) -> Stream:
         name = f"{layer}_{suffix}" if suffix else layer
+        if source.name in self.streams or source.name in ("s_pixel", "m_logit"):
+            raise VolleyError(f"layer {layer!r}: stream name {source.name!r} is taken; rename the layer")
         self.streams[source.name] = source
         self.instances.append(
             Instance(f"volley_{module}", f"u_{name}", layer, sink, source, *ports, parameters, memory, memory_port)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +65,8 @@ def read_folding(source: str | os.PathLike[str] | dict[str, Any]) -> tuple[dict[
         raise VolleyError(
             f'{where}: needs {{"version": {FOLDING_VERSION}, "layers": {{...}}}}; write one with `compile`'
         )
+    if odd := sorted(set(data) - {"version", "layers", "fifos"}):
+        raise VolleyError(f"{where}: unknown key {odd[0]!r}; known: version, layers, fifos")
     if data.get("version", FOLDING_VERSION) != FOLDING_VERSION:
         raise VolleyError(f"{where}: version {data['version']}, this release reads {FOLDING_VERSION}")
     try:
@@ -252,8 +255,8 @@ def plan(
     that overrides the choice.
     Raises VolleyError if a target is out of reach (naming the nearest) or a folding is illegal.
     """
-    if cycles_per_frame is not None and cycles_per_frame < 1:
-        raise VolleyError(f"cycles_per_frame={cycles_per_frame} must be at least 1")
+    if cycles_per_frame is not None and (not isinstance(cycles_per_frame, int) or cycles_per_frame < 1):
+        raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
     if folding is not None:
         netlist = build_netlist(network, *read_folding(folding))
         return Plan(netlist, predict(netlist), costs(netlist))
@@ -271,7 +274,8 @@ def plan(
         goal = cycles_per_frame
     else:
         budget = board.budget
-        target = max(floor, network.meta.get("cycles_per_frame") or 0)
+        asked = network.meta.get("cycles_per_frame")
+        target = max(floor, asked if isinstance(asked, int) else 0)
         while True:
             foldings = _choose(hardware, target)
             cost = sum(costs(build_netlist(network, foldings)).values(), Cost()) if foldings else None
@@ -300,7 +304,7 @@ def plan(
         else:
             raise VolleyError(
                 f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}; "
-                f"the nearest is {result.schedule.cycles_per_frame}"
+                f"the nearest is {math.ceil(result.schedule.cycles_per_frame)}"
             )
     return result
 
@@ -309,7 +313,7 @@ def _fastest(network: Network, hardware: Network, target: int) -> int:
     """Cycles per frame of the fastest plan from `target` on."""
     while (foldings := _choose(hardware, target)) is None:
         target += max(1, target // 16)
-    return _settle(network, foldings, target)[1].cycles_per_frame
+    return math.ceil(_settle(network, foldings, target)[1].cycles_per_frame)
 
 
 def _floor(network: Network) -> int:

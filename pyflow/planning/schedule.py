@@ -25,7 +25,7 @@ class Schedule:
     """cycles_per_frame: gap between frames' last results, settled. latency: first pixel in to last
     logit out of a lone frame. spans: by stream, cycles from the first to the last beat of the first frame."""
 
-    cycles_per_frame: int
+    cycles_per_frame: float
     latency_cycles: int
     spans: dict[str, int]
 
@@ -66,5 +66,5 @@ def predict(netlist: Netlist, frames: int = FRAMES) -> Schedule:
     spans = {
         name: ch.moved[ch.beats - 1] - ch.moved[0] + 1 for name, ch in channels.items() if len(ch.moved) >= ch.beats
     }
-    period = int(np.median(gaps[len(gaps) // 2 :])) if len(gaps) else int(ends[0])
+    period = float(gaps[len(gaps) // 2 :].mean())  # gaps may alternate, by 40 and 41 cycles say
     return Schedule(period, int(out.moved[classes - 1] - words.moved[0]), spans)

@@ -236,7 +236,7 @@ class FullWindow(Core):
         self.lead_in = p["KERNEL"] - 1 - p["PADDING"]
         self.last = (cols - 1) * p["STRIDE"] + self.lead_in
         self.beyond = max(0, self.last - (p["WIDTH"] - 1))
-        self.overlap = min(self.beyond, self.lead_in)
+        self.overlap = min(self.beyond, self.lead_in, p["WIDTH"])
         self.row = self.col = self.ahead = self.group = 0
         self.time = -1
 

@@ -2,7 +2,7 @@
 // Weight source: sends rows 0 .. DEPTH-1 of a memory for ever (weights, or a neuron's parameters).
 // Body by KIND: 0 "const" (DEPTH 1: wires), 1 LUT ROM, 2 block RAM, 3 writable block RAM (rows are
 // replaced through cfg_*, between frames). The memory's output is registered.
-// Latency 2 after reset, then 1 row/cycle.
+// Latency 2 after reset (KIND 0: none), then 1 row/cycle.
 // Model: verif/models/weight_source.py.
 `default_nettype none
 module volley_weight_source #(

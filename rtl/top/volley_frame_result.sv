@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Result packer: CLASSES int32 logits, then one trailer word, tlast on the trailer.
+// Result packer: the int32 logits of a frame up to tlast, then one trailer word, which carries tlast.
 //   trailer = {CHECKSUM[15:0], flags[7:0], frame[7:0]}; flags as volley_frame_guard, frame counts from 0
 // Latency 1, 1 word/cycle. Model: verif/models/frame.py.
 `default_nettype none

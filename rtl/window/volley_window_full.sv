@@ -40,7 +40,8 @@ module volley_window_full #(
   // their cycle with the next row's first columns (none of which completes a window yet).
   localparam int unsigned BEYOND   = LAST > WIDTH - 1 ? LAST - (WIDTH - 1) : 0;
   localparam int unsigned LEAD_IN  = KERNEL - 1 - PADDING;
-  localparam int unsigned OVERLAP  = BEYOND < LEAD_IN ? BEYOND : LEAD_IN;
+  localparam int unsigned SHARED   = BEYOND < LEAD_IN ? BEYOND : LEAD_IN;
+  localparam int unsigned OVERLAP  = SHARED < WIDTH ? SHARED : WIDTH;  // the next row has no more
   localparam int unsigned COL_W    = $clog2(WIDTH + KERNEL) + 1;
   localparam int unsigned GROUP_W  = GROUPS > 1 ? $clog2(GROUPS) : 1;
   localparam int unsigned ROW_W    = HEIGHT > 1 ? $clog2(HEIGHT) : 1;

@@ -155,6 +155,60 @@ def test_out_dir(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_out_dir_never_loses_what_is_not_ours(tmp_path: Path) -> None:
+    network = zoo.load("digits")
+    (tmp_path / "rtl").mkdir()
+    (tmp_path / "rtl" / "mine.sv").write_text("mine")
+    with pytest.raises(VolleyError, match="mine.sv was not written by Volley"):
+        pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=400)
+    assert (tmp_path / "rtl" / "mine.sv").read_text() == "mine"
+    (tmp_path / "rtl" / "mine.sv").unlink()
+    (tmp_path / "notes.txt").write_text("mine too")
+    for cycles in (400, 800):  # its own files are replaced
+        build = pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=cycles)
+    assert json.loads((tmp_path / "folding.json").read_text()) == build.plan.folding_json()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folding.json", "network.vly", "notes.txt", "rtl"]
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [
+        (["--timesteps", "0"], "1..8"),
+        (["--weight-bits", "0"], "2..8"),
+        (["--frames", "-5"], "--frames -5"),
+        (["--seed", "-1"], "--seed -1"),
+        (["--json", "."], "--json"),
+    ],
+)
+def test_option_values(option: list[str], word: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path, GOOD)
+    data(tmp_path)
+    assert word in fails(capsys, "sim", "--net", "net.py:build", "--data", "d.npz", *option)
+
+
+def test_labels_beyond_the_outputs(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path, GOOD)
+    data(tmp_path, y=np.full(40, 99))
+    message = fails(capsys, "sim", "--net", "net.py:build", "--data", "d.npz")
+    assert "labels go up to 99" in message and "3 outputs" in message
+
+
+def test_layer_names_that_the_top_uses(tmp_path: Path, monkeypatch, capsys) -> None:
+    from torch import nn
+
+    for name in ("m_logit", "s_pixel", "pixel"):
+        model = nn.Sequential()
+        model.add_module(name, nn.Conv2d(1, 2, 3))
+        model.add_module("r", nn.ReLU())
+        model.add_module("f", nn.Flatten())
+        model.add_module("l", nn.Linear(8, 2))
+        network = pyflow.convert(model, np.random.default_rng(0).random((8, 1, 4, 4)).astype(np.float32))
+        assert name not in {op.name for op in network.operators}
+        pyflow.compile(network, out_dir=tmp_path / name)
+
+
 def test_saved_networks(tmp_path: Path) -> None:
     import zipfile
 

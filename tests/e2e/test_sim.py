@@ -86,6 +86,7 @@ def test_lenet5(tmp_path: Path, data_dir: Path) -> None:
     assert (report["frames_compared"], report["mismatches"]) == (10000, 0)
     assert report["accuracy_snn"] >= 0.992
     assert report["cycles_per_frame"] <= 1100
+    assert report["sim_frames_per_cpu_s"] > 100  # `make bench-networks` prints over 200; CI machines are shared
     assert report["cycles_per_frame"] == pytest.approx(report["predicted_cycles_per_frame"], rel=0.01)
 
 

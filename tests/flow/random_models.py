@@ -29,12 +29,16 @@ def random_network(seed: int) -> tuple[Network, np.ndarray]:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if rng.random() < 0.3:
         layers["norm"] = Normalize([0.3] * c, [0.6] * c)
-    for i in range(int(rng.integers(1, 4))):
-        kernel, stride, padding = int(rng.choice([1, 3, 5])), int(rng.choice([1, 1, 2])), int(rng.integers(0, 3))
-        if min(h, w) + 2 * padding < kernel:
+    if rng.random() < 0.15 and "norm" not in layers:
+        layers["pool"] = nn.AvgPool2d(2) if rng.random() < 0.5 else nn.MaxPool2d(2)
+        h, w = h // 2, w // 2
+    for i in range(int(rng.integers(0 if "pool" in layers else 1, 4))):
+        kernel = (
+            tuple(int(k) for k in rng.choice([1, 3, 5], 2)) if rng.random() < 0.3 else (int(rng.choice([1, 3, 5])),) * 2
+        )
+        stride, padding = int(rng.choice([1, 1, 2])), int(rng.integers(0, 3))
+        if h + 2 * padding < kernel[0] or w + 2 * padding < kernel[1]:
             break
-        if "norm" in layers and i == 0:
-            padding = 0 if rng.random() < 0.5 else padding
         co = int(rng.integers(1, 9))
         conv = nn.Conv2d(c, co, kernel, stride, padding, bias=bool(rng.random() < 0.6))
         if rng.random() < 0.3:
@@ -50,7 +54,7 @@ def random_network(seed: int) -> tuple[Network, np.ndarray]:
                 bn.running_var.copy_(torch.rand(co) + 0.3)
             layers[f"bn{i}"] = bn
         layers[f"relu{i}"] = nn.ReLU()
-        c, h, w = co, (h + 2 * padding - kernel) // stride + 1, (w + 2 * padding - kernel) // stride + 1
+        c, h, w = co, (h + 2 * padding - kernel[0]) // stride + 1, (w + 2 * padding - kernel[1]) // stride + 1
         kind = rng.choice(["none", "max", "max3", "avg"])
         if kind != "none" and min(h, w) >= 3:
             size, step, pad = (3, 2, 1) if kind == "max3" else (2, 2, 0)

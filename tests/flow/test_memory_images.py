@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The packer cannot share a mistake with the reference: a float64 torch network is rebuilt from nothing but
-the emitted files (volley_net.sv for the parameters, .mem for the numbers) by code that does not import the
-packer, and must give the reference's logits on every image."""
+"""The packer cannot share a mistake with the reference: a float64 torch network takes every weight, threshold
+and bias from the emitted .mem files and every width from volley_net.sv, by code that does not import the packer,
+and must give the reference's logits on every image. Only the order of the layers and their strides and paddings
+come from the network."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ import pyflow
 from pyflow import zoo
 from pyflow.build import Build
 from pyflow.data import Dataset, load
+from tests.flow.random_models import random_folding, random_network
 
 
 def parameters(text: str, instance: str) -> dict[str, int]:
@@ -44,7 +46,7 @@ class Rebuilt:
 
     def __init__(self, folder: Path, build: Build) -> None:
         self.folder, self.text = folder, (folder / "volley_net.sv").read_text()
-        self.layers = [op for op in build.network.operators]
+        self.layers = build.netlist.network.operators  # kernels as the hardware has them
         self.slices = {name: f.slice for name, f in build.netlist.foldings.items()}
         self.network = build.network
 
@@ -98,7 +100,11 @@ class Rebuilt:
                 v = v if k == 8 else torch.clamp(torch.floor((v + 2.0 ** (7 - k)) / 2.0 ** (8 - k)), max=2.0**k - 1)
             elif op.kind == "conv":
                 co, ci, kh, kw = op.weight.shape
-                v = F.conv2d(v, self.weights(op.name, co, kh, kw, ci), None, op.stride, op.padding)
+                (py, px), code = op.padding, torch.zeros(c, dtype=torch.float64)
+                code[: op.pad_code.size] = torch.tensor(op.pad_code, dtype=torch.float64)
+                framed = code[None, :, None, None].repeat(len(v), 1, h + 2 * py, w + 2 * px)
+                framed[:, :, py : py + h, px : px + w] = v
+                v = F.conv2d(framed, self.weights(op.name, co, kh, kw, ci), None, op.stride)
             elif op.kind == "linear":
                 weight = self.weights(op.name, op.weight.shape[0], h, w, c)
                 v = F.conv2d(v, weight)
@@ -142,6 +148,13 @@ def test_digits_rebuilt_from_files(folding: str, tmp_path: Path, digits_data: Da
     )
     images = np.concatenate([digits_data.x_train, digits_data.x_test])
     np.testing.assert_array_equal(Rebuilt(build.rtl, build).run(network.pixels(images)), network.run(images))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_networks_rebuilt_from_files(seed: int, tmp_path: Path) -> None:
+    network, x = random_network(seed)
+    build = pyflow.compile(network, out_dir=tmp_path, folding=random_folding(network, seed))
+    np.testing.assert_array_equal(Rebuilt(build.rtl, build).run(network.pixels(x)), network.run(x))
 
 
 def test_lenet5_rebuilt_from_files(tmp_path: Path, data_dir: Path) -> None:

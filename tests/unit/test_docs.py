@@ -148,7 +148,7 @@ def test_lenet5_schedule_of_the_documents() -> None:
     for name, schedule in (("digits", _plan("digits").schedule), ("lenet5", chosen.schedule)):
         (row,) = re.findall(rf"^\| {name}: .*$", readme, re.MULTILINE)
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        assert cells[7:9] == [f"{schedule.cycles_per_frame:,}", f"{schedule.latency_cycles:,}"], (
+        assert cells[7:9] == [f"{schedule.cycles_per_frame:,.10g}", f"{schedule.latency_cycles:,}"], (
             f"{name}: paste what `make bench-networks` prints into README.md")  # fmt: skip
 
 

@@ -49,7 +49,7 @@ elif CORE == "volley_window_full":
     def cycles():
         kernel, stride, padding = WINDOW
         beyond = max(0, (COLS - 1) * stride + kernel - padding - WIDTH)
-        overlap = min(beyond, kernel - 1 - padding)
+        overlap = min(beyond, kernel - 1 - padding, WIDTH)
         last_row = overlap - (overlap > 0 and GROUPS == 1)
         return (HEIGHT * (WIDTH + beyond - overlap) + last_row) * GROUPS + HEIGHT * COLS * (REPLAY - 1)
 
