@@ -21,7 +21,8 @@ from pyflow.graph import Network
 from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators import Conv, Encoding, Linear, MaxPool, Readout, SumPool, Synapse, Tensor, Windowed
 from pyflow.planning.board import Board
-from pyflow.planning.netlist import Netlist, build_netlist, embed_kernel, window_span
+from pyflow.planning.lowering import build_netlist, embed_kernel, window_span
+from pyflow.planning.netlist import Netlist
 from pyflow.planning.schedule import Schedule, predict
 
 log = logging.getLogger(__name__)

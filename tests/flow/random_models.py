@@ -17,7 +17,7 @@ from pyflow.frontends import Normalize
 from pyflow.graph import Network
 from pyflow.hardware import ceil_div
 from pyflow.operators import Conv, Linear, Synapse
-from pyflow.planning.netlist import embed_kernel
+from pyflow.planning.lowering import embed_kernel
 
 
 def random_network(seed: int) -> tuple[Network, np.ndarray]:

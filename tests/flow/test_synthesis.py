@@ -18,7 +18,8 @@ from pyflow.emit import emit
 from pyflow.errors import VolleyError
 from pyflow.hardware import Folding
 from pyflow.planning.board import load_board
-from pyflow.planning.netlist import Netlist, build_netlist
+from pyflow.planning.lowering import build_netlist
+from pyflow.planning.netlist import Netlist
 from pyflow.planning.planner import costs
 
 SMALL = {"conv1": Folding(8, 1, "all"), "conv2": Folding(4, 8, "tap"), "fc": Folding(1, 1)}
