@@ -289,20 +289,20 @@ def line_buffer(sink: Channel, source: Channel, p: dict[str, int]) -> Store:
     tops = np.arange(rows) * s - pad
     last = np.minimum(tops + k - 1, h - 1)
     need = np.where(last[:, None] < 0, -1, last[:, None] * beats + np.arange(beats)).ravel()
-    tops_l = tops.tolist()
+    oldest = np.maximum(tops, 0).tolist()  # rows above the map need no room
 
-    def top(q: int) -> int:
+    def first(q: int) -> int:
         frame, row = divmod(q, rows)
-        return frame * h + tops_l[row]
+        return frame * h + oldest[row]
 
     def room(j: int) -> int:
         row, beat = divmod(j, beats)
         # The first output row at which this row fits: at once, or behind the reader.
         q = max(0, (row - held - h) // h * rows)
         while True:
-            if row < top(q) + held:
+            if row < first(q) + held:
                 return q * beats
-            if row < top(q + 1) + held:
+            if row < first(q + 1) + held:
                 return q * beats + beat + 1
             q += 1
 

@@ -73,17 +73,21 @@ module volley_line_buffer #(
   logic [ADDR_W-1:0] rd_base;                  // its slot * BEATS
   logic              rd, rd_ready, rd_row_end, last_row;
   row_t              need;                     // last real row of the window
+  row_t              oldest, oldest_next;      // first row still needed by this window, by the next
 
   assign last_row   = out_row == OUT_W'(OUT_ROWS - 1);
   assign rd_row_end = rd_beat == BEAT_W'(BEATS - 1);
-  assign top_next   = top + (last_row ? row_t'(FRAME_STEP) : row_t'(STRIDE));
+  assign top_next   = top + row_t'(STRIDE);     // within the frame
   assign need       = top + row_t'(KERNEL - 1) > row_t'(HEIGHT - 1) ? row_t'(HEIGHT - 1)
                                                                     : top + row_t'(KERNEL - 1);
   // Data are there once the writer is past this beat of the last row needed.
   assign rd_ready   = wr_row > need || (wr_row == need && wr_beat > rd_beat);
-  // Space is there below `top + ROWS`, and below `top_next + ROWS` where the reader has passed.
-  assign s_spike_tready = wr_row < top + row_t'(ROWS)
-                       || (wr_row < top_next + row_t'(ROWS) && wr_beat < rd_beat);
+  // Space is there below `oldest + ROWS`, and below `oldest_next + ROWS` where the reader has passed.
+  // Rows above the map need none, so `oldest` never goes back.
+  assign oldest      = top < row_t'(0) ? row_t'(0) : top;
+  assign oldest_next = last_row ? row_t'(HEIGHT) : top_next < row_t'(0) ? row_t'(0) : top_next;
+  assign s_spike_tready = wr_row < oldest + row_t'(ROWS)
+                       || (wr_row < oldest_next + row_t'(ROWS) && wr_beat < rd_beat);
 
   // (bank, slot) of a row `step` rows further; returns {bank, base}.
   function automatic logic [BANK_W+ADDR_W-1:0] advance(
