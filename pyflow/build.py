@@ -18,8 +18,8 @@ import numpy as np
 from pyflow.backends import verilator
 from pyflow.emit import emit
 from pyflow.errors import VolleyError
-from pyflow.graph import INPUT, Network
-from pyflow.operators import Encoding
+from pyflow.graph import Network
+from pyflow.operators import Conv, Encoding, Synapse
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
@@ -281,10 +281,7 @@ def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
     A synaptic operation is one weight added because of one spike; the dense count is every weight at
     every time step.
     """
-    from pyflow.operators import Conv, Synapse
-
     _, trace = network.run(x, trace=True)
-    trace[INPUT] = network.pixels(x)
     spikes = synops = dense = 0.0
     for op in network.operators:
         if network.tensors[op.name].encoding is Encoding.RADIX:

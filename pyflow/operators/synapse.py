@@ -41,6 +41,15 @@ class Synapse(Windowed):
         """Weights as int64 [Co, H or KH, W or KW, C]: columns in stream order (channel fastest)."""
         return self.weight.astype(np.int64).transpose(0, 2, 3, 1)
 
+    def gain(self) -> int:
+        """Largest potential that codes of 1 can give: the largest sum of |w| of an output."""
+        return int(np.abs(self.weight.astype(np.int64)).reshape(self.weight.shape[0], -1).sum(1).max())
+
+    def exact_float(self, codes: np.ndarray) -> type:
+        """Float type in which BLAS is exact on `codes`: every partial sum is an integer below 2^24 (2^53)."""
+        top = max(1, int(codes.max(initial=0)), int(self.pad_code.max(initial=0)))
+        return np.float32 if self.gain() * top < 2**24 else np.float64
+
     def taps(self, source: Tensor) -> tuple[int, int, int]:
         """(KH, KW, Ci) as the hardware sees the window."""
         raise NotImplementedError
@@ -124,7 +133,7 @@ class Conv(Synapse):
             raise self._fail(f"pad_code has {self.pad_code.size} entries, needs {ci}")
         if self.pad_code.size and int(self.pad_code.max()) > source.bound:
             raise self._fail(f"pad_code {int(self.pad_code.max())} is outside 0..{source.bound}")
-        bound = int(np.abs(self.weight.astype(np.int64)).reshape(co, -1).sum(1).max()) * source.bound
+        bound = self.gain() * source.bound
         return Tensor(self.name, (co, *self.spatial(source)), Encoding.POTENTIAL, 1, bound)
 
     def taps(self, source: Tensor) -> tuple[int, int, int]:
@@ -139,10 +148,7 @@ class Conv(Synapse):
         return h * w
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        # BLAS on float is exact here: every partial sum is an integer below 2^24 (2^53).
-        co = self.weight.shape[0]
-        limit = int(np.abs(self.weight.astype(np.int64)).reshape(co, -1).sum(1).max()) * max(1, int(x.max(initial=0)))
-        dtype = np.float32 if limit < 2**24 else np.float64
+        dtype = self.exact_float(x)
         view = self.windows(x.astype(dtype), self.pad_code if self.pad_code.size else 0)
         out = np.tensordot(view, self.weight.astype(dtype), axes=((1, 4, 5), (1, 2, 3)))
         return np.ascontiguousarray(out.transpose(0, 3, 1, 2)).astype(np.int64)
@@ -160,7 +166,7 @@ class Linear(Synapse):
         c, h, w = source.shape
         if ci != c * h * w:
             raise self._fail(f"weight has {ci} inputs, input {source.name!r} has {c}x{h}x{w} = {c * h * w}")
-        bound = int(np.abs(self.weight.astype(np.int64)).reshape(co, -1).sum(1).max()) * source.bound
+        bound = self.gain() * source.bound
         return Tensor(self.name, (co, 1, 1), Encoding.POTENTIAL, 1, bound)
 
     def matrix(self, source: Tensor) -> np.ndarray:
@@ -183,8 +189,6 @@ class Linear(Synapse):
         return 1
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        flat = x.reshape(len(x), -1)
-        w = self.weight.reshape(self.weight.shape[0], -1)
-        limit = int(np.abs(w.astype(np.int64)).sum(1).max()) * max(1, int(flat.max(initial=0)))
-        dtype = np.float32 if limit < 2**24 else np.float64
-        return (flat.astype(dtype) @ w.T.astype(dtype)).astype(np.int64)[:, :, None, None]
+        dtype = self.exact_float(x)
+        w: np.ndarray = self.weight.reshape(self.weight.shape[0], -1).astype(dtype)
+        return (x.reshape(len(x), -1).astype(dtype) @ w.T).astype(np.int64)[:, :, None, None]

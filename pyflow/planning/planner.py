@@ -92,11 +92,9 @@ def _splits(n: int) -> list[int]:
 
 def _beats_ok(op: Synapse, folding: Folding, source: Tensor, target: int) -> bool:
     """Do the streams around the array keep to the target?"""
-    c, h, w = source.shape
+    c, _, w = source.shape
     groups = ceil_div(c, folding.lanes)
     out_h = op.spatial(source)[0] if isinstance(op, Conv) else 1
-    if groups * h * w > target:
-        return False
     if folding.slice != "tap" and groups * out_h * w > target:
         return False
     return op.cycles(folding, source) <= target
