@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,27 +19,56 @@ from pyflow.hardware import Cost, Folding, ceil_div
 
 
 class Encoding(StrEnum):
-    PIXEL = "pixel"  # 8-bit unsigned, one word per channel
-    RADIX = "radix"  # T-bit word, earliest step in the MSB
-    RATE = "rate"  # T-bit word, popcount is the value
+    PIXEL = "pixel"  # 8-bit unsigned, one word per channel, static
+    SIGNAL = "signal"  # 8-bit unsigned, one per time step
+    RADIX = "radix"  # T-bit word, earliest step in the MSB; static
+    RATE = "rate"  # spikes that all count alike
+    TTFS = "ttfs"  # spikes of which the first counts, by its time
+    PHASE = "phase"  # step t counts 2^-(1 + t mod 8)
+    COUNT = "count"  # unsigned integer, not spikes
     POTENTIAL = "potential"  # signed integer, not spikes
+
+
+SPIKES = (Encoding.RATE, Encoding.TTFS)  # trains of spikes that synapses and pools take
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One stream of the network. shape: (C, H, W). steps: T of the spike word (8 for pixels, 1 for
-    potentials). bound: largest magnitude that can occur."""
+    """One stream of the network. shape: (C, H, W). steps: T (of a static tensor: of its word; 8 for pixels,
+    1 for static potentials). bound: largest magnitude of a number (1 for spikes). timed: has a value for each
+    of `steps` time steps. block: TB, the steps that a beat carries (docs/numerics.md, Time)."""
 
     name: str
     shape: tuple[int, int, int]
     encoding: Encoding
     steps: int
     bound: int
+    timed: bool = False
+    block: int = 1
+
+    @property
+    def number_bits(self) -> int:
+        """Width of one number: of a word, or of one step of a timed tensor."""
+        match self.encoding:
+            case Encoding.POTENTIAL:
+                return hw.signed_width(self.bound)
+            case Encoding.COUNT:
+                return max(1, self.bound.bit_length())
+            case Encoding.RATE | Encoding.TTFS | Encoding.PHASE:
+                return 1
+            case Encoding.SIGNAL | Encoding.PIXEL:
+                return 8
+        return self.steps
 
     @property
     def bits(self) -> int:
-        """Width of one word on the stream."""
-        return hw.signed_width(self.bound) if self.encoding is Encoding.POTENTIAL else self.steps
+        """Width of one lane of the stream: TB numbers of a timed tensor."""
+        return self.number_bits * (self.block if self.timed else 1)
+
+    @property
+    def passes(self) -> int:
+        """Raster scans per frame."""
+        return self.steps // self.block if self.timed else 1
 
 
 def frozen(array: np.ndarray, dtype: type) -> np.ndarray:
@@ -55,17 +84,21 @@ class Operator:
     name: str
     inputs: tuple[str, ...]
     kind: ClassVar[str] = ""
+    each_step: ClassVar[bool] = True  # a timed operand is worked on step by step: run() sees [N, C, H, W]
 
     def infer(self, *sources: Tensor) -> Tensor:
         """Output tensor for these operands. Raises VolleyError where the operator is illegal there."""
         raise NotImplementedError
 
     def run(self, *values: np.ndarray) -> np.ndarray:
-        """Integer execution: int64 [N, C, H, W] in, int64 [N, C', H', W'] out."""
+        """Integer execution: int64 [N, C, H, W] in, int64 [N, C', H', W'] out.
+
+        Where `each_step` is False, a timed operand or result is whole: int64 [N, T, C, H, W].
+        """
         raise NotImplementedError
 
     def cycles(self, folding: Folding, *sources: Tensor) -> int:
-        """Busy cycles per frame of the core alone, never stalled."""
+        """Busy cycles per pass of the core alone, never stalled."""
         raise NotImplementedError
 
     def cost(self, folding: Folding, *sources: Tensor) -> Cost:
@@ -80,6 +113,29 @@ class Operator:
     def _want(self, source: Tensor, *encodings: Encoding) -> None:
         if source.encoding not in encodings:
             raise self._fail(f"input {source.name!r} is {source.encoding}, needs {' or '.join(encodings)}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stateful(Operator):
+    """An operator with a state per neuron, carried from step to step."""
+
+    each_step: ClassVar[bool] = False
+
+    def initial(self, frames: int, *sources: Tensor) -> Any:
+        """State at the start of a frame, for a batch of `frames`; arrays [N, C, H, W]."""
+        raise NotImplementedError
+
+    def step(self, state: Any, *values: np.ndarray) -> tuple[np.ndarray, Any]:
+        """(output [N, C', H', W'], new state) of one time step; values: int64 [N, C, H, W]."""
+        raise NotImplementedError
+
+    def run_steps(self, *values: np.ndarray, sources: tuple[Tensor, ...]) -> np.ndarray:
+        """All steps of a frame: int64 [N, T, C, H, W] in, int64 [N, T, C', H', W'] out."""
+        state, out = self.initial(len(values[0]), *sources), []
+        for t in range(values[0].shape[1]):
+            y, state = self.step(state, *(v[:, t] for v in values))
+            out.append(y)
+        return np.stack(out, 1)
 
 
 def _span(size: int, kernel: int, stride: int, padding: int) -> int:
