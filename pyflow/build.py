@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pyflow.backends import verilator
 from pyflow.emit import emit
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.operators import Conv, Encoding, Synapse
+from pyflow.operators import SPIKES, Conv, Encoding, Synapse
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
@@ -40,10 +40,12 @@ class Mismatch:
     x: int
     expected: int
     got: int | None
+    step: int | None = None  # time step, of a tensor with time
 
     def __str__(self) -> str:
         got = "nothing (the stream stopped)" if self.got is None else str(self.got)
-        where = f"frame {self.frame}, layer {self.layer}, channel {self.channel}, pixel (y={self.y}, x={self.x})"
+        time = "" if self.step is None else f"step {self.step}, "
+        where = f"frame {self.frame}, {time}layer {self.layer}, channel {self.channel}, pixel (y={self.y}, x={self.x})"
         return f"{where}: expected {self.expected}, got {got}"
 
 
@@ -113,12 +115,11 @@ class Build:
         cycle. words: 32-bit words sent of each frame, where it is to be too short or too long.
         """
         network = self.network
-        pixels = network.pixels(x)
-        if not len(pixels):
+        raw = network.host_bytes(x)
+        if not len(raw):
             raise VolleyError("simulate: no frames; give at least one")
-        if words is not None and (np.shape(words) != (len(pixels),) or np.min(words) < 1):
-            raise VolleyError(f"simulate: words must be {len(pixels)} counts of at least 1, one per frame")
-        raw = pixels.transpose(0, 2, 3, 1).reshape(len(pixels), -1)
+        if words is not None and (np.shape(words) != (len(raw),) or np.min(words) < 1):
+            raise VolleyError(f"simulate: words must be {len(raw)} counts of at least 1, one per frame")
         limit = 4 * (self.plan.schedule.latency_cycles + self.plan.schedule.cycles_per_frame) + 1000
         scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
         run = verilator.run(
@@ -158,39 +159,37 @@ class Build:
         )
 
     def streams(self, result: Result, frames: int) -> Iterator[tuple[Stream, np.ndarray]]:
-        """Recorded streams that carry a whole tensor, in network order: (stream, int64 [frames, pixels, C])."""
+        """Recorded streams that carry a whole tensor, in network order: (stream, int64 [frames, pixels, C], or
+        [frames, T, pixels, C] of a tensor with time)."""
         for stream in self.netlist.streams:
             if stream.tensor:
-                tensor = self.network.tensors[stream.tensor]
-                signed = tensor.encoding is Encoding.POTENTIAL
-                yield stream, verilator.read_tap(result.run.folder, stream, frames, tensor.shape[0], signed)
+                tensor = self.netlist.network.tensors[stream.tensor]
+                yield stream, verilator.read_tap(result.run.folder, stream, frames, tensor)
 
     def first_mismatch(self, x: np.ndarray, result: Result) -> Mismatch | None:
         """Compare every recorded stream of every frame of `x` with the reference; the earliest difference."""
         _, trace = self.network.run(x, trace=True)
-        found: list[tuple[int, int, Mismatch]] = []
+        found: list[tuple[tuple[int, int, int], Mismatch]] = []
         for depth, (stream, got) in enumerate(self.streams(result, len(x))):
             want = trace[stream.tensor]
-            n, c, h, w = want.shape
-            want = want.transpose(0, 2, 3, 1).reshape(n, h * w, c)
+            timed, width = want.ndim == 5, want.shape[-1]
+            want = np.moveaxis(want, -3, -1).reshape(*want.shape[: 1 + timed], -1, want.shape[-3])
             bad = np.argwhere(want[: len(got)] != got)
             if len(bad):
-                frame, pixel, channel = (int(i) for i in bad[0])
-                value: int | None = int(got[frame, pixel, channel])
-            elif len(got) < n:
-                frame, pixel, channel, value = len(got), 0, 0, None
+                at = tuple(int(i) for i in bad[0])
+                value: int | None = int(got[at])
+            elif len(got) < len(want):
+                at, value = (len(got), *[0] * (want.ndim - 1)), None
             else:
                 continue
+            frame, (pixel, channel), step = at[0], at[-2:], at[1] if timed else None
             found.append(
                 (
-                    frame,
-                    depth,
-                    Mismatch(
-                        frame, stream.tensor, channel, pixel // w, pixel % w, int(want[frame, pixel, channel]), value
-                    ),
+                    (frame, step or 0, depth),
+                    Mismatch(frame, stream.tensor, channel, pixel // width, pixel % width, int(want[at]), value, step),
                 )
             )
-        return min(found, key=lambda f: f[:2])[2] if found else None
+        return min(found, key=lambda f: f[0])[1] if found else None
 
     def locate(self, x: np.ndarray, frame: int) -> Mismatch | None:
         """Simulate again up to `frame` with every stream recorded, and find where it first goes wrong."""
@@ -198,10 +197,7 @@ class Build:
             part = x[start : frame + 2]
             mismatch = self.first_mismatch(part, self.simulate(part, taps=len(part), solo=0))
             if mismatch:
-                return Mismatch(
-                    mismatch.frame + start,
-                    *(getattr(mismatch, f) for f in ("layer", "channel", "y", "x", "expected", "got")),
-                )
+                return replace(mismatch, frame=mismatch.frame + start)
         return None
 
 
@@ -220,15 +216,19 @@ def compile(
     cycles_per_frame: int | None = None,
     folding: Any = None,
     *,
+    time_block: int | None = None,
     checked: bool = False,
 ) -> Build:
     """Plan `net` for `board` and write `out_dir`: network.vly, folding.json and rtl/.
 
-    cycles_per_frame, folding: see planning.planner.plan. Raises VolleyError on anything that cannot be
+    cycles_per_frame, folding: see planning.planner.plan. time_block: time steps per beat, where the network has
+    time (default: the network's). Raises VolleyError on anything that cannot be
     built; `out_dir` is then as it was.
     """
     if folding is not None and cycles_per_frame is not None:
         raise VolleyError(f"cycles_per_frame={cycles_per_frame} and folding exclude each other; give one")
+    if time_block is not None:
+        net = replace(net, time_block=time_block)
     chosen = plan(net, load_board(board), cycles_per_frame=cycles_per_frame, folding=folding)
     folder = Path(out_dir)
     with _fresh(folder) as work:
@@ -284,7 +284,7 @@ def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
     _, trace = network.run(x, trace=True)
     spikes = synops = dense = 0.0
     for op in network.operators:
-        if network.tensors[op.name].encoding is Encoding.RADIX:
+        if network.tensors[op.name].encoding in (Encoding.RADIX, *SPIKES):
             spikes += float(np.bitwise_count(trace[op.name]).sum())
         if isinstance(op, Synapse):
             (source,) = network.sources(op)
@@ -295,7 +295,7 @@ def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
                 hits = np.zeros(source.shape[1:], np.int64)
                 index = op.windows(np.arange(hits.size).reshape(1, 1, *hits.shape), -1)
                 np.add.at(hits.ravel(), index[index >= 0].ravel(), 1)
-                synops += float((events.sum(axis=(0, 1)) * hits).sum()) * outputs
+                synops += float((events.reshape(-1, *hits.shape).sum(0) * hits).sum()) * outputs
                 dense += float(reach.sum()) * source.shape[0] * outputs * source.steps * len(x)
             else:
                 synops += float(events.sum()) * outputs

@@ -8,6 +8,7 @@ A state edge feeds a tensor back into an earlier operator on the next time step.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 import zipfile
@@ -21,8 +22,9 @@ import numpy as np
 from pyflow.errors import VolleyError
 from pyflow.operators import OPERATORS, Encoding, Operator, Tensor
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 INPUT = "input"
+HOST_BITS = 8  # of the byte that a host sends per neuron and pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,10 @@ class StateEdge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """name: identifier. input_shape: (C, H, W) of 8-bit pixels. operators: topological order, the last
-    one gives the logits. logit_scale: real value of one logit unit. meta: free, JSON (accuracies,
-    class names, the command that made it)."""
+    """name: identifier. input_shape: (C, H, W). operators: topological order, the last one gives the
+    logits. logit_scale: real value of one logit unit. meta: free, JSON (accuracies, class names, the command
+    that made it). input_encoding: pixel (static, 8 bits), signal (8 bits per time step) or rate (spikes);
+    input_steps: T of the latter two. time_block: TB, the time steps that a beat carries; 0 chooses."""
 
     name: str
     input_shape: tuple[int, int, int]
@@ -46,33 +49,75 @@ class Network:
     logit_scale: float = 1.0
     state_edges: tuple[StateEdge, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
+    input_encoding: Encoding = Encoding.PIXEL
+    input_steps: int = 1
+    time_block: int = 0
     tensors: dict[str, Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
-        c, h, w = self.input_shape
         if not isinstance(self.meta, dict):
-            raise VolleyError(f"network {self.name!r}: meta must be an object, not {type(self.meta).__name__}")
-        if not all(isinstance(n, int) for n in (c, h, w)) or min(c, h, w) < 1:
-            raise VolleyError(f"network {self.name!r}: input shape {self.input_shape} must be positive")
-        tensors = {INPUT: Tensor(INPUT, (c, h, w), Encoding.PIXEL, 8, 255)}
+            raise self._fail(f"meta must be an object, not {type(self.meta).__name__}")
+        if len(self.input_shape) != 3 or not all(isinstance(n, int) and n > 0 for n in self.input_shape):
+            raise self._fail(f"input shape {self.input_shape} must be three positive integers (C, H, W)")
+        if not self.operators:
+            raise self._fail("has no operators")
+        tensors = {INPUT: self._input_tensor()}
         tensors |= {edge.tensor.name: edge.tensor for edge in self.state_edges}
         for op in self.operators:
             if op.name in tensors:
-                raise VolleyError(f"network {self.name!r}: two operators are called {op.name!r}")
+                raise self._fail(f"two operators are called {op.name!r}")
             for source in op.inputs:
                 if source not in tensors:
                     raise VolleyError(f"{op.kind} {op.name!r}: reads {source!r}, which no earlier operator makes")
+            if len(set(op.inputs)) < len(op.inputs):
+                raise VolleyError(f"{op.kind} {op.name!r}: reads {op.inputs[0]!r} twice")
             tensors[op.name] = op.infer(*(tensors[s] for s in op.inputs))
+        block = self._block(tensors)
+        object.__setattr__(self, "time_block", block)
+        tensors = {n: replace(t, block=block) if t.timed else t for n, t in tensors.items()}
         for edge in self.state_edges:
             if edge.source not in tensors:
-                raise VolleyError(f"network {self.name!r}: state edge from unknown tensor {edge.source!r}")
-            if tensors[edge.source] != replace(edge.tensor, name=edge.source):
-                raise VolleyError(
-                    f"network {self.name!r}: state edge {edge.tensor} is not of the type of {edge.source!r}"
-                )
-        if not self.operators:
-            raise VolleyError(f"network {self.name!r}: has no operators")
+                raise self._fail(f"state edge from unknown tensor {edge.source!r}")
+            if replace(tensors[edge.source], name=edge.tensor.name) != tensors[edge.tensor.name]:
+                raise self._fail(f"state edge {edge.tensor} is not of the type of {edge.source!r}")
+            if not edge.tensor.timed:
+                raise self._fail(f"state edge from {edge.source!r}: it has no time steps; feed back spikes over time")
         object.__setattr__(self, "tensors", tensors)
+
+    def _fail(self, message: str) -> VolleyError:
+        return VolleyError(f"network {self.name!r}: {message}")
+
+    def _input_tensor(self) -> Tensor:
+        c, h, w = self.input_shape
+        if not isinstance(self.input_steps, int) or not 1 <= self.input_steps <= 4096:
+            raise self._fail(f"input_steps = {self.input_steps} is outside 1..4096")
+        match self.input_encoding:
+            case Encoding.PIXEL:
+                return Tensor(INPUT, (c, h, w), Encoding.PIXEL, HOST_BITS, 255)
+            case Encoding.SIGNAL:
+                return Tensor(INPUT, (c, h, w), Encoding.SIGNAL, self.input_steps, 255, timed=True)
+            case Encoding.RATE:
+                return Tensor(INPUT, (c, h, w), Encoding.RATE, self.input_steps, 1, timed=True)
+        raise self._fail(f"input encoding {self.input_encoding!r} must be pixel, signal or rate")
+
+    def _block(self, tensors: dict[str, Tensor]) -> int:
+        """TB: as asked for, or up to 4 steps per beat where the network allows it."""
+        common = math.gcd(*(t.steps for t in tensors.values() if t.timed))
+        if not common:  # no tensor has time
+            return 1
+        why, limit = "", common
+        if self.state_edges:
+            why, limit = " (a state edge needs the step before)", 1
+        elif self.input_encoding is Encoding.SIGNAL:
+            why, limit = " (a host sends one sample per byte)", 1
+        elif self.input_encoding is Encoding.RATE:
+            why, limit = f" (a host's byte holds {HOST_BITS} steps)", min(common, HOST_BITS)
+        if not self.time_block:
+            return max(b for b in range(1, min(limit, 4) + 1) if common % b == 0)
+        if not 1 <= self.time_block <= limit or common % self.time_block:
+            legal = ", ".join(str(b) for b in range(1, limit + 1) if common % b == 0)
+            raise self._fail(f"time_block = {self.time_block} must be one of {legal}{why}")
+        return self.time_block
 
     @property
     def classes(self) -> int:
@@ -86,31 +131,64 @@ class Network:
         """Operators that read tensor `name`."""
         return tuple(op for op in self.operators if name in op.inputs)
 
-    def pixels(self, x: np.ndarray) -> np.ndarray:
-        """Checked input as int64 pixels [N, C, H, W].
+    def inputs(self, x: np.ndarray) -> np.ndarray:
+        """Checked input as int64: pixels [N, C, H, W], or [N, T, C, H, W] where the input has time.
 
-        x: float [N, C, H, W] in [0, 1] (becomes floor(255 x + 1/2)), or an integer array of pixels
-        0..255 of that shape. Raises VolleyError on another shape, NaN or a value out of range.
+        x: pixels and signals: float in [0, 1] (becomes floor(255 x + 1/2)) or integers 0..255; spikes: 0 or 1.
+        Of that shape; H and W may be left out where they are 1 ([N, C, L] for a 1-D network). Raises
+        VolleyError on another shape, NaN or a value out of range.
         """
         x = np.asarray(x)
-        if x.ndim != 4 or x.shape[1:] != tuple(self.input_shape):
-            want = "x".join(map(str, self.input_shape))
+        (c, h, w), source = self.input_shape, self.tensors[INPUT]
+        time = (source.steps,) if source.timed else ()
+        shapes = [(c, h, w), *([(c, w)] if h == 1 else []), *([(c,)] if h == w == 1 else [])]
+        if x.shape[1:] not in [(*time, *s) for s in shapes] or not x.ndim:
+            want = "x".join(map(str, (*time, *self.input_shape)))
+            axes = "N,T,C,H,W" if time else "N,C,H,W"
             raise VolleyError(
-                f"input: shape {x.shape} does not fit network {self.name!r}, which takes [N, {want}] (N,C,H,W)"
+                f"input: shape {x.shape} does not fit network {self.name!r}, which takes [N, {want}] ({axes})"
             )
+        x = x.reshape(len(x), *time, c, h, w)
+        if x.dtype == bool:
+            x = x.astype(np.int64)
         if not (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
             raise VolleyError(f"input: dtype {x.dtype} is neither integer pixels nor float images")
-        top = 255 if np.issubdtype(x.dtype, np.integer) else 1
+        whole = np.issubdtype(x.dtype, np.integer)
+        top = 255 if whole and source.encoding is not Encoding.RATE else 1
         bad = ~((x >= 0) & (x <= top))
+        if source.encoding is Encoding.RATE:
+            bad |= (x != 0) & (x != 1)
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise VolleyError(f"input: value {x[where].item()!r} at {where} is outside 0..{top} ({x.dtype} images)")
-        if top == 255:
+            kind = "spikes" if source.encoding is Encoding.RATE else "images"
+            limit = "neither 0 nor 1" if kind == "spikes" else f"outside 0..{top}"
+            raise VolleyError(f"input: value {x[where].item()!r} at {where} is {limit} ({x.dtype} {kind})")
+        if whole or source.encoding is Encoding.RATE:
             return x.astype(np.int64)
         return np.floor(x.astype(np.float64) * 255 + 0.5).astype(np.int64)
 
+    def host_bytes(self, x: np.ndarray) -> np.ndarray:
+        """Checked input `x` as a host sends it: uint8 [N, passes * H * W * C], pass by pass, raster order,
+        channel fastest. A byte is a pixel, a sample, or the TB steps of a neuron (the earliest most significant).
+        """
+        values, source = self.inputs(x), self.tensors[INPUT]
+        if source.timed:
+            n, _, *shape = values.shape
+            steps = values.reshape(n, source.passes, source.block, *shape)
+            if source.encoding is Encoding.RATE:
+                steps = steps << np.arange(source.block)[::-1].reshape(-1, 1, 1, 1)
+            values = steps.sum(2)
+        return np.moveaxis(values, -3, -1).reshape(len(values), -1).astype(np.uint8)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a frame, as host_bytes() lays them out."""
+        c, h, w = self.input_shape
+        return self.tensors[INPUT].passes * c * h * w
+
     def run(self, x: np.ndarray, trace: bool = False) -> Any:
-        """Integer reference: int64 logits [N, classes]; with `trace` also {tensor: int64 [N, C, H, W]}."""
+        """Integer reference: int64 logits [N, classes]; with `trace` also {tensor: int64 [N, C, H, W], or
+        [N, T, C, H, W] where it has time}."""
         from pyflow.reference import run
 
         return run(self, x, trace=trace)
@@ -120,14 +198,15 @@ class Network:
         rows = [("layer", "kind", "output", "T", "bits", "weights", "W")]
         for op in self.operators:
             t = self.tensors[op.name]
+            steps = str(t.steps) if t.timed or t.encoding is not Encoding.POTENTIAL else "-"
             weight = getattr(op, "weight", None)
             rows.append(
                 (
                     op.name,
                     op.kind,
                     "x".join(map(str, t.shape)),
-                    "-" if t.encoding is Encoding.POTENTIAL else str(t.steps),
-                    str(t.bits),
+                    steps,
+                    str(t.number_bits),
                     "" if weight is None else f"{weight.size:,}",
                     "" if weight is None else str(op.weight_bits),  # type: ignore[attr-defined]
                 )
@@ -148,6 +227,9 @@ class Network:
             "version": FORMAT_VERSION,
             "name": self.name,
             "input_shape": list(self.input_shape),
+            "input_encoding": self.input_encoding,
+            "input_steps": self.input_steps,
+            "time_block": self.time_block,
             "logit_scale": self.logit_scale,
             "state_edges": [{"source": e.source, **asdict(e.tensor)} for e in self.state_edges],
             "meta": self.meta,
@@ -202,9 +284,9 @@ class Network:
             ) from None
         if not isinstance(document, dict) or document.get("format") != "volley-network":
             raise VolleyError(f"{path}: not a Volley network; save one with Network.save()")
-        if document.get("version") != FORMAT_VERSION:
+        if document.get("version") not in (1, FORMAT_VERSION):
             raise VolleyError(
-                f"{path}: format version {document.get('version')}, this release reads {FORMAT_VERSION}; "
+                f"{path}: format version {document.get('version')}, this release reads 1 to {FORMAT_VERSION}; "
                 "upgrade volley-snn or save it again"
             )
         try:
@@ -216,6 +298,9 @@ class Network:
                 document["logit_scale"],
                 tuple(_state_edge(e) for e in document["state_edges"]),
                 document["meta"],
+                Encoding(document.get("input_encoding", Encoding.PIXEL)),  # version 1 had pixels only
+                document.get("input_steps", 1),
+                document.get("time_block", 0),
             )
         except VolleyError as e:
             raise VolleyError(f"{path}: {e}") from None
@@ -224,7 +309,14 @@ class Network:
 
 
 def _state_edge(entry: dict[str, Any]) -> StateEdge:
-    tensor = Tensor(entry["name"], tuple(entry["shape"]), Encoding(entry["encoding"]), entry["steps"], entry["bound"])
+    tensor = Tensor(
+        entry["name"],
+        tuple(entry["shape"]),
+        Encoding(entry["encoding"]),
+        entry["steps"],
+        entry["bound"],
+        entry.get("timed", False),
+    )
     return StateEdge(entry["source"], tensor)
 
 

@@ -4,41 +4,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
+from pyflow.operators import Operator, Stateful
 
-BATCH = 512  # frames at a time: keeps im2col of a LeNet layer under ~200 MB
+BATCH = 512  # frames at a time, fewer over time: keeps im2col of a LeNet layer under ~200 MB
+Values = dict[str, np.ndarray]  # by tensor: int64 [N, C, H, W], or [N, T, C, H, W] where it has time
 
 
 def run(network: Network, x: np.ndarray, trace: bool = False) -> Any:
-    """int64 logits [N, classes]; with `trace` also every tensor {name: int64 [N, C, H, W]}.
+    """int64 logits [N, classes]; with `trace` also every tensor {name: int64 [N, C, H, W] or [N, T, C, H, W]}.
 
-    x: as in Network.pixels(). Raises VolleyError on bad input.
+    x: as in Network.inputs(). Raises VolleyError on bad input.
     """
-    if network.state_edges:
-        raise VolleyError(f"network {network.name!r}: state edges can be stored, but not run yet")
-    pixels = network.pixels(x)
-    logits = np.empty((len(pixels), network.classes), np.int64)
-    traces: list[dict[str, np.ndarray]] = []
+    inputs = network.inputs(x)
+    batch = max(1, BATCH // max(t.steps if t.timed else 1 for t in network.tensors.values()))
     last = network.operators[-1].name
-    for start in range(0, len(pixels), BATCH):
-        values = {INPUT: pixels[start : start + BATCH]}
-        for i, op in enumerate(network.operators):
-            values[op.name] = op.run(*(values[s] for s in op.inputs))
-            if not trace:
-                live = {s for later in network.operators[i + 1 :] for s in later.inputs} | {last}
-                values = {k: v for k, v in values.items() if k in live}
-        logits[start : start + BATCH] = values[last].reshape(-1, network.classes)
+    logits = np.empty((len(inputs), network.classes), np.int64)
+    traces: list[Values] = []
+    for start in range(0, len(inputs), batch):
+        values = _run_batch(network, inputs[start : start + batch], keep=trace)
+        logits[start : start + batch] = values[last].reshape(-1, network.classes)
         if trace:
             traces.append(values)
     if not trace:
         return logits
-    names = (INPUT, *(op.name for op in network.operators))
-    shapes = {n: network.tensors[n].shape for n in names}
+    edges = {e.tensor.name for e in network.state_edges}
     return logits, {
-        n: np.concatenate([t[n] for t in traces]) if traces else np.zeros((0, *shapes[n]), np.int64) for n in names
+        name: np.concatenate([t[name] for t in traces])
+        if traces
+        else np.zeros((0, *((t.steps,) if t.timed else ()), *t.shape), np.int64)
+        for name, t in network.tensors.items()
+        if name not in edges
     }
+
+
+def _run_batch(network: Network, inputs: np.ndarray, keep: bool) -> Values:
+    """Every tensor of a batch of frames, or, unless `keep`, at least that of the last operator."""
+    values, loop = {INPUT: inputs}, _loop(network)
+    fed = {e.tensor.name for e in network.state_edges}
+    cycle = {op.name for op in loop}
+    outside = {s for op in loop for s in op.inputs} - cycle - fed
+    pending = list(network.operators)
+    while pending:
+        for op in pending:
+            if op.name in cycle and outside <= values.keys():
+                # Operators in a cycle go step by step, together.
+                values |= _run_loop(network, loop, values, len(inputs))
+                break
+            if op.name not in cycle and values.keys() >= set(op.inputs):
+                values[op.name] = _apply(network, op, [values[s] for s in op.inputs])
+                break
+        for edge in network.state_edges:
+            if edge.source in values:
+                values[edge.tensor.name] = _delayed(values[edge.source])
+        pending = [op for op in pending if op.name not in values]
+        if not keep:
+            live = {s for op in pending for s in op.inputs} | {e.source for e in network.state_edges}
+            live |= {network.operators[-1].name} | (cycle if any(op.name in cycle for op in pending) else set())
+            values = {k: v for k, v in values.items() if k in live}
+    return values
+
+
+def _delayed(x: np.ndarray) -> np.ndarray:
+    """[N, T, ...] one step later, zeros first."""
+    return np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], 1)
+
+
+def _apply(network: Network, op: Operator, values: Sequence[np.ndarray]) -> np.ndarray:
+    sources = network.sources(op)
+    if isinstance(op, Stateful):
+        return op.run_steps(*values, sources=sources)
+    if not (op.each_step and any(s.timed for s in sources)):
+        return op.run(*values)
+    frames, steps = values[0].shape[:2]  # time is one more batch axis
+    out = op.run(*(v.reshape(frames * steps, *v.shape[2:]) for v in values))
+    return out.reshape(frames, steps, *out.shape[1:])
+
+
+def _loop(network: Network) -> list[Operator]:
+    """Operators on a way from a state edge to the source of one, in order, with all they need meanwhile."""
+    after = {e.tensor.name for e in network.state_edges}
+    before = {e.source for e in network.state_edges}
+    for op in network.operators:
+        if after & set(op.inputs):
+            after.add(op.name)
+    for op in reversed(network.operators):
+        if op.name in before:
+            before |= set(op.inputs)
+    return [op for op in network.operators if op.name in after & before]
+
+
+def _run_loop(network: Network, loop: list[Operator], values: Values, frames: int) -> Values:
+    """All steps of the operators of a cycle: {name: int64 [N, T, C, H, W]}."""
+    edges = network.state_edges
+    steps = network.tensors[edges[0].tensor.name].steps
+    fed = {e.tensor.name: np.zeros((frames, *e.tensor.shape), np.int64) for e in edges}
+    states = {op.name: op.initial(frames, *network.sources(op)) for op in loop if isinstance(op, Stateful)}
+    out: dict[str, list[np.ndarray]] = {op.name: [] for op in loop}
+    for t in range(steps):
+        now = dict(fed)
+        for op in loop:
+            operands = [now[s] if s in now else values[s][:, t] for s in op.inputs]
+            if isinstance(op, Stateful):
+                now[op.name], states[op.name] = op.step(states[op.name], *operands)
+            else:
+                now[op.name] = op.run(*operands)
+            out[op.name].append(now[op.name])
+        fed = {e.tensor.name: now[e.source] for e in edges}
+    return {name: np.stack(y, 1) for name, y in out.items()}

@@ -28,6 +28,7 @@ from pyflow.backends.toolbox import (
     tools_on_path,
 )
 from pyflow.errors import VolleyError
+from pyflow.operators import Encoding, Tensor
 from pyflow.planning.netlist import Netlist, Stream
 
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -64,7 +65,7 @@ class Run:
 
 def _taps_header(netlist: Netlist) -> str:
     c, h, w = netlist.network.input_shape
-    rows = " \\\n".join(f"  X({s.name}, {-(-s.width // 32)}, {s.beats})" for s in netlist.streams)
+    rows = " \\\n".join(f"  X({s.name}, {-(-s.width // 32)}, {s.frame_beats})" for s in netlist.streams)
     return (
         f"// Written by pyflow.backends.verilator.\n#define FRAME_BYTES {c * h * w}ull\n"
         f"#define CLASSES {netlist.network.classes}ull\n#define VOLLEY_STREAMS(X) \\\n{rows}\n"
@@ -231,16 +232,25 @@ def run(
     )
 
 
-def read_tap(folder: Path, stream: Stream, frames: int, channels: int, signed: bool) -> np.ndarray:
-    """Beats recorded of `stream` as int64 [frames seen, pixels, channels]; incomplete frames are cut."""
+def read_tap(folder: Path, stream: Stream, frames: int, tensor: Tensor) -> np.ndarray:
+    """Beats recorded of `stream`, which carries `tensor`, as int64 [frames seen, pixels, channels], or
+    [frames seen, T, pixels, channels] of a tensor with time; incomplete frames are cut."""
     words = -(-stream.width // 32)
     raw = np.fromfile(folder / f"{stream.name}.tap", np.uint8).reshape(-1, words * 4)
-    complete = min(frames, len(raw) // stream.beats)
-    raw = raw[: complete * stream.beats]
-    bits = np.unpackbits(raw, axis=1, bitorder="little")[:, : stream.width].reshape(-1, stream.lanes, stream.bits)
+    complete = min(frames, len(raw) // stream.frame_beats)
+    raw = raw[: complete * stream.frame_beats]
+    width = stream.bits // stream.numbers
+    bits = np.unpackbits(raw, axis=1, bitorder="little")[:, : stream.width].reshape(len(raw), -1, width)
     values = np.zeros(bits.shape[:2], np.int64)
-    for b in range(stream.bits):
+    for b in range(width):
         values |= bits[:, :, b].astype(np.int64) << b
-    if signed:
-        values -= (values >> (stream.bits - 1)) << stream.bits
-    return values.reshape(complete, stream.pixels, stream.groups * stream.lanes)[:, :, :channels]
+    if tensor.encoding is Encoding.POTENTIAL:
+        values -= (values >> (width - 1)) << width
+    # Beats of a frame: pass, pixel, group; numbers of a beat: lane, step (the last one first).
+    values = values.reshape(complete, stream.passes, stream.pixels, -1, stream.numbers)[
+        :, :, :, : tensor.shape[0], ::-1
+    ]
+    if not tensor.timed:
+        return values[:, 0, :, :, 0]
+    values = np.broadcast_to(values, (*values.shape[:-1], tensor.block))  # one number may stand for every step
+    return np.moveaxis(values, 4, 2).reshape(complete, tensor.steps, stream.pixels, -1)

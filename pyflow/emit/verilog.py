@@ -9,10 +9,11 @@ from typing import Any
 
 from pyflow.emit.memory import memory_text
 from pyflow.planning.memories import MEMORY_KINDS
-from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Stream
+from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, Stream
 
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
 SIGNALS = ("tvalid", "tready", "tdata", "tlast")
+STATUS_PORTS = {"volley_fifo": ("stat_count",), "volley_neuron_lif": ("stat_saturated",)}  # left open
 
 
 def emit(netlist: Netlist, folder: Path) -> list[Path]:
@@ -27,11 +28,10 @@ def emit(netlist: Netlist, folder: Path) -> list[Path]:
 
 
 def _package(netlist: Netlist, checksum: int) -> str:
-    c, h, w = netlist.network.input_shape
     return f"""{HEADER}`default_nettype none
 package volley_net_pkg;
-  localparam int unsigned IN_CHANNELS      = {c};
-  localparam int unsigned FRAME_BYTES      = {c * h * w};
+  localparam int unsigned IN_CHANNELS      = {netlist.network.input_shape[0]};
+  localparam int unsigned FRAME_BYTES      = {netlist.network.frame_bytes};
   localparam int unsigned OUT_LANES        = {netlist.logits.lanes};
   localparam int unsigned CLASSES          = {netlist.network.classes};
   localparam int unsigned FRAMES_IN_FLIGHT = {FRAMES_IN_FLIGHT};
@@ -61,7 +61,7 @@ def _module(netlist: Netlist) -> str:
     for stream in netlist.streams:
         lines += [
             f"  logic {', '.join(f'{stream.name}_{s}' for s in SIGNALS if s != 'tdata')};"
-            f"  // {stream.beats} beats per frame, {stream.lanes} x {stream.bits} bit",
+            f"  // {stream.frame_beats} beats per frame, {stream.lanes} x {stream.bits} bit",
             f"  logic [{stream.width - 1}:0] {stream.name}_tdata;",
         ]
     lines += [
@@ -79,7 +79,7 @@ def _module(netlist: Netlist) -> str:
 def _instance(inst: Instance) -> list[str]:
     lines: list[str] = []
     connections = [".clk", ".rst"]
-    connections += _bind("s", inst.sink_port, inst.sink)
+    connections += _bind("s", inst.sinks)
     if inst.memory:
         wire = inst.memory.name
         width, depth = inst.memory.width, inst.memory.depth
@@ -98,9 +98,8 @@ def _instance(inst: Instance) -> list[str]:
             "  );",
         ]
         connections += [f".s_{inst.memory_port}_{s}({wire}_{s})" for s in ("tvalid", "tready", "tdata")]
-    connections += _bind("m", inst.source_port, inst.source)
-    if inst.module == "volley_fifo":
-        connections.append(".stat_count()")
+    connections += _bind("m", inst.sources)
+    connections += [f".{port}()" for port in STATUS_PORTS.get(inst.module, ())]
     values = dict(inst.parameters)
     if "PAD_ITEM" in values:
         values["PAD_ITEM"] = f"{inst.sink.width}'h{values['PAD_ITEM']:x}"
@@ -112,8 +111,18 @@ def _instance(inst: Instance) -> list[str]:
     return [*lines, "  );"]
 
 
-def _bind(side: str, port: str, stream: Stream) -> list[str]:
-    return [f".{side}_{port}_{s}({stream.name}_{s})" for s in SIGNALS]
+def _bind(side: str, ports: tuple[Port, ...]) -> list[str]:
+    by_port: dict[str, list[Stream]] = {}
+    for port, stream in ports:
+        by_port.setdefault(port, []).append(stream)
+    connections = []
+    for port, streams in by_port.items():
+        for s in SIGNALS:
+            wires = ", ".join(f"{stream.name}_{s}" for stream in reversed(streams))
+            connections.append(
+                f".{side}_{port}_{s}({wires})" if len(streams) == 1 else f".{side}_{port}_{s}({{{wires}}})"
+            )
+    return connections
 
 
 def _parameters(values: dict[str, Any]) -> str:

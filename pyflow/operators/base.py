@@ -66,6 +66,11 @@ class Tensor:
         return self.number_bits * (self.block if self.timed else 1)
 
     @property
+    def beat_steps(self) -> int:
+        """Steps that one beat carries: TB, or all of a static word's."""
+        return self.block if self.timed else self.steps
+
+    @property
     def passes(self) -> int:
         """Raster scans per frame."""
         return self.steps // self.block if self.timed else 1

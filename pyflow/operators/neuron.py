@@ -44,6 +44,8 @@ class RadixNeuron(Operator):
 
     def infer(self, source: Tensor) -> Tensor:
         self._want(source, Encoding.POTENTIAL, Encoding.RADIX)
+        if source.timed:
+            raise self._fail(f"input {source.name!r} has time steps; use a lif neuron")
         if self.theta.size != source.shape[0]:
             raise self._fail(f"{self.theta.size} thresholds for {source.shape[0]} channels")
         return Tensor(self.name, source.shape, Encoding.RADIX, self.steps, 2**self.steps - 1)
@@ -99,6 +101,8 @@ class Readout(Operator):
 
     def infer(self, source: Tensor) -> Tensor:
         self._want(source, Encoding.POTENTIAL)
+        if source.timed:
+            raise self._fail(f"input {source.name!r} has time steps; accumulate over time first")
         if self.bias.size != source.shape[0]:
             raise self._fail(f"{self.bias.size} biases for {source.shape[0]} channels")
         bound = (source.bound << self.exponent) + int(np.abs(self.bias).max())

@@ -10,7 +10,7 @@ import numpy as np
 
 from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators.base import Encoding, Tensor, Windowed, frozen
+from pyflow.operators.base import SPIKES, Encoding, Tensor, Windowed, frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,16 +69,17 @@ class Synapse(Windowed):
         return folding.lanes * {"all": kh * kw, "column": kh, "tap": 1}[folding.slice]
 
     def steps_per_cycle(self, folding: Folding, source: Tensor) -> int:
-        tp = folding.tp or source.steps
-        if source.steps % tp:
-            raise self._fail(f"TP = {tp} does not divide T = {source.steps}")
+        steps = source.beat_steps
+        tp = folding.tp or steps
+        if steps % tp:
+            raise self._fail(f"TP = {tp} does not divide the {steps} time steps of a beat")
         return tp
 
     def cycles(self, folding: Folding, source: Tensor) -> int:
         fo, fi = self.folds(folding, source)
         c, h, w = source.shape
         groups = ceil_div(c, folding.lanes)
-        interval = source.steps // self.steps_per_cycle(folding, source)
+        interval = source.beat_steps // self.steps_per_cycle(folding, source)
         busy = fo * fi * self.outputs(source) * interval
         if folding.slice == "all" and self.kernel != (1, 1):
             # The window's shift register waits while the array works: shifts that complete no window add up.
@@ -93,29 +94,52 @@ class Synapse(Windowed):
             block = hw.goes_to_block_ram(width, depth)
         else:
             block = folding.memory in ("block", "writable")
-        total = self.array_cost(pe, simd, tp, depth, source.steps // tp, self.infer(source).bits if fi > 1 else 0)
+        acc = self.infer(source).number_bits if fi > 1 else 0
+        total = self.array_cost(pe, simd, tp, depth, source.beat_steps // tp, acc, per_step=source.timed)
         total += hw.source_cost(width, depth, block=block) + Cost(weight_bits=width * depth)
         return total + self.input_cost(folding, source)
 
-    def array_cost(self, pe: int, simd: int, tp: int, depth: int, passes: int, acc: int) -> Cost:
-        """Synapse array fed from `depth` rows of weights, `passes` cycles per slice, adding slices up in
-        `acc` bits (0: one slice)."""
+    def array_cost(
+        self, pe: int, simd: int, tp: int, depth: int, cycles: int, acc: int, *, per_step: bool = False
+    ) -> Cost:
+        """Synapse array fed from `depth` rows of weights, `cycles` per slice, adding slices up in `acc` bits
+        (0: one slice); `per_step`: a sum for each step, no weighted sum over them."""
         tree, tree_w = hw.tree_cost(simd, self.weight_bits), self.weight_bits + (simd - 1).bit_length()
         # A weight bit that is the same in all rows gives a register or adder bit that dissolves: about half
         # of a tree of constants does. Few rows also means few different columns, and equal ones are shared.
         same = 0.5 ** (depth - 1)
         gated = simd * tp * min(pe * self.weight_bits, 2 ** min(depth, 32) - 1)
-        lut = pe * tp * tree.lut * (1 - 0.55 * same) + pe * (tp - 1) * (tree_w + 1)
-        ff = pe * tp * tree.ff * (1 - 0.35 * same) + pe * (tp - 1) * (tree_w + 3) + gated
+        lut = pe * tp * tree.lut * (1 - 0.55 * same)
+        ff = pe * tp * tree.ff * (1 - 0.35 * same) + gated
         lut += simd * tp * (depth > 1)  # reset of the weight registers
-        lut += simd * tp * (ceil_div(passes, 4) if passes > 1 else 0)  # choice of this cycle's steps
-        horner = pe * (tree_w + passes * tp) * (passes > 1)
-        result = pe * (acc or tree_w + passes * tp)
+        lut += simd * tp * (ceil_div(cycles, 4) if cycles > 1 else 0)  # choice of this cycle's steps
+        steps = cycles * tp
+        if per_step:
+            result = pe * steps * (acc or tree_w)
+            return Cost(lut=lut + (result if acc else 0) + hw.CONTROL_LUT, ff=ff + result + hw.CONTROL_FF)
+        lut += pe * (tp - 1) * (tree_w + 1)
+        ff += pe * (tp - 1) * (tree_w + 3)
+        horner = pe * (tree_w + steps) * (cycles > 1)
+        result = pe * (acc or tree_w + steps)
         return Cost(lut=lut + horner + pe * acc + hw.CONTROL_LUT, ff=ff + horner + result + hw.CONTROL_FF)
 
     def input_cost(self, folding: Folding, source: Tensor) -> Cost:
         """What brings the slices to the array."""
         raise NotImplementedError
+
+    def _spikes_in(self, source: Tensor) -> None:
+        """Refuses what is not made of spikes, and what no neuron can decode."""
+        if source.encoding is Encoding.PHASE:
+            raise self._fail(f"input {source.name!r} is phase-coded, which no neuron decodes; use radix with T = 8")
+        self._want(source, Encoding.RADIX, *SPIKES)
+        if source.timed and self.pad_code.any():
+            raise self._fail(f"a padding code is for static inputs, {source.name!r} has time steps; leave it 0")
+
+    def _potential(self, source: Tensor, spatial: tuple[int, int]) -> Tensor:
+        """Output: potentials, one per step where the input has time."""
+        shape = (self.weight.shape[0], *spatial)
+        steps, bound = source.steps if source.timed else 1, self.gain() * source.bound
+        return Tensor(self.name, shape, Encoding.POTENTIAL, steps, bound, source.timed, source.block)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,16 +149,15 @@ class Conv(Synapse):
     kind: ClassVar[str] = "conv"
 
     def infer(self, source: Tensor) -> Tensor:
-        self._want(source, Encoding.RADIX)
-        co, ci = self.weight.shape[:2]
+        self._spikes_in(source)
+        ci = self.weight.shape[1]
         if ci != source.shape[0]:
             raise self._fail(f"weight has {ci} input channels, input {source.name!r} has {source.shape[0]}")
         if self.pad_code.size not in (0, ci):
             raise self._fail(f"pad_code has {self.pad_code.size} entries, needs {ci}")
         if self.pad_code.size and int(self.pad_code.max()) > source.bound:
             raise self._fail(f"pad_code {int(self.pad_code.max())} is outside 0..{source.bound}")
-        bound = self.gain() * source.bound
-        return Tensor(self.name, (co, *self.spatial(source)), Encoding.POTENTIAL, 1, bound)
+        return self._potential(source, self.spatial(source))
 
     def taps(self, source: Tensor) -> tuple[int, int, int]:
         return (*self.kernel, source.shape[0])
@@ -161,13 +184,12 @@ class Linear(Synapse):
     kind: ClassVar[str] = "linear"
 
     def infer(self, source: Tensor) -> Tensor:
-        self._want(source, Encoding.RADIX)
-        co, ci = self.weight.shape[:2]
+        self._spikes_in(source)
+        ci = self.weight.shape[1]
         c, h, w = source.shape
         if ci != c * h * w:
             raise self._fail(f"weight has {ci} inputs, input {source.name!r} has {c}x{h}x{w} = {c * h * w}")
-        bound = self.gain() * source.bound
-        return Tensor(self.name, (co, 1, 1), Encoding.POTENTIAL, 1, bound)
+        return self._potential(source, (1, 1))
 
     def matrix(self, source: Tensor) -> np.ndarray:
         c, h, w = source.shape

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -26,8 +26,23 @@ from pyflow.operators import (
     Tensor,
     Windowed,
 )
+from pyflow.planning import windows
+from pyflow.planning.builder import Builder
 from pyflow.planning.memories import Memory, by_fold, memory_kind, pack_codes, repeat, weight_rows
-from pyflow.planning.netlist import Instance, Netlist, Stream
+from pyflow.planning.netlist import Netlist, Stream, branch_name
+
+Lowering = Callable[..., Stream]  # (builder, operator, *operands)
+LOWERINGS: dict[type[Operator], Lowering] = {}
+
+
+def lowers(*kinds: type[Operator]) -> Callable[[Lowering], Lowering]:
+    """Registers the function that makes instances of operators of these kinds."""
+
+    def register(function: Lowering) -> Lowering:
+        LOWERINGS.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
 
 
 def embed_kernel(conv: Conv) -> Conv:
@@ -86,355 +101,204 @@ def reachable(op: Synapse, folding: Folding, network: Network) -> Tensor:
     return replace(tensor, bound=per_output * source.bound)
 
 
-def window_span(p: dict[str, Any]) -> int:
-    """Items that a volley_window_fold of these parameters must hold at least."""
-    return ((p["KERNEL_Y"] - 1) * p["WIDTH"] + p["KERNEL_X"]) * p["GROUPS"]
+# ---------------------------------------------------------------------- encoders
+@lowers(Encode)
+def encode(b: Builder, op: Encode, pixels: Stream) -> Stream:
+    out = b.output(b.network.tensors[op.name], pixels.lanes)
+    return b.join("encode_radix", op.name, "", [("pixel", pixels)], [("spike", out)], LANES=pixels.lanes, T=op.steps)
 
 
-class _Builder:
-    def __init__(self, network: Network, foldings: dict[str, Folding], fifos: dict[str, int]) -> None:
-        self.network = network
-        self.foldings = foldings
-        self.fifos = fifos
-        self.instances: list[Instance] = []
-        self.streams: dict[str, Stream] = {}
-
-    def add(
-        self,
-        module: str,
-        layer: str,
-        suffix: str,
-        sink: Stream,
-        source: Stream,
-        ports: tuple[str, str],
-        memory: Memory | None = None,
-        memory_port: str = "",
-        **parameters: Any,
-    ) -> Stream:
-        name = f"{layer}_{suffix}" if suffix else layer
-        if source.name in self.streams or source.name in ("s_pixel", "m_logit"):
-            raise VolleyError(f"layer {layer!r}: stream name {source.name!r} is taken; rename the layer")
-        self.streams[source.name] = source
-        self.instances.append(
-            Instance(f"volley_{module}", f"u_{name}", layer, sink, source, *ports, parameters, memory, memory_port)
-        )
-        return source
-
-    def lanes(self, stream: Stream, lanes: int, channels: int, layer: str) -> Stream:
-        """`stream` with another number of lanes."""
-        if stream.lanes == lanes:
-            return stream
-        out = Stream(f"{layer}_lanes", lanes, stream.bits, stream.pixels, ceil_div(channels, lanes))
-        return self.add(
-            "lane_convert",
-            layer,
-            "lanes",
-            stream,
-            out,
-            ("axis", "axis"),
-            WORD_W=stream.bits,
-            LANES_IN=stream.lanes,
-            LANES_OUT=lanes,
-            CHANNELS=channels,
-        )
-
-    def fifo(self, stream: Stream, layer: str) -> Stream:
-        depth = self.fifos.get(stream.tensor, 0)
-        if depth < 2:
-            return stream
-        out = replace(stream, name=f"{stream.name}_fifo", tensor="")
-        return self.add("fifo", layer, "fifo", stream, out, ("axis", "axis"), DATA_W=stream.width, DEPTH=depth)
-
-    # ------------------------------------------------------------------ operators
-    def encode(self, op: Encode, pixels: Stream) -> Stream:
-        out = Stream(op.name, pixels.lanes, op.steps, pixels.pixels, 1, op.name)
-        return self.add("encode_radix", op.name, "", pixels, out, ("pixel", "spike"), LANES=pixels.lanes, T=op.steps)
-
-    def columns(self, op: Windowed, stream: Stream, shape: tuple[int, int, int], rows: int, pad: int) -> Stream:
-        _, height, width = shape
-        kh, sy, py = op.kernel[0], op.stride[0], op.padding[0]
-        out_rows = (height + 2 * py - kh) // sy + 1
-        out = Stream(f"{op.name}_column", kh * stream.lanes, stream.bits, out_rows * width, stream.groups)
-        return self.add(
-            "line_buffer",
-            op.name,
-            "lines",
-            stream,
-            out,
-            ("spike", "column"),
-            ITEM_W=stream.width,
-            GROUPS=stream.groups,
-            HEIGHT=height,
-            WIDTH=width,
-            KERNEL=kh,
-            STRIDE=sy,
-            PADDING=py,
-            SLOTS=max(1, ceil_div(rows, kh)),
-            PAD_ITEM=pad,
-        )
-
-    def full(self, op: Windowed, columns: Stream, shape: tuple[int, int, int], replay: int, pad: int) -> Stream:
-        _, height, width = shape
-        (kh, kw), (sy, sx), (py, px) = op.kernel, op.stride, op.padding
-        rows, cols = (height + 2 * py - kh) // sy + 1, (width + 2 * px - kw) // sx + 1
-        out = Stream(f"{op.name}_window", kw * columns.lanes, columns.bits, rows * cols, replay * columns.groups)
-        return self.add(
-            "window_full",
-            op.name,
-            "window",
-            columns,
-            out,
-            ("column", "window"),
-            ITEM_W=columns.width,
-            GROUPS=columns.groups,
-            HEIGHT=rows,
-            WIDTH=width,
-            KERNEL=kw,
-            STRIDE=sx,
-            PADDING=px,
-            REPLAY=replay,
-            PAD_ITEM=pad,
-        )
-
-    def folded(self, layer: str, items: Stream, pad: int, depth: int, **p: Any) -> Stream:
-        rows = (p["HEIGHT"] + 2 * p["PAD_Y"] - p["KERNEL_Y"]) // p["STRIDE_Y"] + 1
-        cols = (p["WIDTH"] + 2 * p["PAD_X"] - p["KERNEL_X"]) // p["STRIDE_X"] + 1
-        slices = p["KERNEL_Y"] * p["KERNEL_X"] * p["GROUPS"]
-        span = window_span(p)
-        smallest = 1 << max(1, (span - 1).bit_length())
-        if depth and (depth < span or depth & (depth - 1)):
-            raise VolleyError(f"folding of {layer}: window_depth={depth} must be a power of two of at least {smallest}")
-        # By default one more window's worth, so that the next pixel (vector) comes in meanwhile.
-        usual = 1 << max(1, (span + p["STRIDE_X"] * p["GROUPS"] - 1).bit_length())
-        out = Stream(f"{layer}_window", items.lanes, items.bits, rows * cols, p["REPLAY"] * slices)
-        return self.add(
-            "window_fold",
-            layer,
-            "window",
-            items,
-            out,
-            ("item", "window"),
-            ITEM_W=items.width,
-            DEPTH=depth or usual,
-            PAD_ITEM=pad,
-            **p,
-        )
-
-    def synapse(self, op: Synapse, stream: Stream) -> Stream:
-        (source,) = self.network.sources(op)
-        tensor = self.network.tensors[op.name]
-        folding = self.foldings[op.name] = check_folding(op, self.foldings[op.name], self.network)
-        c, height, width = source.shape
-        fo, fi = op.folds(folding, source)
-        stream = self.lanes(stream, folding.lanes, c, op.name)
-        groups = stream.groups
-        if isinstance(op, Conv):
-            pad = pack_codes(op.pad_code, stream.bits, groups * folding.lanes)
-            (kh, kw), (sy, sx), (py, px) = op.kernel, op.stride, op.padding
-            if folding.slice == "all":
-                columns = self.columns(op, stream, source.shape, folding.rows, pad)
-                window = self.full(op, columns, source.shape, fo, repeat(pad, stream.width, kh))
-            elif folding.slice == "column":
-                columns = self.columns(op, stream, source.shape, folding.rows, pad)
-                window = self.folded(
-                    op.name,
-                    columns,
-                    repeat(pad, stream.width, kh),
-                    folding.window_depth,
-                    GROUPS=groups,
-                    HEIGHT=columns.pixels // width,
-                    WIDTH=width,
-                    KERNEL_Y=1,
-                    KERNEL_X=kw,
-                    STRIDE_Y=1,
-                    STRIDE_X=sx,
-                    PAD_Y=0,
-                    PAD_X=px,
-                    REPLAY=fo,
-                )
-            elif (kh, kw, sy, sx, fo) == (1, 1, 1, 1, 1):
-                window = stream  # a pixel is its own window
-            else:
-                window = self.folded(
-                    op.name,
-                    stream,
-                    pad,
-                    folding.window_depth,
-                    GROUPS=groups,
-                    HEIGHT=height,
-                    WIDTH=width,
-                    KERNEL_Y=kh,
-                    KERNEL_X=kw,
-                    STRIDE_Y=sy,
-                    STRIDE_X=sx,
-                    PAD_Y=py,
-                    PAD_X=px,
-                    REPLAY=fo,
-                )
-        elif fo == 1:
-            window = stream
+# ---------------------------------------------------------------------- synapses
+@lowers(Conv)
+def conv(b: Builder, op: Conv, stream: Stream) -> Stream:
+    (source,) = b.network.sources(op)
+    folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
+    replay, _ = op.folds(folding, source)
+    stream = b.lanes(stream, folding.lanes, source.shape[0], op.name)
+    groups, pad = stream.groups, pack_codes(op.pad_code, stream.bits, stream.groups * folding.lanes)
+    if folding.slice != "tap":
+        columns = windows.columns(b, op, stream, source.shape, folding.rows, pad)
+        pad = repeat(pad, stream.width, op.kernel[0])
+        if folding.slice == "all":
+            window = windows.full(b, op, columns, source.shape, replay, pad)
         else:
-            window = self.folded(
+            width = source.shape[2]
+            window = windows.folded(
+                b,
                 op.name,
-                stream,
-                0,
-                folding.window_depth,
-                GROUPS=groups * height * width,
-                HEIGHT=1,
-                WIDTH=1,
-                KERNEL_Y=1,
-                KERNEL_X=1,
-                STRIDE_Y=1,
-                STRIDE_X=1,
-                PAD_Y=0,
-                PAD_X=0,
-                REPLAY=fo,
+                columns,
+                groups=groups,
+                shape=(columns.pixels // width, width),
+                kernel=(1, op.kernel[1]),
+                stride=(1, op.stride[1]),
+                padding=(0, op.padding[1]),
+                replay=replay,
+                depth=folding.window_depth,
+                pad=pad,
             )
-        simd = op.simd(folding, source)
-        pixels = tensor.shape[1] * tensor.shape[2]
-        tensor = reachable(op, folding, self.network)
-        out = Stream(op.name, folding.pe, tensor.bits, pixels, fo, op.name)
-        rows = weight_rows(op, folding, self.network)
-        memory = Memory(
-            f"{op.name}_weight", rows, (op.weight_bits,), memory_kind(folding.memory, rows, (op.weight_bits,))
-        )
-        return self.add(
-            "synapse_array",
+    elif (op.kernel, op.stride, replay) == ((1, 1), (1, 1), 1):
+        window = stream  # a pixel is its own window
+    else:
+        window = windows.folded(
+            b,
             op.name,
-            "array",
-            window,
-            out,
-            ("spike", "acc"),
-            memory,
-            "weight",
-            PE=folding.pe,
-            SIMD=simd,
-            T=source.steps,
-            TP=folding.tp,
-            WEIGHT_W=op.weight_bits,
-            FOLDS=fi,
-            ACC_W=tensor.bits,
-        )
-
-    def neuron(self, op: RadixNeuron, stream: Stream) -> Stream:
-        (source,) = self.network.sources(op)
-        producer = self._producer(op)
-        folding = self.foldings.get(producer.name, Folding()) if producer else Folding()
-        # Beats come no closer than this; a serial neuron that keeps up is the smaller one.
-        interval = 1
-        if isinstance(producer, Synapse):
-            source = reachable(producer, folding, self.network)
-            (before,) = self.network.sources(producer)
-            interval = producer.folds(folding, before)[1] * (before.steps // folding.tp)
-        serial = folding.neuron == "serial" or (folding.neuron == "auto" and 1 < op.steps <= interval)
-        bias = op.clamped_bias(source)
-        theta_w, bias_w = int(op.theta.max()).bit_length(), hw.signed_width(int(np.abs(bias).max()))
-        rows = by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
-        widths = (bias_w, theta_w)
-        memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))
-        out = Stream(op.name, stream.lanes, op.steps, stream.pixels, stream.groups, op.name)
-        return self.add(
-            "neuron_radix",
-            op.name,
-            "",
             stream,
-            out,
-            ("acc", "spike"),
-            memory,
-            "param",
-            LANES=stream.lanes,
-            IN_W=stream.bits,
-            IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
-            EXPONENT=op.exponent,
-            THETA_W=theta_w,
-            BIAS_W=bias_w,
-            V_W=op.potential_width(source),
-            T=op.steps,
-            UNROLLED=int(not serial),
+            groups=groups,
+            shape=source.shape[1:],
+            kernel=op.kernel,
+            stride=op.stride,
+            padding=op.padding,
+            replay=replay,
+            depth=folding.window_depth,
+            pad=pad,
         )
+    return array(b, op, window)
 
-    def readout(self, op: Readout, stream: Stream) -> Stream:
-        bias_w = hw.signed_width(int(np.abs(op.bias).max()))
-        rows = by_fold(op.bias[:, None], stream.lanes, fill=(0,))
-        memory = Memory(f"{op.name}_param", rows, (bias_w,), memory_kind("auto", rows, (bias_w,)))
-        out = Stream(op.name, stream.lanes, 32, stream.pixels, stream.groups, op.name)
-        return self.add(
-            "readout",
-            op.name,
-            "",
-            stream,
-            out,
-            ("acc", "logit"),
-            memory,
-            "param",
-            LANES=stream.lanes,
-            IN_W=stream.bits,
-            EXPONENT=op.exponent,
-            BIAS_W=bias_w,
-        )
 
-    def pool(self, op: MaxPool | SumPool, stream: Stream) -> Stream:
-        (source,) = self.network.sources(op)
-        tensor = self.network.tensors[op.name]
-        columns = self.columns(op, stream, source.shape, op.kernel[0], 0)
-        window = self.full(op, columns, source.shape, 1, 0)
-        out = Stream(op.name, stream.lanes, tensor.bits, tensor.shape[1] * tensor.shape[2], stream.groups, op.name)
-        return self.add(
-            f"pool_{'max' if isinstance(op, MaxPool) else 'sum'}",
-            op.name,
-            "",
-            window,
-            out,
-            ("window", "spike"),
-            LANES=stream.lanes,
-            WORD_W=stream.bits,
-            TAPS=op.kernel[0] * op.kernel[1],
-        )
+@lowers(Linear)
+def linear(b: Builder, op: Linear, stream: Stream) -> Stream:
+    (source,) = b.network.sources(op)
+    folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
+    replay, _ = op.folds(folding, source)
+    stream = b.lanes(stream, folding.lanes, source.shape[0], op.name)
+    if replay > 1:  # the whole vector again for every output fold
+        stream = windows.folded(b, op.name, stream, groups=stream.beats, replay=replay, depth=folding.window_depth)
+    return array(b, op, stream)
 
-    def _producer(self, op: Operator) -> Operator | None:
-        return next((o for o in self.network.operators if o.name == op.inputs[0]), None)
 
-    def build(self) -> Netlist:
-        c, h, w = self.network.input_shape
-        stream = Stream("pixel", c, 8, h * w, 1, INPUT)
-        self.streams["pixel"] = stream
-        methods = {
-            Encode: self.encode,
-            Conv: self.synapse,
-            Linear: self.synapse,
-            RadixNeuron: self.neuron,
-            Readout: self.readout,
-            MaxPool: self.pool,
-            SumPool: self.pool,
-        }
-        previous = INPUT
-        for op in self.network.operators:
-            if op.inputs != (previous,) or self.network.state_edges:
-                raise VolleyError(
-                    f"{op.kind} {op.name!r}: reads {op.inputs}; only chains can be built, branches come later"
-                )
-            stream = self.fifo(stream, op.name)
-            stream = methods[type(op)](op, stream)  # type: ignore[operator]
-            previous = op.name
-        if not isinstance(self.network.operators[-1], Readout):
-            last = self.network.operators[-1]
-            raise VolleyError(f"{last.kind} {last.name!r}: the last operator must be a readout")
-        return Netlist(self.network, self.foldings, self.fifos, tuple(self.instances), tuple(self.streams.values()))
+def array(b: Builder, op: Synapse, window: Stream) -> Stream:
+    """Synapse array fed by slices of `window`; the stream of potentials."""
+    (source,) = b.network.sources(op)
+    folding = b.foldings[op.name]
+    tensor = reachable(op, folding, b.network)
+    rows = weight_rows(op, folding, b.network)
+    widths = (op.weight_bits,)
+    memory = Memory(f"{op.name}_weight", rows, widths, memory_kind(folding.memory, rows, widths))
+    return b.join(
+        "synapse_array",
+        op.name,
+        "array",
+        [("spike", window)],
+        [("acc", b.output(tensor, folding.pe))],
+        memory,
+        "weight",
+        PE=folding.pe,
+        SIMD=op.simd(folding, source),
+        T=source.beat_steps,
+        TP=folding.tp,
+        WEIGHT_W=op.weight_bits,
+        FOLDS=op.folds(folding, source)[1],
+        ACC_W=tensor.number_bits,
+        **({"PER_STEP": 1} if source.timed else {}),
+    )
+
+
+# ---------------------------------------------------------------------- neurons
+def interval(b: Builder, op: Operator) -> int:
+    """Cycles between beats into `op`, at least: a serial neuron that keeps up is the smaller one."""
+    producer = b.producer(op)
+    if not isinstance(producer, Synapse):
+        return 1
+    (source,) = b.network.sources(producer)
+    folding = b.foldings[producer.name]
+    return producer.folds(folding, source)[1] * (source.beat_steps // folding.tp)
+
+
+def serial(b: Builder, op: Operator, steps: int) -> bool:
+    """Is the serial variant of a neuron asked for, or fast enough?"""
+    producer = b.producer(op)
+    wanted = b.foldings[producer.name].neuron if isinstance(producer, Synapse) else "auto"
+    return wanted == "serial" or (wanted == "auto" and 1 < steps <= interval(b, op))
+
+
+@lowers(RadixNeuron)
+def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
+    (source,) = b.network.sources(op)
+    producer = b.producer(op)
+    if isinstance(producer, Synapse):
+        source = reachable(producer, b.foldings[producer.name], b.network)
+    bias = op.clamped_bias(source)
+    theta_w, bias_w = int(op.theta.max()).bit_length(), hw.signed_width(int(np.abs(bias).max()))
+    rows = by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
+    widths = (bias_w, theta_w)
+    memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))
+    return b.join(
+        "neuron_radix",
+        op.name,
+        "",
+        [("acc", stream)],
+        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        memory,
+        "param",
+        LANES=stream.lanes,
+        IN_W=stream.bits,
+        IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
+        EXPONENT=op.exponent,
+        THETA_W=theta_w,
+        BIAS_W=bias_w,
+        V_W=op.potential_width(source),
+        T=op.steps,
+        UNROLLED=int(not serial(b, op, op.steps)),
+    )
+
+
+@lowers(Readout)
+def readout(b: Builder, op: Readout, stream: Stream) -> Stream:
+    bias_w = hw.signed_width(int(np.abs(op.bias).max()))
+    rows = by_fold(op.bias[:, None], stream.lanes, fill=(0,))
+    memory = Memory(f"{op.name}_param", rows, (bias_w,), memory_kind("auto", rows, (bias_w,)))
+    return b.join(
+        "readout",
+        op.name,
+        "",
+        [("acc", stream)],
+        [("logit", replace(stream, name=op.name, bits=32, tensor=op.name))],
+        memory,
+        "param",
+        LANES=stream.lanes,
+        IN_W=stream.bits,
+        EXPONENT=op.exponent,
+        BIAS_W=bias_w,
+    )
+
+
+# ---------------------------------------------------------------------- pooling
+def pool_window(b: Builder, op: Windowed, stream: Stream) -> Stream:
+    (source,) = b.network.sources(op)
+    columns = windows.columns(b, op, stream, source.shape, op.kernel[0], 0)
+    return windows.full(b, op, columns, source.shape, 1, 0)
+
+
+@lowers(MaxPool, SumPool)
+def pool(b: Builder, op: MaxPool | SumPool, stream: Stream) -> Stream:
+    window = pool_window(b, op, stream)
+    return b.join(
+        f"pool_{'max' if isinstance(op, MaxPool) else 'sum'}",
+        op.name,
+        "",
+        [("window", window)],
+        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        LANES=stream.lanes * stream.numbers,  # the steps of a spike train are counted one by one
+        WORD_W=stream.bits // stream.numbers,
+        TAPS=op.kernel[0] * op.kernel[1],
+    )
 
 
 def build_netlist(network: Network, foldings: dict[str, Folding], fifos: dict[str, int] | None = None) -> Netlist:
-    """Instances for `network`. foldings: by synapse operator; fifos: beats of the FIFO behind a tensor.
+    """Instances for `network`. foldings: by synapse operator; fifos: beats of the FIFO behind a tensor, or
+    behind one branch of it (branch_name()).
 
     Raises VolleyError where an operator or folding cannot be built.
     """
     operators = tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
     network = replace(network, operators=operators)
-    for tensor, depth in (fifos or {}).items():
-        if tensor not in {op.name for op in operators[:-1]}:
-            known = ", ".join(op.name for op in operators[:-1])
-            raise VolleyError(f"folding: fifos: no operator {tensor!r} to stand behind; operators: {known}")
+    b = Builder(network, dict(foldings), dict(fifos or {}))
+    places = fifo_places(b)
+    for key, depth in b.fifos.items():
+        if key not in places:
+            raise VolleyError(f"folding: fifos: no operator {key!r} to stand behind; places: {', '.join(places)}")
         if depth < 2:
-            raise VolleyError(f"folding: fifos: {tensor}={depth} beats is below 2; leave it out for none")
+            raise VolleyError(f"folding: fifos: {key}={depth} beats is below 2; leave it out for none")
     names = {op.name for op in operators if isinstance(op, Synapse)}
     if set(foldings) != names:
         odd = sorted(set(foldings) ^ names)[0]
@@ -442,4 +306,33 @@ def build_netlist(network: Network, foldings: dict[str, Folding], fifos: dict[st
             f"folding: {odd!r} is {'missing' if odd in names else 'no synapse layer'}; "
             f"layers: {', '.join(sorted(names))}"
         )
-    return _Builder(network, dict(foldings), dict(fifos or {})).build()
+    last = operators[-1]
+    if not isinstance(last, Readout):
+        raise VolleyError(f"{last.kind} {last.name!r}: the last operator must be a readout")
+    for op in operators[:-1]:
+        if not b.readers[op.name]:
+            raise VolleyError(f"{op.kind} {op.name!r}: nothing reads its output; remove it")
+    if not b.readers[INPUT]:
+        raise VolleyError(f"network {network.name!r}: nothing reads the input")
+    network_input(b)
+    b.feed_forward()
+    for op in operators:
+        b.publish(op.name, LOWERINGS[type(op)](b, op, *(b.operand(s, op.name) for s in op.inputs)))
+    return b.netlist()
+
+
+def network_input(b: Builder) -> None:
+    c, h, w = b.network.input_shape
+    tensor = b.network.tensors[INPUT]
+    b.publish(INPUT, b.declare(replace(b.output(tensor, c), name="pixel", bits=8)))
+
+
+def fifo_places(b: Builder) -> list[str]:
+    """Keys that `fifos` may have: tensors, or their branches where several operators read one."""
+    places = []
+    for tensor, readers in b.readers.items():
+        if len(readers) > 1:
+            places += [branch_name(tensor, reader) for reader in readers]
+        elif tensor != INPUT:
+            places += [tensor] * len(readers)
+    return places

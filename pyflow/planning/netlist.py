@@ -15,9 +15,10 @@ FRAMES_IN_FLIGHT = 64  # frames whose flags the top can remember
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One AXI4-Stream of the network. pixels x groups beats per frame, lanes x bits of payload.
+    """One AXI4-Stream of the network: passes x pixels x groups beats per frame, lanes x bits of payload.
 
-    tensor: the IR tensor it carries whole and in raster order ("" for columns and windows).
+    bits: of a lane, all its numbers. numbers: per lane and beat, TB of a tensor with time (1 where one number stands
+    for every step). tensor: the IR tensor it carries whole and in raster order ("" for columns and windows).
     """
 
     name: str
@@ -26,6 +27,8 @@ class Stream:
     pixels: int
     groups: int
     tensor: str = ""
+    passes: int = 1
+    numbers: int = 1
 
     @property
     def width(self) -> int:
@@ -33,27 +36,44 @@ class Stream:
 
     @property
     def beats(self) -> int:
+        """Per pass."""
         return self.pixels * self.groups
+
+    @property
+    def frame_beats(self) -> int:
+        return self.passes * self.beats
+
+
+Port = tuple[str, Stream]  # name of the port without its s_ or m_, and what is joined to it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
-    """One core. sink, source: the data streams it joins; sink_port and source_port their names."""
+    """One core and the data streams it joins. Several streams on one port are a packed vector of streams,
+    the first one in the low bits."""
 
     module: str
     name: str
     layer: str  # IR operator it belongs to
-    sink: Stream
-    source: Stream
-    sink_port: str
-    source_port: str
+    sinks: tuple[Port, ...]
+    sources: tuple[Port, ...]
     parameters: dict[str, Any]
     memory: Memory | None = None  # read through an own volley_weight_source
     memory_port: str = ""
 
+    @property
+    def sink(self) -> Stream:
+        return self.sinks[0][1]
+
+    @property
+    def source(self) -> Stream:
+        return self.sources[0][1]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Netlist:
+    """fifos: beats of the FIFO behind a tensor, or behind one branch of it, by branch_name()."""
+
     network: Network
     foldings: dict[str, Folding]  # by synapse operator, normalised
     fifos: dict[str, int]
@@ -67,3 +87,13 @@ class Netlist:
     @property
     def memories(self) -> list[Memory]:
         return [i.memory for i in self.instances if i.memory]
+
+
+def branch_name(tensor: str, reader: str) -> str:
+    """Name of the way from a tensor with several readers to one of them."""
+    return f"{tensor}:{reader}"
+
+
+def fifo_name(key: str) -> str:
+    """Name of the stream behind the FIFO of this key of Netlist.fifos."""
+    return f"{key.replace(':', '_to_')}_fifo"

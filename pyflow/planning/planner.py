@@ -17,18 +17,20 @@ from typing import Any
 
 from pyflow import hardware as hw
 from pyflow.errors import VolleyError
-from pyflow.graph import Network
+from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators import Conv, Encoding, Linear, MaxPool, Readout, SumPool, Synapse, Tensor, Windowed
+from pyflow.operators import SPIKES, Conv, Encoding, Linear, Readout, Synapse, Tensor, Windowed
 from pyflow.planning.board import Board
-from pyflow.planning.lowering import build_netlist, embed_kernel, window_span
-from pyflow.planning.netlist import Netlist
+from pyflow.planning.lowering import build_netlist, embed_kernel
+from pyflow.planning.netlist import Netlist, branch_name, fifo_name
 from pyflow.planning.schedule import Schedule, predict
+from pyflow.planning.windows import window_span
 
 log = logging.getLogger(__name__)
 
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
 FOLDING_VERSION = 1
+ENDLESS = 1 << 30  # beats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,35 +133,77 @@ def _price(cost: Cost) -> float:
 
 
 def _choose(network: Network, target: int) -> dict[str, Folding] | None:
-    """Cheapest foldings whose every core keeps to `target`, or None."""
-    c, h, w = network.input_shape
-    if h * w > target:
+    """Foldings whose every core keeps to `target`, or None: the cheapest for a chain of layers, layer by layer
+    where the network branches."""
+    names = (INPUT, *(op.name for op in network.operators))
+    chain = all(op.inputs == (name,) for op, name in zip(network.operators, names, strict=False))
+    _, h, w = network.input_shape
+    if network.tensors[INPUT].passes * h * w > target:
         return None
+    return _cheapest_chain(network, target) if chain else _layer_by_layer(network, target)
+
+
+def _per_pass(target: int, source: Tensor) -> int:
+    """Cycles that a core has for one raster scan."""
+    return target // source.passes
+
+
+def _cheapest_chain(network: Network, target: int) -> dict[str, Folding] | None:
     # Best price of a chain so far, by the lanes of the stream that leaves it.
-    front: dict[int, tuple[float, dict[str, Folding]]] = {c: (0.0, {})}
+    front: dict[int, tuple[float, dict[str, Folding]]] = {network.input_shape[0]: (0.0, {})}
     for op in network.operators:
         (source,) = network.sources(op)
         channels, height, width = source.shape
+        goal = _per_pass(target, source)
         if isinstance(op, Windowed) and not isinstance(op, Synapse):
             out_h = op.spatial(source)[0]
             front = {
                 lanes: best
                 for lanes, best in front.items()
-                if ceil_div(channels, lanes) * width * max(height, out_h) <= target
+                if ceil_div(channels, lanes) * width * max(height, out_h) <= goal
             }
         if not isinstance(op, Synapse):
+            growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
+            front = {growth * lanes: best for lanes, best in front.items()}
             continue
         chosen: dict[int, tuple[float, dict[str, Folding]]] = {}
-        for price, folding in _candidates(op, source, target):
+        for price, folding in _candidates(op, source, goal):
             for lanes, (before, foldings) in front.items():
                 beats = max(ceil_div(channels, lanes), ceil_div(channels, folding.lanes)) * height * width
-                if beats > target:
+                if beats > goal:
                     continue
                 total = before + price + _price(hw.convert_cost(lanes, folding.lanes, source.bits))
                 if folding.pe not in chosen or total < chosen[folding.pe][0]:
                     chosen[folding.pe] = (total, {**foldings, op.name: folding})
         front = chosen
     return min(front.values(), key=lambda f: f[0])[1] if front else None
+
+
+def _layer_by_layer(network: Network, target: int) -> dict[str, Folding] | None:
+    lanes = {name: tensor.shape[0] for name, tensor in network.tensors.items()}
+    foldings: dict[str, Folding] = {}
+    for op in network.operators:
+        sources = network.sources(op)
+        out = network.tensors[op.name]
+        lanes[op.name] = min(lanes[op.inputs[0]], out.shape[0])
+        if out.shape[0] > sources[0].shape[0] and not isinstance(op, Synapse):
+            lanes[op.name] = out.shape[0]  # whole pixels
+        if isinstance(op, Synapse):
+            (source,) = sources
+            goal, before = _per_pass(target, source), lanes[op.inputs[0]]
+            if ceil_div(source.shape[0], before) * source.shape[1] * source.shape[2] > goal:
+                return None
+            found = [
+                (price + _price(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
+                for i, (price, folding) in enumerate(_candidates(op, source, goal))
+            ]
+            if not found:
+                return None
+            foldings[op.name] = min(found)[2]
+            lanes[op.name] = foldings[op.name].pe
+        elif ceil_div(out.shape[0], lanes[op.name]) * out.shape[1] * out.shape[2] > _per_pass(target, out):
+            return None
+    return foldings
 
 
 # ---------------------------------------------------------------------- buffers
@@ -171,9 +215,10 @@ def _resized(netlist: Netlist, grow: bool) -> list[Buffers]:
     by a row per bank."""
     foldings, fifos = netlist.foldings, netlist.fifos
     trials: list[Buffers] = []
+    behind = {op.name for op in netlist.network.operators if len(netlist.network.readers(op.name)) == 1}
     for inst in netlist.instances:
         p, layer, tensor = inst.parameters, inst.layer, inst.source.tensor
-        if inst.module == "volley_window_fold":
+        if inst.module == "volley_window_fold" and layer in foldings:
             depth = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2
             if grow and depth <= 8 * inst.sink.beats or not grow and depth >= window_span(p):
                 trials.append(({**foldings, layer: replace(foldings[layer], window_depth=depth)}, fifos))
@@ -182,7 +227,7 @@ def _resized(netlist: Netlist, grow: bool) -> list[Buffers]:
             if 0 < slots <= max(2, 2 * p["HEIGHT"] // p["KERNEL"]):
                 trials.append(({**foldings, layer: replace(foldings[layer], rows=p["KERNEL"] * slots)}, fifos))
         # A FIFO of potentials would be wide: spike words only.
-        if tensor and inst.module != "volley_fifo" and netlist.network.tensors[tensor].encoding is Encoding.RADIX:
+        if tensor in behind and netlist.network.tensors[tensor].encoding in (Encoding.RADIX, *SPIKES):
             depth = 2 * fifos.get(tensor, 4) if grow else fifos.get(tensor, 0) // 2
             others = {k: v for k, v in fifos.items() if k != tensor}
             if grow and depth < 2 * inst.source.beats:
@@ -198,7 +243,7 @@ def _settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[
     One buffer at a time, whichever helps most. Where none helps alone, all are deepened together and
     then cut back one at a time.
     """
-    netlist = build_netlist(network, foldings)
+    netlist = build_netlist(network, foldings, _branch_fifos(network, foldings))
     schedule = predict(netlist)
     while schedule.cycles_per_frame > goal:
         trials = [build_netlist(network, *buffers) for buffers in _resized(netlist, grow=True)]
@@ -209,6 +254,20 @@ def _settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[
             return _flood(netlist, schedule, goal)
         netlist, schedule = trial, best
     return netlist, schedule
+
+
+def _branch_fifos(network: Network, foldings: dict[str, Folding]) -> dict[str, int]:
+    """FIFOs for the branches of a network, as deep as they get when nothing limits them.
+
+    A shallower one would stall the branches' common source, or stop for ever: the branch that waits at a join holds
+    what the other one still needs.
+    """
+    readers = {name: network.readers(name) for name in network.tensors}
+    branches = [branch_name(name, op.name) for name, ops in readers.items() if len(ops) > 1 for op in ops]
+    if not branches:
+        return {}
+    peaks = predict(build_netlist(network, foldings, dict.fromkeys(branches, ENDLESS))).peaks
+    return {key: max(2, peaks[fifo_name(key)]) for key in branches}
 
 
 def _flood(start: Netlist, schedule: Schedule, goal: int) -> tuple[Netlist, Schedule]:
@@ -317,19 +376,17 @@ def _fastest(network: Network, hardware: Network, target: int) -> int:
 
 def _floor(network: Network) -> int:
     """Cycles per frame that no folding can beat: the longest stream with all its channels in one beat."""
-    beats = network.input_shape[1] * network.input_shape[2]
+    beats = ceil_div(network.frame_bytes, 4) + 1
     for op in network.operators:
-        (source,) = network.sources(op)
-        beats = max(beats, source.shape[1] * source.shape[2])
-        if isinstance(op, (Conv, MaxPool, SumPool)):
-            out_h, out_w = op.spatial(source)
-            beats = max(beats, out_h * out_w)
-            if op.kernel != (1, 1):
-                beats = max(beats, out_h * out_w + op.idle_shifts(source))
+        for source in network.sources(op):
+            pixels = source.shape[1] * source.shape[2]
+            if isinstance(op, Windowed) and not isinstance(op, Linear):
+                outputs = math.prod(op.spatial(source))
+                pixels = max(pixels, outputs + (op.idle_shifts(source) if op.kernel != (1, 1) else 0))
+            beats = max(beats, pixels * source.passes)
         if isinstance(op, Readout):
-            beats = max(beats, source.shape[0] + 1)  # logits leave one by one, with a trailer
-    c, h, w = network.input_shape
-    return max(beats, ceil_div(c * h * w, 4) + 1)
+            beats = max(beats, network.classes + 1)  # logits leave one by one, with a trailer
+    return beats
 
 
 def costs(netlist: Netlist) -> dict[str, Cost]:
@@ -348,9 +405,7 @@ def costs(netlist: Netlist) -> dict[str, Cost]:
                 folding = replace(folding, window_depth=window.parameters["DEPTH"])
             applied = folding
         else:
-            kind = next(
-                (i for i in netlist.instances if i.layer == op.name and i.module == "volley_neuron_radix"), None
-            )
+            kind = next((i for i in netlist.instances if i.layer == op.name and "UNROLLED" in i.parameters), None)
             serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
             applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial)
         total[op.name] = op.cost(applied, *netlist.network.sources(op))

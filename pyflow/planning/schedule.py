@@ -15,7 +15,7 @@ import numpy as np
 
 from pyflow.hardware import ceil_div
 from pyflow.planning.netlist import Netlist
-from pyflow.planning.timing import Channel, Core, Guard, LaneConvert, Result, core_of
+from pyflow.planning.timing import Channel, Core, Guard, LaneConvert, Result, cores_of
 
 FRAMES = 8  # simulated; the first ones fill the pipeline
 
@@ -23,17 +23,17 @@ FRAMES = 8  # simulated; the first ones fill the pipeline
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """cycles_per_frame: gap between frames' last results, settled. latency: first pixel in to last
-    logit out of a lone frame. spans: by stream, cycles from the first to the last beat of the first frame."""
+    logit out of a lone frame. peaks: by stream behind a FIFO, the most beats that it held."""
 
     cycles_per_frame: float
     latency_cycles: int
-    spans: dict[str, int]
+    peaks: dict[str, int]
 
 
 def predict(netlist: Netlist, frames: int = FRAMES) -> Schedule:
     """Schedule of `frames` back-to-back frames through `netlist` and its top."""
-    c, h, w = netlist.network.input_shape
-    words = Channel(ceil_div(c * h * w, 4))
+    c, size = netlist.network.input_shape[0], netlist.network.frame_bytes
+    words = Channel(ceil_div(size, 4))
     guarded = Channel(words.beats)
     cores: list[Core] = [Guard(words, guarded)]
     channels = {s.name: Channel(s.beats) for s in netlist.streams}
@@ -41,9 +41,10 @@ def predict(netlist: Netlist, frames: int = FRAMES) -> Schedule:
     if c == 4:
         channels["pixel"] = pixel = guarded
     else:
-        cores.append(LaneConvert(guarded, pixel, lanes_in=4, lanes_out=c, channels=c * h * w))
+        cores.append(LaneConvert(guarded, pixel, lanes_in=4, lanes_out=c, channels=size))
     for inst in netlist.instances:
-        cores.append(core_of(inst, channels[inst.sink.name], channels[inst.source.name]))
+        sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
+        cores += cores_of(inst, sinks, sources)
     logits, classes = channels[netlist.logits.name], netlist.network.classes
     if netlist.logits.lanes > 1:
         single = Channel(classes)
@@ -63,8 +64,13 @@ def predict(netlist: Netlist, frames: int = FRAMES) -> Schedule:
             raise RuntimeError(f"schedule: no progress at stream {stuck!r}; this is a bug in the schedule")
     ends = np.array(out.moved[out.beats - 1 :: out.beats][:frames])
     gaps = np.diff(ends)
-    spans = {
-        name: ch.moved[ch.beats - 1] - ch.moved[0] + 1 for name, ch in channels.items() if len(ch.moved) >= ch.beats
-    }
+    fifos = [inst for inst in netlist.instances if inst.module == "volley_fifo"]
+    peaks = {i.source.name: _peak(channels[i.sink.name].moved, channels[i.source.name].moved) for i in fifos}
     period = float(gaps[len(gaps) // 2 :].mean())  # gaps may alternate, by 40 and 41 cycles say
-    return Schedule(period, int(out.moved[classes - 1] - words.moved[0]), spans)
+    return Schedule(period, int(out.moved[classes - 1] - words.moved[0]), peaks)
+
+
+def _peak(moved_in: list[int], moved_out: list[int]) -> int:
+    """Most beats that were inside when one came in, that one counted."""
+    times = np.array(moved_in)
+    return int((np.arange(1, len(times) + 1) - np.searchsorted(moved_out, times)).max(initial=0))

@@ -34,16 +34,29 @@ class Core:
 
 
 class Pipe(Core):
-    """A pipeline that stalls as a whole: `fold` beats in make one out, each takes `interval` cycles, and
-    `latency` unstalled cycles (ticks) after the last of them the output shows.
+    """A pipeline that stalls as a whole: each beat in takes `interval` cycles, and `latency` unstalled cycles
+    (ticks) after one that `emits` an output that shows. `emits(n)`: does the n-th beat, counted from 1?
+
+    state: (beats, ticks), where a beat waits for what the beat `beats` before left behind `ticks` ticks after its
+    own start: a state memory.
 
     While output k waits, from valid[k] to moved[k], nothing moves; so tick q happens in cycle
     q + (stalled cycles before it), and bubbles are not squeezed out.
     """
 
-    def __init__(self, sink: Channel, source: Channel, *, fold: int = 1, interval: int = 1, latency: int = 1) -> None:
+    def __init__(
+        self,
+        sink: Channel,
+        source: Channel,
+        *,
+        emits: Callable[[int], bool] = lambda n: True,
+        interval: int = 1,
+        latency: int = 1,
+        state: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__(sink, source)
-        self.fold, self.interval, self.latency = fold, interval, latency
+        self.emits, self.interval, self.latency, self.state = emits, interval, latency, state
+        self.started: list[int] = []  # tick of each input's first step, where there is a state
         self.ticks: list[int] = []  # of each output
         self.stalled = 0  # cycles, before the output to be published next
         self.passed = 0  # outputs whose stall the input side has behind it
@@ -64,6 +77,10 @@ class Pipe(Core):
         self.publish()
         while len(h_in) < len(v_in):
             t = max(v_in[len(h_in)], self.time + 1)
+            free = 0  # tick in which the state is there
+            if self.state and len(h_in) >= self.state[0] and self.left == self.interval:
+                free = self.started[len(h_in) - self.state[0]] + self.state[1]
+            t = max(t, free + self.lost)
             known = True
             while self.passed < len(self.ticks):
                 if self.passed >= len(v_out):
@@ -75,17 +92,19 @@ class Pipe(Core):
                     known = False
                     break
                 self.lost += h_out[self.passed] - v_out[self.passed]
-                t = max(t, h_out[self.passed])
+                t = max(t, h_out[self.passed], free + self.lost)
                 self.passed += 1
             if not known:
                 break
             self.time = t
+            if self.state and self.left == self.interval:
+                self.started.append(t - self.lost)
             self.left -= 1
             if self.left:
                 continue
             self.left = self.interval
             h_in.append(t)
-            if len(h_in) % self.fold == 0:
+            if self.emits(len(h_in)):
                 self.ticks.append(t - self.lost + self.latency)
                 self.publish()
         return before != (len(v_out), len(h_in), self.left)
@@ -111,6 +130,46 @@ class Serial(Core):
             v_out.append(t + self.steps + 1)
             j += 1
         return j > start
+
+
+class Zip(Core):
+    """Two sinks that move together, seen as one: `source` is the sink of the core behind."""
+
+    def __init__(self, sinks: list[Channel], source: Channel) -> None:
+        super().__init__(sinks[0], source)
+        self.sinks = sinks
+
+    def advance(self, force: bool) -> bool:
+        both, shown, taken = self.source, len(self.source.valid), len(self.sink.moved)
+        while all(len(s.valid) > len(both.valid) for s in self.sinks) and len(both.moved) >= len(both.valid):
+            both.valid.append(max(s.valid[len(both.valid)] for s in self.sinks))
+        while len(self.sink.moved) < len(both.moved):
+            t = both.moved[len(self.sink.moved)]
+            for s in self.sinks:
+                s.moved.append(t)
+        return (shown, taken) != (len(both.valid), len(self.sink.moved))
+
+
+class Broadcast(Core):
+    """Each source takes the beat when it likes; the sink's is taken with the last of them."""
+
+    def __init__(self, sink: Channel, sources: list[Channel]) -> None:
+        super().__init__(sink, sources[0])
+        self.sources = sources
+
+    def advance(self, force: bool) -> bool:
+        v_in, h_in = self.sink.valid, self.sink.moved
+        before = len(self.source.valid), len(h_in)
+        while True:
+            k = len(h_in)
+            if k < len(self.source.valid) and all(len(s.moved) > k for s in self.sources):
+                h_in.append(max(s.moved[k] for s in self.sources))
+            elif k == len(self.source.valid) and k < len(v_in):
+                t = max(v_in[k], h_in[-1] + 1) if k else v_in[k]
+                for s in self.sources:
+                    s.valid.append(t)
+            else:
+                return before != (len(self.source.valid), len(h_in))
 
 
 class Fifo(Core):
@@ -348,8 +407,16 @@ def _memo(function: Callable[[int], int]) -> Callable[[int], int]:
     return cached
 
 
-def core_of(inst: Instance, sink: Channel, source: Channel) -> Core:
-    p = inst.parameters
+def cores_of(inst: Instance, sinks: list[Channel], sources: list[Channel]) -> list[Core]:
+    """The recurrences of an instance; two joined sinks come as a core of their own."""
+    if len(sinks) > 1:
+        both = Channel(sinks[0].beats)
+        return [Zip(sinks, both), _core(inst, both, sources)]
+    return [_core(inst, sinks[0], sources)]
+
+
+def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
+    p, source = inst.parameters, sources[0]
     log2 = lambda n: (n - 1).bit_length()  # noqa: E731
     match inst.module:
         case "volley_encode_radix" | "volley_readout":
@@ -357,9 +424,13 @@ def core_of(inst: Instance, sink: Channel, source: Channel) -> Core:
         case "volley_pool_max" | "volley_pool_sum":
             return Pipe(sink, source, latency=max(1, log2(p["TAPS"])))
         case "volley_synapse_array":
-            steps = p["T"] // p["TP"]
+            steps, folds = p["T"] // p["TP"], p["FOLDS"]
             return Pipe(
-                sink, source, fold=p["FOLDS"], interval=steps, latency=2 + log2(p["SIMD"]) + log2(p["TP"]) + (steps > 1)
+                sink,
+                source,
+                emits=lambda n: n % folds == 0,
+                interval=steps,
+                latency=2 + log2(p["SIMD"]) + log2(p["TP"]) + (steps > 1),
             )
         case "volley_neuron_radix":
             if p["UNROLLED"]:
@@ -369,6 +440,8 @@ def core_of(inst: Instance, sink: Channel, source: Channel) -> Core:
             return LaneConvert(sink, source, lanes_in=p["LANES_IN"], lanes_out=p["LANES_OUT"], channels=p["CHANNELS"])
         case "volley_fifo":
             return Fifo(sink, source, depth=p["DEPTH"])
+        case "volley_broadcast":
+            return Broadcast(sink, sources)
         case "volley_line_buffer":
             return line_buffer(sink, source, p)
         case "volley_window_full":

@@ -100,7 +100,7 @@ def test_bad_frames_are_answered_and_forgotten(digits_build: Build, digits_data:
     result = digits_build.simulate(x, words=words, stall_in=0.2, stall_out=0.2, seed=5, solo=0)
     assert len(result.logits) == len(x)
     np.testing.assert_array_equal(result.flags, np.where(words < full, 1, np.where(words > full, 2, 0)))
-    pixels = network.pixels(x).astype(np.uint8)
+    pixels = network.inputs(x).astype(np.uint8)
     for frame in bad[:12]:  # a short frame is zero-filled
         flat = pixels[frame].reshape(-1)
         flat[words[frame] * 4 :] = 0

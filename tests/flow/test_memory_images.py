@@ -147,14 +147,14 @@ def test_digits_rebuilt_from_files(folding: str, tmp_path: Path, digits_data: Da
         network, out_dir=tmp_path, folding=FOLDINGS[folding], cycles_per_frame=None if FOLDINGS[folding] else 256
     )
     images = np.concatenate([digits_data.x_train, digits_data.x_test])
-    np.testing.assert_array_equal(Rebuilt(build.rtl, build).run(network.pixels(images)), network.run(images))
+    np.testing.assert_array_equal(Rebuilt(build.rtl, build).run(network.inputs(images)), network.run(images))
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_random_networks_rebuilt_from_files(seed: int, tmp_path: Path) -> None:
     network, x = random_network(seed)
     build = pyflow.compile(network, out_dir=tmp_path, folding=random_folding(network, seed))
-    np.testing.assert_array_equal(Rebuilt(build.rtl, build).run(network.pixels(x)), network.run(x))
+    np.testing.assert_array_equal(Rebuilt(build.rtl, build).run(network.inputs(x)), network.run(x))
 
 
 def test_lenet5_rebuilt_from_files(tmp_path: Path, data_dir: Path) -> None:
@@ -164,4 +164,4 @@ def test_lenet5_rebuilt_from_files(tmp_path: Path, data_dir: Path) -> None:
     rebuilt = Rebuilt(build.rtl, build)
     for start in range(0, len(images), 1000):
         part = images[start : start + 1000]
-        np.testing.assert_array_equal(rebuilt.run(network.pixels(part)), network.run(part))
+        np.testing.assert_array_equal(rebuilt.run(network.inputs(part)), network.run(part))

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joins cores by streams: lane converters, FIFOs, broadcasts to several readers, state edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pyflow.errors import VolleyError
+from pyflow.graph import INPUT, Network, StateEdge
+from pyflow.hardware import Folding, ceil_div
+from pyflow.operators import Operator, Tensor
+from pyflow.planning.memories import Memory
+from pyflow.planning.netlist import Instance, Netlist, Port, Stream, branch_name, fifo_name
+
+
+class Builder:
+    """Collects the instances of a netlist. Operators are lowered in order; what they read is theirs by
+    operand(), what they make goes to its readers by publish()."""
+
+    def __init__(self, network: Network, foldings: dict[str, Folding], fifos: dict[str, int]) -> None:
+        self.network = network
+        self.foldings = foldings
+        self.fifos = fifos
+        self.instances: list[Instance] = []
+        self.streams: dict[str, Stream] = {}
+        self.readers: dict[str, list[str]] = {name: [] for name in network.tensors}
+        for op in network.operators:
+            for source in op.inputs:
+                self.readers[source].append(op.name)
+        for edge in network.state_edges:
+            self.readers[edge.source].append(edge.tensor.name)
+        self._ways: dict[tuple[str, str], Stream] = {}
+
+    # ------------------------------------------------------------------ cores
+    def declare(self, stream: Stream) -> Stream:
+        if stream.name in self.streams or stream.name in ("s_pixel", "m_logit"):
+            raise VolleyError(f"stream name {stream.name!r} is taken; rename that layer")
+        self.streams[stream.name] = stream
+        return stream
+
+    def join(
+        self,
+        module: str,
+        layer: str,
+        suffix: str,
+        sinks: Sequence[Port],
+        sources: Sequence[Port],
+        memory: Memory | None = None,
+        memory_port: str = "",
+        **parameters: Any,
+    ) -> Stream:
+        """Instance of a core; the first of its source streams."""
+        name = sources[0][1].name if module == "fifo" else f"{layer}_{suffix}" if suffix else layer
+        for _, stream in sources:
+            if self.streams.get(stream.name) is not stream:  # a state edge's is declared before
+                self.declare(stream)
+        self.instances.append(
+            Instance(
+                f"volley_{module}", f"u_{name}", layer, tuple(sinks), tuple(sources), parameters, memory, memory_port
+            )
+        )
+        return sources[0][1]
+
+    def output(self, tensor: Tensor, lanes: int) -> Stream:
+        """The stream that carries `tensor`, `lanes` channels a beat."""
+        c, h, w = tensor.shape
+        numbers = tensor.block if tensor.timed else 1
+        return Stream(tensor.name, lanes, tensor.bits, h * w, ceil_div(c, lanes), tensor.name, tensor.passes, numbers)
+
+    def lanes(self, stream: Stream, lanes: int, channels: int, layer: str, suffix: str = "lanes") -> Stream:
+        """`stream` with another number of lanes."""
+        if stream.lanes == lanes:
+            return stream
+        out = replace(stream, name=f"{layer}_{suffix}", lanes=lanes, groups=ceil_div(channels, lanes), tensor="")
+        return self.join(
+            "lane_convert",
+            layer,
+            suffix,
+            [("axis", stream)],
+            [("axis", out)],
+            WORD_W=stream.bits,
+            LANES_IN=stream.lanes,
+            LANES_OUT=lanes,
+            CHANNELS=channels,
+        )
+
+    # ------------------------------------------------------------------ the graph
+    def operand(self, tensor: str, reader: str) -> Stream:
+        return self._ways[tensor, reader]
+
+    def publish(self, tensor: str, stream: Stream) -> None:
+        """`stream` carries `tensor`: bring it to every reader, through the FIFOs asked for."""
+        readers = self.readers[tensor]
+        if len(readers) > 1:
+            ways = [replace(stream, name=f"{tensor}_to_{reader}", tensor="") for reader in readers]
+            layer = tensor if tensor != INPUT else self.network.operators[0].name
+            self.join(
+                "broadcast",
+                layer,
+                "broadcast",
+                [("axis", stream)],
+                [("axis", way) for way in ways],
+                DATA_W=stream.width,
+                N=len(ways),
+            )
+            keys = [branch_name(tensor, reader) for reader in readers]
+        else:
+            ways, keys = [stream] * len(readers), [tensor] * len(readers)
+        for reader, way, key in zip(readers, ways, keys, strict=True):
+            self._ways[tensor, reader] = self._fifo(way, key, reader)
+        for edge in self.network.state_edges:
+            if edge.source == tensor:
+                self._feed_back(edge)
+
+    def _fifo(self, stream: Stream, key: str, layer: str) -> Stream:
+        depth = self.fifos.get(key, 0)
+        if depth < 2:
+            return stream
+        if layer not in {op.name for op in self.network.operators}:  # a state edge belongs to its source
+            layer = key.split(":")[0]
+        out = replace(stream, name=fifo_name(key), tensor="")
+        return self.join("fifo", layer, "fifo", [("axis", stream)], [("axis", out)], DATA_W=stream.width, DEPTH=depth)
+
+    def feed_forward(self) -> None:
+        """Declare what the state edges bring back; their readers may then be lowered before their sources."""
+        for edge in self.network.state_edges:
+            readers = [op for op in self.network.operators if edge.tensor.name in op.inputs]
+            first = self.foldings.get(readers[0].name) if readers else None
+            lanes = first.lanes if first else edge.tensor.shape[0]
+            stream = replace(self.output(self.network.tensors[edge.tensor.name], lanes), tensor="")
+            self.publish(edge.tensor.name, self.declare(stream))
+
+    def _feed_back(self, edge: StateEdge) -> None:
+        out = self.streams[edge.tensor.name]
+        stream = self.operand(edge.source, edge.tensor.name)
+        stream = self.lanes(stream, out.lanes, edge.tensor.shape[0], edge.source, f"{edge.tensor.name}_lanes")
+        self.join(
+            "step_delay",
+            edge.source,
+            f"{edge.tensor.name}_delay",
+            [("axis", stream)],
+            [("axis", out)],
+            DATA_W=out.width,
+            BEATS=out.beats,
+            PASSES=out.passes,
+        )
+
+    def producer(self, op: Operator) -> Operator | None:
+        """The operator whose tensor `op` reads first; None at the network's input and behind a state edge."""
+        return next((o for o in self.network.operators if o.name == op.inputs[0]), None)
+
+    def netlist(self) -> Netlist:
+        return Netlist(self.network, self.foldings, self.fifos, tuple(self.instances), tuple(self.streams.values()))

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lowering of windows: line buffer, full window, folded window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pyflow.errors import VolleyError
+from pyflow.hardware import ceil_div
+from pyflow.operators import Windowed
+from pyflow.planning.builder import Builder
+from pyflow.planning.netlist import Stream
+
+Shape = tuple[int, int, int]
+
+
+def window_span(p: dict[str, Any]) -> int:
+    """Items that a volley_window_fold of these parameters must hold at least."""
+    return ((p["KERNEL_Y"] - 1) * p["WIDTH"] + p["KERNEL_X"]) * p["GROUPS"]
+
+
+def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, pad: int) -> Stream:
+    """Columns of the map: kernel rows x lanes."""
+    _, height, width = shape
+    kh, sy, py = op.kernel[0], op.stride[0], op.padding[0]
+    out_rows = (height + 2 * py - kh) // sy + 1
+    out = replace(stream, name=f"{op.name}_column", lanes=kh * stream.lanes, pixels=out_rows * width, tensor="")
+    return b.join(
+        "line_buffer",
+        op.name,
+        "lines",
+        [("spike", stream)],
+        [("column", out)],
+        ITEM_W=stream.width,
+        GROUPS=stream.groups,
+        HEIGHT=height,
+        WIDTH=width,
+        KERNEL=kh,
+        STRIDE=sy,
+        PADDING=py,
+        SLOTS=max(1, ceil_div(rows, kh)),
+        PAD_ITEM=pad,
+    )
+
+
+def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, pad: int) -> Stream:
+    """Whole windows of columns, each sent `replay` times."""
+    _, height, width = shape
+    (kh, kw), (sy, sx), (py, px) = op.kernel, op.stride, op.padding
+    rows, cols = (height + 2 * py - kh) // sy + 1, (width + 2 * px - kw) // sx + 1
+    out = replace(
+        columns,
+        name=f"{op.name}_window",
+        lanes=kw * columns.lanes,
+        pixels=rows * cols,
+        groups=replay * columns.groups,
+    )
+    return b.join(
+        "window_full",
+        op.name,
+        "window",
+        [("column", columns)],
+        [("window", out)],
+        ITEM_W=columns.width,
+        GROUPS=columns.groups,
+        HEIGHT=rows,
+        WIDTH=width,
+        KERNEL=kw,
+        STRIDE=sx,
+        PADDING=px,
+        REPLAY=replay,
+        PAD_ITEM=pad,
+    )
+
+
+def folded(
+    b: Builder,
+    layer: str,
+    items: Stream,
+    *,
+    groups: int,
+    shape: tuple[int, int] = (1, 1),
+    kernel: tuple[int, int] = (1, 1),
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    replay: int,
+    depth: int,
+    pad: int = 0,
+) -> Stream:
+    """Windows item by item, each `replay` times; `depth` items are buffered (0: one window's worth ahead)."""
+    p: dict[str, Any] = {
+        "GROUPS": groups,
+        "HEIGHT": shape[0],
+        "WIDTH": shape[1],
+        "KERNEL_Y": kernel[0],
+        "KERNEL_X": kernel[1],
+        "STRIDE_Y": stride[0],
+        "STRIDE_X": stride[1],
+        "PAD_Y": padding[0],
+        "PAD_X": padding[1],
+        "REPLAY": replay,
+    }
+    rows, cols = ((n + 2 * p - k) // s + 1 for n, k, s, p in zip(shape, kernel, stride, padding, strict=True))
+    span = window_span(p)
+    smallest = 1 << max(1, (span - 1).bit_length())
+    if depth and (depth < span or depth & (depth - 1)):
+        raise VolleyError(f"folding of {layer}: window_depth={depth} must be a power of two of at least {smallest}")
+    # By default one more window's worth, so that the next pixel (vector) comes in meanwhile.
+    usual = 1 << max(1, (span + stride[1] * groups - 1).bit_length())
+    out = replace(
+        items, name=f"{layer}_window", pixels=rows * cols, groups=replay * kernel[0] * kernel[1] * groups, tensor=""
+    )
+    return b.join(
+        "window_fold",
+        layer,
+        "window",
+        [("item", items)],
+        [("window", out)],
+        ITEM_W=items.width,
+        DEPTH=depth or usual,
+        PAD_ITEM=pad,
+        **p,
+    )
