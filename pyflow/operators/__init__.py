@@ -5,28 +5,53 @@ All arithmetic is exact integer arithmetic; `docs/numerics.md` is the authority.
 carried as its code (the T-bit unsigned number), so `acc[t]` summed by Horner is one product with it.
 """
 
-from pyflow.operators.base import Encoding, Operator, Tensor, Windowed
-from pyflow.operators.encode import Encode
-from pyflow.operators.neuron import RadixNeuron, Readout
-from pyflow.operators.pool import MaxPool, SumPool
+from pyflow.operators.base import SPIKES, Encoding, Operator, Stateful, Tensor, Windowed
+from pyflow.operators.eltwise import Add, And, Concat, IAnd, Residual
+from pyflow.operators.encode import BurstEncode, DeltaEncode, Direct, Encode, PhaseEncode, RateEncode, TTFSEncode
+from pyflow.operators.lif import LIFNeuron
+from pyflow.operators.neuron import Accumulate, RadixNeuron, Readout
+from pyflow.operators.pool import GatedMaxPool, MaxPool, OrPool, SumPool
 from pyflow.operators.synapse import Conv, Linear, Synapse
 
 __all__ = [
     "OPERATORS",
+    "SPIKES",
+    "Accumulate",
+    "Add",
+    "And",
+    "BurstEncode",
+    "Concat",
     "Conv",
+    "DeltaEncode",
+    "Direct",
     "Encode",
     "Encoding",
+    "GatedMaxPool",
+    "IAnd",
+    "LIFNeuron",
     "Linear",
     "MaxPool",
     "Operator",
+    "OrPool",
+    "PhaseEncode",
     "RadixNeuron",
+    "RateEncode",
     "Readout",
+    "Residual",
+    "Stateful",
     "SumPool",
     "Synapse",
+    "TTFSEncode",
     "Tensor",
     "Windowed",
 ]
 
 OPERATORS: dict[str, type[Operator]] = {
-    op.kind: op for op in (Encode, Conv, Linear, RadixNeuron, Readout, MaxPool, SumPool)
+    op.kind: op
+    for op in (
+        *(Encode, RateEncode, TTFSEncode, PhaseEncode, BurstEncode, DeltaEncode, Direct),
+        *(Conv, Linear, RadixNeuron, LIFNeuron, Readout, Accumulate),
+        *(MaxPool, SumPool, OrPool, GatedMaxPool),
+        *(Add, And, IAnd, Residual, Concat),
+    )
 }

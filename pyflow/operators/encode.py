@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encoder at the network's input."""
+"""The encoders at the network's input: pixels and signals to spikes (docs/numerics.md, Encoders with time)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 
+from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators.base import Encoding, Operator, Tensor
+from pyflow.operators.base import Encoding, Operator, Stateful, Tensor
+
+MAX_STEPS = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,3 +43,243 @@ class Encode(Operator):
     def cost(self, folding: Folding, source: Tensor) -> Cost:
         # Rounding is a carry chain; saturation is the register's set.
         return Cost(lut=folding.lanes * 2 if self.steps < 8 else 0, ff=folding.lanes * self.steps + 2)
+
+
+# ---------------------------------------------------------------------- static values to values over time
+@dataclass(frozen=True, slots=True, eq=False)
+class OverTime(Operator):
+    """Makes a static tensor one of `steps` time steps: int64 [N, C, H, W] to [N, T, C, H, W]."""
+
+    steps: int = 16
+    each_step: ClassVar[bool] = False
+    takes: ClassVar[Encoding] = Encoding.PIXEL
+    gives: ClassVar[Encoding] = Encoding.RATE
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= MAX_STEPS:
+            raise self._fail(f"T = {self.steps} is outside 1..{MAX_STEPS}")
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want(source, self.takes)
+        if source.timed:
+            raise self._fail(f"input {source.name!r} has {source.steps} time steps already")
+        return Tensor(self.name, source.shape, self.gives, self.steps, 1, timed=True, block=self.steps)
+
+    def cycles(self, folding: Folding, source: Tensor) -> int:
+        return _beats(folding, source)
+
+    def cost(self, folding: Folding, source: Tensor) -> Cost:
+        """The core behind its replay core. folding.tp: TB, the steps of a pass (0: all)."""
+        block = folding.tp or self.steps
+        beats, passes = _beats(folding, source), ceil_div(self.steps, block)
+        replay = hw.ram_cost(folding.lanes * source.bits, _depth(beats)) + Cost(lut=50, ff=60)
+        if passes == 1:
+            replay = Cost()
+        return replay + _control(beats, passes) + self.encoder_cost(folding.lanes, block)
+
+    def encoder_cost(self, lanes: int, block: int) -> Cost:
+        """The datapath alone."""
+        raise NotImplementedError
+
+
+def _beats(folding: Folding, source: Tensor) -> int:
+    """Of a pass."""
+    c, h, w = source.shape
+    return ceil_div(c, folding.lanes) * h * w
+
+
+def _depth(beats: int) -> int:
+    """Of a memory of a power of two of beats."""
+    return 1 << max(1, (beats - 1).bit_length())
+
+
+def _control(beats: int, passes: int) -> Cost:
+    """Counters of beats and passes, handshake."""
+    return Cost(lut=10, ff=2 + (beats - 1).bit_length() + (passes - 1).bit_length())
+
+
+@lru_cache(maxsize=4)
+def _draws(seed: int, count: int) -> np.ndarray:
+    """r[0 .. count-1] of the LFSR, uint8. The step from one draw to the next is linear over GF(2): the states so
+    far, each moved on by as many draws as there are, are as many again."""
+    images: np.ndarray = np.uint32(1) << np.arange(32, dtype=np.uint32)
+    for _ in range(8):  # what becomes of each bit of the state in one draw
+        images = (images >> 1) ^ np.where(images & 1, np.uint32(0xA3000000), np.uint32(0))
+
+    def moved(states: np.ndarray) -> np.ndarray:
+        out = np.zeros_like(states)
+        for bit, image in enumerate(images):
+            out ^= (states >> np.uint32(bit) & np.uint32(1)) * image
+        return out
+
+    states = np.array([seed], np.uint32)
+    while states.size < count:
+        states = np.concatenate([states, moved(states[: count - states.size])])
+        images = moved(images)
+    draws: np.ndarray = states.astype(np.uint8)
+    draws.setflags(write=False)
+    return draws
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateEncode(OverTime):
+    """Rate encoder: a pixel p spikes in about p/256 of the steps.
+
+    mode "random": where a draw of the LFSR, seeded anew in every frame, is below p. "regular": where the floor
+    of (t*p + 128)/256 grows, so that the first t steps hold floor((t*p + 128)/256) spikes.
+    """
+
+    mode: str = "random"
+    seed: int = 1
+    kind: ClassVar[str] = "encode_rate"
+
+    def __post_init__(self) -> None:
+        OverTime.__post_init__(self)
+        if self.mode not in ("random", "regular"):
+            raise self._fail(f"mode={self.mode!r} is unknown; use random or regular")
+        if not 1 <= self.seed < 2**32:
+            raise self._fail(f"seed = {self.seed} is outside 1..{2**32 - 1}")
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        p = x[:, None]
+        if self.mode == "random":
+            _, c, h, w = x.shape
+            r = _draws(self.seed, self.steps * h * w * c).reshape(self.steps, h, w, c)  # channel fastest
+            return (r.transpose(0, 3, 1, 2) < p).astype(np.int64)
+        return np.diff((_steps(self.steps + 1) * p + 128) // 256, axis=1)
+
+    def encoder_cost(self, lanes: int, block: int) -> Cost:
+        outputs = lanes * block
+        if self.mode == "regular":
+            product = 6 * (ceil_div(self.steps, block) - 1).bit_length()  # number of the pass times pixel
+            return Cost(lut=lanes * (product + 9 * block), ff=outputs)
+        # A bit of a jump over a time step is a parity of half of the state.
+        draws, jump = 32 * lanes * (block - 1), 100 if 1 < block < self.steps else 0
+        return Cost(lut=50 + draws + jump + 5 * (outputs - 1), ff=32 + outputs)
+
+
+def _steps(count: int) -> np.ndarray:
+    """t = 0 .. count-1 as [T, 1, 1, 1]."""
+    return np.arange(count).reshape(-1, 1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TTFSEncode(OverTime):
+    """Time to first spike: one spike, at step floor((255 - p)*T/256); none for p = 0."""
+
+    kind: ClassVar[str] = "encode_ttfs"
+    gives: ClassVar[Encoding] = Encoding.TTFS
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        p = x[:, None]
+        return ((p > 0) & (_steps(self.steps) == (255 - p) * self.steps // 256)).astype(np.int64)
+
+    def encoder_cost(self, lanes: int, block: int) -> Cost:
+        adders = 6 * (self.steps.bit_count() - 1)  # of the product with T
+        return Cost(lut=lanes * (1 + block + adders), ff=lanes * block)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhaseEncode(OverTime):
+    """Phase encoder: the pixel's eight bits, the highest first, over and over."""
+
+    kind: ClassVar[str] = "encode_phase"
+    gives: ClassVar[Encoding] = Encoding.PHASE
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        return x[:, None] >> (7 - _steps(self.steps) % 8) & 1
+
+    def encoder_cost(self, lanes: int, block: int) -> Cost:
+        return Cost(lut=lanes * block / 2, ff=lanes * block)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BurstEncode(OverTime):
+    """Burst encoder: floor((count*p + 255)/256) spikes from step 0 on, isi_max - floor((isi_max - isi_min)*p/256)
+    steps apart, as far as T goes."""
+
+    isi_min: int = 1
+    isi_max: int = 4
+    count: int = 4
+    kind: ClassVar[str] = "encode_burst"
+
+    def __post_init__(self) -> None:
+        OverTime.__post_init__(self)
+        if not 1 <= self.isi_min <= self.isi_max <= MAX_STEPS:
+            raise self._fail(f"isi_min = {self.isi_min}, isi_max = {self.isi_max} must rise within 1..{MAX_STEPS}")
+        if not 1 <= self.count <= 255:
+            raise self._fail(f"count = {self.count} is outside 1..255")
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        p, t = x[:, None], _steps(self.steps)
+        isi = self.isi_max - (self.isi_max - self.isi_min) * p // 256
+        spikes = (self.count * p + 255) // 256
+        return ((t % isi == 0) & (t // isi < spikes)).astype(np.int64)
+
+    def encoder_cost(self, lanes: int, block: int) -> Cost:
+        fitting = min(self.count, ceil_div(self.steps, self.isi_min))
+        width = (self.isi_max - self.isi_min).bit_length()
+        return Cost(lut=lanes * fitting * (1.5 * width + block), ff=lanes * block)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Direct(OverTime):
+    """Direct current: a static potential at every step. No core of its own: the replay core sends it again."""
+
+    kind: ClassVar[str] = "direct"
+    takes: ClassVar[Encoding] = Encoding.POTENTIAL
+    gives: ClassVar[Encoding] = Encoding.POTENTIAL
+
+    def infer(self, source: Tensor) -> Tensor:
+        return replace(OverTime.infer(self, source), bound=source.bound)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(x[:, None], (len(x), self.steps, *x.shape[1:]))
+
+    def encoder_cost(self, lanes: int, block: int) -> Cost:
+        return Cost()
+
+
+# ---------------------------------------------------------------------- signals
+@dataclass(frozen=True, slots=True, eq=False)
+class DeltaEncode(Stateful):
+    """Encoder of a signal's changes; channel c spikes ON (channel c) and OFF (channel C + c).
+
+    d = x[t] - q is compared with theta and -theta. mode "delta": q is the sample before. "sigma-delta": q follows
+    the spikes, q += theta*(ON - OFF). q is 0 at the start of a frame.
+    """
+
+    mode: str = "delta"
+    theta: int = 16
+    kind: ClassVar[str] = "encode_delta"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("delta", "sigma-delta"):
+            raise self._fail(f"mode={self.mode!r} is unknown; use delta or sigma-delta")
+        if not 1 <= self.theta <= 255:
+            raise self._fail(f"theta = {self.theta} is outside 1..255")
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want(source, Encoding.SIGNAL)
+        c, h, w = source.shape
+        return Tensor(self.name, (2 * c, h, w), Encoding.RATE, source.steps, 1, timed=True, block=source.block)
+
+    def initial(self, frames: int, source: Tensor) -> np.ndarray:
+        """q, int64 [N, C, H, W]."""
+        return np.zeros((frames, *source.shape), np.int64)
+
+    def step(self, state: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        d = x - state
+        on, off = (d >= self.theta).astype(np.int64), (d <= -self.theta).astype(np.int64)
+        after = x if self.mode == "delta" else state + self.theta * (on - off)
+        return np.concatenate([on, off], 1), after
+
+    def cycles(self, folding: Folding, source: Tensor) -> int:
+        latency = 2 if self.mode == "delta" else source.block + 1
+        return max(_beats(folding, source), latency if source.passes > 1 else 0)
+
+    def cost(self, folding: Folding, source: Tensor) -> Cost:
+        block, beats, lanes = source.block, _beats(folding, source), folding.lanes
+        each = Cost(8 + 11 * block, 10 * block) if self.mode == "delta" else Cost(2 + 23 * block, 15 * block - 5)
+        memory = hw.ram_cost(8 * lanes, max(2, beats)) + Cost(lut=6, ff=10) if source.passes > 1 else Cost()
+        return Cost(lanes * each.lut, lanes * each.ff) + memory + _control(beats, source.passes)

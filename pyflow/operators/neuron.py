@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of a potential: a spike word, or a logit."""
+"""What becomes of a potential: a spike word, a logit, or a sum over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators.base import Encoding, Operator, Tensor, frozen
+from pyflow.operators.base import SPIKES, Encoding, Operator, Tensor, frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,3 +123,37 @@ class Readout(Operator):
         return Cost(lut=folding.pe * source.bits * 0.8 + 5, ff=folding.pe * bits + 5) + hw.source_cost(
             folding.pe * bias, rows, block=hw.goes_to_block_ram(folding.pe * bias, rows)
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accumulate(Operator):
+    """Sum over time: the number of spikes, the integral of potentials. Static; a readout may follow."""
+
+    kind: ClassVar[str] = "accumulate"
+    each_step: ClassVar[bool] = False
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want(source, *SPIKES, Encoding.COUNT, Encoding.POTENTIAL)
+        if not source.timed:
+            raise self._fail(f"input {source.name!r} has no time steps to sum over; read it as it is")
+        return Tensor(self.name, source.shape, Encoding.POTENTIAL, 1, source.steps * source.bound)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        return x.sum(1)
+
+    def _beats(self, folding: Folding, source: Tensor) -> int:
+        c, h, w = source.shape
+        return ceil_div(c, folding.lanes) * h * w
+
+    def cycles(self, folding: Folding, source: Tensor) -> int:
+        # The sum of a pass of one beat goes on where that of the beat before ended.
+        return max(self._beats(folding, source), min(2, source.passes))
+
+    def cost(self, folding: Folding, source: Tensor) -> Cost:
+        lanes, bits = folding.lanes, self.infer(source).number_bits
+        term = source.number_bits + (source.encoding is not Encoding.POTENTIAL)
+        tree, tree_w = hw.tree_cost(source.block, term), term + (source.block - 1).bit_length()
+        total = Cost(lut=lanes * (tree.lut + bits) + 20, ff=lanes * (tree.ff + tree_w + bits) + hw.CONTROL_FF)
+        if source.passes > 1:
+            total += hw.ram_cost(lanes * bits, max(2, self._beats(folding, source)))
+        return total

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
+from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators.base import Encoding, Tensor, Windowed
+from pyflow.operators.base import SPIKES, Encoding, Stateful, Tensor, Windowed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,9 +27,22 @@ class Pool(Windowed):
         return ceil_div(c, folding.lanes) * h * w
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
-        # The planner gives pooling a full window; a pair of words takes a comparison and a choice, 1.75 LUT a bit.
-        pairs, word = self.kernel[0] * self.kernel[1] - 1, folding.lanes * source.bits
-        return self.window_cost(folding, source) + Cost(lut=1.75 * pairs * word, ff=max(1, pairs) * word)
+        # The planner gives pooling a full window.
+        return self.window_cost(folding, source) + self.tree_cost(folding.lanes, source)
+
+    def tree_cost(self, lanes: int, source: Tensor) -> Cost:
+        """What makes one beat of a window's taps: a pair takes a comparison and a choice, 1.75 LUT a bit."""
+        pairs, word = self.kernel[0] * self.kernel[1] - 1, lanes * source.bits
+        return Cost(lut=1.75 * pairs * word, ff=max(1, pairs) * word)
+
+    def _pooled(self, source: Tensor) -> Tensor:
+        """Output tensor where a pool's result is of the kind of its operands."""
+        return replace(source, name=self.name, shape=(source.shape[0], *self.spatial(source)))
+
+    def _want_spikes(self, source: Tensor) -> None:
+        if source.encoding not in SPIKES:
+            hint = "; a maximum of radix words is maxpool" if source.encoding is Encoding.RADIX else ""
+            raise self._fail(f"input {source.name!r} is {source.encoding}, needs {' or '.join(SPIKES)}{hint}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +52,13 @@ class MaxPool(Pool):
     kind: ClassVar[str] = "maxpool"
 
     def infer(self, source: Tensor) -> Tensor:
+        if source.encoding in SPIKES:
+            raise self._fail(
+                f"input {source.name!r} is {source.encoding}, needs radix; pool spikes by orpool (trained with a "
+                "maximum per step) or gatedpool (converted)"
+            )
         self._want(source, Encoding.RADIX)
-        return Tensor(self.name, (source.shape[0], *self.spatial(source)), Encoding.RADIX, source.steps, source.bound)
+        return self._pooled(source)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         return self.windows(x).max(axis=(4, 5))
@@ -47,14 +66,77 @@ class MaxPool(Pool):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SumPool(Pool):
-    """Sum of radix words: average pooling with the divisor left to the next scale (or neuron)."""
+    """Sum of radix words: average pooling with the divisor left to the next scale (or neuron). Of spikes,
+    the number of them in each step."""
 
     kind: ClassVar[str] = "sumpool"
 
     def infer(self, source: Tensor) -> Tensor:
-        self._want(source, Encoding.RADIX)
-        bound = source.bound * self.kernel[0] * self.kernel[1]
-        return Tensor(self.name, (source.shape[0], *self.spatial(source)), Encoding.RADIX, bound.bit_length(), bound)
+        self._want(source, Encoding.RADIX, *SPIKES)
+        out, bound = self._pooled(source), source.bound * self.kernel[0] * self.kernel[1]
+        if source.encoding in SPIKES:
+            return replace(out, encoding=Encoding.COUNT, bound=bound)
+        return replace(out, steps=bound.bit_length(), bound=bound)
+
+    def tree_cost(self, lanes: int, source: Tensor) -> Cost:
+        taps, numbers = self.kernel[0] * self.kernel[1], lanes * source.bits // source.number_bits
+        tree = hw.tree_cost(taps, source.number_bits)
+        return Cost(lut=numbers * (tree.lut + 0.5 * (taps - 1)), ff=numbers * max(tree.ff, source.number_bits))
 
     def run(self, x: np.ndarray) -> np.ndarray:
         return self.windows(x).sum(axis=(4, 5))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrPool(Pool):
+    """Per step, whether any tap spikes: the maximum of spikes."""
+
+    kind: ClassVar[str] = "orpool"
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want_spikes(source)
+        return self._pooled(source)
+
+    def tree_cost(self, lanes: int, source: Tensor) -> Cost:
+        word = lanes * source.bits
+        return Cost(lut=max(1, self.kernel[0] * self.kernel[1] / 3) * word, ff=word)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        return self.windows(x).max(axis=(4, 5))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GatedMaxPool(Pool, Stateful):
+    """Per window the spikes of one tap, the winner: among the taps that spike in the earliest step in which any
+    does, the first one, counted as windows travel: column by column, each from top to bottom."""
+
+    kind: ClassVar[str] = "gatedpool"
+
+    def infer(self, source: Tensor) -> Tensor:
+        self._want_spikes(source)
+        return self._pooled(source)
+
+    def cycles(self, folding: Folding, source: Tensor) -> int:
+        beats = Pool.cycles(self, folding, source)
+        return max(beats, min(2, source.passes))  # the state of a pass of one beat is that of the beat before
+
+    def cost(self, folding: Folding, source: Tensor) -> Cost:
+        (h, w), lanes, taps = self.spatial(source), folding.lanes, self.kernel[0] * self.kernel[1]
+        # Which steps, which tap, whose spikes: each about half a LUT per tap and step.
+        winner = Cost(lut=lanes * (1.9 * source.block + 1.3) * taps, ff=lanes * source.block * (taps + 1))
+        total = self.window_cost(folding, source) + winner + Cost(lut=20, ff=20)
+        if source.passes > 1:
+            beats = ceil_div(source.shape[0], lanes) * h * w
+            total += hw.ram_cost(lanes * taps.bit_length(), max(2, beats))
+        return total
+
+    def initial(self, frames: int, source: Tensor) -> np.ndarray:
+        """Winner of each window, -1 while there is none."""
+        return np.full((frames, source.shape[0], *self.spatial(source)), -1)
+
+    def step(self, state: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        view = self.windows(x).swapaxes(4, 5)
+        taps = view.reshape(*view.shape[:4], -1)
+        state = np.where((state < 0) & taps.any(-1), taps.argmax(-1), state)
+        word = np.take_along_axis(taps, np.maximum(state, 0)[..., None], -1)[..., 0]
+        return np.where(state < 0, 0, word), state

@@ -112,7 +112,7 @@ def _candidates(op: Synapse, source: Tensor, target: int, limit: int = 48) -> li
     found: list[tuple[float, Folding]] = []
     for kind in slices:
         for lanes in _splits(c) if not op.pad_code.any() else [c]:
-            for tp in _divisors(source.steps):
+            for tp in _divisors(source.beat_steps):
                 # Fewer outputs at a time is cheaper: the smallest PE that keeps to the target will do.
                 for pe in _splits(co):
                     folding = Folding(pe, lanes, kind, tp)

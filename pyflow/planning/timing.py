@@ -172,6 +172,43 @@ class Broadcast(Core):
                 return before != (len(self.source.valid), len(h_in))
 
 
+class StepDelay(Core):
+    """What leaves in pass p came in in pass p - 1; pass 0 is zeros, which wait for nothing, and the last pass of
+    a frame is dropped. Holds `beats` + 1 others."""
+
+    def __init__(self, sink: Channel, source: Channel, *, beats: int, passes: int) -> None:
+        super().__init__(sink, source)
+        self.beats, self.frame, self.latency = beats, beats * passes, 1 if beats == 1 else 2
+        self.stored: list[int] = []  # output that each stored beat becomes
+
+    def advance(self, force: bool) -> bool:
+        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
+        before = len(h_in), len(v_out)
+        while True:
+            k = len(v_out)
+            if k <= len(h_out):
+                t = h_out[-1] + 1 if k else 0
+                if k % self.frame < self.beats:
+                    v_out.append(t)
+                    continue
+                if k - self.beats < len(h_in):
+                    v_out.append(max(t, h_in[k - self.beats] + self.latency))
+                    continue
+            j = len(h_in)
+            if j == len(v_in):
+                break
+            t = max(v_in[j], h_in[-1] + 1) if j else v_in[j]
+            if (j + self.beats) % self.frame >= self.beats:
+                if len(self.stored) > self.beats:
+                    gate = self.stored[-self.beats - 1]
+                    if gate >= len(h_out):
+                        break
+                    t = max(t, h_out[gate] + 1)
+                self.stored.append(j + self.beats)
+            h_in.append(t)
+        return before != (len(h_in), len(v_out))
+
+
 class Fifo(Core):
     def __init__(self, sink: Channel, source: Channel, *, depth: int) -> None:
         super().__init__(sink, source)
@@ -407,8 +444,22 @@ def _memo(function: Callable[[int], int]) -> Callable[[int], int]:
     return cached
 
 
+def replay_window(p: dict[str, int]) -> dict[str, int]:
+    """A replay is a folded window of one pixel with a frame's beats as its groups."""
+    ones = ("HEIGHT", "WIDTH", "KERNEL_Y", "KERNEL_X", "STRIDE_Y", "STRIDE_X")
+    sizes = {"GROUPS": p["BEATS"], "REPLAY": p["PASSES"], "DEPTH": p["DEPTH"], "PAD_Y": 0, "PAD_X": 0}
+    return {**dict.fromkeys(ones, 1), **sizes}
+
+
+def _state(p: dict[str, int], ticks: int) -> tuple[int, int] | None:
+    """A state memory: a beat's state is back `ticks` ticks after the beat was taken."""
+    return (p["BEATS"], ticks) if p["PASSES"] > 1 else None
+
+
 def cores_of(inst: Instance, sinks: list[Channel], sources: list[Channel]) -> list[Core]:
     """The recurrences of an instance; two joined sinks come as a core of their own."""
+    if inst.module == "volley_join":  # no register in it
+        return [Zip(sinks, sources[0])]
     if len(sinks) > 1:
         both = Channel(sinks[0].beats)
         return [Zip(sinks, both), _core(inst, both, sources)]
@@ -419,8 +470,43 @@ def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
     p, source = inst.parameters, sources[0]
     log2 = lambda n: (n - 1).bit_length()  # noqa: E731
     match inst.module:
-        case "volley_encode_radix" | "volley_readout":
+        case (
+            "volley_encode_radix"
+            | "volley_encode_rate"
+            | "volley_encode_ttfs"
+            | "volley_encode_phase"
+            | "volley_encode_burst"
+            | "volley_encode_event"
+            | "volley_readout"
+            | "volley_pool_or"
+            | "volley_add"
+            | "volley_residual"
+            | "volley_sew"
+        ):
             return Pipe(sink, source)
+        case "volley_encode_delta":
+            latency = p["TB"] + 1 if p["MODE"] else 2
+            return Pipe(sink, source, latency=latency, state=_state(p, latency))
+        case "volley_pool_gated":
+            return Pipe(sink, source, latency=2, state=_state(p, 2))
+        case "volley_accumulate":
+            beats, passes = p["BEATS"], p["PASSES"]
+            return Pipe(
+                sink,
+                source,
+                emits=lambda n: (n - 1) // beats % passes == passes - 1,
+                latency=2 + log2(p["STEPS"]),
+                state=_state(p, 2),
+            )
+        case "volley_neuron_lif":
+            state = _state(p, p["TB"] + 1)
+            if p["UNROLLED"]:
+                return Pipe(sink, source, latency=p["TB"] + 1, state=state)
+            return Pipe(sink, source, interval=p["TB"], latency=2, state=state)
+        case "volley_replay":
+            return fold_window(sink, source, replay_window(p))
+        case "volley_step_delay":
+            return StepDelay(sink, source, beats=p["BEATS"], passes=p["PASSES"])
         case "volley_pool_max" | "volley_pool_sum":
             return Pipe(sink, source, latency=max(1, log2(p["TAPS"])))
         case "volley_synapse_array":
@@ -430,7 +516,7 @@ def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
                 source,
                 emits=lambda n: n % folds == 0,
                 interval=steps,
-                latency=2 + log2(p["SIMD"]) + log2(p["TP"]) + (steps > 1),
+                latency=2 + log2(p["SIMD"]) + (0 if p["PER_STEP"] else log2(p["TP"]) + (steps > 1)),
             )
         case "volley_neuron_radix":
             if p["UNROLLED"]:

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators of two tensors, element by element: the joints of residual and SEW networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+
+from pyflow import hardware as hw
+from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.operators.base import SPIKES, Encoding, Operator, Tensor, frozen
+
+NUMBERS = (Encoding.POTENTIAL, Encoding.COUNT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Elementwise(Operator):
+    """Common part: two operands of one shape, and of one time."""
+
+    def _alike(self, a: Tensor, b: Tensor) -> None:
+        for what, left, right in (
+            ("shape", "x".join(map(str, a.shape)), "x".join(map(str, b.shape))),
+            ("time", _time(a), _time(b)),
+        ):
+            if left != right:
+                raise self._fail(f"{what} of {a.name!r}, {left}, is not that of {b.name!r}, {right}")
+
+    def cycles(self, folding: Folding, a: Tensor, b: Tensor) -> int:
+        c, h, w = a.shape
+        return ceil_div(c, folding.lanes) * h * w
+
+    def _refuse(self, a: Tensor, b: Tensor, wanted: str) -> Exception:
+        return self._fail(f"inputs {a.name!r} and {b.name!r} are {a.encoding} and {b.encoding}, needs {wanted}")
+
+
+def _time(tensor: Tensor) -> str:
+    return f"{tensor.steps} time steps" if tensor.timed else "static"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Add(Elementwise):
+    """a + b: of potentials and counts a potential; of radix words a word of one step more (SEW ADD); of spikes
+    a count."""
+
+    kind: ClassVar[str] = "add"
+
+    def infer(self, a: Tensor, b: Tensor) -> Tensor:
+        self._alike(a, b)
+        out = replace(a, name=self.name, bound=a.bound + b.bound)
+        if a.encoding in NUMBERS and b.encoding in NUMBERS:
+            return replace(out, encoding=Encoding.POTENTIAL)
+        if a.encoding is not b.encoding or a.encoding not in (Encoding.RADIX, *SPIKES):
+            raise self._refuse(a, b, "two potentials or counts, two radix or two of the same spikes")
+        if a.encoding in SPIKES:
+            return replace(out, encoding=Encoding.COUNT)
+        if a.steps != b.steps:
+            raise self._fail(f"words of {a.name!r} have T = {a.steps}, of {b.name!r} T = {b.steps}; need the same T")
+        return replace(out, steps=a.steps + 1)
+
+    def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return a + b
+
+    def cost(self, folding: Folding, a: Tensor, b: Tensor) -> Cost:
+        bits = folding.lanes * self.infer(a, b).bits
+        return Cost(lut=bits, ff=bits + 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sew(Elementwise):
+    """Common part of the spike-element-wise connections (SEW-ResNet, arXiv 2102.04159) that stay spikes."""
+
+    def infer(self, a: Tensor, b: Tensor) -> Tensor:
+        self._alike(a, b)
+        if a.encoding is not b.encoding or a.encoding not in SPIKES:
+            raise self._refuse(a, b, "two of the same spikes")
+        return replace(a, name=self.name)
+
+    def cost(self, folding: Folding, a: Tensor, b: Tensor) -> Cost:
+        bits = folding.lanes * a.bits
+        return Cost(lut=bits + 4, ff=bits + 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class And(Sew):
+    """a and b, per step."""
+
+    kind: ClassVar[str] = "and"
+
+    def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return a & b
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IAnd(Sew):
+    """not a and b, per step."""
+
+    kind: ClassVar[str] = "iand"
+
+    def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (1 - a) & b
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Residual(Elementwise):
+    """2^e * potential + m * word, of a potential and the spikes (or radix words) that skip its layer. What
+    fires behind it has e = 0.
+
+    multiplier: int64 [C], m. exponent: e.
+    """
+
+    multiplier: np.ndarray = field(default_factory=lambda: np.ones(1, np.int64))
+    exponent: int = 0
+    kind: ClassVar[str] = "residual"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "multiplier", frozen(self.multiplier, np.int64))
+        if not 0 <= self.exponent <= 24:
+            raise self._fail(f"exponent e = {self.exponent} is outside 0..24")
+        if self.multiplier.ndim != 1 or not self.multiplier.size:
+            raise self._fail(f"multiplier {self.multiplier.shape} must be one vector")
+
+    def infer(self, potential: Tensor, skip: Tensor) -> Tensor:
+        self._want(potential, Encoding.POTENTIAL)
+        self._want(skip, Encoding.RADIX, *SPIKES)
+        self._alike(potential, skip)
+        if self.multiplier.size != potential.shape[0]:
+            raise self._fail(f"{self.multiplier.size} multipliers for {potential.shape[0]} channels")
+        bound = (potential.bound << self.exponent) + self._largest() * skip.bound
+        if bound >= 2**46:  # keeps every potential far inside int64 (reference) and 48 bits (hardware)
+            raise self._fail(f"a potential can reach {bound}, which needs more than 46 bits; lower e or m")
+        return replace(potential, name=self.name, bound=bound)
+
+    def _largest(self) -> int:
+        return max(-int(self.multiplier.min()), int(self.multiplier.max()))
+
+    def run(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return (h << self.exponent) + self.multiplier[None, :, None, None] * x
+
+    def cost(self, folding: Folding, potential: Tensor, skip: Tensor) -> Cost:
+        out, spikes = self.infer(potential, skip).number_bits, skip.number_bits
+        numbers, groups = folding.lanes * potential.block, ceil_div(potential.shape[0], folding.lanes)
+        # One addition per spike of a word; the lowest bits of the later ones are wires.
+        add = Cost(lut=numbers * spikes * (out - 0.6 * (spikes - 1)) + 5, ff=numbers * out + 2)
+        width = folding.lanes * hw.signed_width(self._largest())
+        return add + hw.source_cost(width, groups, block=hw.goes_to_block_ram(width, groups))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Concat(Operator):
+    """The channels of a, then those of b."""
+
+    kind: ClassVar[str] = "concat"
+
+    def infer(self, a: Tensor, b: Tensor) -> Tensor:
+        same = (
+            ("map", "x".join(map(str, a.shape[1:])), "x".join(map(str, b.shape[1:]))),
+            ("encoding", a.encoding, b.encoding),
+            ("T", a.steps, b.steps),
+            ("time", _time(a), _time(b)),
+            ("number of bits", a.number_bits, b.number_bits),
+        )
+        for what, left, right in same:
+            if left != right:
+                raise self._fail(f"{what} of {a.name!r}, {left}, is not that of {b.name!r}, {right}")
+        channels = a.shape[0] + b.shape[0]
+        return replace(a, name=self.name, shape=(channels, *a.shape[1:]), bound=max(a.bound, b.bound))
+
+    def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.concatenate((a, b), 1)
+
+    def cycles(self, folding: Folding, a: Tensor, b: Tensor) -> int:
+        return a.shape[1] * a.shape[2]  # whole pixels
+
+    def cost(self, folding: Folding, a: Tensor, b: Tensor) -> Cost:
+        return Cost(lut=3)  # the handshake

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joins of two branches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyflow import hardware as hw
+from pyflow.errors import VolleyError
+from pyflow.operators import Add, And, Concat, Encoding, IAnd, Operator, Residual
+from pyflow.planning.builder import Builder
+from pyflow.planning.lowering.registry import lowers
+from pyflow.planning.memories import Memory, by_fold, memory_kind
+from pyflow.planning.netlist import Stream
+
+
+def aligned(b: Builder, op: Operator, first: Stream, second: Stream) -> Stream:
+    """`second` with the lanes of `first`."""
+    return b.lanes(second, first.lanes, b.network.sources(op)[1].shape[0], op.name)
+
+
+@lowers(Add)
+def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
+    a, other = b.network.sources(op)
+    second = aligned(b, op, first, second)
+    if first.numbers != second.numbers:
+        raise VolleyError(
+            f"{op.kind} {op.name!r}: a direct current goes into a lif neuron alone, or into a sum with time_block = 1"
+        )
+    out = b.output(b.network.tensors[op.name], first.lanes)
+    return b.join(
+        "add",
+        op.name,
+        "",
+        [("a", first), ("b", second)],
+        [("sum", out)],
+        LANES=first.lanes * out.numbers,
+        A_W=a.number_bits,
+        B_W=other.number_bits,
+        A_SIGNED=int(a.encoding is Encoding.POTENTIAL),
+        B_SIGNED=int(other.encoding is Encoding.POTENTIAL),
+        OUT_W=b.network.tensors[op.name].number_bits,
+    )
+
+
+@lowers(And, IAnd)
+def sew(b: Builder, op: And | IAnd, first: Stream, second: Stream) -> Stream:
+    second = aligned(b, op, first, second)
+    return b.join(
+        "sew",
+        op.name,
+        "",
+        [("a", first), ("b", second)],
+        [("spike", b.output(b.network.tensors[op.name], first.lanes))],
+        LANES=first.lanes,
+        TB=first.numbers,
+        MODE=int(isinstance(op, IAnd)),
+    )
+
+
+@lowers(Residual)
+def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Stream:
+    a, other = b.network.sources(op)
+    skip = aligned(b, op, potential, skip)
+    tensor = b.network.tensors[op.name]
+    m_w = hw.signed_width(int(np.abs(op.multiplier).max()))
+    rows = by_fold(op.multiplier[:, None], potential.lanes, fill=(0,))
+    return b.join(
+        "residual",
+        op.name,
+        "",
+        [("acc", potential), ("skip", skip)],
+        [("acc", b.output(tensor, potential.lanes))],
+        Memory(f"{op.name}_param", rows, (m_w,), memory_kind("auto", rows, (m_w,))),
+        "param",
+        LANES=potential.lanes,
+        STEPS=potential.numbers,
+        ACC_W=a.number_bits,
+        WORD_W=other.number_bits,
+        EXPONENT=op.exponent,
+        M_W=m_w,
+        OUT_W=tensor.number_bits,
+    )
+
+
+@lowers(Concat)
+def concat(b: Builder, op: Concat, first: Stream, second: Stream) -> Stream:
+    """Whole pixels side by side."""
+    a, other = b.network.sources(op)
+    first = b.lanes(first, a.shape[0], a.shape[0], op.name, "a_lanes")
+    second = b.lanes(second, other.shape[0], other.shape[0], op.name, "b_lanes")
+    out = b.output(b.network.tensors[op.name], first.lanes + second.lanes)
+    return b.join(
+        "join", op.name, "", [("a", first), ("b", second)], [("axis", out)], A_W=first.width, B_W=second.width
+    )

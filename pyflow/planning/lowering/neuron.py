@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Neurons, readout, sums over time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pyflow import hardware as hw
+from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeuron, Readout, Synapse
+from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS
+from pyflow.planning.builder import Builder
+from pyflow.planning.lowering.registry import lowers
+from pyflow.planning.lowering.synapse import reachable
+from pyflow.planning.memories import Memory, by_fold, memory_kind
+from pyflow.planning.netlist import Stream
+
+
+def interval(b: Builder, op: Operator) -> int:
+    """Cycles between beats into `op`, at least: a serial neuron that keeps up is the smaller one."""
+    producer = b.producer(op)
+    if not isinstance(producer, Synapse):
+        return 1
+    (source,) = b.network.sources(producer)
+    folding = b.foldings[producer.name]
+    return producer.folds(folding, source)[1] * (source.beat_steps // folding.tp)
+
+
+def serial(b: Builder, op: Operator, steps: int) -> bool:
+    """Is the serial variant of a neuron asked for, or fast enough?"""
+    producer = b.producer(op)
+    wanted = b.foldings[producer.name].neuron if isinstance(producer, Synapse) else "auto"
+    return wanted == "serial" or (wanted == "auto" and 1 < steps <= interval(b, op))
+
+
+@lowers(RadixNeuron)
+def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
+    (source,) = b.network.sources(op)
+    producer = b.producer(op)
+    if isinstance(producer, Synapse):
+        source = reachable(producer, b.foldings[producer.name], b.network)
+    bias = op.clamped_bias(source)
+    theta_w, bias_w = int(op.theta.max()).bit_length(), hw.signed_width(int(np.abs(bias).max()))
+    rows = by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
+    widths = (bias_w, theta_w)
+    memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))
+    return b.join(
+        "neuron_radix",
+        op.name,
+        "",
+        [("acc", stream)],
+        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        memory,
+        "param",
+        LANES=stream.lanes,
+        IN_W=stream.bits,
+        IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
+        EXPONENT=op.exponent,
+        THETA_W=theta_w,
+        BIAS_W=bias_w,
+        V_W=op.potential_width(source),
+        T=op.steps,
+        UNROLLED=int(not serial(b, op, op.steps)),
+    )
+
+
+@lowers(LIFNeuron)
+def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
+    (source,) = b.network.sources(op)
+    params = op.params()
+    used = {key: param for key, param in params.items() if param.bits}
+    fill = tuple(int(key == "theta") for key in used)  # of lanes beyond the channels: they never saturate
+    rows = by_fold(np.stack([param.values for param in used.values()], 1), stream.lanes, fill)
+    widths = tuple(param.bits for param in used.values())
+    memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))
+    return b.join(
+        "neuron_lif",
+        op.name,
+        "",
+        [("acc", stream)],
+        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        memory,
+        "param",
+        LANES=stream.lanes,
+        TB=source.block,
+        PASSES=source.passes,
+        BEATS=stream.beats,
+        UNROLLED=int(not serial(b, op, source.block)),
+        HELD=int(stream.numbers < source.block),
+        IN_W=source.number_bits,
+        IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
+        FRAC=op.frac,
+        **{f"{key.upper()}_W": param.bits for key, param in params.items()},
+        V_W=op.width,
+        LEAK=DECAYS.index(op.leak),
+        LEAK_SHIFT=op.leak_shift,
+        LEAK_FRAC=op.leak_frac,
+        RESET=RESETS.index(op.reset),
+        RESET_ORDER=ORDERS.index(op.reset_order),
+        V_LEAK=op.v_leak,
+        V_RESET=op.v_reset,
+        CURRENT=CURRENTS.index(op.current),
+        I_W=op.current_width,
+        I_LEAK=DECAYS.index(op.current_leak),
+        I_SHIFT=op.current_shift,
+        I_ALPHA=op.current_alpha,
+        I_FRAC=op.current_frac,
+        ADAPT=int(op.adapt),
+        A_W=op.adapt_width,
+        A_LEAK=DECAYS.index(op.adapt_leak),
+        A_SHIFT=op.adapt_shift,
+        A_ALPHA=op.adapt_alpha,
+        A_FRAC=op.adapt_frac,
+        JUMP=op.jump,
+        REFRACTORY=op.refractory,
+    )
+
+
+@lowers(Readout)
+def readout(b: Builder, op: Readout, stream: Stream) -> Stream:
+    bias_w = hw.signed_width(int(np.abs(op.bias).max()))
+    rows = by_fold(op.bias[:, None], stream.lanes, fill=(0,))
+    memory = Memory(f"{op.name}_param", rows, (bias_w,), memory_kind("auto", rows, (bias_w,)))
+    return b.join(
+        "readout",
+        op.name,
+        "",
+        [("acc", stream)],
+        [("logit", replace(stream, name=op.name, bits=32, tensor=op.name))],
+        memory,
+        "param",
+        LANES=stream.lanes,
+        IN_W=stream.bits,
+        EXPONENT=op.exponent,
+        BIAS_W=bias_w,
+    )
+
+
+@lowers(Accumulate)
+def accumulate(b: Builder, op: Accumulate, stream: Stream) -> Stream:
+    (source,) = b.network.sources(op)
+    out = b.output(b.network.tensors[op.name], stream.lanes)
+    return b.join(
+        "accumulate",
+        op.name,
+        "",
+        [("acc", stream)],
+        [("acc", out)],
+        LANES=stream.lanes,
+        STEPS=stream.numbers,
+        IN_W=source.number_bits,
+        IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
+        BEATS=stream.beats,
+        PASSES=stream.passes,
+        OUT_W=out.bits,
+    )

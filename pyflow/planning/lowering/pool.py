@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pooling."""
+
+from __future__ import annotations
+
+from pyflow.operators import GatedMaxPool, MaxPool, OrPool, SumPool, Windowed
+from pyflow.planning import windows
+from pyflow.planning.builder import Builder
+from pyflow.planning.lowering.registry import lowers
+from pyflow.planning.netlist import Stream
+
+
+def pool_window(b: Builder, op: Windowed, stream: Stream) -> Stream:
+    (source,) = b.network.sources(op)
+    columns = windows.columns(b, op, stream, source.shape, op.kernel[0], 0)
+    return windows.full(b, op, columns, source.shape, 1, 0)
+
+
+@lowers(MaxPool, SumPool)
+def pool(b: Builder, op: MaxPool | SumPool, stream: Stream) -> Stream:
+    window = pool_window(b, op, stream)
+    return b.join(
+        f"pool_{'max' if isinstance(op, MaxPool) else 'sum'}",
+        op.name,
+        "",
+        [("window", window)],
+        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        LANES=stream.lanes * stream.numbers,  # the steps of a spike train are counted one by one
+        WORD_W=stream.bits // stream.numbers,
+        TAPS=op.kernel[0] * op.kernel[1],
+    )
+
+
+@lowers(OrPool)
+def or_pool(b: Builder, op: OrPool, stream: Stream) -> Stream:
+    window = pool_window(b, op, stream)
+    return b.join(
+        "pool_or",
+        op.name,
+        "",
+        [("window", window)],
+        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        LANES=stream.lanes,
+        TB=stream.numbers,
+        TAPS=op.kernel[0] * op.kernel[1],
+    )
+
+
+@lowers(GatedMaxPool)
+def gated_pool(b: Builder, op: GatedMaxPool, stream: Stream) -> Stream:
+    window = pool_window(b, op, stream)
+    return b.join(
+        "pool_gated",
+        op.name,
+        "",
+        [("window", window)],
+        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        LANES=stream.lanes,
+        TB=stream.numbers,
+        TAPS=op.kernel[0] * op.kernel[1],
+        BEATS=window.beats,
+        PASSES=window.passes,
+    )

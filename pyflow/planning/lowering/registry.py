@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which function lowers which operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyflow.operators import Operator
+from pyflow.planning.netlist import Stream
+
+Lowering = Callable[..., Stream]  # (builder, operator, *operands) -> the operator's stream
+LOWERINGS: dict[type[Operator], Lowering] = {}
+
+
+def lowers(*kinds: type[Operator]) -> Callable[[Lowering], Lowering]:
+    """Registers the function that makes the instances of operators of these kinds."""
+
+    def register(function: Lowering) -> Lowering:
+        LOWERINGS.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
