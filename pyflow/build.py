@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -169,7 +170,8 @@ class Build:
     def first_mismatch(self, x: np.ndarray, result: Result) -> Mismatch | None:
         """Compare every recorded stream of every frame of `x` with the reference; the earliest difference."""
         _, trace = self.network.run(x, trace=True)
-        found: list[tuple[tuple[int, int, int], Mismatch]] = []
+        found: list[tuple[tuple[int, float, int], Mismatch]] = []
+        late = self._behind_time()
         for depth, (stream, got) in enumerate(self.streams(result, len(x))):
             want = trace[stream.tensor]
             timed, width = want.ndim == 5, want.shape[-1]
@@ -183,13 +185,23 @@ class Build:
             else:
                 continue
             frame, (pixel, channel), step = at[0], at[-2:], at[1] if timed else None
+            # Step by step, since a state edge may lead back; what has no time comes before or after all steps.
+            order = step if step is not None else math.inf if stream.tensor in late else -1
             found.append(
                 (
-                    (frame, step or 0, depth),
+                    (frame, order, depth),
                     Mismatch(frame, stream.tensor, channel, pixel // width, pixel % width, int(want[at]), value, step),
                 )
             )
         return min(found, key=lambda f: f[0])[1] if found else None
+
+    def _behind_time(self) -> set[str]:
+        """Tensors that depend on one with time."""
+        late = {name for name, tensor in self.network.tensors.items() if tensor.timed}
+        for op in self.network.operators:
+            if late & set(op.inputs):
+                late.add(op.name)
+        return late
 
     def locate(self, x: np.ndarray, frame: int) -> Mismatch | None:
         """Simulate again up to `frame` with every stream recorded, and find where it first goes wrong."""

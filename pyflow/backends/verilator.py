@@ -64,10 +64,9 @@ class Run:
 
 
 def _taps_header(netlist: Netlist) -> str:
-    c, h, w = netlist.network.input_shape
     rows = " \\\n".join(f"  X({s.name}, {-(-s.width // 32)}, {s.frame_beats})" for s in netlist.streams)
     return (
-        f"// Written by pyflow.backends.verilator.\n#define FRAME_BYTES {c * h * w}ull\n"
+        f"// Written by pyflow.backends.verilator.\n#define FRAME_BYTES {netlist.network.frame_bytes}ull\n"
         f"#define CLASSES {netlist.network.classes}ull\n#define VOLLEY_STREAMS(X) \\\n{rows}\n"
     )
 

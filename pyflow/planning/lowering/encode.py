@@ -26,14 +26,15 @@ def network_input(b: Builder) -> None:
     """The stream of pixels, samples or spikes that the top makes of the host's bytes."""
     tensor = b.network.tensors[INPUT]
     out = b.output(tensor, tensor.shape[0])
-    pixel = b.declare(replace(out, name="pixel", bits=8, numbers=1))
-    if tensor.encoding is Encoding.RATE:
+    events = tensor.encoding is Encoding.RATE
+    pixel = b.declare(replace(out, name="pixel", bits=8, numbers=1, tensor="" if events else INPUT))
+    if events:
         layer = b.readers[INPUT][0]
         pixel = b.join(
             "encode_event",
             layer,
             "event",
-            [("byte", replace(pixel, tensor=""))],
+            [("byte", pixel)],
             [("spike", out)],
             LANES=out.lanes,
             TB=tensor.block,
