@@ -10,9 +10,25 @@ from typing import Any
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
 from pyflow.hardware import Folding, ceil_div
-from pyflow.operators import Operator, Tensor
+from pyflow.operators import Operator, Synapse, Tensor
 from pyflow.planning.memories import Memory
 from pyflow.planning.netlist import Instance, Netlist, Port, Stream, branch_name, fifo_name
+
+
+def reachable(network: Network, foldings: dict[str, Folding]) -> dict[str, Tensor]:
+    """The network's tensors with the bounds that the hardware must hold: those of these weights, or, where
+    weights can be reloaded, of any weights of W bits."""
+    if all(folding.memory != "writable" for folding in foldings.values()):
+        return network.tensors
+    made = {op.name for op in network.operators}
+    tensors = {name: tensor for name, tensor in network.tensors.items() if name not in made}
+    for op in network.operators:
+        sources = [tensors[s] for s in op.inputs]
+        tensor = op.infer(*sources)
+        if isinstance(op, Synapse) and op.name in foldings and foldings[op.name].memory == "writable":
+            tensor = replace(tensor, bound=op.weight[0].size * (2 ** (op.weight_bits - 1) - 1) * sources[0].bound)
+        tensors[op.name] = replace(tensor, block=network.tensors[op.name].block)
+    return tensors
 
 
 class Builder:
@@ -23,6 +39,7 @@ class Builder:
         self.network = network
         self.foldings = foldings
         self.fifos = fifos
+        self.tensors = reachable(network, foldings)
         self.instances: list[Instance] = []
         self.streams: dict[str, Stream] = {}
         self.readers: dict[str, list[str]] = {name: [] for name in network.tensors}
@@ -32,6 +49,10 @@ class Builder:
         for edge in network.state_edges:
             self.readers[edge.source].append(edge.tensor.name)
         self._ways: dict[tuple[str, str], Stream] = {}
+
+    def sources(self, op: Operator) -> tuple[Tensor, ...]:
+        """Operand tensors of `op`."""
+        return tuple(self.tensors[s] for s in op.inputs)
 
     # ------------------------------------------------------------------ cores
     def declare(self, stream: Stream) -> Stream:
@@ -129,7 +150,7 @@ class Builder:
             readers = [op for op in self.network.operators if edge.tensor.name in op.inputs]
             first = self.foldings.get(readers[0].name) if readers else None
             lanes = first.lanes if first else edge.tensor.shape[0]
-            stream = replace(self.output(self.network.tensors[edge.tensor.name], lanes), tensor="")
+            stream = replace(self.output(self.tensors[edge.tensor.name], lanes), tensor="")
             self.publish(edge.tensor.name, self.declare(stream))
 
     def _feed_back(self, edge: StateEdge) -> None:

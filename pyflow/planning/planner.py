@@ -316,7 +316,8 @@ def plan(
     if cycles_per_frame is not None and (not isinstance(cycles_per_frame, int) or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
     if folding is not None:
-        netlist = build_netlist(network, *read_folding(folding))
+        given, fifos = read_folding(folding)
+        netlist = build_netlist(network, given, {**_branch_fifos(network, given), **fifos})
         return Plan(netlist, predict(netlist), costs(netlist))
     hardware = replace(
         network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random small networks with random foldings: odd sizes, channels that divide nothing, BN of either sign,
-dead channels, T 1 to 8, W 2 to 8."""
+dead channels, T 1 to 8, W 2 to 8. On images, or on sequences [N, C, L]."""
 
 from __future__ import annotations
 
@@ -19,34 +19,44 @@ from pyflow.hardware import ceil_div
 from pyflow.operators import Conv, Linear, Synapse
 from pyflow.planning.lowering import embed_kernel
 
+# Layers and what is drawn for them, by the axes of the map: 1 sequences, 2 images.
+CONV: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}
+NORM: dict[int, type[nn.Module]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
+MAX_POOL: dict[int, type[nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
+AVG_POOL: dict[int, type[nn.Module]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d}
+SIZES = {1: (5, 41), 2: (5, 13)}
+KERNELS = {1: [1, 2, 3, 5, 8], 2: [1, 3, 5]}
+POOLS = {1: ["none", "max", "max3", "avg", "whole"], 2: ["none", "max", "max3", "avg"]}
 
-def random_network(seed: int) -> tuple[Network, np.ndarray]:
-    """(integer network, float images [N, C, H, W])."""
+
+def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
+    """(integer network, float images [N, C, H, W], or sequences [N, C, L] where axes = 1)."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    c, h, w = int(rng.integers(1, 5)), int(rng.integers(5, 13)), int(rng.integers(5, 13))
-    shape = (c, h, w)
+    c, sides = int(rng.integers(1, 5)), [int(rng.integers(*SIZES[axes])) for _ in range(axes)]
+    shape = (c, *sides)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if rng.random() < 0.3:
         layers["norm"] = Normalize([0.3] * c, [0.6] * c)
     if rng.random() < 0.15 and "norm" not in layers:
-        layers["pool"] = nn.AvgPool2d(2) if rng.random() < 0.5 else nn.MaxPool2d(2)
-        h, w = h // 2, w // 2
+        layers["pool"] = (AVG_POOL if rng.random() < 0.5 else MAX_POOL)[axes](2)
+        sides = [side // 2 for side in sides]
     for i in range(int(rng.integers(0 if "pool" in layers else 1, 4))):
+        sizes = KERNELS[axes]
         kernel = (
-            tuple(int(k) for k in rng.choice([1, 3, 5], 2)) if rng.random() < 0.3 else (int(rng.choice([1, 3, 5])),) * 2
+            tuple(int(k) for k in rng.choice(sizes, axes)) if rng.random() < 0.3 else (int(rng.choice(sizes)),) * axes
         )
         stride, padding = int(rng.choice([1, 1, 2])), int(rng.integers(0, 3))
-        if h + 2 * padding < kernel[0] or w + 2 * padding < kernel[1]:
+        if any(side + 2 * padding < k for side, k in zip(sides, kernel, strict=True)):
             break
         co = int(rng.integers(1, 9))
-        conv = nn.Conv2d(c, co, kernel, stride, padding, bias=bool(rng.random() < 0.6))
+        conv = CONV[axes](c, co, kernel, stride, padding, bias=bool(rng.random() < 0.6))
         if rng.random() < 0.3:
             with torch.no_grad():
                 conv.weight[int(rng.integers(co))] = 0
         layers[f"conv{i}"] = conv
         if rng.random() < 0.5:
-            bn = nn.BatchNorm2d(co)
+            bn = NORM[axes](co)
             with torch.no_grad():
                 bn.weight.copy_(torch.randn(co))
                 bn.bias.copy_(0.3 * torch.randn(co))
@@ -54,14 +64,14 @@ def random_network(seed: int) -> tuple[Network, np.ndarray]:
                 bn.running_var.copy_(torch.rand(co) + 0.3)
             layers[f"bn{i}"] = bn
         layers[f"relu{i}"] = nn.ReLU()
-        c, h, w = co, (h + 2 * padding - kernel[0]) // stride + 1, (w + 2 * padding - kernel[1]) // stride + 1
-        kind = rng.choice(["none", "max", "max3", "avg"])
-        if kind != "none" and min(h, w) >= 3:
-            size, step, pad = (3, 2, 1) if kind == "max3" else (2, 2, 0)
-            layers[f"pool{i}"] = nn.AvgPool2d(2) if kind == "avg" else nn.MaxPool2d(size, step, pad)
-            h, w = (h + 2 * pad - size) // step + 1, (w + 2 * pad - size) // step + 1
+        c, sides = co, [(side + 2 * padding - k) // stride + 1 for side, k in zip(sides, kernel, strict=True)]
+        kind = rng.choice(POOLS[axes])
+        if kind != "none" and min(sides) >= 3:
+            size, step, pad = {"max3": (3, 2, 1), "whole": (sides[0], 1, 0)}.get(kind, (2, 2, 0))
+            layers[f"pool{i}"] = (MAX_POOL if kind in ("max", "max3") else AVG_POOL)[axes](size, step, pad)
+            sides = [(side + 2 * pad - size) // step + 1 for side in sides]
     layers["flatten"] = nn.Flatten()
-    features = c * h * w
+    features = c * int(np.prod(sides))
     if rng.random() < 0.5:
         layers["fc0"], layers["relu_fc0"] = (
             nn.Linear(features, int(rng.integers(2, 12)), bias=bool(rng.random() < 0.7)),
@@ -88,6 +98,7 @@ def random_network(seed: int) -> tuple[Network, np.ndarray]:
 def random_folding(network: Network, seed: int) -> dict[str, Any]:
     """A legal folding.json content, anything but sensible."""
     rng = np.random.default_rng(seed + 77)
+    fed_back = {edge.source for edge in network.state_edges}
     layers: dict[str, dict[str, Any]] = {}
     for op in network.operators:
         if not isinstance(op, Synapse):
@@ -102,7 +113,7 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
         pe = int(rng.integers(1, co + 1))
         if kind in ("all", "column") and ceil_div(c, lanes) > 1 and ceil_div(co, pe) > 1 and (kind == "all" or kw == 1):
             pe = co
-        tps = [t for t in range(1, source.steps + 1) if source.steps % t == 0]
+        tps = [t for t in range(1, source.beat_steps + 1) if source.beat_steps % t == 0]
         layers[op.name] = {
             "pe": pe,
             "lanes": lanes,
@@ -112,5 +123,6 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
             "memory": "writable" if rng.random() < 0.2 else "auto",
             "rows": int(rng.integers(0, 2 * kh + 1)),
         }
-    fifos = {op.name: int(rng.integers(2, 9)) for op in network.operators[:-1] if rng.random() < 0.2}
+    chain = [op for op in network.operators[:-1] if len(network.readers(op.name)) == 1 and op.name not in fed_back]
+    fifos = {op.name: int(rng.integers(2, 9)) for op in chain if rng.random() < 0.2}
     return {"version": 1, "layers": layers, "fifos": fifos}

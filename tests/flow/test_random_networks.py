@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 
 import pyflow
+from pyflow.graph import Network
+from tests.flow.random_graphs import random_graph
 from tests.flow.random_models import random_folding, random_network
 
-FRAMES = 24
+
+def run_one(seed: int, folder: Path, axes: int = 2) -> None:
+    check(*random_network(seed, axes), seed, folder)
 
 
-def run_one(seed: int, folder: Path) -> None:
-    network, x = random_network(seed)
+def check(network: Network, x: np.ndarray, seed: int, folder: Path) -> None:
     build = pyflow.compile(network, out_dir=folder, folding=random_folding(network, seed), checked=True)
     expected = network.run(x)
 
-    smooth = build.simulate(x, taps=FRAMES, solo=1)
+    smooth = build.simulate(x, taps=len(x), solo=1)
     assert build.first_mismatch(x, smooth) is None
     np.testing.assert_array_equal(smooth.logits, expected)
     assert not smooth.flags.any()
@@ -28,10 +31,10 @@ def run_one(seed: int, folder: Path) -> None:
     assert smooth.latency_cycles == predicted.latency_cycles
     # Equal to the cycle; where the gaps of a network alternate, equal in the mean.
     assert smooth.cycles_per_frame == pytest.approx(predicted.cycles_per_frame, rel=0.01)
-    if len(set(np.diff(smooth.run.times[FRAMES // 2 :, 2].astype(int)))) == 1:
+    if len(set(np.diff(smooth.run.times[len(x) // 2 :, 2].astype(int)))) == 1:
         assert smooth.cycles_per_frame == predicted.cycles_per_frame
 
-    rough = build.simulate(x, taps=FRAMES, solo=0, stall_in=0.4, stall_out=0.4, seed=seed)
+    rough = build.simulate(x, taps=len(x), solo=0, stall_in=0.4, stall_out=0.4, seed=seed)
     assert build.first_mismatch(x, rough) is None
     np.testing.assert_array_equal(rough.logits, expected)
 
@@ -39,6 +42,29 @@ def run_one(seed: int, folder: Path) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_random_network(seed: int, tmp_path: Path) -> None:
     run_one(seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_graph(seed: int, tmp_path: Path) -> None:
+    """Branches and joins; time, encoders, state edges where the seed is even."""
+    check(*random_graph(seed), seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_network_on_sequences(seed: int, tmp_path: Path) -> None:
+    run_one(seed, tmp_path, axes=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 300))
+def test_random_graph_long(seed: int, tmp_path: Path) -> None:
+    check(*random_graph(seed), seed, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_random_network_on_sequences_long(seed: int, tmp_path: Path) -> None:
+    run_one(seed, tmp_path, axes=1)
 
 
 @pytest.mark.long

@@ -16,18 +16,18 @@ from pyflow.planning.netlist import Stream
 
 def aligned(b: Builder, op: Operator, first: Stream, second: Stream) -> Stream:
     """`second` with the lanes of `first`."""
-    return b.lanes(second, first.lanes, b.network.sources(op)[1].shape[0], op.name)
+    return b.lanes(second, first.lanes, b.sources(op)[1].shape[0], op.name)
 
 
 @lowers(Add)
 def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
-    a, other = b.network.sources(op)
+    a, other = b.sources(op)
     second = aligned(b, op, first, second)
     if first.numbers != second.numbers:
         raise VolleyError(
             f"{op.kind} {op.name!r}: a direct current goes into a lif neuron alone, or into a sum with time_block = 1"
         )
-    out = b.output(b.network.tensors[op.name], first.lanes)
+    out = b.output(b.tensors[op.name], first.lanes)
     return b.join(
         "add",
         op.name,
@@ -39,7 +39,7 @@ def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
         B_W=other.number_bits,
         A_SIGNED=int(a.encoding is Encoding.POTENTIAL),
         B_SIGNED=int(other.encoding is Encoding.POTENTIAL),
-        OUT_W=b.network.tensors[op.name].number_bits,
+        OUT_W=b.tensors[op.name].number_bits,
     )
 
 
@@ -51,7 +51,7 @@ def sew(b: Builder, op: And | IAnd, first: Stream, second: Stream) -> Stream:
         op.name,
         "",
         [("a", first), ("b", second)],
-        [("spike", b.output(b.network.tensors[op.name], first.lanes))],
+        [("spike", b.output(b.tensors[op.name], first.lanes))],
         LANES=first.lanes,
         TB=first.numbers,
         MODE=int(isinstance(op, IAnd)),
@@ -60,9 +60,9 @@ def sew(b: Builder, op: And | IAnd, first: Stream, second: Stream) -> Stream:
 
 @lowers(Residual)
 def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Stream:
-    a, other = b.network.sources(op)
+    a, other = b.sources(op)
     skip = aligned(b, op, potential, skip)
-    tensor = b.network.tensors[op.name]
+    tensor = b.tensors[op.name]
     m_w = hw.signed_width(int(np.abs(op.multiplier).max()))
     rows = by_fold(op.multiplier[:, None], potential.lanes, fill=(0,))
     return b.join(
@@ -86,10 +86,10 @@ def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Strea
 @lowers(Concat)
 def concat(b: Builder, op: Concat, first: Stream, second: Stream) -> Stream:
     """Whole pixels side by side."""
-    a, other = b.network.sources(op)
+    a, other = b.sources(op)
     first = b.lanes(first, a.shape[0], a.shape[0], op.name, "a_lanes")
     second = b.lanes(second, other.shape[0], other.shape[0], op.name, "b_lanes")
-    out = b.output(b.network.tensors[op.name], first.lanes + second.lanes)
+    out = b.output(b.tensors[op.name], first.lanes + second.lanes)
     return b.join(
         "join", op.name, "", [("a", first), ("b", second)], [("axis", out)], A_W=first.width, B_W=second.width
     )

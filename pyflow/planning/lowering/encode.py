@@ -24,7 +24,7 @@ from pyflow.planning.netlist import Stream
 
 def network_input(b: Builder) -> None:
     """The stream of pixels, samples or spikes that the top makes of the host's bytes."""
-    tensor = b.network.tensors[INPUT]
+    tensor = b.tensors[INPUT]
     out = b.output(tensor, tensor.shape[0])
     events = tensor.encoding is Encoding.RATE
     pixel = b.declare(replace(out, name="pixel", bits=8, numbers=1, tensor="" if events else INPUT))
@@ -45,7 +45,7 @@ def network_input(b: Builder) -> None:
 
 @lowers(Encode)
 def encode(b: Builder, op: Encode, pixels: Stream) -> Stream:
-    out = b.output(b.network.tensors[op.name], pixels.lanes)
+    out = b.output(b.tensors[op.name], pixels.lanes)
     return b.join("encode_radix", op.name, "", [("pixel", pixels)], [("spike", out)], LANES=pixels.lanes, T=op.steps)
 
 
@@ -68,7 +68,7 @@ def replay(b: Builder, layer: str, stream: Stream, out: Stream) -> Stream:
 
 @lowers(RateEncode, TTFSEncode, PhaseEncode, BurstEncode)
 def timed_encode(b: Builder, op: RateEncode | TTFSEncode | PhaseEncode | BurstEncode, pixels: Stream) -> Stream:
-    tensor = b.network.tensors[op.name]
+    tensor = b.tensors[op.name]
     if tensor.passes > 1:
         again = replace(pixels, name=f"{op.name}_replay", passes=tensor.passes, tensor="")
         pixels = replay(b, op.name, pixels, again)
@@ -94,7 +94,7 @@ def timed_encode(b: Builder, op: RateEncode | TTFSEncode | PhaseEncode | BurstEn
 
 @lowers(DeltaEncode)
 def delta_encode(b: Builder, op: DeltaEncode, signal: Stream) -> Stream:
-    tensor = b.network.tensors[op.name]
+    tensor = b.tensors[op.name]
     return b.join(
         "encode_delta",
         op.name,
@@ -113,5 +113,5 @@ def delta_encode(b: Builder, op: DeltaEncode, signal: Stream) -> Stream:
 @lowers(Direct)
 def direct(b: Builder, op: Direct, stream: Stream) -> Stream:
     """One number per lane stands for all steps of a beat."""
-    passes = b.network.tensors[op.name].passes
+    passes = b.tensors[op.name].passes
     return replay(b, op.name, stream, replace(stream, name=op.name, passes=passes, tensor=op.name))

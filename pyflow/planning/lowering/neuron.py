@@ -12,7 +12,6 @@ from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeu
 from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
-from pyflow.planning.lowering.synapse import reachable
 from pyflow.planning.memories import Memory, by_fold, memory_kind
 from pyflow.planning.netlist import Stream
 
@@ -22,7 +21,7 @@ def interval(b: Builder, op: Operator) -> int:
     producer = b.producer(op)
     if not isinstance(producer, Synapse):
         return 1
-    (source,) = b.network.sources(producer)
+    (source,) = b.sources(producer)
     folding = b.foldings[producer.name]
     return producer.folds(folding, source)[1] * (source.beat_steps // folding.tp)
 
@@ -36,10 +35,7 @@ def serial(b: Builder, op: Operator, steps: int) -> bool:
 
 @lowers(RadixNeuron)
 def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
-    (source,) = b.network.sources(op)
-    producer = b.producer(op)
-    if isinstance(producer, Synapse):
-        source = reachable(producer, b.foldings[producer.name], b.network)
+    (source,) = b.sources(op)
     bias = op.clamped_bias(source)
     theta_w, bias_w = int(op.theta.max()).bit_length(), hw.signed_width(int(np.abs(bias).max()))
     rows = by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
@@ -50,7 +46,7 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
         op.name,
         "",
         [("acc", stream)],
-        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        [("spike", b.output(b.tensors[op.name], stream.lanes))],
         memory,
         "param",
         LANES=stream.lanes,
@@ -67,7 +63,7 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
 
 @lowers(LIFNeuron)
 def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
-    (source,) = b.network.sources(op)
+    (source,) = b.sources(op)
     params = op.params()
     used = {key: param for key, param in params.items() if param.bits}
     fill = tuple(int(key == "theta") for key in used)  # of lanes beyond the channels: they never saturate
@@ -79,7 +75,7 @@ def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
         op.name,
         "",
         [("acc", stream)],
-        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        [("spike", b.output(b.tensors[op.name], stream.lanes))],
         memory,
         "param",
         LANES=stream.lanes,
@@ -139,8 +135,8 @@ def readout(b: Builder, op: Readout, stream: Stream) -> Stream:
 
 @lowers(Accumulate)
 def accumulate(b: Builder, op: Accumulate, stream: Stream) -> Stream:
-    (source,) = b.network.sources(op)
-    out = b.output(b.network.tensors[op.name], stream.lanes)
+    (source,) = b.sources(op)
+    out = b.output(b.tensors[op.name], stream.lanes)
     return b.join(
         "accumulate",
         op.name,

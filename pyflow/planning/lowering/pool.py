@@ -11,7 +11,7 @@ from pyflow.planning.netlist import Stream
 
 
 def pool_window(b: Builder, op: Windowed, stream: Stream) -> Stream:
-    (source,) = b.network.sources(op)
+    (source,) = b.sources(op)
     columns = windows.columns(b, op, stream, source.shape, op.kernel[0], 0)
     return windows.full(b, op, columns, source.shape, 1, 0)
 
@@ -24,7 +24,7 @@ def pool(b: Builder, op: MaxPool | SumPool, stream: Stream) -> Stream:
         op.name,
         "",
         [("window", window)],
-        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        [("spike", b.output(b.tensors[op.name], stream.lanes))],
         LANES=stream.lanes * stream.numbers,  # the steps of a spike train are counted one by one
         WORD_W=stream.bits // stream.numbers,
         TAPS=op.kernel[0] * op.kernel[1],
@@ -39,7 +39,7 @@ def or_pool(b: Builder, op: OrPool, stream: Stream) -> Stream:
         op.name,
         "",
         [("window", window)],
-        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        [("spike", b.output(b.tensors[op.name], stream.lanes))],
         LANES=stream.lanes,
         TB=stream.numbers,
         TAPS=op.kernel[0] * op.kernel[1],
@@ -54,7 +54,7 @@ def gated_pool(b: Builder, op: GatedMaxPool, stream: Stream) -> Stream:
         op.name,
         "",
         [("window", window)],
-        [("spike", b.output(b.network.tensors[op.name], stream.lanes))],
+        [("spike", b.output(b.tensors[op.name], stream.lanes))],
         LANES=stream.lanes,
         TB=stream.numbers,
         TAPS=op.kernel[0] * op.kernel[1],

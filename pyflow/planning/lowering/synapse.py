@@ -10,7 +10,7 @@ import numpy as np
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import Folding, ceil_div
-from pyflow.operators import Conv, Linear, Synapse, Tensor
+from pyflow.operators import Conv, Linear, Synapse
 from pyflow.planning import windows
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
@@ -63,20 +63,9 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     return replace(folding, slice=kind, tp=tp)
 
 
-def reachable(op: Synapse, folding: Folding, network: Network) -> Tensor:
-    """Tensor of `op` with the bound its hardware must hold: of these weights, or, where they can be
-    reloaded, of any weights of W bits."""
-    tensor = network.tensors[op.name]
-    if folding.memory != "writable":
-        return tensor
-    (source,) = network.sources(op)
-    per_output = op.weight[0].size * (2 ** (op.weight_bits - 1) - 1)
-    return replace(tensor, bound=per_output * source.bound)
-
-
 @lowers(Conv)
 def conv(b: Builder, op: Conv, stream: Stream) -> Stream:
-    (source,) = b.network.sources(op)
+    (source,) = b.sources(op)
     folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
     replay, _ = op.folds(folding, source)
     stream = b.lanes(stream, folding.lanes, source.shape[0], op.name)
@@ -122,7 +111,7 @@ def conv(b: Builder, op: Conv, stream: Stream) -> Stream:
 
 @lowers(Linear)
 def linear(b: Builder, op: Linear, stream: Stream) -> Stream:
-    (source,) = b.network.sources(op)
+    (source,) = b.sources(op)
     folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
     replay, _ = op.folds(folding, source)
     stream = b.lanes(stream, folding.lanes, source.shape[0], op.name)
@@ -133,9 +122,9 @@ def linear(b: Builder, op: Linear, stream: Stream) -> Stream:
 
 def array(b: Builder, op: Synapse, window: Stream) -> Stream:
     """Synapse array fed by slices of `window`; the stream of potentials."""
-    (source,) = b.network.sources(op)
+    (source,) = b.sources(op)
     folding = b.foldings[op.name]
-    tensor = reachable(op, folding, b.network)
+    tensor = b.tensors[op.name]
     rows = weight_rows(op, folding, b.network)
     widths = (op.weight_bits,)
     memory = Memory(f"{op.name}_weight", rows, widths, memory_kind(folding.memory, rows, widths))

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random integer networks that branch, or that have time: every encoder, neuron, pool and join, state edges,
+1-D and 2-D maps, any T and TB. What is drawn is legal, not sensible."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyflow.graph import INPUT, Network, StateEdge
+from pyflow.operators import (
+    SPIKES,
+    Accumulate,
+    Add,
+    And,
+    BurstEncode,
+    Concat,
+    Conv,
+    DeltaEncode,
+    Direct,
+    Encode,
+    Encoding,
+    GatedMaxPool,
+    IAnd,
+    LIFNeuron,
+    Linear,
+    MaxPool,
+    Operator,
+    OrPool,
+    RadixNeuron,
+    RateEncode,
+    Readout,
+    Residual,
+    SumPool,
+    Tensor,
+    TTFSEncode,
+)
+
+FRAMES = 16
+
+
+class Draw:
+    """Adds one random operator after the other. `spikes` is the tensor that the next one reads."""
+
+    def __init__(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> None:
+        self.rng, self.operators, self.edges = rng, [], []  # type: ignore[var-annotated]
+        self.tensors: dict[str, Tensor] = {}
+        self.input_shape = shape
+
+    def coin(self, p: float = 0.5) -> bool:
+        return bool(self.rng.random() < p)
+
+    def number(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
+
+    def pick(self, *values: str) -> str:
+        return str(self.rng.choice(values))
+
+    def add(self, op: Operator) -> str:
+        self.tensors[op.name] = op.infer(*(self.tensors[s] for s in op.inputs))
+        self.operators.append(op)
+        return op.name
+
+    def name(self, kind: str) -> str:
+        return f"{kind}{len(self.operators)}"
+
+    def weights(self, *shape: int) -> tuple[np.ndarray, int]:
+        bits = self.number(2, 6)
+        top = 2 ** (bits - 1) - 1
+        return self.rng.integers(-top, top + 1, shape), bits
+
+    # ------------------------------------------------------------------ layers
+    def conv(self, source: str, channels: int, same: bool = False) -> str:
+        c, h, w = self.tensors[source].shape
+        kh, kw = (min(side, int(self.rng.choice([1, 2, 3, 5]))) for side in (h, w))
+        if same:
+            kh, kw = (k - (k % 2 == 0) for k in (kh, kw))
+        padding = (kh // 2, kw // 2) if same else (self.number(0, kh - 1), self.number(0, kw - 1))
+        stride = (1, 1) if same or self.coin(0.7) else (self.number(1, 2), self.number(1, 2))
+        weight, bits = self.weights(channels, c, kh, kw)
+        return self.add(Conv(self.name("conv"), (source,), (kh, kw), stride, padding, weight=weight, weight_bits=bits))
+
+    def linear(self, source: str, outputs: int) -> str:
+        weight, bits = self.weights(outputs, int(np.prod(self.tensors[source].shape)), 1, 1)
+        return self.add(Linear(self.name("linear"), (source,), weight=weight, weight_bits=bits))
+
+    def neuron(self, source: str) -> str:
+        return self.lif(source) if self.tensors[source].timed else self.radix(source)
+
+    def radix(self, source: str) -> str:
+        t = self.tensors[source]
+        steps, c = self.number(1, 5), t.shape[0]
+        theta = self.rng.integers(1, 2 + max(1, t.bound >> (steps + 1)), c)
+        bias = self.rng.integers(-t.bound, t.bound + 1, c) // 4
+        return self.add(RadixNeuron(self.name("neuron"), (source,), theta, bias, steps=steps))
+
+    def lif(self, source: str) -> str:
+        t, rng = self.tensors[source], self.rng
+        c, frac = t.shape[0], self.number(0, 3)
+        unit = max(1, t.bound // 3) << frac
+        width = min(24, (unit * 8).bit_length() + self.number(0, 2))
+        top = min(2 ** (width - 1) - 1, 2 * unit)
+        leak, order = self.pick("none", "shift", "multiply"), self.pick("before", "after")
+        reset, current = self.pick("none", "soft", "soft", "hard"), self.pick("none", "none", "new", "old")
+        leak_frac = 5
+        decays = "none", "shift", "multiply"
+        level = lambda: self.number(-top // 2, top // 2) if self.coin(0.3) else 0  # noqa: E731
+        return self.add(
+            LIFNeuron(
+                self.name("lif"),
+                (source,),
+                theta=rng.integers(1, top + 1, c),
+                bias=rng.integers(-unit // 4, unit // 2 + 1, c) if self.coin() else np.zeros(0),
+                reset_amount=rng.integers(0, 2 * top, c) if reset == "soft" and self.coin(0.3) else np.zeros(0),
+                v0=rng.integers(-top, top + 1, c) if self.coin(0.3) else np.zeros(0),
+                alpha=rng.integers(0, 2**leak_frac + 1, c) if leak == "multiply" else np.zeros(0),
+                frac=frac,
+                width=width,
+                leak=leak,
+                leak_shift=self.number(0, 4),
+                leak_frac=leak_frac,
+                reset=reset,
+                reset_order=order,
+                v_leak=level(),
+                v_reset=level(),
+                current=current,
+                current_width=width,
+                current_leak=self.pick(*decays),
+                current_shift=self.number(0, 3),
+                current_alpha=self.number(0, 8),
+                current_frac=3,
+                adapt=self.coin(0.3),
+                adapt_width=6,
+                adapt_leak=self.pick(*decays),
+                adapt_shift=self.number(0, 3),
+                adapt_alpha=self.number(0, 8),
+                adapt_frac=3,
+                jump=self.number(0, 40),
+                refractory=self.number(1, 3) if order == "before" and self.coin(0.3) else 0,
+            )
+        )
+
+    def pool(self, source: str) -> str:
+        t = self.tensors[source]
+        kernel = min(2, t.shape[1]), min(self.number(2, 3), t.shape[2])
+        options = {"kernel": kernel, "stride": kernel if self.coin() else (1, 1)}
+        if t.timed:
+            kind = [OrPool, GatedMaxPool, SumPool][self.number(0, 2)]
+        else:
+            kind = [MaxPool, SumPool][self.number(0, 1)]
+        out = self.add(kind(self.name("pool"), (source,), **options))
+        return self.neuron(out) if kind is SumPool else out
+
+    def join(self, a: str, b: str) -> str:
+        """Spikes of two spike tensors of one shape."""
+        ta, tb = self.tensors[a], self.tensors[b]
+        choices = ["concat"] if ta.steps == tb.steps and ta.encoding == tb.encoding else []
+        if choices and ta.shape == tb.shape:
+            choices += ["add", "and", "iand"] if ta.timed else ["add"]
+        if ta.shape == tb.shape:
+            choices.append("residual")
+        kind, name = self.pick(*choices), self.name("join")
+        if kind == "residual":
+            h = self.conv(a, tb.shape[0], same=True)
+            m = self.rng.integers(-40, 41, tb.shape[0])
+            return self.neuron(self.add(Residual(self.name("res"), (h, b), multiplier=m, exponent=self.number(0, 2))))
+        if kind == "add":
+            out = self.add(Add(name, (a, b)))
+            return self.lif(out) if ta.timed else out
+        return self.add({"concat": Concat, "and": And, "iand": IAnd}[kind](name, (a, b)))
+
+    def recurrent(self, source: str, steps: int) -> str:
+        """A layer that reads its own spikes of the step before."""
+        n, fed = self.number(1, 8), f"fed{len(self.operators)}"
+        self.tensors[fed] = Tensor(fed, (n, 1, 1), Encoding.RATE, steps, 1, timed=True)
+        out = self.lif(self.add(Add(self.name("both"), (self.linear(source, n), self.linear(fed, n)))))
+        self.edges.append(StateEdge(out, self.tensors[fed]))
+        return out
+
+
+def random_graph(seed: int) -> tuple[Network, np.ndarray]:
+    """(network, `FRAMES` frames for it); even seeds have time."""
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 4)), int(rng.integers(1, 8)) if rng.random() < 0.8 else 1, int(rng.integers(2, 9)))
+    d = Draw(rng, shape)
+    steps, kind = d.number(1, 12), d.pick("pixel", "direct", "rate", "signal")
+    encoding = Encoding(kind) if seed % 2 == 0 and kind in ("rate", "signal") else Encoding.PIXEL
+    timed = encoding is not Encoding.PIXEL
+    d.tensors[INPUT] = Tensor(INPUT, shape, encoding, steps if timed else 8, 1 if kind == "rate" else 255, timed=timed)
+    spikes = _first(d, kind if seed % 2 == 0 else "radix", steps)
+    recurrent = seed % 2 == 0 and d.coin(0.25)
+    for _ in range(d.number(0, 2)):
+        before = spikes
+        if d.coin(0.5) and min(d.tensors[spikes].shape[2], 2 * d.tensors[spikes].shape[1]) >= 2:
+            before = spikes = d.pool(spikes)
+        same = d.coin(0.6)
+        spikes = d.neuron(d.conv(spikes, d.tensors[before].shape[0] if same else d.number(1, 6), same=same))
+        if same and d.tensors[before].encoding in (Encoding.RADIX, *SPIKES):
+            spikes = d.join(spikes, before) if d.tensors[before].encoding is not Encoding.TTFS else spikes
+    if recurrent:
+        spikes = d.recurrent(spikes, steps)
+    classes = d.number(1, 6)
+    out = d.linear(spikes, classes)
+    if d.tensors[out].timed:
+        out = d.add(Accumulate("sum", (d.lif(out) if d.coin() else out,)))
+    d.add(Readout("logits", (out,), bias=rng.integers(-9, 10, classes)))
+    legal = [b for b in range(1, steps + 1) if steps % b == 0 and (kind != "rate" or b <= 8)]
+    block = 0 if recurrent or kind == "signal" or seed % 2 else int(rng.choice(legal))
+    network = Network(
+        f"graph{seed}",
+        shape,
+        tuple(d.operators),
+        state_edges=tuple(d.edges),
+        input_encoding=encoding,
+        input_steps=steps if timed else 1,
+        time_block=block,
+    )
+    x = rng.integers(0, 2 if encoding is Encoding.RATE else 256, (FRAMES, *((steps,) if timed else ()), *shape))
+    return network, x
+
+
+def _first(d: Draw, kind: str, steps: int) -> str:
+    """Spikes from the input."""
+    name = "encode"
+    match kind:
+        case "radix":
+            return d.add(Encode(name, (INPUT,), d.number(1, 8)))
+        case "rate":
+            return INPUT
+        case "signal":
+            return d.add(DeltaEncode(name, (INPUT,), d.pick("delta", "sigma-delta"), d.number(1, 200)))
+        case "direct":
+            h = d.conv(d.add(Encode(name, (INPUT,), d.number(1, 8))), d.number(1, 5))
+            return d.lif(d.add(Direct(d.name("direct"), (h,), steps)))
+    coded = d.pick("random", "regular", "ttfs", "burst")
+    if coded == "ttfs":
+        return d.add(TTFSEncode(name, (INPUT,), steps))
+    if coded == "burst":
+        low = d.number(1, 4)
+        return d.add(BurstEncode(name, (INPUT,), steps, low, low + d.number(0, 4), d.number(1, 9)))
+    return d.add(RateEncode(name, (INPUT,), steps, coded, d.number(1, 2**31)))

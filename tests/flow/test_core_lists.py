@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cores in another's tree: closed file lists, FuseSoC, the plain-Verilog wrapper, the example of a single core."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+import pyflow
+from pyflow import zoo
+from pyflow.backends.toolbox import cache_dir, rtl_sources, tool_env
+from verif.harness import REPO
+from verif.lint.lint import WAIVERS
+from verif.pages.lists import lists, vlnv, waivers
+from verif.pages.sizes import row_of
+from verif.pages.sv import Core, cores, elaborate, generated, literal, read
+
+CORES = list(cores().values())
+NAMES = [core.name for core in CORES]
+each_core = pytest.mark.parametrize("core", CORES, ids=NAMES)
+TOP = cores()["volley_top"]
+
+
+def lint(top: str, sources: Sequence[str | Path], parameters: Mapping[str, int | str] | None = None,
+         waived: Path = WAIVERS, cwd: Path = REPO) -> str:
+    """What `verilator -Wall` has to say."""
+    values = [f"-G{name}={literal(value)}" for name, value in (parameters or {}).items()]
+    command = ["verilator", "--lint-only", "-Wall", "--top-module", top, *values, str(waived), *map(str, sources)]
+    done = subprocess.run(command, cwd=cwd, env=tool_env(), capture_output=True, text=True, timeout=120)
+    return done.stderr if done.returncode or "%" in done.stderr else ""
+
+
+# ------------------------------------------------------------------ file lists
+@each_core
+def test_the_lists_are_what_the_sources_say(core: Core) -> None:
+    for path, text in lists(core).items():
+        assert path.read_text(encoding="utf-8") == text, f"make docs: {path.name}"
+
+
+@each_core
+@pytest.mark.parametrize("size", ["default", "smallest"])
+def test_a_core_elaborates_from_its_list_alone(core: Core, size: str) -> None:
+    row = row_of(core.name)
+    parameters = row.smallest if size == "smallest" else {}
+    network = row.network if generated(core) else ()
+    widths, errors = elaborate([*network, core.path.with_suffix(".f")], core.name, parameters)
+    assert not errors and list(widths) == [port.name for port in core.ports], errors
+    assert lint(core.name, [*network, "-F", core.path.with_suffix(".f")], parameters) == ""
+
+
+@pytest.mark.parametrize("name", ["volley_fifo", "volley_weight_source", "volley_synapse_array"])
+@pytest.mark.parametrize("keep_folders", [True, False])
+def test_a_copied_core_lints_in_an_empty_folder(name: str, keep_folders: bool, tmp_path: Path) -> None:
+    core = cores()[name]
+    listed = [line for line in core.path.with_suffix(".f").read_text().splitlines() if not line.startswith("//")]
+    copied = []
+    for line in listed:
+        source = (core.path.parent / line).resolve()
+        copied.append(source.relative_to(REPO / "rtl") if keep_folders else Path(source.name))
+        (tmp_path / copied[-1]).parent.mkdir(exist_ok=True)
+        shutil.copy(source, tmp_path / copied[-1])
+    shutil.copy(WAIVERS, tmp_path)
+    assert len(listed) > 1
+    assert lint(name, copied, waived=Path(WAIVERS.name), cwd=tmp_path) == ""
+
+
+# ------------------------------------------------------------------ FuseSoC
+def _fusesoc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    roots = [option for folder in (REPO / "rtl", WAIVERS.parent) for option in ("--cores-root", str(folder))]
+    environment = {**tool_env(), "XDG_CONFIG_HOME": str(cwd), "XDG_CACHE_HOME": str(cwd), "XDG_DATA_HOME": str(cwd)}
+    return subprocess.run(["fusesoc", *roots, *arguments], cwd=cwd, env=environment, capture_output=True, text=True,
+                          timeout=300)  # fmt: skip
+
+
+def test_fusesoc_finds_every_core(tmp_path: Path) -> None:
+    done = _fusesoc("core", "list", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(re.findall(r"^(volley:\S+)", done.stdout, re.MULTILINE)) == {
+        *map(vlnv, NAMES), vlnv("waivers", "lint")}, done.stderr  # fmt: skip
+    assert WAIVERS.with_suffix(".core").read_text(encoding="utf-8") == waivers(), "make docs"
+
+
+def test_fusesoc_lints_a_core_with_what_it_depends_on(tmp_path: Path) -> None:
+    done = _fusesoc("run", "--target", "lint", vlnv("volley_fifo"), "--DEPTH", "7", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
+    (command,) = tmp_path.rglob("*.vc")
+    assert "-GDEPTH=7" in command.read_text()
+    assert {path.stem for path in tmp_path.rglob("*.sv")} == {"volley_ram", "volley_skid", "volley_fifo"}
+    refused = _fusesoc("run", "--target", "lint", vlnv("volley_fifo"), "--DEPTH", "1", cwd=tmp_path)
+    assert refused.returncode and "DEPTH must be at least 2" in refused.stdout + refused.stderr
+
+
+# ------------------------------------------------------------------ the wrapper
+WRAPPER = TOP.path.with_name("volley_top_wrapper.v")
+# An attribute, perhaps a second one, and the port they belong to
+INTERFACE = re.compile(r'X_INTERFACE_INFO = "\S+ (\w+ \w+)" \*\)\n(?:  \(\*.*\n)?'
+                       r"  (?:in|out)put +wire +(?:\[\S+\] +)?(\w+)")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Sources of volley_top with the digits network, packages in front."""
+    build = tmp_path_factory.mktemp("digits")
+    pyflow.compile(zoo.load("digits"), board="pynq-z2", out_dir=build)
+    emitted = [next(build.rglob(f"volley_net{kind}.sv")) for kind in ("_pkg", "")]
+    return [emitted[0], *rtl_sources(), emitted[1]]
+
+
+def test_the_wrapper_has_the_ports_of_the_top(network: list[Path]) -> None:
+    wrapped, errors = elaborate([*network, WRAPPER], "volley_top_wrapper")
+    assert not errors, errors
+    assert wrapped == elaborate(network, "volley_top")[0]
+    assert all(bits % 8 == 0 for name, bits in wrapped.items() if name.endswith("_tdata"))
+    ports, outer = TOP.ports, read(WRAPPER).ports
+    assert [(p.name, p.direction, p.comment) for p in outer] == [(p.name, p.direction, p.comment) for p in ports]
+
+
+def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(network: list[Path]) -> None:
+    options = ["+1364-2001ext+v", "+1800-2017ext+sv", "-Wno-lint", "-Wno-style"]
+    assert lint("volley_top_wrapper", [*options, *network, WRAPPER]) == ""
+    text = WRAPPER.read_text(encoding="utf-8")
+    named = dict(INTERFACE.findall(text))
+    wanted = {f"{bus} {part}": f"{bus}_{part.lower()}" for bus in ("s_axis", "m_axis")
+              for part in ("TVALID", "TREADY", "TDATA", "TKEEP", "TLAST")}
+    assert named == {"clk CLK": "clk", "aresetn RST": "aresetn", **wanted}
+    assert "ASSOCIATED_BUSIF s_axis:m_axis, ASSOCIATED_RESET aresetn" in text
+    assert text.count("FREQ_HZ") == 1  # in the comment that says why it is not there
+
+
+# ------------------------------------------------------------------ the example
+def test_the_example_of_one_core_simulates_and_synthesises() -> None:
+    folder = REPO / "examples" / "one_core"
+    with tempfile.TemporaryDirectory(dir=cache_dir()) as build:  # yosys has a /tmp of its own
+        command = ["make", "-C", str(folder), f"BUILD={build}", f"VENV={sys.prefix}", "sim", "synth"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        assert "2000 codes compared, 0 wrong" in done.stdout
+        cells = (Path(build) / "synth" / "cells.txt").read_text()
+    assert re.search(r"\bLUT6\b", cells) and "DSP48E1" not in cells
+    used = set(re.findall(r"\bvolley_\w+", (folder / "relu.sv").read_text()))
+    assert used == {"volley_neuron_radix"}
