@@ -23,7 +23,7 @@ SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 STAMP := $(VENV)/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint formal mutate waves bitstream estimate bench bench-networks bench-lanes venv clean
+.PHONY: help sim test test-long lint formal mutate coverage waves bitstream estimate bench bench-networks bench-lanes docs venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,9 +43,14 @@ lint: $(STAMP) ## ruff, mypy, and verilator -Wall on every module alone
 	$(PY) -m verif.lint.lint
 
 formal: ## proofs (not built yet)
-mutate: ## mutation of the cores (not built yet)
-formal mutate:
 	@echo "make $@: not built yet" >&2; exit 2
+
+mutate: $(STAMP) ## mutants of each core that its bench notices  [DUT= MUTANTS=100 SEED=1]
+	$(PY) -m verif.mutation --jobs $(JOBS) $(call opt,dut,DUT) $(call opt,mutants,MUTANTS) $(call opt,seed,SEED)
+
+coverage: $(STAMP) ## runs every core's bench and prints which situations it brought about  [DUT= SEED=]
+	$(if $(DUT),DUT="$(DUT)") $(PY) -m pytest -q -n $(JOBS) tests/rtl
+	$(if $(DUT),DUT="$(DUT)") $(PY) -m verif.coverage
 
 waves: $(STAMP) ## VCD of a core's bench, or of a network  [DUT= | NET= FRAME=  SEED=]
 ifdef DUT
@@ -68,13 +73,16 @@ bench-lanes: $(STAMP) ## LUT per lane of the synapse array
 bench-networks: $(STAMP) ## accuracy, cycles, latency, simulation speed of the shipped networks  [DATA_DIR=]
 	$(PY) -m benchmarks.networks $(call opt,data-dir,DATA_DIR)
 
+docs: $(STAMP) ## pages, file lists and FuseSoC descriptions of the cores
+	$(PY) -m verif.pages
+
 venv: $(STAMP) ## the virtual environment alone  [VENV= PIP_ARGS=]
 
 # torch first and alone: whatever else depends on it then keeps this build of it.
 $(STAMP): | pyproject.toml constraints.txt
 	test -x $(PY) || python3 -m venv $(VENV)
 	$(PY) -m pip install $(PIP_ARGS) "$$(grep '^torch==' constraints.txt)"
-	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt hatchling
+	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt hatchling setuptools-scm
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt --no-build-isolation --editable '.[dev]'
 	rm -f $(VENV)/.volley-*
 	touch $@

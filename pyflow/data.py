@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets of images: the embedded `digits`, MNIST from a folder, and a user's own .npz file.
+"""Datasets: the embedded `digits`, MNIST from a folder, and a user's own .npz file.
 
-All of them become float32 images [N, C, H, W] in [0, 1] and int64 labels, so that everything after this
-module sees one form. Bad files are one VolleyError each, naming the file.
+All of them become float32 images [N, C, H, W] or sequences [N, C, L], in [0, 1], and int64 labels. Bad files
+are one VolleyError each, naming the file.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from pyflow.errors import VolleyError
+from pyflow.shapes import map_shape
 
 DIGITS_SEED = 0  # of the stratified split; part of the definition of `digits`
 DIGITS_TEST = 360
@@ -34,7 +35,8 @@ NPZ_ARRAYS = "x_train, y_train, x_test, y_test (or x, y)"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """name: as the user gave it. x_train, x_test: float32 [N, C, H, W] in [0, 1]. y_train, y_test: int64 [N].
+    """name: as the user gave it. x_train, x_test: float32 [N, C, H, W] or [N, C, L] in [0, 1]. y_train, y_test:
+    int64 [N].
 
     A file with only x, y has no training images: x_train is then empty ([0, C, H, W]).
     """
@@ -48,8 +50,8 @@ class Dataset:
     def __post_init__(self) -> None:
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
-            if x.ndim != 4:
-                raise VolleyError(f"{self.name}: x_{part} has shape {x.shape}; needs [N, C, H, W]")
+            if x.ndim not in (3, 4):
+                raise VolleyError(f"{self.name}: x_{part} has shape {x.shape}; needs [N, C, H, W] or [N, C, L]")
             if y.shape != (len(x),):
                 raise VolleyError(f"{self.name}: y_{part} has shape {y.shape} for {len(x)} images; needs ({len(x)},)")
         if not len(self.x_test):
@@ -60,10 +62,9 @@ class Dataset:
             )
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
-        c, h, w = self.x_test.shape[1:]
-        return (c, h, w)
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of one image or (C, L) of one sequence."""
+        return self.x_test.shape[1:]
 
     @property
     def classes(self) -> int:
@@ -77,11 +78,15 @@ class Dataset:
 
 
 def load(
-    data: str, data_dir: str | os.PathLike[str] | None = None, input_shape: tuple[int, int, int] | None = None
+    data: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    sequences: bool = False,
 ) -> Dataset:
     """Load a dataset: `digits`, `mnist` (needs data_dir) or the path of an .npz file.
 
-    input_shape: (C, H, W) of the network; MNIST images smaller than it are centred in zeros.
+    input_shape: (C, H, W) or (C, L) of the network; MNIST images smaller than it are centred in zeros.
+    sequences: without input_shape, an .npz array of three axes holds [N, C, L] and not images [N, H, W].
     Raises VolleyError if it is unknown, missing, corrupt, out of range or does not fit input_shape.
     """
     if data == "digits":
@@ -91,17 +96,19 @@ def load(
             raise VolleyError("data 'mnist': needs DATA_DIR (--data-dir), the folder that holds the four idx files")
         found = _mnist(Path(data_dir))
     elif str(data).endswith(".npz"):
-        found = _npz(Path(data))
+        found = _npz(Path(data), sequences if input_shape is None else map_shape(input_shape)[1] == 1)
     else:
         raise VolleyError(f"data {data!r} is unknown; use digits, mnist (with DATA_DIR) or the path of an .npz file")
     return found if input_shape is None else fit(found, input_shape)
 
 
-def fit(data: Dataset, input_shape: tuple[int, int, int]) -> Dataset:
-    """The dataset in the network's (C, H, W). Only MNIST is padded (centred, zeros); anything else must match."""
-    (c, h, w), (nc, nh, nw) = data.shape, input_shape
+def fit(data: Dataset, input_shape: tuple[int, ...]) -> Dataset:
+    """The dataset in the network's (C, H, W) or (C, L). Only MNIST is padded (centred, zeros); anything else
+    must match."""
+    (c, h, w), (nc, nh, nw) = map_shape(data.shape), map_shape(input_shape)
     if (c, h, w) == (nc, nh, nw):
-        return data
+        x_train, x_test = (x.reshape(len(x), *input_shape) for x in (data.x_train, data.x_test))
+        return replace(data, x_train=x_train, x_test=x_test)
     if data.name != "mnist" or nc != c or nh < h or nw < w:
         raise VolleyError(f"data {data.name!r}: images are {c}x{h}x{w}, the network takes {nc}x{nh}x{nw}")
     top, left = (nh - h) // 2, (nw - w) // 2
@@ -196,7 +203,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 # ------------------------------------------------------------------ .npz
-def _npz(path: Path) -> Dataset:
+def _npz(path: Path, sequences: bool) -> Dataset:
     if path.is_file() and not zipfile.is_zipfile(path):
         raise VolleyError(f"{path}: not a readable .npz file (no zip archive); save it with numpy.savez")
     try:
@@ -220,7 +227,7 @@ def _npz(path: Path) -> Dataset:
     except (zipfile.BadZipFile, OSError, EOFError, KeyError, zlib.error, AttributeError) as e:
         raise VolleyError(f"{path}: not a readable .npz file ({e}); save it again with numpy.savez") from None
     out = {
-        k: _images(v, f"{path}: {names[k]}") if k[0] == "x" else _labels(v, f"{path}: {names[k]}")
+        k: _samples(v, sequences, f"{path}: {names[k]}") if k[0] == "x" else _labels(v, f"{path}: {names[k]}")
         for k, v in raw.items()
     }
     for part in ("train", "test"):
@@ -234,14 +241,16 @@ def _npz(path: Path) -> Dataset:
     return Dataset(path.name, out["x_train"], out["y_train"], out["x_test"], out["y_test"])
 
 
-def _images(x: np.ndarray, what: str) -> np.ndarray:
-    """uint8 or float in [0, 1]; NHW becomes N1HW."""
-    if x.ndim == 3:
+def _samples(x: np.ndarray, sequences: bool, what: str) -> np.ndarray:
+    """uint8 or float in [0, 1]; NHW becomes N1HW, and NL N1L. sequences: three axes are NCL, not NHW."""
+    if x.ndim == 2 or (x.ndim == 3 and not sequences):
         x = x[:, None]
-    if x.ndim != 4 or min(x.shape[1:]) < 1:
-        raise VolleyError(f"{what}: shape {x.shape} is not images; needs [N, C, H, W] or [N, H, W]")
+    if x.ndim not in (3, 4) or min(x.shape[1:]) < 1:
+        raise VolleyError(
+            f"{what}: shape {x.shape} is neither images [N, C, H, W] or [N, H, W] nor sequences [N, C, L] or [N, L]"
+        )
     if not len(x):
-        raise VolleyError(f"{what}: is empty; give at least one image")
+        raise VolleyError(f"{what}: is empty; give at least one sample")
     if x.dtype == np.uint8:
         return x.astype(np.float32) / np.float32(255)
     if not np.issubdtype(x.dtype, np.floating):

@@ -13,6 +13,7 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -186,9 +187,9 @@ class Network:
         c, h, w = self.input_shape
         return self.tensors[INPUT].passes * c * h * w
 
-    def run(self, x: np.ndarray, trace: bool = False) -> Any:
+    def run(self, x: np.ndarray, trace: bool | Collection[str] = False) -> Any:
         """Integer reference: int64 logits [N, classes]; with `trace` also {tensor: int64 [N, C, H, W], or
-        [N, T, C, H, W] where it has time}."""
+        [N, T, C, H, W] where it has time}, of all tensors or of those named."""
         from pyflow.reference import run
 
         return run(self, x, trace=trace)

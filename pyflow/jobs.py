@@ -16,7 +16,7 @@ import numpy as np
 
 from pyflow import zoo
 from pyflow.build import Build, Result, activity, compile, flag_names
-from pyflow.data import Dataset, load
+from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.planning.board import Board, load_board
@@ -60,26 +60,28 @@ def _check_labels(network: Network, data: Dataset) -> None:
         )
 
 
-def _dataset(args: argparse.Namespace, default: str | None, shape: tuple[int, int, int] | None) -> Dataset:
+def _dataset(
+    args: argparse.Namespace, default: str | None, shape: tuple[int, ...] | None, sequences: bool = False
+) -> Dataset:
     data = args.data or default
     if not data:
         raise VolleyError(f"network {args.net!r}: give its data: DATA=digits, DATA=mnist DATA_DIR=... or DATA=my.npz")
-    return load(data, args.data_dir, shape)
+    return load(data, args.data_dir, shape, sequences)
 
 
 def _own_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
     """Load my_net.py:build, convert it, and measure its float accuracy on the way."""
     from pyflow.conversion import convert, finetune
     from pyflow.conversion.finetune import accuracy
-    from pyflow.frontends import load_model
+    from pyflow.frontends import load_model, takes_sequences
 
     model = load_model(args.net, args.weights).float()
     shape = getattr(model, "input_shape", None)
     if shape is not None and not (
-        isinstance(shape, (tuple, list)) and len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
+        isinstance(shape, (tuple, list)) and len(shape) in (2, 3) and all(isinstance(n, int) and n > 0 for n in shape)
     ):
-        raise VolleyError(f"model {args.net!r}: input_shape = {shape!r} must be (C, H, W), three positive integers")
-    data = _dataset(args, None, tuple(shape) if shape else None)
+        raise VolleyError(f"model {args.net!r}: input_shape = {shape!r} must be (C, H, W) or (C, L), positive integers")
+    data = _dataset(args, None, tuple(shape) if shape else None, takes_sequences(model))
     bits: dict[str, Any] = {
         "timesteps": 4 if args.timesteps is None else args.timesteps,
         "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
@@ -96,7 +98,7 @@ def _own_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
         tuned = finetune(model, data, epochs=args.finetune, seed=args.seed, name=name, **bits)
         network = tuned.network
         meta["accuracy_finetuned"] = tuned.accuracy
-    return network.with_meta(**meta), data
+    return network.with_meta(**meta), fit(data, network.input_shape)
 
 
 def _identifier(name: str) -> str:

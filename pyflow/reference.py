@@ -4,47 +4,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from pyflow.graph import INPUT, Network
-from pyflow.operators import Operator, Stateful
+from pyflow.operators import Conv, Operator, Stateful
 
-BATCH = 512  # frames at a time, fewer over time: keeps im2col of a LeNet layer under ~200 MB
+BATCH = 512  # frames at a time, if
+NUMBERS = 2**24  # no layer's windows (im2col, over all steps) are more than this
 Values = dict[str, np.ndarray]  # by tensor: int64 [N, C, H, W], or [N, T, C, H, W] where it has time
 
 
-def run(network: Network, x: np.ndarray, trace: bool = False) -> Any:
-    """int64 logits [N, classes]; with `trace` also every tensor {name: int64 [N, C, H, W] or [N, T, C, H, W]}.
+def run(network: Network, x: np.ndarray, trace: bool | Collection[str] = False) -> Any:
+    """int64 logits [N, classes]; with `trace` also {tensor: int64 [N, C, H, W] or [N, T, C, H, W]} of all tensors,
+    or of those named.
 
     x: as in Network.inputs(). Raises VolleyError on bad input.
     """
     inputs = network.inputs(x)
-    batch = max(1, BATCH // max(t.steps if t.timed else 1 for t in network.tensors.values()))
+    batch = _batch(network)
     last = network.operators[-1].name
-    logits = np.empty((len(inputs), network.classes), np.int64)
-    traces: list[Values] = []
-    for start in range(0, len(inputs), batch):
-        values = _run_batch(network, inputs[start : start + batch], keep=trace)
-        logits[start : start + batch] = values[last].reshape(-1, network.classes)
-        if trace:
-            traces.append(values)
-    if not trace:
-        return logits
     edges = {e.tensor.name for e in network.state_edges}
-    return logits, {
-        name: np.concatenate([t[name] for t in traces])
-        if traces
-        else np.zeros((0, *((t.steps,) if t.timed else ()), *t.shape), np.int64)
-        for name, t in network.tensors.items()
-        if name not in edges
+    kept = trace if not isinstance(trace, bool) else [n for n in network.tensors if n not in edges] if trace else []
+    shapes = {n: network.tensors[n] for n in kept}
+    traces = {
+        n: np.empty((len(inputs), *((t.steps,) if t.timed else ()), *t.shape), np.int64) for n, t in shapes.items()
     }
+    logits = np.empty((len(inputs), network.classes), np.int64)
+    for start in range(0, len(inputs), batch):
+        values = _run_batch(network, inputs[start : start + batch], set(kept))
+        logits[start : start + batch] = values[last].reshape(-1, network.classes)
+        for name, whole in traces.items():
+            whole[start : start + batch] = values[name]
+    return (logits, traces) if trace else logits
 
 
-def _run_batch(network: Network, inputs: np.ndarray, keep: bool) -> Values:
-    """Every tensor of a batch of frames, or, unless `keep`, at least that of the last operator."""
+def _batch(network: Network) -> int:
+    """Frames at a time: keeps memory flat."""
+    numbers = 1
+    for op in network.operators:
+        out = network.tensors[op.name]
+        per_step = math.prod(out.shape)
+        if isinstance(op, Conv):
+            per_step = math.prod(out.shape[1:]) * op.weight[0].size
+        numbers = max(numbers, per_step * (out.steps if out.timed else 1))
+    return max(1, min(BATCH, NUMBERS // numbers))
+
+
+def _run_batch(network: Network, inputs: np.ndarray, keep: set[str]) -> Values:
+    """Tensors of a batch of frames: at least those of `keep` and that of the last operator."""
     values, loop = {INPUT: inputs}, _loop(network)
     fed = {e.tensor.name for e in network.state_edges}
     cycle = {op.name for op in loop}
@@ -60,13 +71,11 @@ def _run_batch(network: Network, inputs: np.ndarray, keep: bool) -> Values:
                 values[op.name] = _apply(network, op, [values[s] for s in op.inputs])
                 break
         for edge in network.state_edges:
-            if edge.source in values:
+            if edge.source in values and edge.tensor.name not in values:
                 values[edge.tensor.name] = _delayed(values[edge.source])
         pending = [op for op in pending if op.name not in values]
-        if not keep:
-            live = {s for op in pending for s in op.inputs} | {e.source for e in network.state_edges}
-            live |= {network.operators[-1].name} | (cycle if any(op.name in cycle for op in pending) else set())
-            values = {k: v for k, v in values.items() if k in live}
+        live = {s for op in pending for s in op.inputs} | {e.source for e in network.state_edges}
+        values = {k: v for k, v in values.items() if k in live | keep | {network.operators[-1].name}}
     return values
 
 

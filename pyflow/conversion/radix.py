@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from pyflow.errors import VolleyError
 from pyflow.frontends.float_graph import FloatNetwork
 from pyflow.frontends.torch_fx import trace
 from pyflow.graph import Network
+from pyflow.shapes import as_maps, map_shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,17 +37,19 @@ def convert(
     *,
     name: str | None = None,
     percentile: float | str = 99.9,
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
 ) -> Network:
     """Convert a trained model to a Network of integers; same arguments, same network.
 
     model: nn.Module (its eval() behaviour; not changed) or a traced FloatNetwork.
-    calibration: float images [N, C, H, W] in [0, 1] (uint8 pixels are scaled), a few hundred typical ones.
+    calibration: float images [N, C, H, W] or sequences [N, C, L] in [0, 1] (uint8 is scaled), a few hundred
+        typical ones.
     timesteps: T, 1..8, of every layer's output, or {layer: T} with an optional "default".
     weight_bits: W, 2..8, likewise.
     input_bits: T of the input encoder, default `timesteps`. seed: of the sampling of activations.
     percentile: of a layer's ReLU outputs that becomes its largest code, or "mse" for the smallest squared error.
-    name: of the network. input_shape: (C, H, W), default the model's attribute `input_shape`, else that of calibration.
+    name: of the network. input_shape: (C, H, W) or (C, L), default the model's attribute `input_shape`, else
+        that of calibration.
 
     Raises VolleyError for unsupported layers, options or images. Warns about all-zero channels.
     Method: radix coding as in E3NE (arXiv 2111.10027); thresholds exact by construction (docs/numerics.md).
@@ -66,26 +69,26 @@ def prepare(
     options: Options,
     *,
     name: str | None = None,
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
 ) -> tuple[Layout, np.ndarray]:
-    """(layout, checked calibration images)."""
+    """(layout, checked calibration images [N, C, H, W])."""
     images = np.asarray(calibration)
-    if images.ndim != 4:
-        raise VolleyError(f"calibration: shape {images.shape} is not [N, C, H, W]")
+    if images.ndim not in (3, 4):
+        raise VolleyError(f"calibration: shape {images.shape} is neither [N, C, H, W] nor [N, C, L]")
     shape: Any = (
         model.input_shape
         if isinstance(model, FloatNetwork)
         else (input_shape or getattr(model, "input_shape", images.shape[1:]))
     )
-    c, h, w = (int(n) for n in shape)
-    images = check_images(images, (c, h, w), "calibration")
-    network = model if isinstance(model, FloatNetwork) else trace(model, (c, h, w), name=name)
+    images = as_maps(check_images(images, shape, "calibration"))
+    network = model if isinstance(model, FloatNetwork) else trace(model, shape, name=name)
     return layout(network, options), images
 
 
-def check_images(images: np.ndarray, shape: tuple[int, int, int], what: str) -> np.ndarray:
-    """Float32 images [N, *shape] in [0, 1] from float or uint8 ones. Raises VolleyError otherwise."""
-    if images.ndim != 4 or images.shape[1:] != shape:
+def check_images(images: np.ndarray, shape: Sequence[int], what: str) -> np.ndarray:
+    """Float32 images [N, C, H, W], or sequences [N, C, L], in [0, 1] from float or uint8 ones of the model's
+    input shape. Raises VolleyError otherwise."""
+    if images.ndim not in (3, 4) or map_shape(images.shape[1:]) != map_shape(shape):
         raise VolleyError(
             f"{what}: shape {images.shape} does not fit the model, which takes [N, {', '.join(map(str, shape))}]"
         )

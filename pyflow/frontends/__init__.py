@@ -5,5 +5,6 @@ from pyflow.frontends.float_graph import FloatNetwork
 from pyflow.frontends.model_file import load_model
 from pyflow.frontends.normalize import Normalize
 from pyflow.frontends.torch_fx import trace
+from pyflow.frontends.torch_layers import takes_sequences
 
-__all__ = ["FloatNetwork", "Normalize", "load_model", "trace"]
+__all__ = ["FloatNetwork", "Normalize", "load_model", "takes_sequences", "trace"]

@@ -52,7 +52,7 @@ def blocks(network: FloatNetwork) -> tuple[tuple[FloatPool, ...], tuple[Block, .
             synapse, fired, pools = layer, False, []
         elif isinstance(layer, FloatRelu):
             if synapse is None and (network.mean > 0).any():
-                raise layer.fail("acts on the normalised input, before any Conv2d or Linear; remove it")
+                raise layer.fail("acts on the normalised input, before any Conv or Linear; remove it")
             fired = True  # a ReLU on spikes changes nothing
         elif isinstance(layer, FloatPool):
             _check_pool(layer, synapse, fired, network, pools)
@@ -62,14 +62,14 @@ def blocks(network: FloatNetwork) -> tuple[tuple[FloatPool, ...], tuple[Block, .
         shape = layer.infer(shape)
 
     if synapse is None:
-        raise VolleyError(f"model {network.name!r}: has no Conv2d or Linear; end it in one that gives the logits")
+        raise VolleyError(f"model {network.name!r}: has no Conv or Linear; end it in one that gives the logits")
     if fired or pools:
         last = (
             network.layers[-1] if not fired else next(x for x in reversed(network.layers) if not isinstance(x, Flatten))
         )
         raise VolleyError(
-            f"model {network.name!r}: ends in {last.kind} {last.label!r}; "
-            "the last layer must be a Linear, or a Conv2d with 1x1 output, without ReLU (it gives the logits)"
+            f"model {network.name!r}: ends in {last.title} {last.label!r}; "
+            "the last layer must be a Linear, or a Conv with 1x1 output, without ReLU (it gives the logits)"
         )
     if shape[1:] != (1, 1):
         raise synapse.fail(

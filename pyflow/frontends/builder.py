@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,35 +20,44 @@ from pyflow.frontends.float_graph import (
     FloatNetwork,
     FloatPool,
     FloatRelu,
+    FloatWindow,
     MaxPool,
 )
+from pyflow.shapes import map_shape
 
 PREFIX = {FloatConv: "conv", FloatLinear: "fc", FloatRelu: "relu", MaxPool: "pool", AvgPool: "pool", Flatten: "flatten"}
+FORMS = ("[N, F]", "[N, C, L]", "[N, C, H, W]")  # of activations, by their map axes
 RESERVED = {"input", "encode", "pixel", "s_pixel", "m_logit"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """The activations at one point. shape: (C, H, W); flat: seen as a vector [N, C*H*W]."""
+    """The activations at one point. shape: (C, H, W); axes: those of the map that the framework sees, 2 of
+    images, 1 of sequences [N, C, L], 0 of vectors [N, C*H*W]."""
 
     shape: tuple[int, int, int]
-    flat: bool = False
+    axes: int = 2
     producer: str = "the input"
+
+    @property
+    def flat(self) -> bool:
+        return self.axes == 0
 
     @property
     def size(self) -> tuple[int, ...]:
         """Sizes after the batch, as the framework sees them."""
-        return (int(np.prod(self.shape)),) if self.flat else self.shape
+        return (int(np.prod(self.shape)),) if self.flat else (self.shape[0], *self.shape[3 - self.axes :])
 
 
 class Builder:
     """Appends layers to a chain. Every method may raise VolleyError naming `label`."""
 
-    def __init__(self, name: str, input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, name: str, input_shape: Sequence[int]) -> None:
+        """input_shape: (C, H, W) of images or (C, L) of sequences."""
         self.name = name
-        self.input_shape = input_shape
+        self.input_shape = map_shape(input_shape)
         self.layers: list[FloatLayer] = []
-        self.stream = Stream(input_shape)
+        self.stream = Stream(self.input_shape, len(input_shape) - 1)
         self._names = set(RESERVED)
         self._counts: dict[str, int] = {}
         self._scale = np.ones(input_shape[0])  # of the input: y = scale * x + shift
@@ -61,22 +71,32 @@ class Builder:
                 "branching networks come later, use a chain of layers"
             )
 
+    def want(self, label: str, kind: str, *axes: int) -> None:
+        """Refuse a layer that does not act on activations of so many map axes."""
+        if self.stream.axes in axes:
+            return
+        forms = " or ".join(FORMS[a] for a in axes)
+        what = f"layer {label!r} ({kind})"
+        if self.stream.flat:
+            raise VolleyError(f"{what}: follows a Flatten; needs {forms}")
+        raise VolleyError(f"{what}: acts on {forms}, its input is {FORMS[self.stream.axes]}")
+
     def identity(self, label: str) -> None:
         """A layer that does nothing in inference (Dropout, Identity)."""
 
     def add(self, kind: type[FloatLayer], label: str, named: bool = True, **values: object) -> None:
         """Append a layer. named: label is the user's own name, else a counted one is made."""
         layer = kind(self._unique(PREFIX[kind], label, named), label, **values)  # type: ignore[arg-type]
-        if self.stream.flat and isinstance(layer, FloatConv | FloatPool):
-            raise layer.fail("follows a Flatten; needs [N, C, H, W]")
+        if isinstance(layer, FloatWindow):
+            self.want(label, layer.title, layer.axes)
         if isinstance(layer, FloatLinear) and not self.stream.flat:
-            raise layer.fail(f"acts on maps of {'x'.join(map(str, self.stream.shape))}; add a Flatten before it")
+            raise layer.fail(f"acts on maps of {'x'.join(map(str, self.stream.size))}; add a Flatten before it")
         if isinstance(layer, Flatten):
-            shape, flat = self.stream.shape, True  # the spikes stay maps: weights are in C,H,W order
+            shape, axes = self.stream.shape, 0  # the spikes stay maps: weights are in C,H,W order
         else:
-            shape, flat = layer.infer(self.stream.shape), self.stream.flat
+            shape, axes = layer.infer(self.stream.shape), self.stream.axes
         self.layers.append(layer)
-        self.stream = Stream(shape, flat, label)
+        self.stream = Stream(shape, axes, label)
 
     def affine(self, label: str, kind: str, scale: np.ndarray, shift: np.ndarray) -> None:
         """y = scale * x + shift per channel: BatchNorm or input normalisation, folded at once."""
@@ -109,20 +129,20 @@ class Builder:
         if not isinstance(synapse, FloatConv | FloatLinear):
             after = synapse.label if synapse is not None else "the input"
             raise VolleyError(
-                f"{what}: follows {after!r}; only an affine map right after Conv2d or Linear, or first in the "
+                f"{what}: follows {after!r}; only an affine map right after a Conv or Linear, or first in the "
                 "model, can be folded (put it before the ReLU)"
             )
         if scale.size != synapse.weight.shape[0]:
             raise VolleyError(f"{what}: acts on the flattened maps of {synapse.label!r}; put it before the Flatten")
         if isinstance(pooled, AvgPool):
             raise VolleyError(
-                f"{what}: follows AvgPool2d {pooled.label!r} without a ReLU before it; "
-                "use Conv2d, BatchNorm, ReLU, AvgPool2d"
+                f"{what}: follows {pooled.title} {pooled.label!r} without a ReLU before it; "
+                f"use Conv, BatchNorm, ReLU, {pooled.title}"
             )
         if pooled is not None and (scale < 0).any():
             worst = int(scale.argmin())
             raise VolleyError(
-                f"{what}: scale {scale[worst]:g} of channel {worst} is negative after MaxPool2d {pooled.label!r}, "
+                f"{what}: scale {scale[worst]:g} of channel {worst} is negative after {pooled.title} {pooled.label!r}, "
                 "so the two do not commute; put the BatchNorm before the pool"
             )
         weight = synapse.weight * scale.reshape(-1, *[1] * (synapse.weight.ndim - 1))

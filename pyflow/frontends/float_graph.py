@@ -22,8 +22,13 @@ class FloatLayer:
     label: str
     kind: ClassVar[str] = ""
 
+    @property
+    def title(self) -> str:
+        """What the framework calls this kind of layer."""
+        return self.kind
+
     def fail(self, message: str) -> VolleyError:
-        return VolleyError(f"layer {self.label!r} ({self.kind}): {message}")
+        return VolleyError(f"layer {self.label!r} ({self.title}): {message}")
 
     def infer(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """(C, H, W) in -> (C, H, W) out."""
@@ -44,14 +49,49 @@ def _check_finite(layer: FloatConv | FloatLinear) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FloatConv(FloatLayer):
+class FloatWindow(FloatLayer):
+    """A layer over a sliding window. axes: of the framework's layer, 2 on [N, C, H, W] or 1 on [N, C, L]; the
+    numbers here are those of a map in any case, H = 1 and KH = 1 for a sequence."""
+
+    axes: int = field(default=2, kw_only=True)
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind}{self.axes}d"
+
+    def own(self, sides: tuple[int, int]) -> tuple[int, ...]:
+        """Of a (y, x) pair, what the framework's layer has."""
+        return sides[2 - self.axes :]
+
+    def spatial(
+        self,
+        shape: tuple[int, int, int],
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+    ) -> tuple[int, int]:
+        """(H', W') of the output."""
+        h, w = (
+            (s + 2 * p - k) // st + 1 if s + 2 * p >= k else 0
+            for s, k, st, p in zip(shape[1:], kernel, stride, padding, strict=True)
+        )
+        if h < 1 or w < 1:
+            size = "x".join(map(str, self.own(shape[1:])))
+            raise self.fail(
+                f"kernel {self.own(kernel)} does not fit its input of {size} with padding {self.own(padding)}"
+            )
+        return h, w
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloatConv(FloatWindow):
     """weight: float64 [Co, Ci, KH, KW], bias: float64 [Co], zero padding."""
 
     weight: np.ndarray
     bias: np.ndarray
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
-    kind: ClassVar[str] = "Conv2d"
+    kind: ClassVar[str] = "Conv"
 
     def __post_init__(self) -> None:
         _check_finite(self)
@@ -60,7 +100,7 @@ class FloatConv(FloatLayer):
         co, ci, kh, kw = self.weight.shape
         if ci != shape[0]:
             raise self.fail(f"weight takes {ci} channels, its input has {shape[0]}")
-        return (co, *_spatial(self, shape, (kh, kw), self.stride, self.padding))
+        return (co, *self.spatial(shape, (kh, kw), self.stride, self.padding))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,27 +126,27 @@ class FloatRelu(FloatLayer):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FloatPool(FloatLayer):
+class FloatPool(FloatWindow):
     kernel: tuple[int, int] = (2, 2)
     stride: tuple[int, int] = (2, 2)
     padding: tuple[int, int] = (0, 0)
 
     def infer(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         if any(2 * p > k for p, k in zip(self.padding, self.kernel, strict=True)):
-            raise self.fail(f"padding {self.padding} is more than half the kernel {self.kernel}")
-        return (shape[0], *_spatial(self, shape, self.kernel, self.stride, self.padding))
+            raise self.fail(f"padding {self.own(self.padding)} is more than half the kernel {self.own(self.kernel)}")
+        return (shape[0], *self.spatial(shape, self.kernel, self.stride, self.padding))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaxPool(FloatPool):
-    kind: ClassVar[str] = "MaxPool2d"
+    kind: ClassVar[str] = "MaxPool"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AvgPool(FloatPool):
     """Mean over the whole kernel; padded positions count as 0 (count_include_pad)."""
 
-    kind: ClassVar[str] = "AvgPool2d"
+    kind: ClassVar[str] = "AvgPool"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,19 +185,3 @@ class FloatNetwork:
         shape = self.input_shape
         for layer in self.layers:
             shape = layer.infer(shape)
-
-
-def _spatial(
-    layer: FloatLayer,
-    shape: tuple[int, int, int],
-    kernel: tuple[int, ...],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-) -> tuple[int, int]:
-    h, w = (
-        (s + 2 * p - k) // st + 1 if s + 2 * p >= k else 0
-        for s, k, st, p in zip(shape[1:], kernel, stride, padding, strict=True)
-    )
-    if h < 1 or w < 1:
-        raise layer.fail(f"kernel {tuple(kernel)} does not fit its {shape[1]}x{shape[2]} input with padding {padding}")
-    return h, w

@@ -20,7 +20,7 @@ def load_model(spec: str, weights: str | os.PathLike[str] | None = None) -> nn.M
     """Call `build()` of `my_net.py:build` and load the weights into what it returns, in eval mode.
 
     The Python file is the user's own code and is executed; the weights file never executes anything.
-    A model may state `input_shape = (C, H, W)` as an attribute.
+    A model may state `input_shape = (C, H, W)` or `(C, L)` as an attribute.
     Raises VolleyError if the file, the function, the module or the weights are wrong.
     """
     file, _, function = spec.rpartition(":")

@@ -25,4 +25,5 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.as_tensor(std, dtype=torch.float32).reshape(-1, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (x - self.mean) / self.std
+        shape = -1, *[1] * (x.ndim - 2)  # of images [N, C, H, W] or sequences [N, C, L]
+        return (x - self.mean.reshape(shape)) / self.std.reshape(shape)

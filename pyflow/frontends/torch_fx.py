@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,17 +30,18 @@ class _Tracer(fx.Tracer):
         return isinstance(m, Normalize) or super().is_leaf_module(m, module_qualified_name)
 
 
-def trace(model: nn.Module, input_shape: tuple[int, int, int], *, name: str | None = None) -> FloatNetwork:
+def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = None) -> FloatNetwork:
     """The float network of `model` in eval mode; `model` itself is not changed.
 
-    input_shape: (C, H, W) of one image. name: of the network, default the class name in lower case.
+    input_shape: (C, H, W) of one image or (C, L) of one sequence. name: of the network, default the
+    class name in lower case.
     Raises VolleyError naming the layer if the model cannot be traced or has no spiking form.
     """
     name = name or type(model).__name__.lower()
     if not isinstance(model, nn.Module):
         raise VolleyError(f"model: is {type(model).__name__}, needs a torch.nn.Module")
-    if len(input_shape) != 3 or min(input_shape) < 1:
-        raise VolleyError(f"model {name!r}: input shape {tuple(input_shape)} is not (C, H, W)")
+    if len(input_shape) not in (2, 3) or min(input_shape) < 1:
+        raise VolleyError(f"model {name!r}: input shape {tuple(input_shape)} is neither (C, H, W) nor (C, L)")
     try:
         model = copy.deepcopy(model).cpu().eval()
         graph = fx.GraphModule(model, _Tracer().trace(model)).graph

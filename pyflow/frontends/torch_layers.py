@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each torch module and function means: one small handler each, in the tables MODULES and FUNCTIONS."""
+"""What each torch module and function means: one small handler each, in the tables MODULES and FUNCTIONS.
+
+Layers on sequences [N, C, L] become those on maps of height 1: `_sides` is the one place that knows how.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +21,8 @@ from pyflow.frontends.float_graph import AvgPool, Flatten, FloatConv, FloatLinea
 from pyflow.frontends.normalize import Normalize
 
 SUPPORTED = (
-    "Conv2d, BatchNorm1d/2d, ReLU, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d(1), Flatten, Linear, Dropout, "
-    "Identity, pyflow.frontends.Normalize"
+    "Conv1d/2d, BatchNorm1d/2d, ReLU, MaxPool1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d(1), Flatten, Linear, "
+    "Dropout, Identity, pyflow.frontends.Normalize"
 )
 HINTS = {
     "relu6": "use ReLU: the T-bit code saturates by itself",
@@ -37,7 +41,6 @@ HINTS = {
     "elu": "train with ReLU",
     "hardswish": "train with ReLU",
     "cat": "concatenation comes later",
-    "conv1d": "use Conv2d with a kernel of height 1",
 }
 
 
@@ -50,9 +53,15 @@ def _fail(label: str, kind: str, message: str) -> VolleyError:
     return VolleyError(f"layer {label!r} ({kind}): {message}")
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    a, b = value if isinstance(value, tuple | list) else (value, value)
-    return int(a), int(b)
+def _sides(value: Any, axes: int, other: int) -> tuple[int, int]:
+    """(y, x) of a number or tuple of a layer on `axes` map axes; `other` is that of the axis it does not have."""
+    own = [int(v) for v in value] if isinstance(value, tuple | list) else [int(value)]
+    y, x = [other] * (2 - axes) + (own * axes if len(own) == 1 else own)
+    return y, x
+
+
+_kernel = _stride = _dilation = partial(_sides, other=1)
+_padding = partial(_sides, other=0)
 
 
 def _array(t: torch.Tensor) -> np.ndarray:
@@ -64,33 +73,34 @@ def conv(
     b: Builder,
     label: str,
     weight: torch.Tensor,
-    bias: torch.Tensor | None,
+    bias: torch.Tensor | None = None,
     stride: Any = 1,
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
     named: bool = True,
 ) -> None:
-    if groups != 1 or _pair(dilation) != (1, 1):
-        raise _fail(
-            label, "Conv2d", f"groups {groups}, dilation {dilation} are not supported; needs groups 1, dilation 1"
-        )
     kernel = tuple(weight.shape[2:])
+    axes = len(kernel)
+    kind = f"Conv{axes}d"
+    if groups != 1 or _dilation(dilation, axes) != (1, 1):
+        raise _fail(label, kind, f"groups {groups}, dilation {dilation} are not supported; needs groups 1, dilation 1")
     if padding == "valid":
         padding = 0
     elif padding == "same":
         if any(k % 2 == 0 for k in kernel):
-            raise _fail(label, "Conv2d", f"padding 'same' of the even kernel {kernel} is lopsided; use an odd kernel")
+            raise _fail(label, kind, f"padding 'same' of the even kernel {kernel} is lopsided; use an odd kernel")
         padding = tuple((k - 1) // 2 for k in kernel)
     w = _array(weight)
     b.add(
         FloatConv,
         label,
         named,
-        weight=w,
+        weight=w.reshape(*w.shape[:2], *_kernel(kernel, axes)),
         bias=np.zeros(len(w)) if bias is None else _array(bias),
-        stride=_pair(stride),
-        padding=_pair(padding),
+        stride=_stride(stride, axes),
+        padding=_padding(padding, axes),
+        axes=axes,
     )
 
 
@@ -113,12 +123,15 @@ def max_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
     named: bool = True,
+    *,
+    axes: int,
 ) -> None:
-    if _pair(dilation) != (1, 1):
-        raise _fail(label, "MaxPool2d", f"dilation {dilation} is not supported; needs 1")
+    kind = f"MaxPool{axes}d"
+    if _dilation(dilation, axes) != (1, 1):
+        raise _fail(label, kind, f"dilation {dilation} is not supported; needs 1")
     if return_indices:
-        raise _fail(label, "MaxPool2d", "return_indices is not supported; needs False")
-    _pool(b, label, MaxPool, kernel_size, stride, padding, ceil_mode, named)
+        raise _fail(label, kind, "return_indices is not supported; needs False")
+    _pool(b, label, MaxPool, kernel_size, stride, padding, ceil_mode, named, axes)
 
 
 def avg_pool(
@@ -131,13 +144,15 @@ def avg_pool(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     named: bool = True,
+    *,
+    axes: int,
 ) -> None:
-    kh, kw = _pair(kernel_size)
+    kind, (kh, kw) = f"AvgPool{axes}d", _kernel(kernel_size, axes)
     if divisor_override not in (None, kh * kw):
-        raise _fail(label, "AvgPool2d", f"divisor_override {divisor_override} is not supported; needs None ({kh * kw})")
-    if not count_include_pad and any(_pair(padding)):
-        raise _fail(label, "AvgPool2d", f"count_include_pad=False with padding {padding} is not supported; needs True")
-    _pool(b, label, AvgPool, kernel_size, stride, padding, ceil_mode, named)
+        raise _fail(label, kind, f"divisor_override {divisor_override} is not supported; needs None ({kh * kw})")
+    if not count_include_pad and any(_padding(padding, axes)):
+        raise _fail(label, kind, f"count_include_pad=False with padding {padding} is not supported; needs True")
+    _pool(b, label, AvgPool, kernel_size, stride, padding, ceil_mode, named, axes)
 
 
 def _pool(
@@ -149,30 +164,29 @@ def _pool(
     padding: Any,
     ceil_mode: bool,
     named: bool,
+    axes: int,
 ) -> None:
-    kernel, pad = _pair(kernel_size), _pair(padding)
-    step = kernel if stride is None or stride == [] else _pair(stride)
-    if (
-        ceil_mode
-        and not b.stream.flat
-        and any((s + 2 * p - k) % st for s, p, k, st in zip(b.stream.shape[1:], pad, kernel, step, strict=True))
+    kernel, pad = _kernel(kernel_size, axes), _padding(padding, axes)
+    step = kernel if stride is None or stride == [] else _stride(stride, axes)
+    title = f"{kind.kind}{axes}d"
+    b.want(label, title, axes)
+    if ceil_mode and any(
+        (s + 2 * p - k) % st for s, p, k, st in zip(b.stream.shape[1:], pad, kernel, step, strict=True)
     ):
-        raise _fail(
-            label,
-            kind.kind,
-            f"ceil_mode on {b.stream.shape[1]}x{b.stream.shape[2]} makes a partial window; needs ceil_mode=False",
-        )
-    b.add(kind, label, named, kernel=kernel, stride=step, padding=pad)
+        size = "x".join(map(str, b.stream.size[1:]))
+        raise _fail(label, title, f"ceil_mode on {size} makes a partial window; needs ceil_mode=False")
+    b.add(kind, label, named, kernel=kernel, stride=step, padding=pad, axes=axes)
 
 
-def global_average(b: Builder, label: str, output_size: Any = 1, named: bool = True) -> None:
-    if b.stream.flat:
-        raise _fail(label, "AdaptiveAvgPool2d", "follows a Flatten; needs [N, C, H, W]")
-    kernel = b.stream.shape[1:]
-    wanted = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
-    if tuple(s if w is None else w for w, s in zip(wanted, kernel, strict=True)) != (1, 1):
-        raise _fail(label, "AdaptiveAvgPool2d", f"output size {output_size} is not supported; needs 1")
-    b.add(AvgPool, label, named, kernel=kernel, stride=kernel)
+def global_average(b: Builder, label: str, output_size: Any = 1, named: bool = True, *, axes: int) -> None:
+    kind = f"AdaptiveAvgPool{axes}d"
+    b.want(label, kind, axes)
+    sizes = b.stream.size[1:]
+    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * axes
+    if any((s if w is None else w) != 1 for w, s in zip(wanted, sizes, strict=True)):
+        raise _fail(label, kind, f"output size {output_size} is not supported; needs 1")
+    kernel = _kernel(sizes, axes)
+    b.add(AvgPool, label, named, kernel=kernel, stride=kernel, axes=axes)
 
 
 def flatten(b: Builder, label: str, start_dim: int = 1, end_dim: int = -1, named: bool = True) -> None:
@@ -185,6 +199,7 @@ def flatten(b: Builder, label: str, start_dim: int = 1, end_dim: int = -1, named
 
 def batch_norm(b: Builder, label: str, m: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     kind = type(m).__name__
+    b.want(label, kind, *((2,) if isinstance(m, nn.BatchNorm2d) else (0, 1)))
     if m.running_mean is None or m.running_var is None:
         raise _fail(label, kind, "has no running statistics; train with track_running_stats=True")
     inverse = 1 / np.sqrt(_array(m.running_var) + m.eps)
@@ -193,10 +208,23 @@ def batch_norm(b: Builder, label: str, m: nn.BatchNorm1d | nn.BatchNorm2d) -> No
     b.affine(label, kind, scale, shift)
 
 
-def _conv_module(b: Builder, label: str, m: nn.Conv2d) -> None:
-    if m.padding_mode != "zeros" and m.padding not in (0, (0, 0), "valid"):
-        raise _fail(label, "Conv2d", f"padding_mode {m.padding_mode!r} is not supported; needs 'zeros'")
+def _conv_module(b: Builder, label: str, m: nn.Conv1d | nn.Conv2d) -> None:
+    if m.padding_mode != "zeros" and m.padding not in (0, (0,), (0, 0), "valid"):
+        raise _fail(label, type(m).__name__, f"padding_mode {m.padding_mode!r} is not supported; needs 'zeros'")
     conv(b, label, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups)
+
+
+def _max_pool_module(b: Builder, label: str, m: Any, axes: int) -> None:
+    max_pool(b, label, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices, axes=axes)
+
+
+def _avg_pool_module(b: Builder, label: str, m: Any, axes: int) -> None:
+    divisor = getattr(m, "divisor_override", None)  # AvgPool1d has none
+    avg_pool(b, label, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, divisor, axes=axes)
+
+
+def _global_average_module(b: Builder, label: str, m: Any, axes: int) -> None:
+    global_average(b, label, m.output_size, axes=axes)
 
 
 def _nothing(b: Builder, label: str, m: nn.Module) -> None:
@@ -204,16 +232,16 @@ def _nothing(b: Builder, label: str, m: nn.Module) -> None:
 
 
 MODULES: dict[type[nn.Module], Callable[[Builder, str, Any], None]] = {
+    nn.Conv1d: _conv_module,
     nn.Conv2d: _conv_module,
     nn.Linear: lambda b, label, m: linear(b, label, m.weight, m.bias),
     nn.ReLU: lambda b, label, m: relu(b, label),
-    nn.MaxPool2d: lambda b, label, m: max_pool(
-        b, label, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
-    ),
-    nn.AvgPool2d: lambda b, label, m: avg_pool(
-        b, label, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override
-    ),
-    nn.AdaptiveAvgPool2d: lambda b, label, m: global_average(b, label, m.output_size),
+    nn.MaxPool1d: partial(_max_pool_module, axes=1),
+    nn.MaxPool2d: partial(_max_pool_module, axes=2),
+    nn.AvgPool1d: partial(_avg_pool_module, axes=1),
+    nn.AvgPool2d: partial(_avg_pool_module, axes=2),
+    nn.AdaptiveAvgPool1d: partial(_global_average_module, axes=1),
+    nn.AdaptiveAvgPool2d: partial(_global_average_module, axes=2),
     nn.Flatten: lambda b, label, m: flatten(b, label, m.start_dim, m.end_dim),
     nn.BatchNorm2d: batch_norm,
     nn.BatchNorm1d: batch_norm,
@@ -224,6 +252,13 @@ MODULES: dict[type[nn.Module], Callable[[Builder, str, Any], None]] = {
     nn.Identity: _nothing,
     Normalize: lambda b, label, m: b.affine(label, "Normalize", 1 / _array(m.std), -_array(m.mean) / _array(m.std)),
 }
+
+SEQUENCE_LAYERS = (nn.Conv1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d)
+
+
+def takes_sequences(model: nn.Module) -> bool:
+    """Does `model` act on [N, C, L], by its layers?"""
+    return any(isinstance(m, SEQUENCE_LAYERS) for m in model.modules())
 
 
 # ------------------------------------------------------------------ functions and methods
@@ -242,10 +277,10 @@ class Call:
         return self.args[1:], kwargs
 
 
-def _call(function: Callable[..., None]) -> Callable[[Builder, Call], None]:
+def _call(function: Callable[..., None], **fixed: int) -> Callable[[Builder, Call], None]:
     def handler(b: Builder, c: Call) -> None:
         args, kwargs = c.rest()
-        function(b, c.name, *args, named=False, **kwargs)
+        function(b, c.name, *args, named=False, **fixed, **kwargs)
 
     return handler
 
@@ -276,11 +311,18 @@ def _view(b: Builder, c: Call) -> None:
     flatten(b, c.name, named=False)
 
 
+def _map_axes(b: Builder, dim: int | Sequence[int] | None) -> bool:
+    """Are these the axes of the map, (2, 3) of images or 2 of sequences?"""
+    rank = 1 + len(b.stream.size)
+    dims = dim if isinstance(dim, tuple | list) else () if dim is None else (dim,)
+    return not b.stream.flat and {d % rank for d in dims} == set(range(2, rank))
+
+
 def _squeeze(b: Builder, c: Call) -> None:
     if b.stream.flat or b.stream.shape[1:] != (1, 1):
         raise _fail(c.name, c.called, f"on {b.stream.size} is not a Flatten; use x.flatten(1)")
     dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
-    if dim is None or (isinstance(dim, tuple | list) and {d % 4 for d in dim} == {2, 3}):
+    if dim is None or _map_axes(b, dim):
         flatten(b, c.name, named=False)
     else:
         raise _fail(c.name, c.called, f"of dimension {dim} is not supported; use x.flatten(1)")
@@ -289,9 +331,11 @@ def _squeeze(b: Builder, c: Call) -> None:
 def _mean(b: Builder, c: Call) -> None:
     dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
     keep = c.args[2] if len(c.args) > 2 else c.kwargs.get("keepdim", False)
-    if b.stream.flat or not isinstance(dim, tuple | list) or {d % 4 for d in dim} != {2, 3}:
-        raise _fail(c.name, c.called, f"over {dim} is not supported; needs the two map dimensions (2, 3)")
-    global_average(b, c.name, named=False)
+    if not _map_axes(b, dim):
+        raise _fail(
+            c.name, c.called, f"over {dim} is not supported; needs the map dimensions, (2, 3) or 2 of [N, C, L]"
+        )
+    global_average(b, c.name, named=False, axes=b.stream.axes)
     if not keep:
         flatten(b, c.name, named=False)
 
@@ -337,11 +381,12 @@ FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
     "clamp": _clamp,
     "clamp_min": _clamp,
     "clip": _clamp,
+    "conv1d": _call(conv),
     "conv2d": _call(conv),
     "linear": _call(linear),
-    "max_pool2d": _call(max_pool),
-    "avg_pool2d": _call(avg_pool),
-    "adaptive_avg_pool2d": _call(global_average),
+    **{f"max_pool{n}d": _call(max_pool, axes=n) for n in (1, 2)},
+    **{f"avg_pool{n}d": _call(avg_pool, axes=n) for n in (1, 2)},
+    **{f"adaptive_avg_pool{n}d": _call(global_average, axes=n) for n in (1, 2)},
     "flatten": _call(flatten),
     "view": _view,
     "reshape": _view,

@@ -72,7 +72,7 @@ class OverTime(Operator):
         """The core behind its replay core. folding.tp: TB, the steps of a pass (0: all)."""
         block = folding.tp or self.steps
         beats, passes = _beats(folding, source), ceil_div(self.steps, block)
-        replay = hw.ram_cost(folding.lanes * source.bits, _depth(beats)) + Cost(lut=50, ff=60)
+        replay = hw.ram_cost(folding.lanes * source.bits, _depth(beats)) + Cost(lut=60, ff=70)
         if passes == 1:
             replay = Cost()
         return replay + _control(beats, passes) + self.encoder_cost(folding.lanes, block)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Radix encoder: code = min((p + 2^(7-T)) >> (8-T), 2^T - 1) for T < 8, code = p for T = 8.
-// A code is its own spike train: bit T-1 is the first time step. Latency 1, 1 beat/cycle.
+// Radix encoder of 8-bit pixels. A code is its own spike train: bit T-1 is the first time step.
+//   code = min((p + 2^(7-T)) >> (8-T), 2^T - 1) for T < 8;  code = p for T = 8
+// Latency 1, 1 beat/cycle.
 // Model: verif/models/encode_radix.py.
 `default_nettype none
 module volley_encode_radix #(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Radix neuron: v = 2^EXPONENT * h + b; for t = 0 .. T-1: th = theta * 2^(T-1-t), s = v >= th, v -= s * th.
-// The T spikes, earliest in the MSB, are the word clamp(floor(v / theta), 0, 2^T - 1).
+// Radix neuron: integrates a potential h and a bias, then fires T spikes, the earliest in the MSB.
+//   v = 2^EXPONENT * h + b;  for t = 0 .. T-1: th = theta * 2^(T-1-t), s = v >= th, v -= s * th
+// Their word is clamp(floor(v / theta), 0, 2^T - 1), a quantised ReLU.
 // UNROLLED = 1: T + 1 pipeline stages, 1 beat/cycle, latency T + 1.
 // UNROLLED = 0: one comparator per lane, 1 beat per T cycles, latency T + 1.
 // V_W must be at least 1 + ceil(log2(1 + max(2^e*|h| + |b|, theta*2^(T-1)))): then nothing overflows.

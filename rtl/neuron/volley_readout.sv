@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Readout: logit = 2^EXPONENT * h + b, as int32. The last layer does not fire.
+// Readout: the last layer does not fire, its potentials are the logits, as int32.
+//   logit = 2^EXPONENT * h + b
 // Latency 1, 1 beat/cycle. Model: verif/models/readout.py.
 `default_nettype none
 module volley_readout #(

@@ -112,6 +112,66 @@ def test_own_model(own_model: Path) -> None:
     assert report["accuracy_float"] is not None and report["cycles_per_frame"] <= 400
 
 
+MODEL_1D = """
+from torch import nn
+
+def build():
+    return nn.Sequential(
+        nn.Conv1d(2, 5, 4, stride=2, padding=3), nn.BatchNorm1d(5), nn.ReLU(), nn.MaxPool1d(3, 2, 1),
+        nn.Conv1d(5, 7, 3), nn.ReLU(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(7 * 2, 4), nn.BatchNorm1d(4),
+    )
+"""
+FUNCTIONAL_1D = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Net(nn.Module):
+    input_shape = (2, 24)  # no layer tells that it takes sequences
+
+    def __init__(self):
+        super().__init__()
+        self.kernel, self.fc = nn.Parameter(torch.linspace(-1, 1, 30).reshape(3, 2, 5)), nn.Linear(60, 4)
+
+    def forward(self, x):
+        return self.fc(torch.relu(F.conv1d(x, self.kernel)).flatten(1))
+
+def build():
+    torch.manual_seed(0)
+    return Net()
+"""
+
+
+@pytest.fixture
+def own_model_1d(tmp_path: Path) -> Path:
+    """A folder with two models on sequences [N, C, L] and data for them."""
+    (tmp_path / "my1d.py").write_text(MODEL_1D)
+    (tmp_path / "functional.py").write_text(FUNCTIONAL_1D)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "my1d.npz", x=rng.random((60, 2, 24)).astype(np.float32), y=rng.integers(0, 4, 60))
+    return tmp_path
+
+
+def test_own_1d_model(own_model_1d: Path) -> None:
+    run = pyflow("sim", "--net", "my1d.py:build", "--data", "my1d.npz", cwd=own_model_1d)
+    assert "60 frames compared, every logit; 0 mismatches" in run.stdout
+    report = json.loads((own_model_1d / "build" / "my1d" / "report.json").read_text())
+    assert report["accuracy_float"] is not None
+    assert report["cycles_per_frame"] == report["predicted_cycles_per_frame"]
+    assert report["latency_cycles"] == report["predicted_latency_cycles"]
+
+
+def test_own_1d_model_step_by_step(own_model_1d: Path) -> None:
+    from pyflow.graph import Network
+
+    pyflow("convert", "--net", "functional.py:build", "--data", "my1d.npz", "--out", "my.vly", cwd=own_model_1d)
+    network = Network.load(own_model_1d / "my.vly")
+    assert network.input_shape == (2, 1, 24)
+    pyflow("simulate", "--net", "my.vly", "--data", "my1d.npz", "--logits", "logits.npy", cwd=own_model_1d)
+    x = np.load(own_model_1d / "my1d.npz")["x"]
+    np.testing.assert_array_equal(np.load(own_model_1d / "logits.npy"), network.run(x))
+
+
 def test_convert_compile_simulate_step_by_step(own_model: Path) -> None:
     pyflow(
         "convert",

@@ -24,6 +24,32 @@ def test_synapse_array(values):
     check_array(values)
 
 
+def check_array_per_step(values: tuple[int, ...]) -> None:
+    parameters = dict(zip(ARRAY, values, strict=True)) | {"PER_STEP": 1}
+    _, simd, _, _, weight_w, folds = values
+    largest = folds * simd << (weight_w - 1)
+    run_bench("volley_synapse_array", "tb_volley_synapse_array", parameters | {"ACC_W": 1 + largest.bit_length()})
+
+
+@pytest.mark.parametrize("values", [
+    (1, 1, 1, 1, 2, 1),   # smallest
+    (3, 5, 4, 4, 4, 3),   # all steps at once
+    (2, 9, 6, 2, 5, 2),   # three cycles per slice, the accumulators go round
+    (2, 3, 5, 1, 8, 1),   # step by step, nothing to add up
+])
+def test_synapse_array_per_step(values):
+    check_array_per_step(values)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("values", [
+    *((2, 4, t, tp, 3, folds) for t in (1, 2, 4, 8, 16) for tp in (1, 2, 4, 16) if t % tp == 0 for folds in (1, 3)),
+    (1, 6, 9, 3, 2, 2), (5, 33, 4, 2, 4, 1), (4, 16, 12, 6, 8, 3),
+])
+def test_synapse_array_per_step_all(values):
+    check_array_per_step(values)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("values", [
     *((2, 4, t, t, 3, 2) for t in range(1, 9)),      # every T at once

@@ -29,6 +29,7 @@ def test_line_buffer(values):
     (3, 1, 3, 7, 5, 1, 3, 3, 2),   # more columns out than in, replay
     (4, 1, 4, 5, 5, 1, 2, 1, 0),   # two columns beyond the map
     (4, 1, 3, 1, 5, 1, 2, 1, 0), (4, 2, 4, 1, 5, 1, 2, 1, 3),  # a map narrower than its padding
+    (3, 2, 3, 5, 3, 1, 0, 1, 0),   # no padding
 ])
 def test_window_full(values):
     check("volley_window_full", FULL, values)

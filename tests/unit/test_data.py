@@ -143,6 +143,27 @@ def test_npz(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.floor(d.x_test[:, 0].astype(np.float64) * 255 + 0.5), pixels)
 
 
+def test_npz_of_sequences(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 256, (7, 3, 9), np.uint8)
+    path = str(tmp_path / "a.npz")
+    np.savez(path, x=pixels, y=np.arange(7))
+    for shape, hint, want in (
+        ((3, 9), False, (7, 3, 9)),  # the form that the model asks for
+        ((3, 1, 9), False, (7, 3, 1, 9)),
+        (None, True, (7, 3, 9)),
+        (None, False, (7, 1, 3, 9)),  # three axes are images unless somebody says otherwise
+        ((1, 3, 9), True, (7, 1, 3, 9)),
+    ):
+        d = data.load(path, input_shape=shape, sequences=hint)
+        assert d.x_test.shape == want and d.x_train.shape == (0, *want[1:]) and d.shape == want[1:]
+        np.testing.assert_array_equal(np.rint(d.x_test.ravel() * 255), pixels.ravel())
+    with pytest.raises(VolleyError, match="'a.npz'.*3x1x9, the network takes 3x1x8"):
+        data.load(path, input_shape=(3, 8))
+    np.savez(path, x=pixels[:, 0], y=np.arange(7))  # [N, L]
+    assert data.load(path).shape == data.load(path, input_shape=(1, 9)).shape == (1, 9)
+    assert data.load(path, input_shape=(1, 1, 9)).x_test.shape == (7, 1, 1, 9)
+
+
 @pytest.mark.parametrize(
     ("replaced", "message"),
     [
@@ -151,7 +172,8 @@ def test_npz(tmp_path: Path) -> None:
         ({"x_test": np.full((3, 2, 4, 3), np.nan)}, "NaN"),
         ({"x_test": np.full((3, 2, 4, 3), np.inf)}, "outside 0..1"),
         ({"x_test": np.zeros((3, 2, 4, 3), np.int32)}, "neither uint8 nor float"),
-        ({"x_test": np.zeros((3, 4))}, "is not images"),
+        ({"x_test": np.zeros(3)}, "is neither images .* nor sequences"),
+        ({"x_test": np.zeros((3, 4))}, "x_train images are .2, 4, 3., x_test .1, 4."),
         ({"x_test": np.zeros((0, 2, 4, 3)), "y_test": np.zeros(0, int)}, "x_test: is empty"),
         ({"x_test": np.zeros((3, 1, 4, 3))}, "x_train images are"),
         ({"y_test": np.arange(4)}, "x_test has 3 images, y_test 4 labels"),

@@ -153,9 +153,12 @@ def test_lenet5_schedule_of_the_documents() -> None:
 
 
 @pytest.mark.long
-def test_example_own_model(tmp_path: Path) -> None:
-    folder = REPO / "examples" / "own_model"
+@pytest.mark.parametrize(
+    ("example", "model", "data"), [("own_model", "my_net", "my"), ("own_model_1d", "my_1d", "my_1d")]
+)
+def test_example_own_model(example: str, model: str, data: str, tmp_path: Path) -> None:
+    folder = REPO / "examples" / example
     _run(str(folder / "train.py"), str(tmp_path), cwd=tmp_path)
-    out = _run("-m", "pyflow", "sim", "--net", f"{folder / 'my_net.py'}:build", "--weights", "my_net.safetensors",
-               "--data", "my.npz", cwd=tmp_path)  # fmt: skip
+    out = _run("-m", "pyflow", "sim", "--net", f"{folder / model}.py:build", "--weights", f"{model}.safetensors",
+               "--data", f"{data}.npz", cwd=tmp_path)  # fmt: skip
     assert "400 frames compared, every logit; 0 mismatches" in out

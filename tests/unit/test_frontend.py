@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import numpy as np
 import pytest
 import torch
@@ -12,57 +10,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from pyflow.errors import VolleyError
-from pyflow.frontends import FloatNetwork, Normalize, trace
-from pyflow.frontends.float_graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatRelu, MaxPool
+from pyflow.frontends import Normalize, trace
+from tests.unit.float_oracle import check, randomise, run_float, seq
 
 SHAPE = (2, 8, 8)
-
-
-def seq(**layers: nn.Module) -> nn.Sequential:
-    return nn.Sequential(OrderedDict(layers))
-
-
-def run_float(network: FloatNetwork, x: torch.Tensor) -> torch.Tensor:
-    """The FloatNetwork in torch float64, layer by layer."""
-    x = (x.double() - torch.tensor(network.mean)[:, None, None]) / torch.tensor(network.std)[:, None, None]
-    for layer in network.layers:
-        if isinstance(layer, FloatConv):
-            x = F.conv2d(x, torch.tensor(layer.weight), torch.tensor(layer.bias), layer.stride, layer.padding)
-        elif isinstance(layer, FloatLinear):
-            x = F.linear(x.flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))
-        elif isinstance(layer, FloatRelu):
-            x = F.relu(x)
-        elif isinstance(layer, MaxPool):
-            x = F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
-        elif isinstance(layer, AvgPool):
-            x = F.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
-        else:
-            assert isinstance(layer, Flatten)
-            x = x.flatten(1)
-    return x.flatten(1)
-
-
-def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Weights and BatchNorm statistics of either sign."""
-    g = torch.Generator().manual_seed(seed)
-    for m in model.modules():
-        if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.running_mean is not None:
-            m.running_mean.copy_(torch.randn(m.num_features, generator=g))
-            m.running_var.copy_(torch.rand(m.num_features, generator=g) + 0.2)
-            if m.affine:
-                m.weight.data = torch.randn(m.num_features, generator=g)
-                m.bias.data = torch.randn(m.num_features, generator=g)
-    return model
-
-
-def check(model: nn.Module, shape: tuple[int, int, int] = SHAPE) -> FloatNetwork:
-    randomise(model)
-    network = trace(model, shape)
-    x = torch.rand(5, *shape, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        want = model.double().eval()(x.double()).flatten(1)
-    np.testing.assert_allclose(run_float(network, x).numpy(), want.numpy(), atol=1e-6)
-    return network
 
 
 class Functional(nn.Module):
@@ -210,7 +161,7 @@ def test_names_are_identifiers_and_unique() -> None:
 C, L = lambda **k: nn.Conv2d(2, 4, 3, **k), lambda n: nn.Linear(n, 3)  # noqa: E731
 TAIL = {"r": nn.ReLU(), "f": nn.Flatten(), "l": L(144)}
 REFUSED = {
-    "sigmoid": (seq(c=C(), act=nn.Sigmoid()), r"'act' \(Sigmoid\): not supported; train with ReLU; supported: Conv2d"),
+    "sigmoid": (seq(c=C(), act=nn.Sigmoid()), r"'act' \(Sigmoid\): not supported; train with ReLU; supported: Conv1d"),
     "relu6": (seq(c=C(), act=nn.ReLU6()), r"'act' \(ReLU6\).*use ReLU"),
     "softmax": (seq(c=C(), **TAIL, s=nn.Softmax(1)), r"'s' \(Softmax\): not supported; remove it"),
     "conv3d": (seq(c=nn.Conv3d(1, 1, 1)), r"'c' \(Conv3d\)"),
@@ -218,7 +169,7 @@ REFUSED = {
     "dilation": (seq(c=C(dilation=2), **TAIL), r"'c'.*dilation"),
     "reflect": (seq(c=C(padding=1, padding_mode="reflect"), **TAIL), r"'c'.*padding_mode 'reflect'"),
     "same-even": (seq(c=nn.Conv2d(2, 4, 2, padding="same"), **TAIL), r"'c'.*even kernel \(2, 2\)"),
-    "kernel-fits": (seq(c=nn.Conv2d(2, 4, 9), **TAIL), r"'c'.*kernel \(9, 9\) does not fit its 8x8"),
+    "kernel-fits": (seq(c=nn.Conv2d(2, 4, 9), **TAIL), r"'c'.*kernel \(9, 9\) does not fit its input of 8x8"),
     "channels": (seq(c=nn.Conv2d(3, 4, 3), **TAIL), r"'c'.*takes 3 channels, its input has 2"),
     "features": (seq(c=C(), r=nn.ReLU(), f=nn.Flatten(), l=L(99)), r"'l'.*takes 99 inputs, its input has 144"),
     "no-flatten": (seq(c=C(), r=nn.ReLU(), l=L(6)), r"'l' \(Linear\): acts on maps of 4x6x6; add a Flatten"),
@@ -241,7 +192,7 @@ REFUSED = {
     "ends-in-relu": (seq(c=nn.Conv2d(2, 4, 8), r=nn.ReLU()), r"ends in ReLU 'r'"),
     "ends-in-pool": (seq(c=C(), r=nn.ReLU(), p=nn.AdaptiveAvgPool2d(1), f=nn.Flatten()), r"ends in AvgPool2d 'p'"),
     "ends-in-map": (seq(c=C()), r"'c'.*is the last layer but its output is 6x6"),
-    "no-layer": (seq(f=nn.Flatten()), "has no Conv2d or Linear"),
+    "no-layer": (seq(f=nn.Flatten()), "has no Conv or Linear"),
     "relu-on-normalised": (seq(n=Normalize(0.5, 0.5), r=nn.ReLU(), c=nn.Conv2d(2, 4, 8)), r"'r'.*normalised input"),
     "avg-pads-normalised": (seq(n=Normalize(0.5, 0.5), p=nn.AvgPool2d(2, padding=1), c=nn.Conv2d(2, 4, 5)),
         r"'p'.*pads the normalised"),
@@ -292,7 +243,7 @@ WILD = {
     "batch": (lambda s, x: x.view(x.size(0) * 2, -1), "computes with the batch size"),
     "divide": (lambda s, x: 1 / x, "divides by the activations"),
     "negative": (lambda s, x: 1 - x, "needs a positive factor"),
-    "mean": (lambda s, x: F.relu(s.conv1(x)).mean(1), r"'mean'.*needs the two map dimensions"),
+    "mean": (lambda s, x: F.relu(s.conv1(x)).mean(1), r"'mean'.*needs the map dimensions, \(2, 3\)"),
     "indices": (lambda s, x: F.max_pool2d(x, 2, return_indices=True)[0], "max_pool2d_with_indices"),
 }
 

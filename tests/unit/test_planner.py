@@ -31,9 +31,10 @@ def test_lenet5_keeps_line_rate() -> None:
     assert found.total.lut < BOARD.budget.lut
 
 
+@pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("seed", range(20))
-def test_random_networks_come_near_line_rate(seed: int) -> None:
-    network, _ = random_network(seed)
+def test_random_networks_come_near_line_rate(seed: int, axes: int) -> None:
+    network, _ = random_network(seed, axes)
     best = plan(network, BOARD).schedule.cycles_per_frame
     relaxed = int(1.3 * best)
     assert plan(network, BOARD, cycles_per_frame=relaxed).schedule.cycles_per_frame <= relaxed

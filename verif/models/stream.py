@@ -6,7 +6,7 @@ A stream is a list of (data, last).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def skid(beats: Iterable[tuple[int, bool]]) -> list[tuple[int, bool]]:
@@ -15,3 +15,34 @@ def skid(beats: Iterable[tuple[int, bool]]) -> list[tuple[int, bool]]:
 
 def fifo(beats: Iterable[tuple[int, bool]]) -> list[tuple[int, bool]]:
     return list(beats)
+
+
+def broadcast(beats: Iterable[tuple[int, bool]], n: int) -> list[list[tuple[int, bool]]]:
+    """What each of the n sources gives."""
+    sent = list(beats)
+    return [list(sent) for _ in range(n)]
+
+
+def join(a: Iterable[tuple[int, bool]], b: Iterable[tuple[int, bool]], a_w: int) -> list[tuple[int, bool]]:
+    """a_w: bits of a, which lies below b."""
+    return [(b_data << a_w | a_data, last) for (a_data, last), (b_data, _) in zip(a, b, strict=True)]
+
+
+def round_robin(last: int, offers: Sequence[bool]) -> int:
+    """The first that offers behind sink `last`, which comes last itself; there is one."""
+    order = [(last + 1 + k) % len(offers) for k in range(len(offers))]
+    return next(sink for sink in order if offers[sink])
+
+
+def arbiter(packets: Sequence[Sequence[list[tuple[int, bool]]]]) -> list[tuple[int, int, bool]]:
+    """packets[sink][k]: beats. (sink, data, last) in the order of sinks that offer all they have from the start."""
+    sent, left, sink = [], [list(queue) for queue in packets], len(packets) - 1
+    while any(left):
+        sink = round_robin(sink, [bool(queue) for queue in left])
+        sent += [(sink, data, last) for data, last in left[sink].pop(0)]
+    return sent
+
+
+def replay(frame: list[int], passes: int) -> list[tuple[int, bool]]:
+    """The frame's passes, each with its end marked."""
+    return [(data, n == len(frame) - 1) for _ in range(passes) for n, data in enumerate(frame)]

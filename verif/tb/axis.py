@@ -24,6 +24,9 @@ A bench reads: vectors, prediction, send, receive, compare.
 Time: everything drives on the falling edge and samples once signals have settled, just before the rising
 edge that makes the transfer; so nothing depends on how a simulator orders events around the clock edge.
 `accepted[n]` is the number of the clock cycle in which beat n went over: latency = sink - source.
+
+Coverage: every stream brings the bins that flow control needs, see `Source`, `Sink` and `TB`; a bench adds
+what is particular to its core (coverage.py).
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ from cocotb.clock import Clock
 from cocotb.handle import Immediate
 from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly
 from cocotb.utils import get_sim_time
+
+from verif.tb.coverage import declare, hit
 
 PERIOD_NS = 10
 Stall = Iterator[bool]  # one value a cycle: True = this side does not move
@@ -98,6 +103,8 @@ def random_stall(probability: float) -> Stall:
 class _Agent:
     """What both ends of a stream share: the ports and the cycle loop."""
 
+    _paused = {"source": -1, "sink": -1}  # the last cycle in which any of them did not move
+
     def __init__(self, dut: Any, name: str, stall: Stall | None) -> None:
         self.dut, self.name = dut, name
         self.stall = stall if stall is not None else itertools.repeat(False)
@@ -118,15 +125,27 @@ class _Agent:
     def _drive(self) -> None: ...
     def _sample(self, in_reset: bool) -> None: ...
 
+    def _pause(self, side: str, bin: str) -> None:
+        hit(f"{self.name} {bin}")
+        self._paused[side] = cycle()
+        hit("idle and stalled at once", self._paused["source"] == self._paused["sink"])
+
 
 class Source(_Agent):
-    """Drives `s_<name>_t*`: queue beats with `send`."""
+    """Drives `s_<name>_t*`: queue beats with `send`.
+
+    Bins: idle (nothing offered though there is something to send), waits (offered, not taken), back-to-back
+    frames (a frame offered right behind the one before; streams with tlast).
+    """
 
     def __init__(self, dut: Any, name: str, stall: Stall | None = None) -> None:
         super().__init__(dut, name, stall)
         self.queue: deque[Beat] = deque()
         self._offered = False
+        self._ended = False  # a frame's last beat went over in the cycle before
         self.valid.value = 0
+        declare(f"{name} idle", f"{name} waits",
+                *([f"{name} back-to-back frames"] if self.tlast is not None else []))
 
     def send(self, beats: Iterable[Beat | int]) -> None:
         self.queue.extend(b if isinstance(b, Beat) else Beat(b) for b in beats)
@@ -145,16 +164,28 @@ class Source(_Agent):
             self.tlast.value = int(self.queue[0].last) if self._offered else random.getrandbits(1)
 
     def _sample(self, in_reset: bool) -> None:
+        ended, self._ended = self._ended, False
         if in_reset:
             self._offered = False
-        elif self._offered and int(self.ready.value):
-            self.queue.popleft()
-            self.accepted.append(cycle())
-            self._offered = False
+        elif not self._offered:
+            if self.queue:
+                self._pause("source", "idle")
+        else:
+            hit(f"{self.name} back-to-back frames", ended)
+            if int(self.ready.value):
+                self._ended = self.tlast is not None and self.queue[0].last
+                self.queue.popleft()
+                self.accepted.append(cycle())
+                self._offered = False
+            else:
+                hit(f"{self.name} waits")
 
 
 class Sink(_Agent):
-    """Takes beats from `m_<name>_t*`, records them, checks that a stalled beat does not change."""
+    """Takes beats from `m_<name>_t*`, records them, checks that a stalled beat does not change.
+
+    Bin: stalled (offered, not taken).
+    """
 
     def __init__(self, dut: Any, name: str, stall: Stall | None = None, after_valid: bool = False) -> None:
         super().__init__(dut, name, stall)
@@ -163,6 +194,7 @@ class Sink(_Agent):
         self._after_valid = after_valid
         self._held: Beat | None = None  # offered and not taken in the cycle before
         self.ready.value = 0
+        declare(f"{name} stalled")
 
     def _drive(self) -> None:
         stalled = next(self.stall)
@@ -185,6 +217,7 @@ class Sink(_Agent):
             self.on_beat(offered)
         else:
             self._held = offered
+            self._pause("sink", "stalled")
 
     def last_gaps(self) -> list[int]:
         """Cycles between successive tlast beats (cycles per frame, when a frame ends in tlast)."""
@@ -216,6 +249,9 @@ class TB:
     """Clock, reset and one agent per stream of a DUT with `clk` and `rst`.
 
     sources, sinks: port prefixes. flow: a key of FLOWS, for all of them; `stalls` overrides it per prefix.
+
+    Bins: idle and stalled at once (a source and a sink in one cycle), reset in mid-frame (something is on its
+    way), full rate (four beats of the first sink in four cycles).
     """
 
     def __init__(self, dut: Any, flow: str = "full", sources: Sequence[str] = ("s_axis",),
@@ -228,6 +264,11 @@ class TB:
         self.boards = {n: Scoreboard(sink) for n, sink in self.sinks.items()}
         self.source = next(iter(self.sources.values()), None)
         self.sink = next(iter(self.sinks.values()), None)
+        if self.source:
+            declare("reset in mid-frame", *(["idle and stalled at once"] if self.sink else []))
+        if self.sink:
+            declare("full rate")
+        self._moved = 0  # transfers up to the last reset
         dut.rst.value = 1
         # Not even the random bits of time 0 may make a clock edge: it would come before rst.
         dut.clk.value = Immediate(0)
@@ -241,6 +282,9 @@ class TB:
         One cycle has to be enough for any core: a longer reset hides state that is not reset.
         """
         await FallingEdge(self.dut.clk)
+        moved = self._transfers()
+        hit("reset in mid-frame", self.source and moved > self._moved and self._pending())
+        self._moved = moved
         self.dut.rst.value = 1
         for source in self.sources.values():
             source.queue.clear()
@@ -274,16 +318,24 @@ class TB:
 
         timeout: cycles without any transfer, not in total, so long tests need no other value.
         """
-        agents = (*self.sources.values(), *self.sinks.values())
         idle, moved = 0, -1
-        while any(s.queue for s in self.sources.values()) or any(b.expected for b in self.boards.values()):
+        while self._pending():
             await FallingEdge(self.dut.clk)
-            now = sum(len(a.accepted) for a in agents)
+            now = self._transfers()
             idle, moved = (idle + 1, moved) if now == moved else (0, now)
             assert idle < timeout, f"nothing moved for {timeout} cycles: {self._state()}"
         await self.wait(linger)
         for name, board in self.boards.items():
             assert board.compared, f"{name}: nothing was compared"
+        if self.sink:
+            hit("full rate", any(b - a == 3 for a, b in zip(self.sink.accepted, self.sink.accepted[3:], strict=False)))
+
+    def _pending(self) -> bool:
+        """Something is left to send or to receive."""
+        return any(s.queue for s in self.sources.values()) or any(b.expected for b in self.boards.values())
+
+    def _transfers(self) -> int:
+        return sum(len(agent.accepted) for agent in (*self.sources.values(), *self.sinks.values()))
 
     def _state(self) -> str:
         return ", ".join(

@@ -8,9 +8,13 @@ import cocotb
 
 from verif.models.stream import fifo
 from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 WIDTH, DEPTH = params()["DATA_W"], params()["DEPTH"]
 LATENCY = 1 if DEPTH == 2 else 2
+of_parameters({"DEPTH is 2": DEPTH == 2, "DEPTH - 1 is a power of two": DEPTH > 2 and (DEPTH - 1).bit_count() == 1,
+               "DEPTH is a power of two": DEPTH > 2 and DEPTH.bit_count() == 1})
+declare("full", "empty again", "more beats than DEPTH went through", "full when reset")
 
 
 def random_beats(count: int) -> list[Beat]:
@@ -27,6 +31,8 @@ async def order(dut, flow):
     tb.send(beats)
     await tb.finish()
     assert int(dut.stat_count.value) == 0
+    hit("empty again", tb.sink.accepted)
+    hit("more beats than DEPTH went through", len(tb.sink.accepted) > DEPTH)
     if flow == "full":
         delays = {m - s for s, m in zip(tb.source.accepted, tb.sink.accepted, strict=True)}
         assert delays == {LATENCY}
@@ -45,6 +51,7 @@ async def capacity_then_drain(dut):
     await tb.wait(hold - 8)
     assert len(tb.source.accepted) == DEPTH
     assert int(dut.stat_count.value) == DEPTH
+    hit("full")
     await tb.finish()
     assert tb.sink.accepted[-1] - tb.sink.accepted[0] == len(beats) - 1
 
@@ -58,6 +65,7 @@ async def reset_in_the_middle(dut):
         tb.expect(beats)
         tb.send(beats)
         await tb.wait(random.randrange(2, DEPTH + 10))
+        hit("full when reset", int(dut.stat_count.value) == DEPTH)
         await tb.reset()
         assert int(dut.stat_count.value) == 0
     beats = random_beats(DEPTH + 50)

@@ -5,24 +5,35 @@ import random
 
 import cocotb
 
-from verif.models.frame import frame_guard
+from verif.models.frame import KEEP, LONG, SHORT, frame_guard
 from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.coverage import declare, hit
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
 SIZE = params()["BYTES"]
 COUNT = -(-SIZE // 4)
+FAULTS = {"short": SHORT, "long": LONG, "tkeep": KEEP}
+declare("good", *FAULTS, *(f"{fault} alone" for fault in FAULTS), "a frame of one word", "a good frame after a bad one")
 
 
 class GuardTB(TB):
     def __init__(self, dut, flow="full"):
         super().__init__(dut, flow, sources=("s_axis",), sinks=("m_word", "m_flags"))
         with_keep(self.source)
+        self.flags = 0  # of the frame before
 
     def push(self, frame: Words) -> None:
         self.send(beats(frame))
         words, flags = frame_guard(frame, SIZE)
         self.expect([Beat(word, n == COUNT - 1) for n, word in enumerate(words)], "m_word")
         self.expect([Beat(flags)], "m_flags")
+        hit("good", not flags)
+        for fault, flag in FAULTS.items():
+            hit(fault, flags & flag)
+            hit(f"{fault} alone", flags == flag)
+        hit("a frame of one word", len(frame) == 1)
+        hit("a good frame after a bad one", self.flags and not flags)
+        self.flags = flags
 
 
 @cocotb.test()

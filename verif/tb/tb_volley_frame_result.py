@@ -8,8 +8,11 @@ import cocotb
 
 from verif.models.frame import frame_result
 from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.coverage import declare, hit
 
 CHECKSUM = params()["CHECKSUM"]
+declare("a frame of one logit", "frame numbers start over", *(f"flag {bit}" for bit in range(3)), "logits late",
+        "flags late")
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -21,6 +24,10 @@ def push(tb: TB, frames: int, classes: int = 3) -> None:
         logits, flags = [random.randint(-(1 << 31), (1 << 31) - 1) for _ in range(classes)], random.getrandbits(3)
         tb.send([Beat(logit & 0xFFFFFFFF, n == classes - 1) for n, logit in enumerate(logits)], "s_logit")
         tb.send([flags], "s_flags")
+        for bit in range(3):
+            hit(f"flag {bit}", flags >> bit & 1)
+        hit("a frame of one logit", classes == 1)
+        hit("frame numbers start over", number > 255)
         words = frame_result(logits, flags, number, CHECKSUM)
         tb.expect([Beat(word, n == classes) for n, word in enumerate(words)])
 
@@ -45,6 +52,7 @@ async def one_side_is_late(dut, late):
     await tb.reset()
     push(tb, 10, classes=1)
     await tb.finish()
+    hit("logits late" if late == "s_logit" else "flags late")
 
 
 @cocotb.test()

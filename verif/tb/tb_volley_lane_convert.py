@@ -7,12 +7,23 @@ import cocotb
 
 from verif.models.lane_convert import beats_per_pixel, lane_convert, to_beats
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 WORD_W, LANES_IN, LANES_OUT, CHANNELS = (P[k] for k in ("WORD_W", "LANES_IN", "LANES_OUT", "CHANNELS"))
 BEATS_IN = beats_per_pixel(CHANNELS, LANES_IN)
 BEATS_OUT = beats_per_pixel(CHANNELS, LANES_OUT)
 TOP = (1 << WORD_W) - 1
+of_parameters({
+    "wires": LANES_IN == LANES_OUT,
+    "up": LANES_IN < LANES_OUT and LANES_OUT % LANES_IN == 0,
+    "down": LANES_IN > LANES_OUT and LANES_IN % LANES_OUT == 0,
+    "gearbox": LANES_IN % LANES_OUT > 0 and LANES_OUT % LANES_IN > 0,
+    "padding in": CHANNELS % LANES_IN > 0,
+    "padding out": CHANNELS % LANES_OUT > 0,
+    "less than one beat": CHANNELS < min(LANES_IN, LANES_OUT),
+})
+declare("tlast inside a pixel")
 
 
 def vectors(pixels: list[list[int]], frame: int = 4) -> tuple[list[Beat], list[Beat]]:
@@ -23,6 +34,7 @@ def vectors(pixels: list[list[int]], frame: int = 4) -> tuple[list[Beat], list[B
             end = k == BEATS_IN - 1
             # Equal lanes are wires: a stray tlast would pass there, so send none.
             stray = not end and LANES_IN != LANES_OUT and random.random() < 0.5
+            hit("tlast inside a pixel", stray)
             sent.append((lanes, n % frame == frame - 1 if end else stray))
     expected = lane_convert(sent, LANES_OUT, CHANNELS)
     return [Beat(pack(d, WORD_W), t) for d, t in sent], [Beat(pack(d, WORD_W), t) for d, t in expected]

@@ -13,6 +13,7 @@ from verif.models.encode_radix import encode_radix
 from verif.models.pool import pool
 from verif.models.readout import readout
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 CORE = os.environ["COCOTB_TOPLEVEL"]
 P = params()
@@ -21,16 +22,27 @@ LANES = P["LANES"]
 if CORE == "volley_encode_radix":
     SOURCES, SINK, LATENCY = ("s_pixel",), "m_spike", 1
     STEPS = P["T"]
+    of_parameters({"all bits kept": STEPS == 8})
+    declare("rounded up", "rounded down", "rounding carries out")
 
     def vectors():
         """(input of each source, output) a beat: every pixel on every lane."""
         for first in range(0, 256 + LANES):
             pixels = [(first + 37 * lane) % 256 for lane in range(LANES)]
+            for pixel in pixels if STEPS < 8 else []:
+                low = pixel & ((1 << (8 - STEPS)) - 1)
+                hit("rounded up", low >= 1 << (7 - STEPS))
+                hit("rounded down", 0 < low < 1 << (7 - STEPS))
+                hit("rounding carries out", pixel + (1 << (7 - STEPS)) > 255)
             yield (pack(pixels, 8),), pack([encode_radix(p, STEPS) for p in pixels], STEPS)
 
 elif CORE == "volley_readout":
     SOURCES, SINK, LATENCY = ("s_acc", "s_param"), "m_logit", 1
     IN_W, EXPONENT, BIAS_W = P["IN_W"], P["EXPONENT"], P["BIAS_W"]
+    RAILS = {"both on the upper rail": ((1 << (IN_W - 1)) - 1, (1 << (BIAS_W - 1)) - 1),
+             "both on the lower rail": (-1 << (IN_W - 1), -1 << (BIAS_W - 1))}
+    of_parameters({"exponent": EXPONENT > 0})
+    declare(*RAILS)
 
     def vectors():
         def draw(width: int) -> int:
@@ -40,12 +52,16 @@ elif CORE == "volley_readout":
         for _ in range(200):
             h, bias = [draw(IN_W) for _ in range(LANES)], [draw(BIAS_W) for _ in range(LANES)]
             logits = [readout(*lane, EXPONENT) for lane in zip(h, bias, strict=True)]
+            for name, rail in RAILS.items():
+                hit(name, rail in zip(h, bias, strict=True))
             yield (pack(h, IN_W), pack(bias, BIAS_W)), pack(logits, 32)
 
 else:
     SOURCES, SINK = ("s_window",), "m_spike"
     TAPS, WORD_W = P["TAPS"], P["WORD_W"]
     TOP = (1 << WORD_W) - 1
+    of_parameters({"one tap": TAPS == 1, "TAPS is no power of two": TAPS.bit_count() > 1})
+    declare("first tap largest", "last tap largest", "all taps on the upper rail")
     LATENCY = max(1, (TAPS - 1).bit_length())
     REDUCE, OUT_W = (max, WORD_W) if CORE == "volley_pool_max" else (sum, (TAPS * TOP).bit_length())
 
@@ -56,6 +72,10 @@ else:
         windows += [[[word] * LANES] * TAPS for word in (0, TOP)]
         windows += [[[random.randint(0, TOP) for _ in range(LANES)] for _ in range(TAPS)] for _ in range(100)]
         for window in windows:
+            first, last = window[0][0], window[-1][0]
+            hit("first tap largest", TAPS > 1 and first > max(words[0] for words in window[1:]))
+            hit("last tap largest", TAPS > 1 and last > max(words[0] for words in window[:-1]))
+            hit("all taps on the upper rail", all(words[0] == TOP for words in window))
             yield (pack([w for tap in window for w in tap], WORD_W),), pack(pool(window, REDUCE), OUT_W)
 
 

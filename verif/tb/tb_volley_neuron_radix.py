@@ -8,6 +8,7 @@ import cocotb
 
 from verif.models.neuron_radix import neuron_radix
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 LANES, IN_W, IN_SIGNED, EXPONENT, THETA_W, BIAS_W, V_W, T, UNROLLED = (
@@ -16,6 +17,9 @@ H_MIN, H_MAX = (-(1 << (IN_W - 1)), (1 << (IN_W - 1)) - 1) if IN_SIGNED else (0,
 B_MIN, B_MAX = -(1 << (BIAS_W - 1)), (1 << (BIAS_W - 1)) - 1
 THETA_MAX = (1 << THETA_W) - 1
 Neuron = tuple[int, int, int]  # h, theta, b
+of_parameters({"unrolled": UNROLLED, "serial": not UNROLLED, "unsigned h": not IN_SIGNED, "exponent": EXPONENT > 0})
+declare("potential late", "parameters late", "v negative", "v beyond the last code", "all ones", "all zeros",
+        *(f"v {near} the first threshold" for near in ("on", "one below", "one above")))
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -52,7 +56,20 @@ def push(tb: TB, neurons: list[Neuron], frame: int = 5) -> None:
         lanes, last = neurons[n:n + LANES], n // LANES % frame == frame - 1
         tb.send([Beat(pack([h for h, _, _ in lanes], IN_W), last)], "s_acc")
         tb.send([pack([theta << BIAS_W | pack([b], BIAS_W) for _, theta, b in lanes], THETA_W + BIAS_W)], "s_param")
-        tb.expect([Beat(pack([neuron_radix(h, theta, b, EXPONENT, T) for h, theta, b in lanes], T), last)])
+        words = [neuron_radix(h, theta, b, EXPONENT, T) for h, theta, b in lanes]
+        tb.expect([Beat(pack(words, T), last)])
+        for (h, theta, b), word in zip(lanes, words, strict=True):
+            cover(h, theta, b, word)
+
+
+def cover(h: int, theta: int, b: int, word: int) -> None:
+    v, first = (h << EXPONENT) + b, theta << (T - 1)
+    hit("v negative", v < 0)
+    hit("v beyond the last code", v >= 2 * first)
+    for near, distance in (("on", 0), ("one below", -1), ("one above", 1)):
+        hit(f"v {near} the first threshold", theta > 1 and v == first + distance)
+    hit("all ones", word == (1 << T) - 1)
+    hit("all zeros", word == 0)
 
 
 @cocotb.test()
@@ -75,6 +92,7 @@ async def one_side_is_late(dut, late):
     await tb.reset()
     push(tb, [random_neuron() for _ in range(40)])
     await tb.finish()
+    hit("potential late" if late == "s_acc" else "parameters late")
 
 
 @cocotb.test()

@@ -10,9 +10,12 @@ from cocotb.handle import Immediate
 from cocotb.triggers import FallingEdge
 
 from verif.tb.axis import PERIOD_NS, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 WIDTH, DEPTH = P["DATA_W"], P["DEPTH"]
+of_parameters({"image": "INIT_FILE" in P, "DEPTH is no power of two": DEPTH.bit_count() > 1})
+declare("read and write of one address at once", "read of a word just written", "output holds beside a write")
 
 
 @cocotb.test()
@@ -25,7 +28,7 @@ async def random_ports(dut):
     dut.we.value = dut.re.value = 0
     dut.clk.value = Immediate(0)  # no edge from the random bits of time 0
     cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
-    read, compared = None, 0
+    read, written, compared = None, None, 0
     for step in range(40 * DEPTH):
         await FallingEdge(dut.clk)
         if read is not None:
@@ -36,6 +39,10 @@ async def random_ports(dut):
         we, re = random.getrandbits(1), random.getrandbits(1)
         dut.we.value, dut.waddr.value, dut.wdata.value = we, waddr, wdata
         dut.re.value, dut.raddr.value = re, raddr
+        hit("read and write of one address at once", re and we and raddr == waddr and mem[raddr] not in (None, wdata))
+        hit("read of a word just written", re and raddr == written)
+        hit("output holds beside a write", we and not re and read is not None)
+        written = waddr if we else None
         if re:
             read = mem[raddr]
         if we:

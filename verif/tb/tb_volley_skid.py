@@ -8,8 +8,10 @@ import cocotb
 
 from verif.models.stream import skid
 from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.coverage import declare, hit
 
 WIDTH = params()["DATA_W"]
+declare("holds two beats", "reset while it holds two")
 
 
 def random_beats(count: int) -> list[Beat]:
@@ -37,6 +39,7 @@ async def holds_two_beats(dut):
     tb.send(random_beats(5))
     await tb.wait(20)
     assert len(tb.source.accepted) == 2
+    hit("holds two beats")
 
 
 @cocotb.test()
@@ -48,6 +51,7 @@ async def reset_in_the_middle(dut):
         tb.expect(beats)
         tb.send(beats)
         await tb.wait(random.randrange(2, 15))
+        hit("reset while it holds two", not int(dut.s_axis_tready.value))
         await tb.reset()
     beats = random_beats(50)
     tb.expect(beats)

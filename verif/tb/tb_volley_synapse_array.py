@@ -6,14 +6,19 @@ import random
 
 import cocotb
 
-from verif.models.synapse_array import synapse_array
+from verif.models.synapse_array import per_step, synapse_array
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 PE, SIMD, T, TP, WEIGHT_W, FOLDS, ACC_W = (P[k] for k in ("PE", "SIMD", "T", "TP", "WEIGHT_W", "FOLDS", "ACC_W"))
 TOP = (1 << T) - 1
 RAIL = (1 << (WEIGHT_W - 1)) - 1
-LATENCY = 2 + (SIMD - 1).bit_length() + (TP - 1).bit_length() + (TP < T)
+PER_STEP = P.get("PER_STEP", 0)
+LATENCY = 2 + (SIMD - 1).bit_length() + (0 if PER_STEP else (TP - 1).bit_length() + (TP < T))
+of_parameters({"all steps at once": T == TP, "several cycles per slice": TP < T, "one slice": FOLDS == 1,
+               "several slices": FOLDS > 1, "potentials per step": PER_STEP})
+declare("sum on the upper rail", "sum on the lower rail", "spikes late", "weights late")
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -39,7 +44,14 @@ def push(tb: TB, windows: list[tuple[list, list]], frame: int = 3) -> None:
         for fold in range(FOLDS):
             tb.send([Beat(pack(slices[fold], T), last and fold == FOLDS - 1)], "s_spike")
             tb.send([pack([w for row in weights[fold] for w in row], WEIGHT_W)], "s_weight")
-        tb.expect([Beat(pack(synapse_array(slices, weights, T), ACC_W), last)])
+        if PER_STEP:
+            numbers = [acc for over_time in per_step(slices, weights, T) for acc in reversed(over_time)]
+        else:
+            numbers = synapse_array(slices, weights, T)
+        tb.expect([Beat(pack(numbers, ACC_W), last)])
+        largest = FOLDS * SIMD * (1 if PER_STEP else TOP)
+        hit("sum on the upper rail", largest * RAIL in numbers)
+        hit("sum on the lower rail", -largest * (RAIL + 1) in numbers)
 
 
 @cocotb.test()
@@ -64,6 +76,7 @@ async def one_side_is_late(dut, late):
     await tb.reset()
     push(tb, [random_window() for _ in range(20)])
     await tb.finish()
+    hit("spikes late" if late == "s_spike" else "weights late")
 
 
 @cocotb.test()

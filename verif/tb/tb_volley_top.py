@@ -10,11 +10,15 @@ import cocotb
 
 from verif.models.frame import frame_guard, frame_result
 from verif.tb.axis import FLOWS, TB, Beat
+from verif.tb.coverage import declare, hit, of_parameters
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
 NET = json.loads(os.environ["VOLLEY_NET"])
 SIZE, CHANNELS, CLASSES = NET["NET_BYTES"], NET["NET_CHANNELS"], NET["NET_CLASSES"]
 CHECKSUM = 0xC0DE
+of_parameters({"pixels straddle words": 4 % CHANNELS > 0, "a last word that is not full": SIZE % 4 > 0,
+               "several logits at once": NET["NET_LANES"] > 1})
+declare("good", "bad", "output stalls counted")
 
 
 class _Reset:
@@ -63,6 +67,7 @@ class TopTB(TB):
         answer = frame_result(echo(words), flags, self.sent, CHECKSUM)
         self.expect([Beat(word, n == CLASSES) for n, word in enumerate(answer)])
         self.sent, self.flags = self.sent + 1, self.flags | flags
+        hit("bad" if flags else "good")
 
     def check_status(self) -> None:
         assert int(self.dut.stat_frames.value) == self.sent
@@ -91,6 +96,7 @@ async def good_frames_stay_clean(dut):
     await tb.finish()
     tb.check_status()
     assert int(dut.stat_out_stall.value) > 0
+    hit("output stalls counted")
 
 
 @cocotb.test()

@@ -9,10 +9,13 @@ import cocotb
 
 from verif.models.weight_source import weight_source
 from verif.tb.axis import FLOWS, TB, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 WIDTH, DEPTH, KIND = P["WIDTH"], P["DEPTH"], P["KIND"]
 ROWS = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()]
+of_parameters({f"KIND {kind}": kind == KIND for kind in range(4)})
+declare("rows start over", "reloaded")
 
 
 def bench(dut, flow) -> TB:
@@ -38,6 +41,7 @@ async def rows(dut, flow):
     await tb.reset()
     tb.expect(itertools.islice(weight_source(ROWS), 5 * DEPTH + 1))
     await tb.finish()
+    hit("rows start over", DEPTH > 1)
     if flow == "full":
         assert tb.sink.accepted[-1] - tb.sink.accepted[0] == 5 * DEPTH
 
@@ -63,3 +67,4 @@ async def reload(dut):
     await tb.reset()
     tb.expect(itertools.islice(weight_source(rows), 3 * DEPTH))
     await tb.finish()
+    hit("reloaded")

@@ -11,6 +11,7 @@ import cocotb
 
 from verif.models.window import line_buffer, span, window_fold, window_fold_cycles, window_full
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 CORE = os.environ["COCOTB_TOPLEVEL"]
 P = params()
@@ -66,6 +67,19 @@ else:
 
     def cycles():
         return max(IN, window_fold_cycles(random_frame(), *WINDOW, REPLAY, P["DEPTH"]))
+
+
+PADDINGS = [P[name] for name in ("PADDING", "PAD_Y", "PAD_X") if name in P]
+of_parameters({
+    "one group": GROUPS == 1, "several groups": GROUPS > 1,
+    "no padding": not any(PADDINGS), "padding": any(PADDINGS), "padding code": PAD > 0,
+    "stride": any(P[name] > 1 for name in ("STRIDE", "STRIDE_Y", "STRIDE_X") if name in P),
+})
+if "REPLAY" in P:
+    of_parameters({"replay": REPLAY > 1})
+if "SLOTS" in P:
+    of_parameters({"several rows per bank": P["SLOTS"] > 1})
+declare("the last output needs no next frame", "a frame pauses inside")
 
 
 def random_frame() -> list:
@@ -126,6 +140,7 @@ async def frame_ends_without_the_next(dut):
     await reset(tb)
     tb.send(push(tb, random_frame()))
     await tb.finish()
+    hit("the last output needs no next frame")
     for part in sorted({1, GROUPS, 2 * GROUPS, WIDTH * GROUPS, WIDTH * GROUPS + 1, IN - 1}):
         if not 0 < part < IN:
             continue
@@ -136,6 +151,7 @@ async def frame_ends_without_the_next(dut):
         await tb.wait(10)
         tb.send(second[part:])
         await tb.finish()
+        hit("a frame pauses inside")
 
 
 @cocotb.test()

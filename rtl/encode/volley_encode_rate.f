@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_encode_rate and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_pass_counter.sv
+../common/volley_scale.sv
+volley_encode_rate.sv

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_accumulate and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_ram.sv
+../common/volley_state_memory.sv
+../common/volley_adder_tree.sv
+volley_accumulate.sv

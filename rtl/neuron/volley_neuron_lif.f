@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_neuron_lif and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_ram.sv
+../common/volley_state_memory.sv
+volley_lif_step.sv
+volley_neuron_lif.sv

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_pool_sum and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_adder_tree.sv
+volley_pool_sum.sv

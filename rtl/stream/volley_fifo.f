@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_fifo and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_ram.sv
+volley_skid.sv
+volley_fifo.sv

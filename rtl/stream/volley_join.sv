@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Joins two streams beat by beat: the payload is {b, a}, tlast is a's. Latency 0, 1 beat/cycle, no state.
+// With beats of whole pixels it is the concatenation of channels: those of a, then those of b.
+// Each sink's tready depends on the other's tvalid; s_b_tlast is not looked at.
+// Model: verif/models/stream.py. Proof: verif/formal/formal_join.sv.
+`default_nettype none
+module volley_join #(
+  parameter int unsigned A_W = 8,              // payload width of a [bit]
+  parameter int unsigned B_W = 8               // payload width of b [bit]
+) (
+  input  wire logic               clk,
+  input  wire logic               rst,         // synchronous, active high
+  // Sink a
+  input  wire logic               s_a_tvalid,
+  output logic                    s_a_tready,
+  input  wire logic [A_W-1:0]     s_a_tdata,
+  input  wire logic               s_a_tlast,
+  // Sink b
+  input  wire logic               s_b_tvalid,
+  output logic                    s_b_tready,
+  input  wire logic [B_W-1:0]     s_b_tdata,
+  input  wire logic               s_b_tlast,
+  // Source
+  output logic                    m_axis_tvalid,
+  input  wire logic               m_axis_tready,
+  output logic [A_W+B_W-1:0]      m_axis_tdata,
+  output logic                    m_axis_tlast
+);
+  if (A_W < 1) $fatal(1, "volley_join: A_W = %0d must be at least 1", A_W);
+  if (B_W < 1) $fatal(1, "volley_join: B_W = %0d must be at least 1", B_W);
+
+  assign s_a_tready    = s_b_tvalid && m_axis_tready;
+  assign s_b_tready    = s_a_tvalid && m_axis_tready;
+  assign m_axis_tvalid = s_a_tvalid && s_b_tvalid;
+  assign m_axis_tdata  = {s_b_tdata, s_a_tdata};
+  assign m_axis_tlast  = s_a_tlast;
+
+  logic unused;                                // every core has clk and rst, and tlast on a spike stream
+  assign unused = clk ^ rst ^ s_b_tlast;
+endmodule
+`default_nettype wire

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_step_delay and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_ram.sv
+../common/volley_pass_counter.sv
+volley_skid.sv
+volley_fifo.sv
+volley_step_delay.sv

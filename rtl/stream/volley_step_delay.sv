@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Step delay, the recurrent edge: a frame is PASSES passes of BEATS beats; pass p of the output is
+// pass p-1 of the input, pass 0 of every frame is zeros. So a frame's last pass is taken and dropped.
+//
+// Zeros wait for nothing: after reset, and behind the last pass of a frame, they are offered without
+// any input, which is what starts a loop. They and dropped beats take no room. Holds exactly
+// BEATS + 1 other beats and never refuses one while it has fewer; a loop has at most BEATS of them
+// here, so it cannot lock up. Latency 2 (BEATS = 1: 1), 1 beat/cycle. s_axis_tready comes from
+// registers only.
+// tlast ends each pass, by counting. Model: verif/models/step_delay.py.
+`default_nettype none
+module volley_step_delay #(
+  parameter int unsigned DATA_W = 8,           // payload width [bit]
+  parameter int unsigned BEATS  = 16,          // beats per pass
+  parameter int unsigned PASSES = 4            // passes per frame
+) (
+  input  wire logic              clk,
+  input  wire logic              rst,          // synchronous, active high
+  // Sink
+  input  wire logic              s_axis_tvalid,
+  output logic                   s_axis_tready,
+  input  wire logic [DATA_W-1:0] s_axis_tdata,
+  input  wire logic              s_axis_tlast,
+  // Source
+  output logic                   m_axis_tvalid,
+  input  wire logic              m_axis_tready,
+  output logic [DATA_W-1:0]      m_axis_tdata,
+  output logic                   m_axis_tlast
+);
+  localparam int unsigned PASS_W = PASSES > 1 ? $clog2(PASSES) : 1;
+
+  if (BEATS < 1 || PASSES < 1)
+    $fatal(1, "volley_step_delay: BEATS = %0d and PASSES = %0d must be at least 1", BEATS, PASSES);
+
+  logic [PASS_W-1:0] s_pass, m_pass;
+  logic              drop, zero;               // the pass coming in is dropped, the one going out 0
+  logic              fifo_ready, fifo_valid;
+  logic [DATA_W-1:0] fifo_data;
+
+  volley_pass_counter #(.BEATS(BEATS), .PASSES(PASSES)) u_in (
+    .clk, .rst,
+    .step       (s_axis_tvalid && s_axis_tready),
+    .tlast      (s_axis_tlast),
+    .last       (),
+    .frame_last (),
+    .pass       (s_pass)
+  );
+  volley_pass_counter #(.BEATS(BEATS), .PASSES(PASSES)) u_out (
+    .clk, .rst,
+    .step       (m_axis_tvalid && m_axis_tready),
+    .tlast      (m_axis_tlast),
+    .last       (m_axis_tlast),
+    .frame_last (),
+    .pass       (m_pass)
+  );
+
+  assign drop = s_pass == PASS_W'(PASSES - 1);
+  assign zero = m_pass == '0;
+
+  volley_fifo #(.DATA_W(DATA_W), .DEPTH(BEATS + 1)) u_fifo (
+    .clk, .rst,
+    .s_axis_tvalid (s_axis_tvalid && !drop),
+    .s_axis_tready (fifo_ready),
+    .s_axis_tdata,
+    .s_axis_tlast  (1'b0),                     // counted on the way out
+    .m_axis_tvalid (fifo_valid),
+    .m_axis_tready (m_axis_tready && !zero),
+    .m_axis_tdata  (fifo_data),
+    .m_axis_tlast  (),
+    .stat_count    ()
+  );
+
+  assign s_axis_tready = drop || fifo_ready;
+  assign m_axis_tvalid = zero || fifo_valid;
+  assign m_axis_tdata  = zero ? '0 : fifo_data;
+endmodule
+`default_nettype wire

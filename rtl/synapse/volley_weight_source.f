@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_weight_source and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_ram.sv
+../common/volley_rom.sv
+volley_weight_source.sv

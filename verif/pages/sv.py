@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the source of a core says about it: header, parameters, ports, rules, the modules it needs.
+
+Parsed by slang, so that whatever a core may be written in is read the way tools read it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pyslang import DiagnosticEngine, driver, parsing, syntax
+
+from pyflow.backends.toolbox import digest, rtl_sources
+
+Kind = syntax.SyntaxKind
+_FLIPPED = {
+    Kind.LessThanExpression: ">=", Kind.GreaterThanEqualExpression: "<",
+    Kind.GreaterThanExpression: "<=", Kind.LessThanEqualExpression: ">",
+    Kind.EqualityExpression: "!=", Kind.InequalityExpression: "==",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a header. type: "" where none is written. group: the last comment above. local: derived,
+    cannot be set."""
+
+    name: str
+    type: str
+    default: str
+    comment: str
+    group: str
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port. width: an expression in the parameters, "1" for a scalar. group: the last comment above."""
+
+    name: str
+    direction: str
+    width: str
+    comment: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a `$fatal` of elaboration asks for. legal: the condition that holds in a legal configuration;
+    names: the identifiers in it; message: what is said otherwise."""
+
+    legal: str
+    names: frozenset[str]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """One module of rtl/rtl.f. header: the lines of its first comment, without the licence. needs: modules
+    and packages that it names. tokens: digest of its text without comments and spacing."""
+
+    name: str
+    path: Path
+    header: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    ports: tuple[Port, ...]
+    rules: tuple[Rule, ...]
+    needs: frozenset[str]
+    tokens: str
+
+    @property
+    def folder(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def settable(self) -> tuple[Parameter, ...]:
+        return tuple(p for p in self.parameters if not p.local)
+
+
+@cache
+def cores() -> dict[str, Core]:
+    """Every file of rtl/rtl.f by its name, in that order."""
+    return {path.stem: read(path) for path in rtl_sources()}
+
+
+def direct(core: Core) -> list[Core]:
+    """Listed cores that `core` names itself, leaf first."""
+    return [other for other in cores().values() if other.name in core.needs and other is not core]
+
+
+def closure(core: Core) -> list[Core]:
+    """`core` and all it needs of rtl/rtl.f, leaf first."""
+    needed, pending = set(), [core]
+    while pending:
+        module = pending.pop()
+        if module.name not in needed:
+            needed.add(module.name)
+            pending += direct(module)
+    return [other for other in cores().values() if other.name in needed]
+
+
+def generated(core: Core) -> frozenset[str]:
+    """Modules and packages in the closure that are no source but written per network."""
+    listed = cores()
+    return frozenset(name for part in closure(core) for name in part.needs if name not in listed)
+
+
+def read(path: Path) -> Core:
+    """Parse a file that holds one module."""
+    tree = syntax.SyntaxTree.fromFile(str(path))
+    root = tree.root
+    (module,) = root.members if root.kind == Kind.CompilationUnit else [root]
+    head = module.header
+    return Core(
+        head.name.valueText,
+        path,
+        _header(path.read_text(encoding="utf-8")),
+        tuple(_parameters(head.parameters)) if head.parameters else (),
+        tuple(_ports(head.ports)) if head.ports else (),
+        tuple(_rules(module.members, ())),
+        frozenset(_needs(module)),
+        digest([token.rawText for token in _tokens(module)]),
+    )
+
+
+def elaborate(
+    sources: Sequence[Path], top: str, parameters: Mapping[str, int | str] | None = None
+) -> tuple[dict[str, int], str]:
+    """Width of each port [bit] of `top`, and slang's errors, "" if there is none. sources: files, or `.f` lists."""
+    slang = driver.Driver()
+    slang.addStandardArgs()
+    arguments = ["slang", "--top", top]
+    for name, value in (parameters or {}).items():
+        arguments += ["-G", _quoted(f"{name}={literal(value)}")]
+    for path in sources:
+        arguments += ["-F", _quoted(str(path))] if path.suffix == ".f" else [_quoted(str(path))]
+    if not (slang.parseCommandLine(" ".join(arguments)) and slang.processOptions() and slang.parseAllSources()):
+        return {}, "slang: command line or source not accepted"
+    compilation = slang.createCompilation()
+    found = [d for d in compilation.getAllDiagnostics() if d.isError()]
+    errors = DiagnosticEngine.reportAll(slang.sourceManager, found) if found else ""
+    tops = compilation.getRoot().topInstances
+    return {port.name: port.type.bitWidth for instance in tops for port in instance.body.portList}, errors
+
+
+def literal(value: int | str) -> str:
+    """A parameter's value in SystemVerilog."""
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _quoted(argument: str) -> str:
+    return '"' + argument.replace('"', '\\"') + '"'
+
+
+# ------------------------------------------------------------------ walking the tree
+def _text(node: Any) -> str:
+    """Source of a node without comments, its runs of spacing as one space."""
+    return "".join(f" {token.rawText}" if token.trivia else token.rawText for token in _tokens(node)).strip()
+
+
+def _tokens(node: Any) -> Iterator[parsing.Token]:
+    for child in node:
+        if isinstance(child, parsing.Token):
+            yield child
+        else:
+            yield from _tokens(child)
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    yield node
+    for child in node:
+        if not isinstance(child, parsing.Token):
+            yield from _nodes(child)
+
+
+def _header(text: str) -> tuple[str, ...]:
+    """Comment lines at the top of a file, without `// `; the licence line is left out."""
+    lines = itertools.takewhile(lambda line: line.startswith("//"), text.splitlines())
+    return tuple(line[2:].removeprefix(" ") for line in lines if "SPDX" not in line)
+
+
+def _comments(token: parsing.Token) -> tuple[str, str]:
+    """(comment that ends the line before, comment on the lines above) of the item that starts at `token`."""
+    trailing, above, fresh = [], [], False
+    for trivia in token.trivia:
+        if trivia.kind == parsing.TriviaKind.EndOfLine:
+            fresh = True
+        elif trivia.kind == parsing.TriviaKind.LineComment:
+            (above if fresh else trailing).append(trivia.getRawText().removeprefix("//").strip())
+    return " ".join(trailing), " ".join(above)
+
+
+def _items(things: Iterable[Any], end: parsing.Token) -> Iterator[tuple[Any, str, str]]:
+    """(item, comment behind it, comment above it) of a list with commas that ends at `end`."""
+    items = [thing for thing in things if not isinstance(thing, parsing.Token)]
+    starts = [*(item.getFirstToken() for item in items), end]
+    for item, (start, following) in zip(items, itertools.pairwise(starts), strict=True):
+        yield item, _comments(following)[0], _comments(start)[1]
+
+
+def _parameters(ports: Any) -> Iterator[Parameter]:
+    group = ""
+    for item, comment, above in _items(ports.declarations, ports.closeParen):
+        group = above or group
+        (declarator,) = [d for d in item.declarators if not isinstance(d, parsing.Token)]
+        local = item.keyword.valueText == "localparam"
+        yield Parameter(declarator.name.valueText, _text(item.type), _text(declarator.initializer.expr), comment, group,
+                        local)
+
+
+def _ports(ports: Any) -> Iterator[Port]:
+    group = ""
+    for item, comment, above in _items(ports.ports, ports.closeParen):
+        group = above or group
+        dimensions = [_width(d.specifier.selector) for d in item.header.dataType.dimensions]
+        yield Port(item.declarator.name.valueText, item.header.direction.valueText, " * ".join(dimensions) or "1",
+                   comment, group)
+
+
+def _width(dimension: Any) -> str:
+    """Bits of [X-1:0], which is how every width is written here."""
+    left = dimension.left
+    if left.kind == Kind.SubtractExpression and _text(left.right) == "1" and _text(dimension.right) == "0":
+        return _text(left.left)
+    if left.kind == Kind.IntegerLiteralExpression and _text(dimension.right) == "0":
+        return str(int(_text(left)) + 1)
+    raise ValueError(f"a width is written [X-1:0], not {_text(dimension)}")
+
+
+def _needs(module: Any) -> Iterator[str]:
+    """Modules that are instantiated and packages that are imported or named with `::`."""
+    for node in _nodes(module):
+        if node.kind == Kind.HierarchyInstantiation:
+            yield node.type.valueText
+        elif node.kind == Kind.PackageImportItem:
+            yield node.package.valueText
+        elif node.kind == Kind.ScopedName and _text(node.left).startswith("volley_"):
+            yield _text(node.left)
+
+
+# ------------------------------------------------------------------ rules
+def _rules(members: Iterable[Any], where: tuple[str, ...]) -> Iterator[Rule]:
+    """Rules of the `if (illegal) $fatal(...)`s among `members`; where: conditions of the blocks around them."""
+    for member in members:
+        if member.kind == Kind.IfGenerate:
+            yield from _branches(member, where)
+        elif member.kind == Kind.GenerateBlock:
+            yield from _rules(member.members, where)
+
+
+def _branches(node: Any, where: tuple[str, ...]) -> Iterator[Rule]:
+    body = list(node.block.members) if node.block.kind == Kind.GenerateBlock else [node.block]
+    fatal = next((b for b in body if b.kind == Kind.ElabSystemTask and b.name.valueText == "$fatal"), None)
+    otherwise = node.elseClause.clause if node.elseClause else None
+    if fatal is not None:
+        message = [_text(a) for a in fatal.arguments.parameters if not isinstance(a, parsing.Token)][1]
+        for clause in _legal(node.condition):
+            names = {t.valueText for t in _tokens(node.condition) if t.kind == parsing.TokenKind.Identifier}
+            names &= set(re.findall(r"\w+", clause))
+            text = f"{clause} where {' and '.join(where)}" if where else clause
+            yield Rule(text, frozenset(names), message.strip('"'))
+    else:
+        yield from _rules(body, (*where, _text(node.condition)))
+    if otherwise is not None:  # behind a $fatal, the rest stands on its own
+        yield from _rules([otherwise], where if fatal else (*where, *_legal(node.condition)))
+
+
+def _legal(condition: Any) -> list[str]:
+    """What must hold, all of it, for `condition` to be false."""
+    kind = condition.kind
+    if kind == Kind.ParenthesizedExpression:
+        return _legal(condition.expression)
+    if kind == Kind.LogicalOrExpression:
+        return [*_legal(condition.left), *_legal(condition.right)]
+    if kind == Kind.LogicalAndExpression:
+        return [" or ".join(" and ".join(_legal(side)) for side in (condition.left, condition.right))]
+    if kind == Kind.UnaryLogicalNotExpression:
+        inner = condition.operand
+        return [_text(inner.expression if inner.kind == Kind.ParenthesizedExpression else inner)]
+    if kind in _FLIPPED:
+        return [f"{_text(condition.left)} {_FLIPPED[kind]} {_text(condition.right)}"]
+    return [f"!({_text(condition)})"]

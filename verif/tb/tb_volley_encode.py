@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The encoders with time: volley_encode_rate, _ttfs, _phase, _burst, _delta, _event.
+
+They share their tests: a frame of PASSES passes of BEATS beats goes in, as many come out. WRONG_LAST=1 in the
+environment marks input beats at random (with the cores' own checks of them left out: SYNTHESIS defined).
+"""
+
+import itertools
+import os
+import random
+
+import cocotb
+
+from verif.models.encode_burst import encode_burst
+from verif.models.encode_delta import encode_delta
+from verif.models.encode_event import encode_event
+from verif.models.encode_phase import encode_phase
+from verif.models.encode_rate import draws, encode_rate_random, encode_rate_regular
+from verif.models.encode_ttfs import encode_ttfs
+from verif.tb.axis import FLOWS, TB, Beat, pack, params
+
+CORE = os.environ["COCOTB_TOPLEVEL"].removeprefix("volley_encode_")
+P = params()
+LANES, STEPS, BEATS = P["LANES"], P["TB"], P["BEATS"]  # steps per pass
+MODE = P.get("MODE", 0)
+N = BEATS * LANES  # neurons
+PASSES = {"delta": P.get("PASSES"), "event": 3}.get(CORE, P.get("T", 0) // STEPS)
+SOURCE = {"delta": "s_signal", "event": "s_byte"}.get(CORE, "s_pixel")
+LATENCY = {"delta": 1 + STEPS if MODE else 2}.get(CORE, 1)
+# A state is read in the next pass, once it has been written.
+CYCLES = max(BEATS, LATENCY) if CORE == "delta" and PASSES > 1 else BEATS
+WRONG_LAST = bool(os.environ.get("WRONG_LAST"))
+
+Frame = list[list[int]]  # [pass][neuron]: what the host sends
+
+
+def word(bits: list[int]) -> int:
+    """Spikes of a pass, the earliest in the most significant bit."""
+    return int("".join(map(str, bits)), 2)
+
+
+def in_time(spikes: list[list[int]]) -> list[list[int]]:
+    """Spikes [t][neuron] to spike words [pass][neuron]."""
+    blocks = [spikes[t:t + STEPS] for t in range(0, len(spikes), STEPS)]
+    return [[word(list(bits)) for bits in zip(*block, strict=True)] for block in blocks]
+
+
+if CORE == "event":
+    LANES_OUT = LANES
+
+    def frames(count: int) -> list[Frame]:
+        return [[[random.choice((0, 255, random.getrandbits(8))) for _ in range(N)] for _ in range(PASSES)]
+                for _ in range(count)]
+
+    def encoded(frame: Frame) -> list[list[int]]:
+        return [[encode_event(byte, STEPS) for byte in sent] for sent in frame]
+
+    WIDTH = 8
+
+elif CORE == "delta":
+    LANES_OUT, WIDTH = 2 * LANES, 8 * STEPS
+    THETA = P["THETA"]
+
+    def signal(steps: int) -> list[int]:
+        """Steps of theta, one more and one less, up and down from what the encoder has reached; and any."""
+        samples: list[int] = []
+        for _ in range(steps):
+            spikes = encode_delta(samples, THETA, True) if MODE else []
+            reached = THETA * sum(on - off for on, off in spikes) if MODE else (samples or [0])[-1]
+            step = random.choice((1, -1)) * (THETA + random.randint(-1, 1))
+            samples.append(random.choice((0, 255, random.randrange(256), *[min(max(reached + step, 0), 255)] * 4)))
+        return samples
+
+    def frames(count: int) -> list[Frame]:
+        drawn = [[signal(PASSES * STEPS) for _ in range(N)] for _ in range(count)]
+        return [[[pack(samples[t:t + STEPS][::-1], 8) for samples in frame] for t in range(0, PASSES * STEPS, STEPS)]
+                for frame in drawn]
+
+    def encoded(frame: Frame) -> list[list[int]]:
+        """ON and OFF of the beat's lanes, beat by beat."""
+        samples = [[sent[n] >> 8 * (STEPS - 1 - j) & 255 for sent in frame for j in range(STEPS)] for n in range(N)]
+        spikes = [encode_delta(x, THETA, bool(MODE)) for x in samples]
+        on, off = (in_time([[s[t][side] for s in spikes] for t in range(PASSES * STEPS)]) for side in (0, 1))
+        return [[w for b in range(0, N, LANES) for half in pair for w in half[b:b + LANES]]
+                for pair in zip(on, off, strict=True)]
+
+else:
+    LANES_OUT, WIDTH, TIME = LANES, 8, P["T"]
+
+    def frames(count: int) -> list[Frame]:
+        """Every pixel value, as far as they go, corners first; every other frame just hits or misses a random draw."""
+        values = itertools.cycle([0, 1, 127, 128, 254, 255, *random.sample(range(256), 256)])
+        drawn = [[next(values) for _ in range(N)] for _ in range(count)]
+        if CORE == "rate" and MODE == 0:
+            r = list(itertools.islice(draws(P["SEED"]), TIME * N))
+            drawn[1::2] = [[min(255, r[random.randrange(TIME) * N + n] + random.randint(0, 1)) for n in range(N)]
+                           for _ in drawn[1::2]]
+        return [[pixels] * PASSES for pixels in drawn]
+
+    def encoded(frame: Frame) -> list[list[int]]:
+        pixels = frame[0]
+        if CORE == "rate" and MODE == 0:
+            return in_time(encode_rate_random(pixels, TIME, P["SEED"]))
+        spike = {
+            "rate": encode_rate_regular,
+            "ttfs": lambda p, t: encode_ttfs(p, t, TIME),
+            "phase": encode_phase,
+            "burst": lambda p, t: encode_burst(p, t, P["ISI_MIN"], P["ISI_MAX"], P["COUNT"]),
+        }[CORE]
+        return in_time([[spike(p, t) for p in pixels] for t in range(TIME)])
+
+
+def beats(passes: list[list[int]], lanes: int, width: int) -> list[Beat]:
+    return [Beat(pack(sent[n:n + lanes], width), n + lanes == len(sent))
+            for sent in passes for n in range(0, len(sent), lanes)]
+
+
+def push(tb: TB, count: int) -> None:
+    for frame in frames(count):
+        sent = beats(frame, LANES, WIDTH)
+        tb.send([Beat(b.data, random.random() < 0.5) for b in sent] if WRONG_LAST else sent)
+        tb.expect(beats(encoded(frame), LANES_OUT, STEPS))
+
+
+def bench(dut, flow: str = "full") -> TB:
+    return TB(dut, flow, sources=(SOURCE,), sinks=("m_spike",))
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def values(dut, flow):
+    tb = bench(dut, flow)
+    await tb.reset()
+    push(tb, 4 + (300 // N if flow == "full" else 4))
+    await tb.finish()
+    if flow == "full":
+        delays = {m - s for s, m in zip(tb.source.accepted, tb.sink.accepted, strict=True)}
+        assert delays == {LATENCY}
+        assert set(tb.sink.last_gaps()) == {CYCLES}, f"cycles per pass {tb.sink.last_gaps()}, expected {CYCLES}"
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut):
+    tb = bench(dut, "both")
+    await tb.reset()
+    for _ in range(8):
+        push(tb, 2)
+        await tb.wait(random.randrange(2, 3 * BEATS * PASSES + 10))
+        await tb.reset(1)
+        push(tb, 2)
+        await tb.finish()
