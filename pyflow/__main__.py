@@ -41,6 +41,7 @@ def _plan_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--board", default="pynq-z2")
     p.add_argument("--cycles", type=int, help="target of cycles per frame (default: the network's own)")
     p.add_argument("--folding", help="folding.json that overrides the planner")
+    p.add_argument("--time-block", type=int, help="time steps per beat, where the network has time (default: its own)")
     p.add_argument("--out", help="output folder (default build/<network>)")
 
 
@@ -112,10 +113,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_options(args: argparse.Namespace) -> None:
     """What would otherwise be found out only after the work is done."""
-    for option, low in (("frames", 1), ("seed", 0), ("finetune", 0), ("cycles", 1)):
+    for option, low in (("frames", 1), ("seed", 0), ("finetune", 0), ("cycles", 1), ("time_block", 1)):
         value = getattr(args, option, None)
         if value is not None and value < low:
-            raise VolleyError(f"--{option} {value} must be at least {low}")
+            raise VolleyError(f"--{option.replace('_', '-')} {value} must be at least {low}")
     for option in ("json", "logits"):
         value = getattr(args, option, None)
         if value and (Path(value).is_dir() or not os.access(Path(value).parent, os.W_OK)):

@@ -218,7 +218,9 @@ def beat_cycles(inst: Instance) -> int:
     p = inst.parameters
     if inst.module == "volley_synapse_array":
         return p["T"] // p["TP"]
-    return p["T"] if inst.module == "volley_neuron_radix" and not p["UNROLLED"] else 1
+    if p.get("UNROLLED", True):
+        return 1
+    return p["TB"] if inst.module == "volley_neuron_lif" else p["T"]
 
 
 def compile(

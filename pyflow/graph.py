@@ -179,7 +179,7 @@ class Network:
             if source.encoding is Encoding.RATE:
                 steps = steps << np.arange(source.block)[::-1].reshape(-1, 1, 1, 1)
             values = steps.sum(2)
-        return np.moveaxis(values, -3, -1).reshape(len(values), -1).astype(np.uint8)
+        return np.moveaxis(values, -3, -1).reshape(len(values), self.frame_bytes).astype(np.uint8)
 
     @property
     def frame_bytes(self) -> int:

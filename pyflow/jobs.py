@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.planning.board import Board, load_board
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Outcome = tuple[int, dict[str, Any]]
 ACTIVITY_FRAMES = 500  # spikes and synaptic operations are averaged over at most these
@@ -33,6 +36,7 @@ MAKE_OPTIONS = (
     "finetune",
     "cycles",
     "folding",
+    "time_block",
     "seed",
 )
 STAGE_FRAMES = 128  # frames whose stalls are counted stream by stream
@@ -69,13 +73,13 @@ def _dataset(
     return load(data, args.data_dir, shape, sequences)
 
 
-def _own_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
-    """Load my_net.py:build, convert it, and measure its float accuracy on the way."""
+def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dataset]:
+    """Convert what my_net.py:build made, and measure its float accuracy on the way."""
     from pyflow.conversion import convert, finetune
     from pyflow.conversion.finetune import accuracy
-    from pyflow.frontends import load_model, takes_sequences
+    from pyflow.frontends import takes_sequences
 
-    model = load_model(args.net, args.weights).float()
+    model = model.float()
     shape = getattr(model, "input_shape", None)
     if shape is not None and not (
         isinstance(shape, (tuple, list)) and len(shape) in (2, 3) and all(isinstance(n, int) and n > 0 for n in shape)
@@ -107,18 +111,25 @@ def _identifier(name: str) -> str:
 
 def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, Dataset | None]:
     """The network of --net and the data to run it on."""
-    if ".py:" in args.net or args.net.endswith(".py"):
-        return _own_model(args)
+    network: Network
+    built = ".py:" in args.net or args.net.endswith(".py")
+    if built:
+        from pyflow.frontends import load_model
+
+        model = load_model(args.net, args.weights)
+        if not isinstance(model, Network):
+            return _own_model(args, model)
+        network = model
     given = [o for o in ("finetune", "weights", "timesteps", "weight_bits") if getattr(args, o) not in (None, 0)]
     if given:
         option = given[0]
         raise VolleyError(
-            f"--{option.replace('_', '-')} does not go with the stored integer network {args.net!r}; "
+            f"--{option.replace('_', '-')} does not go with the integer network {args.net!r}; "
             "give a model (my_net.py:build), or make one with python -m pyflow.zoo.train"
         )
     if args.net.endswith(".vly"):
         network = Network.load(args.net)
-    else:
+    elif not built:
         network = zoo.load(args.net)
     if not need_data and not args.data:
         return network, None
@@ -126,7 +137,8 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
 
 
 def _compile(args: argparse.Namespace, network: Network) -> Build:
-    return compile(network, args.board, args.out or f"build/{_identifier(network.name)}", args.cycles, args.folding)
+    folder = args.out or f"build/{_identifier(network.name)}"
+    return compile(network, args.board, folder, args.cycles, args.folding, time_block=args.time_block)
 
 
 def _simulate(build: Build, x: np.ndarray, taps: int) -> Result:

@@ -27,8 +27,7 @@ def run(network: Network, x: np.ndarray, trace: bool | Collection[str] = False) 
     inputs = network.inputs(x)
     batch = _batch(network)
     last = network.operators[-1].name
-    edges = {e.tensor.name for e in network.state_edges}
-    kept = trace if not isinstance(trace, bool) else [n for n in network.tensors if n not in edges] if trace else []
+    kept = trace if not isinstance(trace, bool) else list(network.tensors) if trace else []
     shapes = {n: network.tensors[n] for n in kept}
     traces = {
         n: np.empty((len(inputs), *((t.steps,) if t.timed else ()), *t.shape), np.int64) for n, t in shapes.items()

@@ -223,7 +223,7 @@ def _edam(dut: str, files: Sequence[Path], parameters: Mapping[str, int | str],
         "toplevel": dut,
         "files": [{"name": str(path), "file_type": "systemVerilogSource"} for path in files],
         "parameters": {
-            name: {"datatype": "int" if isinstance(value, int) else "str", "default": _literal(value),
+            name: {"datatype": "int" if isinstance(value, int) else "str", "default": literal(value),
                    "paramtype": kind}
             for kind, values in (("vlogparam", parameters), ("vlogdefine", defines))
             for name, value in values.items()
@@ -242,7 +242,7 @@ class _Literal(str):
     """Text that edalize passes on without quotes: it quotes exact `str` only."""
 
 
-def _literal(value: int | str) -> int | str:
+def literal(value: int | str) -> int | str:
     """Numbers beyond 32 bits need a sized literal."""
     if isinstance(value, int) and not -(1 << 31) <= value < 1 << 31:
         width = value.bit_length() + 1

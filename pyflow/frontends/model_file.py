@@ -12,12 +12,15 @@ import torch
 from torch import nn
 
 from pyflow.errors import VolleyError
+from pyflow.graph import Network
 
 SHOWN = 4  # names listed in a message
 
 
-def load_model(spec: str, weights: str | os.PathLike[str] | None = None) -> nn.Module:
+def load_model(spec: str, weights: str | os.PathLike[str] | None = None) -> nn.Module | Network:
     """Call `build()` of `my_net.py:build` and load the weights into what it returns, in eval mode.
+
+    An integer Network is returned as it is; it has its weights.
 
     The Python file is the user's own code and is executed; the weights file never executes anything.
     A model may state `input_shape = (C, H, W)` or `(C, L)` as an attribute.
@@ -50,8 +53,12 @@ def load_model(spec: str, weights: str | os.PathLike[str] | None = None) -> nn.M
             raise VolleyError(f"{path}: {function}() fails ({_short(e)})") from e
     finally:
         sys.path.remove(str(path.resolve().parent))
+    if isinstance(model, Network):
+        return model
     if not isinstance(model, nn.Module):
-        raise VolleyError(f"{path}: {function}() returns {type(model).__name__}, needs a torch.nn.Module")
+        raise VolleyError(
+            f"{path}: {function}() returns {type(model).__name__}, needs a torch.nn.Module or a pyflow.Network"
+        )
     if weights is not None:
         load_weights(model, weights)
     return model.eval()

@@ -17,7 +17,8 @@ from pyflow.hardware import ceil_div
 from pyflow.planning.netlist import Netlist
 from pyflow.planning.timing import Channel, Core, Guard, LaneConvert, Result, cores_of
 
-FRAMES = 8  # simulated; the first ones fill the pipeline
+FRAMES = 8  # simulated at least; the first ones fill the pipeline
+BEATS = 1024  # of the longest stream, at least: short frames settle late
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Schedule:
     peaks: dict[str, int]
 
 
-def predict(netlist: Netlist, frames: int = FRAMES) -> Schedule:
-    """Schedule of `frames` back-to-back frames through `netlist` and its top."""
+def predict(netlist: Netlist) -> Schedule:
+    """Schedule of back-to-back frames through `netlist` and its top."""
     c, size = netlist.network.input_shape[0], netlist.network.frame_bytes
     words = Channel(ceil_div(size, 4))
     guarded = Channel(words.beats)
@@ -53,6 +54,7 @@ def predict(netlist: Netlist, frames: int = FRAMES) -> Schedule:
     out = Channel(classes + 1)
     cores.append(Result(logits, out))
 
+    frames = max(FRAMES, BEATS // max(s.frame_beats for s in netlist.streams))
     words.valid = [0] * (words.beats * frames)
     target = out.beats * frames
     while len(out.moved) < target:

@@ -20,6 +20,7 @@ module volley_ram #(
   input  wire logic [ADDR_W-1:0] raddr,
   output logic [DATA_W-1:0]      rdata
 );
+  if (DATA_W < 1) $fatal(1, "volley_ram: DATA_W = %0d must be at least 1", DATA_W);
   if (DEPTH < 2) $fatal(1, "volley_ram: DEPTH must be at least 2");
 
   (* ram_style = STYLE *)

@@ -13,6 +13,7 @@ module volley_rom #(
   input  wire logic [ADDR_W-1:0] raddr,
   output logic [DATA_W-1:0]      rdata
 );
+  if (DATA_W < 1) $fatal(1, "volley_rom: DATA_W = %0d must be at least 1", DATA_W);
   if (DEPTH < 2) $fatal(1, "volley_rom: DEPTH must be at least 2");
 
   // Vivado reads rom_style; yosys reads rom_block first, and calls a ROM made of LUTs "logic".

@@ -38,6 +38,8 @@ module volley_residual #(
   output logic                               m_acc_tlast
 );
   if (PIX != 1) $fatal(1, "volley_residual: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1 || STEPS < 1 || ACC_W < 1 || WORD_W < 1 || M_W < 1)
+    $fatal(1, "volley_residual: LANES, STEPS, ACC_W, WORD_W and M_W must be at least 1");
   if (OUT_W < ACC_W || OUT_W < M_W)
     $fatal(1, "volley_residual: OUT_W = %0d cannot hold an operand", OUT_W);
 

@@ -28,6 +28,7 @@ module volley_sew #(
   output logic                     m_spike_tlast
 );
   if (PIX != 1) $fatal(1, "volley_sew: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1 || TB < 1) $fatal(1, "volley_sew: LANES and TB must be at least 1");
   if (MODE > 1) $fatal(1, "volley_sew: MODE = %0d is neither 0 (AND) nor 1 (IAND)", MODE);
 
   logic ce;

@@ -34,6 +34,7 @@ module volley_encode_burst #(
 
   if (PIX != 1)
     $fatal(1, "volley_encode_burst: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1) $fatal(1, "volley_encode_burst: LANES = %0d must be at least 1", LANES);
   if (TB < 1 || T % TB != 0)
     $fatal(1, "volley_encode_burst: TB = %0d does not divide T = %0d", TB, T);
   if (ISI_MIN < 1 || ISI_MIN > ISI_MAX)
@@ -62,7 +63,8 @@ module volley_encode_burst #(
   end
 
   // A k whose spike lies beyond the frame in every pixel needs no comparator.
-  localparam int unsigned FITTING = (T + ISI_MIN - 1) / ISI_MIN;
+  // An ISI_MIN of 0 is refused above, which Verilator says only if nothing is divided by it.
+  localparam int unsigned FITTING = ISI_MIN > 0 ? (T + ISI_MIN - 1) / ISI_MIN : 1;
   localparam int unsigned SPIKES  = COUNT < FITTING ? COUNT : FITTING;
   localparam int unsigned LAST    = (SPIKES - 1) * ISI_MAX;
   localparam int unsigned TIME_W  = $clog2((LAST > T ? LAST : T) + 1);

@@ -36,6 +36,7 @@ module volley_encode_delta #(
 
   if (PIX != 1)
     $fatal(1, "volley_encode_delta: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1) $fatal(1, "volley_encode_delta: LANES = %0d must be at least 1", LANES);
   if (TB < 1) $fatal(1, "volley_encode_delta: TB = %0d, a pass has at least 1 step", TB);
   if (MODE > 1)
     $fatal(1, "volley_encode_delta: MODE = %0d is neither 0 (delta) nor 1 (sigma-delta)", MODE);
@@ -111,16 +112,19 @@ module volley_encode_delta #(
     end
   end
 
-  assign put        = g_step[TB-1].valid;
-  assign state_next = g_step[TB-1].q_next;
+  // Without steps there is none to read: the rule above is to be heard, not a complaint about that.
+  if (TB > 0) begin : g_out
+    assign put        = g_step[TB-1].valid;
+    assign state_next = g_step[TB-1].q_next;
 
-  always_ff @(posedge clk) begin
-    if (ce) begin
-      m_spike_tvalid <= g_step[TB-1].valid;
-      m_spike_tdata  <= {g_step[TB-1].off_next, g_step[TB-1].on_next};
-      m_spike_tlast  <= g_step[TB-1].last;
+    always_ff @(posedge clk) begin
+      if (ce) begin
+        m_spike_tvalid <= g_step[TB-1].valid;
+        m_spike_tdata  <= {g_step[TB-1].off_next, g_step[TB-1].on_next};
+        m_spike_tlast  <= g_step[TB-1].last;
+      end
+      if (rst) m_spike_tvalid <= 1'b0;
     end
-    if (rst) m_spike_tvalid <= 1'b0;
   end
 endmodule
 `default_nettype wire

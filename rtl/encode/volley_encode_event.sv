@@ -25,6 +25,7 @@ module volley_encode_event #(
 );
   if (PIX != 1)
     $fatal(1, "volley_encode_event: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1) $fatal(1, "volley_encode_event: LANES = %0d must be at least 1", LANES);
   if (TB < 1 || TB > 8) $fatal(1, "volley_encode_event: TB = %0d is outside 1..8", TB);
 
   logic                ce, last;

@@ -23,6 +23,7 @@ module volley_encode_radix #(
   output logic                    m_spike_tlast
 );
   if (PIX != 1) $fatal(1, "volley_encode_radix: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1) $fatal(1, "volley_encode_radix: LANES = %0d must be at least 1", LANES);
   if (T < 1 || T > 8) $fatal(1, "volley_encode_radix: T = %0d is outside 1..8", T);
 
   logic [LANES*T-1:0] code;

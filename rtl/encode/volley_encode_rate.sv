@@ -33,6 +33,7 @@ module volley_encode_rate #(
 
   if (PIX != 1)
     $fatal(1, "volley_encode_rate: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1) $fatal(1, "volley_encode_rate: LANES = %0d must be at least 1", LANES);
   if (TB < 1 || T % TB != 0)
     $fatal(1, "volley_encode_rate: TB = %0d does not divide T = %0d", TB, T);
   if (MODE > 1)

@@ -64,6 +64,7 @@ module volley_lif_step #(
     return (value >>> (width - 1)) == (value < 0 ? -1 : 0);
   endfunction
 
+  if (IN_W < 1) $fatal(1, "volley_lif_step: IN_W = %0d must be at least 1", IN_W);
   if (V_W < 2 || V_W > 32) $fatal(1, "volley_lif_step: V_W = %0d is outside 2..32", V_W);
   if (THETA_W < 1) $fatal(1, "volley_lif_step: THETA_W = %0d must be at least 1", THETA_W);
   if (V0_W > V_W) $fatal(1, "volley_lif_step: V0_W = %0d is wider than V_W = %0d", V0_W, V_W);

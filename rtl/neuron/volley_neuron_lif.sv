@@ -71,7 +71,7 @@ module volley_neuron_lif #(
   output logic [31:0]                        stat_saturated  // clipped neurons x steps
 );
   localparam int unsigned STEPS   = UNROLLED ? 1 : TB;  // ticks per beat
-  localparam int unsigned STAGES  = TB / STEPS;
+  localparam int unsigned STAGES  = TB > STEPS ? TB / STEPS : 1;
   localparam int unsigned STEP_W  = STEPS > 1 ? $clog2(STEPS) : 1;
   localparam int unsigned STATE_W = V_W + (CURRENT != 0 ? I_W : 0) + (ADAPT ? A_W : 0)
                                   + (REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0)

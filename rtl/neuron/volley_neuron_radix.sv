@@ -39,6 +39,8 @@ module volley_neuron_radix #(
   localparam int unsigned PARAM_W = THETA_W + BIAS_W;
 
   if (PIX != 1) $fatal(1, "volley_neuron_radix: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1 || IN_W < 1 || THETA_W < 1 || BIAS_W < 1)
+    $fatal(1, "volley_neuron_radix: LANES, IN_W, THETA_W and BIAS_W must be at least 1");
   if (T < 1 || T > 8) $fatal(1, "volley_neuron_radix: T = %0d is outside 1..8", T);
   if (V_W < THETA_W + T) $fatal(1, "volley_neuron_radix: V_W = %0d cannot hold theta * 2^(T-1)", V_W);
 

@@ -25,6 +25,8 @@ module volley_pool_max #(
   localparam int unsigned LEVELS = TAPS > 1 ? $clog2(TAPS) : 1;
 
   if (PIX != 1) $fatal(1, "volley_pool_max: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1 || WORD_W < 1 || TAPS < 1)
+    $fatal(1, "volley_pool_max: LANES, WORD_W and TAPS must be at least 1");
 
   logic [LEVELS-1:0] valid_q, last_q;
   logic              ce;
@@ -60,6 +62,7 @@ module volley_pool_max #(
       end
     end
   end
-  assign m_spike_tdata = g_level[LEVELS].g_node[0].node;
+  // Without taps there is no node: the rule above is to be heard, not a complaint about that.
+  if (TAPS > 0) assign m_spike_tdata = g_level[LEVELS].g_node[0].node;
 endmodule
 `default_nettype wire

@@ -24,6 +24,8 @@ module volley_pool_or #(
   localparam int unsigned WORD_W = LANES * TB;
 
   if (PIX != 1) $fatal(1, "volley_pool_or: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1 || TB < 1 || TAPS < 1)
+    $fatal(1, "volley_pool_or: LANES, TB and TAPS must be at least 1");
 
   logic [WORD_W-1:0] any;
   always_comb begin

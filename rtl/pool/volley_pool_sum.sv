@@ -27,6 +27,8 @@ module volley_pool_sum #(
   localparam int unsigned TREE_W = WORD_W + 1 + $clog2(TAPS);
 
   if (PIX != 1) $fatal(1, "volley_pool_sum: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (LANES < 1 || WORD_W < 1 || TAPS < 1)
+    $fatal(1, "volley_pool_sum: LANES, WORD_W and TAPS must be at least 1");
 
   logic [LEVELS-1:0] valid_q, last_q;
   logic              ce;

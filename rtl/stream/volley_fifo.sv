@@ -27,6 +27,8 @@ module volley_fifo #(
   // Status
   output logic [COUNT_W-1:0]     stat_count    // beats inside, the one at the output included
 );
+  if (DATA_W < 1) $fatal(1, "volley_fifo: DATA_W = %0d must be at least 1", DATA_W);
+
   logic push, pop;
   assign push = s_axis_tvalid && s_axis_tready;
   assign pop  = m_axis_tvalid && m_axis_tready;

@@ -19,6 +19,8 @@ module volley_skid #(
   output logic [DATA_W-1:0]      m_axis_tdata,
   output logic                   m_axis_tlast
 );
+  if (DATA_W < 1) $fatal(1, "volley_skid: DATA_W = %0d must be at least 1", DATA_W);
+
   // The beat accepted in the cycle in which the output stalls waits here; tready is low while it does.
   logic              skid_valid_q;
   logic [DATA_W-1:0] skid_data_q;

@@ -13,6 +13,8 @@ module volley_step_tree #(
   input  wire logic [TP*IN_W-1:0] operands,
   output logic [OUT_W-1:0]        sum          // signed
 );
+  if (TP < 1 || IN_W < 1) $fatal(1, "volley_step_tree: TP and IN_W must be at least 1");
+
   for (genvar l = 0; l <= LEVELS; l++) begin : g_level
     localparam int unsigned NODES = (TP + (1 << l) - 1) >> l;
     localparam int unsigned SPAN  = (1 << l) < TP ? (1 << l) : TP;  // steps below one node
@@ -30,6 +32,7 @@ module volley_step_tree #(
       end
     end
   end
-  assign sum = OUT_W'(g_level[LEVELS].g_node[0].node);
+  // Without operands there is no node: the rule above is to be heard, not a complaint about that.
+  if (TP > 0) assign sum = OUT_W'(g_level[LEVELS].g_node[0].node);
 endmodule
 `default_nettype wire

@@ -47,6 +47,8 @@ module volley_synapse_array #(
   localparam int unsigned DEPTH   = 1 + $clog2(SIMD) + (PER_STEP ? 0 : $clog2(TP));
 
   if (PIX != 1) $fatal(1, "volley_synapse_array: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (PE < 1 || SIMD < 1 || T < 1 || WEIGHT_W < 1 || FOLDS < 1 || ACC_W < 1)
+    $fatal(1, "volley_synapse_array: PE, SIMD, T, WEIGHT_W, FOLDS and ACC_W must be at least 1");
   if (TP < 1 || T % TP != 0) $fatal(1, "volley_synapse_array: TP = %0d does not divide T = %0d", TP, T);
 
   // ------------------------------------------------------------------ control

@@ -22,6 +22,7 @@ module volley_weight_source #(
   input  wire logic              m_weight_tready,
   output logic [WIDTH-1:0]       m_weight_tdata
 );
+  if (WIDTH < 1 || DEPTH < 1) $fatal(1, "volley_weight_source: WIDTH and DEPTH must be at least 1");
   if (KIND > 3) $fatal(1, "volley_weight_source: KIND = %0d is outside 0..3", KIND);
   if (KIND == 0 && DEPTH != 1) $fatal(1, "volley_weight_source: KIND 0 (const) holds one row, not %0d", DEPTH);
 

@@ -49,6 +49,9 @@ module volley_line_buffer #(
   localparam int unsigned FIRST_POS      = (ROWS - PADDING % ROWS) % ROWS;
 
   if (PIX != 1) $fatal(1, "volley_line_buffer: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || SLOTS < 1)
+    $fatal(1,
+      "volley_line_buffer: ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE and SLOTS must be at least 1");
   if (PADDING >= KERNEL) $fatal(1, "volley_line_buffer: PADDING = %0d must be below KERNEL", PADDING);
   if (HEIGHT + 2*PADDING < KERNEL) $fatal(1, "volley_line_buffer: KERNEL is larger than the map");
 

@@ -64,6 +64,10 @@ module volley_window_fold #(
   localparam int unsigned Y_W      = $clog2(HEIGHT + 2*PAD_Y + STRIDE_Y + KERNEL_Y + 1) + 1;  // signed
 
   if (PIX != 1) $fatal(1, "volley_window_fold: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || REPLAY < 1)
+    $fatal(1, "volley_window_fold: ITEM_W, GROUPS, HEIGHT, WIDTH and REPLAY must be at least 1");
+  if (STRIDE_Y < 1 || STRIDE_X < 1)
+    $fatal(1, "volley_window_fold: STRIDE_Y and STRIDE_X must be at least 1");
   if (PAD_Y >= KERNEL_Y || PAD_X >= KERNEL_X) $fatal(1, "volley_window_fold: padding must be below the kernel");
   if (HEIGHT + 2*PAD_Y < KERNEL_Y || WIDTH + 2*PAD_X < KERNEL_X)
     $fatal(1, "volley_window_fold: the kernel is larger than the map");

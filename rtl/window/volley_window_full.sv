@@ -34,7 +34,8 @@ module volley_window_full #(
   output logic [KERNEL*ITEM_W-1:0]      m_window_tdata,
   output logic                          m_window_tlast
 );
-  localparam int unsigned OUT_COLS = (WIDTH + 2*PADDING - KERNEL) / STRIDE + 1;
+  // A STRIDE of 0 is refused below, which Verilator says only if nothing is divided by it.
+  localparam int unsigned OUT_COLS = STRIDE > 0 ? (WIDTH + 2*PADDING - KERNEL) / STRIDE + 1 : 1;
   localparam int unsigned LAST     = (OUT_COLS - 1) * STRIDE + KERNEL - 1 - PADDING;  // newest column of the last window
   // Columns beyond the map that the last windows of a row need, and how many of them may share
   // their cycle with the next row's first columns (none of which completes a window yet).
@@ -50,6 +51,9 @@ module volley_window_full #(
   localparam int unsigned TAPS     = (KERNEL - 1) * GROUPS + 1;  // shift register stages
 
   if (PIX != 1) $fatal(1, "volley_window_full: PIX = %0d, only 1 pixel per beat is supported", PIX);
+  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || REPLAY < 1)
+    $fatal(1,
+      "volley_window_full: ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE and REPLAY must be at least 1");
   if (PADDING >= KERNEL) $fatal(1, "volley_window_full: PADDING = %0d must be below KERNEL", PADDING);
   if (WIDTH + 2*PADDING < KERNEL) $fatal(1, "volley_window_full: KERNEL is larger than the map");
   if (GROUPS > 1 && REPLAY > 1)

@@ -13,7 +13,20 @@ from pyflow import zoo
 from pyflow.errors import VolleyError
 from pyflow.graph import Network, StateEdge
 from pyflow.hardware import Folding
-from pyflow.operators import Conv, Encode, Encoding, MaxPool, RadixNeuron, Readout, Tensor
+from pyflow.operators import (
+    Accumulate,
+    Add,
+    Conv,
+    Encode,
+    Encoding,
+    LIFNeuron,
+    Linear,
+    MaxPool,
+    RadixNeuron,
+    RateEncode,
+    Readout,
+    Tensor,
+)
 
 
 def chain(**options: object) -> Network:
@@ -43,17 +56,90 @@ def test_branches_are_a_graph() -> None:
     np.testing.assert_array_equal(branched.run(x), network.run(x))
 
 
+def recurrent(steps: int = 5, **options: object) -> Network:
+    """Two neurons that hear each other one step later."""
+    fed_back = Tensor("before", (2, 1, 1), Encoding.RATE, steps, 1, timed=True)
+    operators = (
+        RateEncode("encode", ("input",), steps=steps, mode="regular"),
+        Linear("inward", ("encode",), weight=np.array([[2], [1]])[:, :, None, None]),
+        Linear("across", ("before",), weight=np.array([[0, -1], [3, 0]])[:, :, None, None]),
+        Add("sum", ("inward", "across")),
+        LIFNeuron("neuron", ("sum",), theta=np.array([3, 4]), width=8),
+        Accumulate("count", ("neuron",)),
+        Readout("logits", ("count",), bias=np.zeros(2)),
+    )
+    options = {"state_edges": (StateEdge("neuron", fed_back),), **options}
+    return Network("recurrent", (1, 1, 1), operators, **options)  # type: ignore[arg-type]
+
+
 def test_state_edges_survive_the_file(tmp_path: Path) -> None:
-    fed_back = Tensor("previous", (2, 4, 4), Encoding.RADIX, 3, 7)
-    network = chain(state_edges=(StateEdge("a_neuron", fed_back),))
+    network = recurrent()
     network.save(tmp_path / "n.vly")
     assert Network.load(tmp_path / "n.vly").state_edges == network.state_edges
-    with pytest.raises(VolleyError, match="not run yet"):
-        network.run(np.zeros((1, 1, 6, 6)))
+    edge = network.state_edges[0]
     with pytest.raises(VolleyError, match="not of the type"):
-        chain(state_edges=(StateEdge("a_neuron", replace(fed_back, steps=4, bound=15)),))
+        recurrent(state_edges=(StateEdge("neuron", replace(edge.tensor, bound=2)),))
     with pytest.raises(VolleyError, match="unknown tensor 'nothing'"):
-        chain(state_edges=(StateEdge("nothing", fed_back),))
+        recurrent(state_edges=(StateEdge("nothing", edge.tensor),))
+    static = Tensor("previous", (2, 4, 4), Encoding.RADIX, 3, 7)
+    with pytest.raises(VolleyError, match="has no time steps"):
+        chain(state_edges=(StateEdge("a_neuron", static),))
+
+
+def test_a_state_edge_gives_the_step_before() -> None:
+    network = recurrent()
+    x = np.arange(0, 256, 15)[:, None, None, None]
+    _, trace = network.run(x, trace=True)
+    weight = {op.name: op.weight[:, :, 0, 0].astype(np.int64) for op in network.operators if isinstance(op, Linear)}
+    for spikes, inward, out in zip(
+        trace["encode"][:, :, 0, 0, 0], trace["sum"][..., 0, 0], trace["neuron"][..., 0, 0], strict=True
+    ):
+        before = np.zeros(2, np.int64)
+        for t in range(5):
+            np.testing.assert_array_equal(inward[t], weight["inward"][:, 0] * spikes[t] + weight["across"] @ before)
+            before = out[t]
+
+
+def test_time_block() -> None:
+    assert recurrent().time_block == 1
+    with pytest.raises(VolleyError, match="time_block = 5 must be one of 1 .a state edge"):
+        recurrent(time_block=5)
+    operators = (
+        RateEncode("encode", ("input",), steps=12),
+        Accumulate("count", ("encode",)),
+        Readout("logits", ("count",), bias=np.zeros(1)),
+    )
+    network = Network("count", (1, 1, 1), operators)
+    assert (network.time_block, network.tensors["encode"].block, network.tensors["encode"].passes) == (4, 4, 3)
+    x = np.arange(256)[:, None, None, None]
+    for block in (1, 2, 3, 4, 6, 12):
+        np.testing.assert_array_equal(replace(network, time_block=block).run(x), network.run(x))
+    with pytest.raises(VolleyError, match="time_block = 5 must be one of 1, 2, 3, 4, 6, 12"):
+        replace(network, time_block=5)
+
+
+def test_inputs_and_host_bytes() -> None:
+    operators = (Accumulate("count", ("input",)), Readout("logits", ("count",), bias=np.zeros(2)))
+    network = Network("events", (2, 1, 1), operators, input_encoding=Encoding.RATE, input_steps=6, time_block=3)
+    x = np.array([[1, 0], [1, 1], [0, 0], [0, 1], [0, 0], [1, 1]])[None]  # [N, T, C]
+    np.testing.assert_array_equal(network.inputs(x)[..., 0, 0], x)
+    np.testing.assert_array_equal(network.host_bytes(x), [[0b110, 0b010, 0b001, 0b101]])  # pass, then channel
+    np.testing.assert_array_equal(network.run(x), [[3, 3]])
+    with pytest.raises(VolleyError, match="value 2 at .* is neither 0 nor 1"):
+        network.inputs(2 * x)
+    with pytest.raises(VolleyError, match="N,T,C,H,W"):
+        network.inputs(x[:, :5])
+
+
+def test_pairs_that_make_no_sense_are_refused() -> None:
+    source = Tensor("s", (2, 4, 4), Encoding.PHASE, 8, 1, timed=True)
+    with pytest.raises(VolleyError, match="phase-coded, which no neuron decodes"):
+        Conv("c", ("s",), weight=np.ones((1, 2, 1, 1))).infer(source)
+    potential = Tensor("s", (2, 4, 4), Encoding.POTENTIAL, 8, 9, timed=True)
+    with pytest.raises(VolleyError, match="has time steps; use a lif neuron"):
+        RadixNeuron("n", ("s",), np.ones(2), np.zeros(2)).infer(potential)
+    with pytest.raises(VolleyError, match="accumulate over time first"):
+        Readout("r", ("s",), np.zeros(2)).infer(potential)
 
 
 @pytest.mark.parametrize("name", zoo.names())

@@ -17,7 +17,7 @@ from verif.pages.waves import picture, scramble
 
 FAMILIES = {"xc7": "Xilinx 7 series", "ecp5": "Lattice ECP5"}
 IMAGE = "image.mem"
-_VERSION = 1  # of how it is measured and drawn
+_VERSION = 2  # of how it is measured and drawn
 
 
 def key(core: Core) -> str:

