@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from verif.harness import BenchError, run_bench
+from verif.harness import run_bench
 
 ARRAY = ("PE", "SIMD", "T", "TP", "WEIGHT_W", "FOLDS")
 NEURON = ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "T", "UNROLLED")
@@ -110,14 +110,3 @@ def test_weight_source(width, depth, kind):
     run_bench("volley_weight_source", "tb_volley_weight_source",
               {"WIDTH": width, "DEPTH": depth, "KIND": kind, "INIT_FILE": "weights.mem"},
               files={"weights.mem": "\n".join(f"{row:x}" for row in rows)})
-
-
-@pytest.mark.parametrize(("dut", "parameters", "rule"), [
-    ("volley_synapse_array", {"T": 4, "TP": 3}, "TP = 3 does not divide T = 4"),
-    ("volley_neuron_radix", {"THETA_W": 14, "V_W": 16, "T": 4}, "V_W = 16 cannot hold theta"),
-    ("volley_encode_radix", {"T": 9}, "T = 9 is outside 1..8"),
-    ("volley_weight_source", {"KIND": 0, "DEPTH": 2}, "holds one row"),
-])
-def test_illegal_parameters_name_the_rule(dut, parameters, rule):
-    with pytest.raises(BenchError, match=rule):
-        run_bench(dut, "tb_volley_lanes", parameters)

@@ -16,7 +16,9 @@ module formal_aer_unpack #(
   input wire logic [ADDR_W-1:0] address,
   input wire logic [STEP_W-1:0] step,
   input wire logic              s_tlast,
-  input wire logic              m_tready
+  input wire logic              m_tready,
+  input wire logic [ADDR_W-1:0] a,             // the bit that is followed, any: of this address
+  input wire logic [STEP_W-1:0] j              // and step
 );
   logic                s_tready, m_tvalid, m_tlast;
   logic [LANES*TB-1:0] m_tdata;
@@ -35,13 +37,7 @@ module formal_aer_unpack #(
   formal_hold #(.W(LANES * TB + 1)) u_m (
     .clk, .rst, .tvalid(m_tvalid), .tready(m_tready), .payload({m_tlast, m_tdata}));
 
-  // The bit that is followed: any, the same for ever.
-  logic [ADDR_W-1:0] a;
-  logic [STEP_W-1:0] j;
-  always_ff @(posedge clk) begin
-    a <= a;
-    j <= j;
-  end
+  formal_constant #(.W(ADDR_W + STEP_W)) u_bit (.clk, .value({a, j}));
   always_comb assume (32'(a) < BEATS * LANES && 32'(j) < TB);
 
   logic                     take, go, legal;

@@ -20,7 +20,8 @@ module formal_lane_convert #(
   input wire logic             s_tvalid,
   input wire logic [IN_W-1:0]  s_tdata,
   input wire logic             s_tlast,
-  input wire logic             m_tready
+  input wire logic             m_tready,
+  input wire logic [7:0]       offset          // the bit that is followed, any: of the beat that `pick` chooses
 );
   localparam int unsigned BEATS_IN  = (CHANNELS + LANES_IN - 1) / LANES_IN;
   localparam int unsigned BEATS_OUT = (CHANNELS + LANES_OUT - 1) / LANES_OUT;
@@ -65,8 +66,7 @@ module formal_lane_convert #(
 
   always_comb if (s_tvalid && in_end) assume ({1'b0, s_tdata} >> LAST_W == '0);
 
-  // The bit that is followed: bit `offset` (any, but for ever) of the beat that `pick` chooses.
-  num_t        offset;
+  formal_constant #(.W(8)) u_offset (.clk, .value(offset));
   logic        tracked, value;
   num_t        place, channel, ahead;          // bit of the buffer; lane of the pixel; pixels before its own
   num_t        age;                            // cycles of tvalid and tready since it was taken
@@ -75,7 +75,6 @@ module formal_lane_convert #(
   assign leaves = pop && tracked && place < OUT_W;
 
   always_ff @(posedge clk) begin
-    offset <= offset;
     if (push) in_beat <= in_end ? 0 : in_beat + 1;
     if (pop) out_beat <= out_end ? 0 : out_beat + 1;
     pixels <= kept_pixels + num_t'(push && in_end);

