@@ -43,8 +43,8 @@ lint: $(STAMP) ## ruff, mypy, and verilator -Wall on every module alone
 	$(PY) -m mypy
 	$(PY) -m verif.lint.lint
 
-formal: ## proofs (not built yet)
-	@echo "make $@: not built yet" >&2; exit 2
+formal: $(STAMP) ## proofs of the stream cells and neurons by k-induction  [DUT=]
+	$(PY) -m verif.formal.prove $(DUT)
 
 mutate: $(STAMP) ## mutants of each core that its bench notices  [DUT= MUTANTS=100 SEED=1]
 	$(PY) -m verif.mutation --jobs $(JOBS) $(call opt,dut,DUT) $(call opt,mutants,MUTANTS) $(call opt,seed,SEED)

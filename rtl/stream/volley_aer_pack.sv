@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spike words to address events: one event {step, address} per spike, address = beat * LANES + lane,
-// beat by beat, in a beat lane by lane, in a lane step by step. A pass of BEATS beats ends with one end
-// event more, the only one with tlast, its payload 0; so a pass without a spike is marked as well.
+// Spike words to address events: one event {step, address} per spike, address = beat * LANES +
+// lane, beat by beat, in a beat lane by lane, in a lane step by step. A pass of BEATS beats ends
+// with one end event more, the only one with tlast, its payload 0; so a pass without a spike is
+// marked as well.
 //
-// 1 event/cycle. A beat takes max(1, spikes) cycles, the last of a pass spikes + 1; latency 1 from a beat
-// to its first event. Passes are made of counted beats, s_spike_tlast is not looked at.
-// s_spike_tready depends on m_event_tready.
+// 1 event/cycle. A beat takes max(1, spikes) cycles, the last of a pass spikes + 1; latency 1 from
+// a beat to its first event; with m_event_tready held high its last one leaves within LANES * TB +
+// 1. Passes are made of counted beats, s_spike_tlast is not looked at. s_spike_tready depends on
+// m_event_tready.
 // Model: verif/models/aer.py. Proof: verif/formal/formal_aer_pack.sv.
 `default_nettype none
 module volley_aer_pack #(

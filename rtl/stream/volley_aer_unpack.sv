@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Address events to spike words, the inverse of volley_aer_pack: an event {step, address} sets the bit of
-// that step in lane address % LANES of beat address / LANES; an end event (tlast) completes the pass, so
-// all BEATS words of it leave, those without a spike too, the last with tlast.
+// Address events to spike words, the inverse of volley_aer_pack: an event {step, address} sets the
+// bit of that step in lane address % LANES of beat address / LANES; an end event (tlast) completes
+// the pass, so all BEATS words of it leave, those without a spike too, the last with tlast.
 //
-// Within a pass the addresses ascend, for one address the steps. Any other event, and one whose address or
-// step does not exist, is dropped and counted. The payload of an end event is not looked at.
+// Within a pass the addresses ascend, for one address the steps. Any other event, and one whose
+// address or step does not exist, is dropped and counted. The payload of an end event is not looked
+// at.
 //
-// A word leaves while the first event behind it is offered, latency 0, 1 word/cycle; an event for the next
-// beat enters in the same cycle. So an event k beats on takes max(1, k) cycles, an end event one per word that
-// is left. s_event_tready depends on m_spike_tready and, as m_spike_tvalid does, on the event.
+// A word leaves while the first event behind it is offered, latency 0, 1 word/cycle; an event for
+// the next beat enters in the same cycle. So an event k beats on takes max(1, k) cycles, an end
+// event one per word that is left, BEATS at most. s_event_tready depends on m_spike_tready and, as
+// m_spike_tvalid does, on the event.
 // Model: verif/models/aer.py. Proof: verif/formal/formal_aer_unpack.sv.
 `default_nettype none
 module volley_aer_unpack #(
@@ -49,8 +51,9 @@ module volley_aer_unpack #(
   logic                legal, here, next, pop, put;
 
   assign {step, address} = s_event_tdata;
-  assign legal  = 32'(step) < TB && 32'(address) < BEATS * LANES && {1'b0, address, step} >= least_q;
-  assign offset = address - base_q;            // not negative: what is in order is in this beat or behind it
+  assign legal  = 32'(step) < TB && 32'(address) < BEATS * LANES
+               && {1'b0, address, step} >= least_q;
+  assign offset = address - base_q;            // not negative: what is in order is not behind
   assign here   = 32'(offset) < LANES;
   assign next   = 32'(offset) >= LANES && 32'(offset) < 2 * LANES;
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// FIFO of exactly DEPTH beats, 1 beat/cycle. Latency 2 (DEPTH = 2: latency 1).
+// FIFO of exactly DEPTH beats, 1 beat/cycle. Latency 2 (DEPTH = 2: latency 1). With m_axis_tready
+// held high a beat leaves within DEPTH cycles.
 //
 // DEPTH - 1 beats lie in a RAM whose read register is the output: there is no other output stage, and
 // LUTRAM and block RAM have the same timing. Every output and s_axis_tready come from registers only.
 // A depth of 2 is a skid register: with the RAM's latency it could not carry a beat every cycle.
-// Model: verif/models/stream.py.
+// Model: verif/models/stream.py. Proof: verif/formal/formal_fifo.sv.
 `default_nettype none
 module volley_fifo #(
   parameter int unsigned DATA_W = 8,           // payload width [bit]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Joins two streams beat by beat: the payload is {b, a}, tlast is a's. Latency 0, 1 beat/cycle, no state.
-// With beats of whole pixels it is the concatenation of channels: those of a, then those of b.
-// Each sink's tready depends on the other's tvalid; s_b_tlast is not looked at.
+// Joins two streams beat by beat: the payload is {b, a}, tlast is a's. Latency 0, 1 beat/cycle, no
+// state. With beats of whole pixels it is the concatenation of channels: those of a, then those of
+// b. Each sink's tready depends on the other's tvalid; s_b_tlast is not looked at.
 // Model: verif/models/stream.py. Proof: verif/formal/formal_join.sv.
 `default_nettype none
 module volley_join #(
@@ -35,7 +35,7 @@ module volley_join #(
   assign m_axis_tdata  = {s_b_tdata, s_a_tdata};
   assign m_axis_tlast  = s_a_tlast;
 
-  logic unused;                                // every core has clk and rst, and tlast on a spike stream
+  logic unused;                                // each core has clk and rst, each stream tlast
   assign unused = clk ^ rst ^ s_b_tlast;
 endmodule
 `default_nettype wire

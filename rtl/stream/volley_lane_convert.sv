@@ -12,7 +12,8 @@
 // up to whole output beats, so the next pixel is aligned without any state of its own.
 // Room for UNITS_IN + 2 * UNITS_OUT - 2 units, in whole output beats, is the least that never stalls
 // (found by exhaustive search, tests/rtl/test_stream.py checks the rates).
-// Model: verif/models/lane_convert.py.
+// With tvalid and tready held high a word leaves within max(SLOTS, ceil(LANES_OUT / LANES_IN)) cycles.
+// Model: verif/models/lane_convert.py. Proof: verif/formal/formal_lane_convert.sv.
 `default_nettype none
 module volley_lane_convert #(
   parameter int unsigned WORD_W    = 4,        // bits per lane

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Skid register: every output comes from a register, so it cuts both the payload path and the
-// tready path of a long chain. Latency 1, 1 beat/cycle, holds 2 beats.
-// Model: verif/models/stream.py.
+// tready path of a long chain. Latency 1, 1 beat/cycle, holds 2 beats. With m_axis_tready held high
+// a beat leaves within 2 cycles.
+// Model: verif/models/stream.py. Proof: verif/formal/formal_skid.sv.
 `default_nettype none
 module volley_skid #(
   parameter int unsigned DATA_W = 8            // payload width [bit]

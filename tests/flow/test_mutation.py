@@ -52,7 +52,7 @@ def test_the_bench_kills_one_and_a_proof_excuses_another(tmp_path: Path, candida
         _find(candidates, rf"sv:{reset}: const0 at \$procmux\$\d+\.B"),
     ]
     planted = [Mutant(n, mutant.command) for n, mutant in enumerate(planted, 1)]
-    assert [v.outcome for v in run_mutants(SKID, planted, 1, tmp_path)] == [KILLED, EQUAL]
+    assert [v.outcome for v in run_mutants([SKID], planted, 1, tmp_path)] == [KILLED, EQUAL]
 
 
 def test_a_mutant_that_loses_a_beat_is_no_equal(tmp_path: Path, candidates: list[Mutant]) -> None:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_aer_pack: exactly the events of the spikes of each beat, in order, and one end event behind those of a
-// pass's last beat; an event leaves in every cycle of tready, and the next beat is taken with the last of them.
+// volley_aer_pack: exactly the events of the spikes of each beat, in order, and one end event
+// behind those of a pass's last beat; an event leaves in every cycle of tready, and the next beat
+// is taken with the last of them.
 `default_nettype none
 module formal_aer_pack #(
   parameter int unsigned LANES  = 2,
@@ -23,8 +24,9 @@ module formal_aer_pack #(
 
   volley_aer_pack #(.LANES(LANES), .TB(TB), .BEATS(BEATS)) dut (
     .clk, .rst,
-    .s_spike_tvalid(s_tvalid), .s_spike_tready(s_tready), .s_spike_tdata(s_tdata), .s_spike_tlast(s_tlast),
-    .m_event_tvalid(m_tvalid), .m_event_tready(m_tready), .m_event_tdata({step, address}), .m_event_tlast(m_tlast)
+    .s_spike_tvalid(s_tvalid), .s_spike_tready(s_tready), .s_spike_tdata(s_tdata),
+    .s_spike_tlast(s_tlast), .m_event_tvalid(m_tvalid), .m_event_tready(m_tready),
+    .m_event_tdata({step, address}), .m_event_tlast(m_tlast)
   );
 
   formal_reset u_reset (.clk, .rst);
@@ -33,7 +35,7 @@ module formal_aer_pack #(
   formal_hold #(.W(STEP_W + ADDR_W + 1)) u_m (
     .clk, .rst, .tvalid(m_tvalid), .tready(m_tready), .payload({m_tlast, step, address}));
 
-  // Events still due of the beat taken last, in the order in which they have to leave; the end event on top.
+  // Events still due of the beat taken last, lowest first to leave; the end event on top.
   logic [WORD_W:0] due, offered;
   int unsigned     beat, next_beat;            // of the beat taken last, of the one to come
   int unsigned     age;                        // cycles of tready since a beat was taken

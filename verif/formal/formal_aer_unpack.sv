@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_aer_unpack, whatever events come: each end event completes a pass of BEATS words; bit (beat, lane, step),
-// any one, is set if and only if a legal event said so since the pass began; every other event is counted in
-// stat_dropped; an event is taken within BEATS cycles of tready.
+// volley_aer_unpack, whatever events come: each end event completes a pass of BEATS words; bit
+// (beat, lane, step), any one, is set if and only if a legal event said so since the pass began;
+// every other event is counted in stat_dropped; an event is taken within BEATS cycles of tready,
+// one for the present word or the next at once.
 `default_nettype none
 module formal_aer_unpack #(
   parameter int unsigned LANES  = 2,
@@ -26,9 +27,9 @@ module formal_aer_unpack #(
 
   volley_aer_unpack #(.LANES(LANES), .TB(TB), .BEATS(BEATS)) dut (
     .clk, .rst,
-    .s_event_tvalid(s_tvalid), .s_event_tready(s_tready), .s_event_tdata({step, address}), .s_event_tlast(s_tlast),
-    .m_spike_tvalid(m_tvalid), .m_spike_tready(m_tready), .m_spike_tdata(m_tdata), .m_spike_tlast(m_tlast),
-    .stat_dropped
+    .s_event_tvalid(s_tvalid), .s_event_tready(s_tready), .s_event_tdata({step, address}),
+    .s_event_tlast(s_tlast), .m_spike_tvalid(m_tvalid), .m_spike_tready(m_tready),
+    .m_spike_tdata(m_tdata), .m_spike_tlast(m_tlast), .stat_dropped
   );
 
   formal_reset u_reset (.clk, .rst);
@@ -41,14 +42,15 @@ module formal_aer_unpack #(
   always_comb assume (32'(a) < BEATS * LANES && 32'(j) < TB);
 
   logic                     take, go, legal;
-  logic                     any, seen;         // a legal event, one for (a, j), was taken in this pass
+  logic                     any, seen;         // in this pass a legal event came, one for (a, j)
   logic [ADDR_W+STEP_W-1:0] latest;            // the last legal one
-  int unsigned              beat, waited;      // words of this pass that have left; cycles of tready
+  int unsigned              beat, waited;      // words of this pass that left; cycles of tready
   logic [31:0]              dropped;
 
   assign take  = s_tvalid && s_tready;
   assign go    = m_tvalid && m_tready;
-  assign legal = !s_tlast && 32'(address) < BEATS * LANES && 32'(step) < TB && (!any || {address, step} > latest);
+  assign legal = !s_tlast && 32'(address) < BEATS * LANES && 32'(step) < TB
+              && (!any || {address, step} > latest);
 
   always_ff @(posedge clk) begin
     if (take && legal) begin
@@ -79,6 +81,8 @@ module formal_aer_unpack #(
       bit_of_word: assert (m_tdata[(32'(a) % LANES) * TB + TB - 1 - 32'(j)] == seen);
       set: cover (seen && beat != 0);
     end
+    if (s_tvalid && m_tready && !s_tlast && (!legal || 32'(address) / LANES <= beat + 1))
+      at_once: assert (s_tready);
     count: assert (stat_dropped == dropped);
     within_n: assert (waited < BEATS);
     longest_wait: cover (take && waited == BEATS - 1);
@@ -92,7 +96,8 @@ module formal_aer_unpack #(
     no_word_alone: assert (beat == 0 || (any && 32'(latest[STEP_W +: ADDR_W]) / LANES == beat)
       || (s_tvalid && (s_tlast || (legal && 32'(address) / LANES >= beat))));
     if (seen) after_it: assert (any && latest >= {a, j});
-    if (beat == 32'(a) / LANES) in_word: assert (dut.word_q[(32'(a) % LANES) * TB + TB - 1 - 32'(j)] == seen);
+    if (beat == 32'(a) / LANES)
+      in_word: assert (dut.word_q[(32'(a) % LANES) * TB + TB - 1 - 32'(j)] == seen);
     if (beat < 32'(a) / LANES) not_yet: assert (!seen);
   end
 endmodule

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_arbiter: what goes over is the beat that the sink m_tid offers, that sink's and no other's; a packet is
-// not interleaved; a sink that offers a beat waits for N - 1 packets at most; a beat is offered whenever a sink
-// that may go offers one.
+// volley_arbiter: what goes over is the beat that the sink m_tid offers, that sink's and no
+// other's; a packet is not interleaved; a sink that offers a beat waits for N - 1 packets at most;
+// a beat is offered whenever a sink that may go offers one.
 `default_nettype none
 module formal_arbiter #(
   parameter int unsigned DATA_W = 2,
@@ -22,8 +22,9 @@ module formal_arbiter #(
 
   volley_arbiter #(.DATA_W(DATA_W), .N(N)) dut (
     .clk, .rst,
-    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata), .s_axis_tlast(s_tlast),
-    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast),
+    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata),
+    .s_axis_tlast(s_tlast), .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready),
+    .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast),
     .m_axis_tid(m_tid)
   );
 
@@ -63,7 +64,8 @@ module formal_arbiter #(
     end
 
     formal_hold #(.W(DATA_W + 1), .ASSUME(1'b1)) u_s (
-      .clk, .rst, .tvalid(s_tvalid[i]), .tready(s_tready[i]), .payload({s_tlast[i], s_tdata[i*DATA_W +: DATA_W]}));
+      .clk, .rst, .tvalid(s_tvalid[i]), .tready(s_tready[i]),
+      .payload({s_tlast[i], s_tdata[i*DATA_W +: DATA_W]}));
 
     // Sinks that come before this one when the next packet is chosen.
     logic [31:0] sooner;
@@ -74,7 +76,7 @@ module formal_arbiter #(
                      || {m_tlast, m_tdata} == {s_tlast[i], s_tdata[i*DATA_W +: DATA_W]});
       taken_as_given: assert ((s_tvalid[i] && s_tready[i]) == (go && m_tid == ID_W'(i)));
       fair: assert (32'(others) <= N - 1);
-      // What makes it inductive: packets chosen since, one that is chosen and has not begun, those to come.
+      // What makes it inductive: packets begun since, one chosen but not begun, those to come.
       turn: assert (!s_tvalid[i] || (dut.busy_q && dut.id_q == ID_W'(i))
                  || 32'(others) + 32'(dut.busy_q && !open) + sooner <= N - 1);
       served: cover (go && m_tid == ID_W'(i) && m_tlast && 32'(others) == N - 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_broadcast: every source gets every beat once, unchanged, offered at once and without a look at any
-// tready; the sink's beat goes in the cycle in which the last source takes it.
+// volley_broadcast: every source gets every beat once, unchanged, offered at once and without a
+// look at any tready; the sink's beat goes in the cycle in which the last source takes it.
 `default_nettype none
 module formal_broadcast #(
   parameter int unsigned DATA_W = 3,
@@ -19,8 +19,9 @@ module formal_broadcast #(
 
   volley_broadcast #(.DATA_W(DATA_W), .N(N)) dut (
     .clk, .rst,
-    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata), .s_axis_tlast(s_tlast),
-    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast)
+    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata),
+    .s_axis_tlast(s_tlast), .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready),
+    .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast)
   );
 
   formal_reset u_reset (.clk, .rst);
@@ -35,12 +36,14 @@ module formal_broadcast #(
     end
 
     formal_hold #(.W(DATA_W + 1)) u_m (
-      .clk, .rst, .tvalid(m_tvalid[i]), .tready(m_tready[i]), .payload({m_tlast[i], m_tdata[i*DATA_W +: DATA_W]}));
+      .clk, .rst, .tvalid(m_tvalid[i]), .tready(m_tready[i]),
+      .payload({m_tlast[i], m_tdata[i*DATA_W +: DATA_W]}));
 
     always_comb if (!rst) begin
       // Together: offered until taken, once.
       at_once: assert (m_tvalid[i] == (s_tvalid && !had));
-      unchanged: assert (!m_tvalid[i] || {m_tlast[i], m_tdata[i*DATA_W +: DATA_W]} == {s_tlast, s_tdata});
+      unchanged: assert (!m_tvalid[i]
+                      || {m_tlast[i], m_tdata[i*DATA_W +: DATA_W]} == {s_tlast, s_tdata});
       nothing_lost: assert (!(s_tvalid && s_tready) || had || m_tready[i]);
       // What makes it inductive.
       state: assert (dut.done_q[i] == had && (!had || s_tvalid));
@@ -48,7 +51,7 @@ module formal_broadcast #(
     end
   end
 
-  logic missing;                               // a source that has not had the beat does not take it now
+  logic missing;                               // a source without the beat does not take it now
   always_comb begin
     missing = 1'b0;
     for (int unsigned i = 0; i < N; i++) missing |= m_tvalid[i] && !m_tready[i];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_fifo: every beat leaves once, in order, within DEPTH cycles of tready; DEPTH beats at most,
-// stat_count says how many.
+// volley_fifo: every beat leaves once, in order, within DEPTH cycles of tready; DEPTH beats at
+// most, stat_count says how many.
 `default_nettype none
 module formal_fifo #(
   parameter int unsigned DATA_W = 4,
@@ -23,8 +23,9 @@ module formal_fifo #(
 
   volley_fifo #(.DATA_W(DATA_W), .DEPTH(DEPTH)) dut (
     .clk, .rst,
-    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata), .s_axis_tlast(s_tlast),
-    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast),
+    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata),
+    .s_axis_tlast(s_tlast), .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready),
+    .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast),
     .stat_count
   );
 
@@ -63,14 +64,15 @@ module formal_fifo #(
     assign raddr = COUNT_W'(dut.g_ram.raddr_q);
     assign waddr = COUNT_W'(dut.g_ram.waddr_q);
     assign words = COUNT_W'(dut.g_ram.words_q);
-    assign place = ahead - COUNT_W'(m_tvalid); // of the tracked beat, from the oldest word of the RAM
+    // Where the tracked beat is: the oldest word of the RAM is behind the output register.
+    assign place = wrap((COUNT_W+1)'(raddr) + (COUNT_W+1)'(ahead - COUNT_W'(m_tvalid)));
 
     always_comb if (!rst) begin
       sum: assert (held == words + COUNT_W'(m_tvalid));
       in_range: assert (raddr < COUNT_W'(WORDS) && words <= COUNT_W'(WORDS));
       pointers: assert (waddr == wrap((COUNT_W+1)'(raddr) + (COUNT_W+1)'(words)));
       if (tracked && !(m_tvalid && ahead == '0))
-        in_ram: assert (dut.g_ram.u_ram.mem[ADDR_W'(wrap((COUNT_W+1)'(raddr) + (COUNT_W+1)'(place)))] == value);
+        in_ram: assert (dut.g_ram.u_ram.mem[ADDR_W'(place)] == value);
     end
   end
 endmodule

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_join: a pair goes over in the cycle in which both beats are offered and the pair is ready to be taken,
-// all three together; so beat n of a meets beat n of b. tvalid does not look at tready.
+// volley_join: a pair goes over in the cycle in which both beats are offered and the pair is ready
+// to be taken, all three together; so beat n of a meets beat n of b. tvalid does not look at
+// tready.
 `default_nettype none
 module formal_join #(
   parameter int unsigned A_W = 3,
@@ -23,7 +24,8 @@ module formal_join #(
     .clk, .rst,
     .s_a_tvalid(a_tvalid), .s_a_tready(a_tready), .s_a_tdata(a_tdata), .s_a_tlast(a_tlast),
     .s_b_tvalid(b_tvalid), .s_b_tready(b_tready), .s_b_tdata(b_tdata), .s_b_tlast(b_tlast),
-    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast)
+    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata),
+    .m_axis_tlast(m_tlast)
   );
 
   formal_reset u_reset (.clk, .rst);

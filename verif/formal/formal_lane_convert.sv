@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_lane_convert: every bit of every pixel, any one is followed, leaves once in the lane and output beat
-// where it belongs; padding lanes leave as zeros; tlast of a pixel's last input beat, and only that, is that of
-// its last output beat; a word leaves within N cycles of tvalid and tready; with both high since reset, the side
-// with more beats per pixel never waits: max(BEATS_IN, BEATS_OUT) cycles per pixel.
-// Assumed: padding lanes come as zeros.
+// volley_lane_convert: every bit of every pixel, any one is followed, leaves once in the lane and
+// output beat where it belongs; padding lanes leave as zeros; tlast of a pixel's last input beat,
+// and only that, is that of its last output beat; a word leaves within N cycles of tvalid and
+// tready; with both high since reset, the side with more beats per pixel never waits: max(BEATS_IN,
+// BEATS_OUT) cycles per pixel. Assumed: padding lanes come as zeros.
 `default_nettype none
 module formal_lane_convert #(
   parameter int unsigned WORD_W    = 2,
   parameter int unsigned LANES_IN  = 2,
   parameter int unsigned LANES_OUT = 3,
   parameter int unsigned CHANNELS  = 7,
-  parameter int unsigned UNIT_LANES = 1,       // gcd(LANES_IN, LANES_OUT)
   localparam int unsigned IN_W     = LANES_IN * WORD_W,
   localparam int unsigned OUT_W    = LANES_OUT * WORD_W
 ) (
@@ -21,15 +20,19 @@ module formal_lane_convert #(
   input wire logic [IN_W-1:0]  s_tdata,
   input wire logic             s_tlast,
   input wire logic             m_tready,
-  input wire logic [7:0]       offset          // the bit that is followed, any: of the beat that `pick` chooses
+  input wire logic [7:0]       offset          // the bit that is followed, any: of `pick`'s beat
 );
   localparam int unsigned BEATS_IN  = (CHANNELS + LANES_IN - 1) / LANES_IN;
   localparam int unsigned BEATS_OUT = (CHANNELS + LANES_OUT - 1) / LANES_OUT;
-  localparam int unsigned LANES     = BEATS_OUT * LANES_OUT;  // of a pixel, padding of the output included
-  localparam int unsigned SLOTS     = (LANES_IN + 2 * LANES_OUT - 2 * UNIT_LANES) / LANES_OUT;  // of the cell
-  localparam int unsigned N         = SLOTS * LANES_IN > LANES_OUT ? SLOTS : (LANES_OUT + LANES_IN - 1) / LANES_IN;
+  localparam int unsigned LANES     = BEATS_OUT * LANES_OUT;  // of a pixel, with output padding
+  function automatic int unsigned gcd(input int unsigned a, input int unsigned b);
+    return b == 0 ? a : gcd(b, a % b);
+  endfunction
+  localparam int unsigned UNIT_LANES = gcd(LANES_IN, LANES_OUT);
+  localparam int unsigned SLOTS     = (LANES_IN + 2 * LANES_OUT - 2 * UNIT_LANES) / LANES_OUT;
+  localparam int unsigned FILL      = (LANES_OUT + LANES_IN - 1) / LANES_IN;  // beats to a beat
+  localparam int unsigned N         = SLOTS > FILL ? SLOTS : FILL;
   localparam int unsigned LAST_W    = (CHANNELS - (BEATS_IN - 1) * LANES_IN) * WORD_W;
-
 
   logic             s_tready, m_tvalid, m_tlast;
   logic [OUT_W-1:0] m_tdata;
@@ -38,8 +41,9 @@ module formal_lane_convert #(
     .WORD_W(WORD_W), .LANES_IN(LANES_IN), .LANES_OUT(LANES_OUT), .CHANNELS(CHANNELS)
   ) dut (
     .clk, .rst,
-    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata), .s_axis_tlast(s_tlast),
-    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast)
+    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata),
+    .s_axis_tlast(s_tlast), .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready),
+    .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast)
   );
 
   formal_reset u_reset (.clk, .rst);
@@ -50,7 +54,7 @@ module formal_lane_convert #(
 
   typedef logic [7:0] num_t;                   // all counts are small: LANES, SLOTS * OUT_W < 128
   num_t        in_beat, out_beat;              // of the pixel that the next transfer belongs to
-  num_t        pixels, kept_pixels;            // inside whose last input beat was taken; after this cycle's pop
+  num_t        pixels, kept_pixels;            // inside to their last beat; after this cycle's pop
   logic [7:0]  lasts, kept_lasts;              // their tlasts, the oldest in bit 0
   num_t        lanes, kept_lanes;              // inside
   logic        push, pop, in_end, out_end;
@@ -66,12 +70,13 @@ module formal_lane_convert #(
 
   always_comb if (s_tvalid && in_end) assume ({1'b0, s_tdata} >> LAST_W == '0);
 
+  // The bit that is followed.
   formal_constant #(.W(8)) u_offset (.clk, .value(offset));
   logic        tracked, value;
-  num_t        place, channel, ahead;          // bit of the buffer; lane of the pixel; pixels before its own
+  num_t        place, channel, ahead;          // bit of the buffer, lane of the pixel, pixels ahead
   num_t        age;                            // cycles of tvalid and tready since it was taken
   logic        leaves;
-  logic        full, flowing;                  // tvalid and tready in every cycle since reset; output has begun
+  logic        full, flowing;                  // both sides never idle since reset; output began
   assign leaves = pop && tracked && place < OUT_W;
 
   always_ff @(posedge clk) begin
@@ -119,15 +124,17 @@ module formal_lane_convert #(
       input_never_waits: assert (BEATS_IN < BEATS_OUT || s_tready);
       output_never_waits: assert (BEATS_OUT < BEATS_IN || !flowing || m_tvalid);
     end
-    // What makes it inductive: units_q holds `lanes` lanes from its bottom, zeros above, last_q the ends of pixels.
+    // What makes it inductive: units_q holds `lanes` lanes from its bottom, zeros above.
     beats: assert (in_beat < BEATS_IN && out_beat < BEATS_OUT);
-    counters: assert (num_t'(dut.g_gearbox.beat_q) == in_beat && num_t'(dut.g_gearbox.count_q * UNIT_LANES) == lanes);
+    counters: assert (num_t'(dut.g_gearbox.beat_q) == in_beat
+                   && num_t'(dut.g_gearbox.count_q * UNIT_LANES) == lanes);
     room: assert (lanes <= SLOTS * LANES_OUT && pixels <= SLOTS);
     zeros_above: assert (dut.g_gearbox.units_q >> (lanes * WORD_W) == '0 && lasts >> pixels == '0);
     if (tracked) begin
       in_buffer: assert (place < lanes * WORD_W && dut.g_gearbox.units_q[place] == value);
       follows: assert (place / WORD_W + out_beat * LANES_OUT == ahead * LANES + channel);
-      whose: assert (channel < LANES && (ahead < pixels || (ahead == pixels && channel < in_beat * LANES_IN)));
+      whose: assert (channel < LANES && (ahead < pixels
+                 || (ahead == pixels && channel < in_beat * LANES_IN)));
     end
   end
 

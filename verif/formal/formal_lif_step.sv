@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_lif_step as integrate-and-fire, fed back step after step: with soft reset and no leak, and as long as
-// nothing was clipped, v = sum of (acc + b) - spikes * theta; it fires where v reaches theta. Every `first` starts
-// a new frame, at any time. theta and b hold for a frame; the sums are exact modulo 2^SUM_W, which is enough,
-// since |v| < 2^(V_W-1).
+// volley_lif_step as integrate-and-fire, fed back step after step: with soft reset and no leak, and
+// as long as nothing was clipped, v = sum of (acc + b) - spikes * theta; it fires where v reaches
+// theta. Every `first` starts a new frame, at any time. theta and b hold for a frame; the sums are
+// exact modulo 2^SUM_W, which is enough, since |v| < 2^(V_W-1).
 `default_nettype none
 module formal_lif_step #(
   localparam int unsigned W     = 8,           // bits of acc, b, theta and v

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_neuron_lif as integrate-and-fire: the word of every beat, any one is followed, is that of the equations
-// v += acc + b; s = v >= theta; v -= s * theta, with v of the same neuron from pass to pass and 0 at the start of each
-// frame; tlast ends each pass; nothing saturates at this width; both sinks' beats are taken together.
+// volley_neuron_lif as integrate-and-fire: the word of every beat, any one is followed, is that of
+// the equations v += acc + b; s = v >= theta; v -= s * theta, with v of the same neuron from pass
+// to pass and 0 at the start of each frame; tlast ends each pass; nothing saturates at this width;
+// both sinks' beats are taken together.
 `default_nettype none
 module formal_neuron_lif #(
   parameter bit          UNROLLED = 1'b1,
@@ -29,12 +30,14 @@ module formal_neuron_lif #(
   logic [31:0]   stat_saturated;
 
   volley_neuron_lif #(
-    .LANES(1), .TB(TB), .PASSES(PASSES), .BEATS(BEATS), .UNROLLED(UNROLLED), .IN_W(W), .BIAS_W(W), .THETA_W(W), .V_W(V_W)
+    .LANES(1), .TB(TB), .PASSES(PASSES), .BEATS(BEATS), .UNROLLED(UNROLLED), .IN_W(W), .BIAS_W(W),
+    .THETA_W(W), .V_W(V_W)
   ) dut (
     .clk, .rst,
-    .s_acc_tvalid(acc_tvalid), .s_acc_tready(acc_tready), .s_acc_tdata(acc), .s_acc_tlast(acc_tlast),
-    .s_param_tvalid(param_tvalid), .s_param_tready(param_tready), .s_param_tdata({theta, b}),
-    .m_spike_tvalid(m_tvalid), .m_spike_tready(m_tready), .m_spike_tdata(m_tdata), .m_spike_tlast(m_tlast),
+    .s_acc_tvalid(acc_tvalid), .s_acc_tready(acc_tready), .s_acc_tdata(acc),
+    .s_acc_tlast(acc_tlast), .s_param_tvalid(param_tvalid), .s_param_tready(param_tready),
+    .s_param_tdata({theta, b}), .m_spike_tvalid(m_tvalid), .m_spike_tready(m_tready),
+    .m_spike_tdata(m_tdata), .m_spike_tlast(m_tlast),
     .stat_saturated
   );
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// volley_neuron_radix: the word of every beat is clamp(floor((2^EXPONENT * h + b) / theta), 0, 2^T - 1), for every h,
-// b and theta >= 1; every beat leaves once, in order, with its tlast, within T + 1 cycles of tready; both sinks' beats
-// are taken together.
-// Division without a divider: a beat is followed if the quotient and rest that came with it, free inputs, are right;
-// there is one such pair for every beat.
+// volley_neuron_radix: the word of every beat is clamp(floor((2^EXPONENT * h + b) / theta), 0, 2^T
+// - 1), for every h, b and theta >= 1; every beat leaves once, in order, with its tlast, within T +
+// 1 cycles of tready; both sinks' beats are taken together. Division without a divider: a beat is
+// followed if the quotient and rest that came with it, free inputs, are right; there is one such
+// pair for every beat.
 `default_nettype none
 module formal_neuron_radix #(
   parameter bit          UNROLLED = 1'b1,
@@ -23,7 +23,7 @@ module formal_neuron_radix #(
   input wire logic [W-1:0] theta,
   input wire logic [W-1:0] b,
   input wire logic         m_tready,
-  input wire logic [T-1:0] guess,              // floor(v / theta), if that is within the range of a word
+  input wire logic [T-1:0] guess,              // floor(v / theta), where a word can hold it
   input wire logic [W-1:0] guess_rest          // v - theta * guess
 );
   typedef logic signed [V_W+1:0] number_t;     // wide enough for every product below
@@ -31,12 +31,14 @@ module formal_neuron_radix #(
   logic [T-1:0] word;
 
   volley_neuron_radix #(
-    .LANES(1), .IN_W(W), .EXPONENT(EXPONENT), .THETA_W(W), .BIAS_W(W), .V_W(V_W), .T(T), .UNROLLED(UNROLLED)
+    .LANES(1), .IN_W(W), .EXPONENT(EXPONENT), .THETA_W(W), .BIAS_W(W), .V_W(V_W), .T(T),
+    .UNROLLED(UNROLLED)
   ) dut (
     .clk, .rst,
     .s_acc_tvalid(acc_tvalid), .s_acc_tready(acc_tready), .s_acc_tdata(h), .s_acc_tlast(acc_tlast),
     .s_param_tvalid(param_tvalid), .s_param_tready(param_tready), .s_param_tdata({theta, b}),
-    .m_spike_tvalid(m_tvalid), .m_spike_tready(m_tready), .m_spike_tdata(word), .m_spike_tlast(m_tlast)
+    .m_spike_tvalid(m_tvalid), .m_spike_tready(m_tready), .m_spike_tdata(word),
+    .m_spike_tlast(m_tlast)
   );
 
   formal_reset u_reset (.clk, .rst);
@@ -97,12 +99,14 @@ module formal_neuron_radix #(
       if (dut.ce) stage <= stage + 1'b1;
       if (acc_tvalid && acc_tready && pick && !tracked) stage <= '0;
     end
-    always_comb if (!rst) places: assert (32'(held) == 32'($countones(valid)) && u_track.waited == '0);
+    always_comb if (!rst)
+      places: assert (32'(held) == 32'($countones(valid)) && u_track.waited == '0);
     for (genvar t = 0; t <= T; t++) begin : g_stage
       assign valid[t] = dut.g_unrolled.valid_q[t];
       always_comb if (!rst && tracked && 32'(stage) == t) begin
         here: assert (valid[t] && 32'(ahead) == 32'($countones(valid >> (t + 1))));
-        carried: assert (dut.g_unrolled.theta_q[t][0] == V_W'(th) && dut.g_unrolled.last_q[t] == last);
+        carried: assert (dut.g_unrolled.theta_q[t][0] == V_W'(th)
+                      && dut.g_unrolled.last_q[t] == last);
         state: assert (potential(number_t'(dut.g_unrolled.v_q[t][0]), T - t)
                     && dut.g_unrolled.word_q[t][0] == (code & ~T'((1 << (T - t)) - 1)));
       end
@@ -115,8 +119,10 @@ module formal_neuron_radix #(
       places: assert (32'(held) == 32'(m_tvalid) + 32'(dut.g_serial.busy));
       steps: assert (dut.g_serial.busy ? 32'(u_track.waited) + left <= T : u_track.waited == '0);
       if (tracked && 32'(ahead) == 32'(m_tvalid)) begin
-        here: assert (dut.g_serial.busy && dut.g_serial.last == last && 32'(u_track.age) + left <= T);
-        threshold: assert (number_t'(dut.g_serial.th[0]) == number_t'({1'b0, th}) <<< dut.g_serial.step);
+        here: assert (dut.g_serial.busy && dut.g_serial.last == last
+                   && 32'(u_track.age) + left <= T);
+        threshold: assert (number_t'(dut.g_serial.th[0])
+                        == number_t'({1'b0, th}) <<< dut.g_serial.step);
         state: assert (potential(number_t'(dut.g_serial.v[0]), left)
                     && ((dut.g_serial.word[0] ^ (code >> left)) & T'((1 << (T - left)) - 1)) == '0);
       end

@@ -19,8 +19,9 @@ module formal_skid #(
 
   volley_skid #(.DATA_W(DATA_W)) dut (
     .clk, .rst,
-    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata), .s_axis_tlast(s_tlast),
-    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast)
+    .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata),
+    .s_axis_tlast(s_tlast), .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready),
+    .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast)
   );
 
   formal_reset u_reset (.clk, .rst);
@@ -35,7 +36,7 @@ module formal_skid #(
 
   always_comb if (!rst) begin
     unchanged: assert (!leaves || {m_tlast, m_tdata} == value);
-    // What makes it inductive: the beats inside are the output register's and then the skid register's.
+    // What makes it inductive: the output register's beat is before the skid register's.
     count: assert (held == 2'(m_tvalid) + 2'(dut.skid_valid_q));
     filled_in_order: assert (!dut.skid_valid_q || m_tvalid);
     if (tracked && ahead == 1) second: assert ({dut.skid_last_q, dut.skid_data_q} == value);

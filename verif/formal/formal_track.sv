@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Follows one beat, any one (`pick` is free), through a cell that gives a beat for each it takes, in order. It
-// leaves behind exactly those taken before it, within N cycles of m_tready; none is made up; a beat offered is
-// taken within N cycles of m_tready. The harness asserts what it looks like when it leaves (`leaves`, `value`).
+// Follows one beat, any one (`pick` is free), through a cell that gives a beat for each it takes,
+// in order. It leaves behind exactly those taken before it, within N cycles of m_tready; none is
+// made up; a beat offered is taken within N cycles of m_tready. The harness asserts what it looks
+// like when it leaves (`leaves`, `value`).
 `default_nettype none
 module formal_track #(
   parameter int unsigned W     = 8,            // what is remembered of a beat [bit]
@@ -24,7 +25,7 @@ module formal_track #(
   output logic                leaves           // it is the one that is offered
 );
   localparam int unsigned AGE_W = $clog2(N + 2);
-  logic [AGE_W-1:0] age, waited;               // cycles of m_tready since it was taken; since one is offered
+  logic [AGE_W-1:0] age, waited;               // cycles of m_tready: since it was taken, offered
   logic             push, pop;
   assign push   = s_tvalid && s_tready;
   assign pop    = m_tvalid && m_tready;

@@ -82,10 +82,11 @@ _CONVERT = "holds, order, padding, tlast, full rate"
 PROOFS = (
     Proof("volley_skid", _STORE, "2", {"DATA_W": 4}, depth=4),
     Proof("volley_fifo", _STORE + ", count", "DEPTH", {"DEPTH": 2}, depth=4),
+    Proof("volley_fifo", _STORE + ", count", "DEPTH", {"DEPTH": 3}, depth=6),
     Proof("volley_fifo", _STORE + ", count", "DEPTH", {"DEPTH": 6}, depth=8),
     *(
         Proof("volley_lane_convert", _CONVERT, within, {
-            "LANES_IN": lanes_in, "LANES_OUT": lanes_out, "CHANNELS": channels, "UNIT_LANES": 1}, depth=6)
+            "LANES_IN": lanes_in, "LANES_OUT": lanes_out, "CHANNELS": channels}, depth=6)
         for lanes_in, lanes_out, channels, within in ((1, 4, 6, "4"), (4, 1, 6, "4"), (2, 3, 7, "2"), (5, 3, 11, "3"))
     ),
     Proof("volley_broadcast", "holds, each source each beat once", "0", {"N": 3}),
@@ -108,9 +109,10 @@ class ProofError(RuntimeError):
     """A tool failed: the harness does not elaborate, or the solver gave no answer in time."""
 
 
-def prove(proof: Proof, sources: Sequence[Path] | None = None, folder: Path = FOLDER) -> Result:
-    """Prove or refute. sources: instead of rtl.f; folder: where work and traces go (not /tmp: yosys has its own)."""
-    work = folder / proof.folder
+def prove(proof: Proof, sources: Sequence[Path] | None = None, folder: Path | None = None) -> Result:
+    """Prove or refute. sources: instead of rtl.f; folder: for work and traces, build/formal if None
+    (not in /tmp: yosys has one of its own)."""
+    work = (folder or FOLDER) / proof.folder
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     started = _children_cpu_s()

@@ -62,15 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"{wanted[0]} has no bench in tests/rtl; these have: {', '.join(cases)}")
     verdicts: dict[str, list[Verdict]] = {}
     for core in (core for core in wanted if core in cases):
-        share = math.ceil(options.mutants / len(cases[core]))
+        sets: dict[str, list[Case]] = {}
+        for case in cases[core]:
+            sets.setdefault(str(case), []).append(case)
+        share = math.ceil(options.mutants / len(sets))
         owned = owned_by(core, cases[core], set(cases))
         verdicts[core] = []
-        for case in cases[core]:
-            found = judge(case, share, options.seed, options.jobs, owned)
+        for name, benches in sets.items():
+            found = judge(benches, share, options.seed, options.jobs, owned)
             verdicts[core] += found
             for v in found:
                 if v.outcome == SURVIVED:
-                    print(f"{case}: survived {v.mutant.where}, {v.detail}", flush=True)
+                    print(f"{name}: survived {v.mutant.where}, {v.detail}", flush=True)
     print(f"\n{table(verdicts)}")
     if without := [core for core in wanted if core not in cases]:
         print(f"\nNo bench of their own, mutated inside their users: {', '.join(without)}")

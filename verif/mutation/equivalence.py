@@ -29,7 +29,7 @@ def compare(case: Case, mutant: Mutant, work: Path) -> tuple[str, int | None]:
         *elaborate(case, work),
         f"rename {case.dut} gold", "chformal -assert2assume", "read_rtlil gate.il", "read_verilog -formal miter.v",
         "hierarchy -top miter", "proc", "flatten", "memory_map", "async2sync", "chformal -lower", "delete t:$print",
-        "opt -full", "setundef -undriven -zero", "setundef -zero", "techmap", "opt -fast", "dffunmap", "aigmap",
+        "opt -full", "techmap", "opt -fast", "dffunmap", "setundef -undriven -zero", "setundef -zero", "aigmap",
         "clean", "delete t:$scopeinfo", "zinit -all", "write_aiger miter.aig",
     ]), work)  # fmt: skip
     # ABC reads and writes its own files; what it gives back to yosys is of no use, hence the error.

@@ -33,48 +33,56 @@ class Verdict:
     detail: str = ""
 
 
-def judge(case: Case, count: int, seed: int, jobs: int, owned: set[str]) -> list[Verdict]:
-    """Verdicts on `count` mutants of one parameter set; cached by everything that decides them."""
-    files = [*run_sources(case.bench), *sources_of(case.dut, case.source_paths), *DECIDERS]
-    key = digest(asdict(case), count, sorted(owned), seed, *sorted(files))
+def judge(cases: Sequence[Case], count: int, seed: int, jobs: int, owned: set[str]) -> list[Verdict]:
+    """Verdicts on `count` mutants of one parameter set; cached by everything that decides them.
+
+    cases: the benches that run at these parameters, usually one.
+    """
+    core = cases[0]
+    python = {path for case in cases for path in run_sources(case.bench)}
+    files = [*python, *sources_of(core.dut, core.source_paths), *DECIDERS]
+    key = digest([asdict(case) for case in cases], count, sorted(owned), seed, *sorted(files))
 
     def make(work: Path) -> Path:
-        chosen = netlist.mutants(case, count, seed, owned, work)
-        verdicts = run_mutants(case, chosen, jobs, work) if chosen else []
+        chosen = netlist.mutants(core, count, seed, owned, work)
+        verdicts = run_mutants(cases, chosen, jobs, work) if chosen else []
         (work / "verdicts.json").write_text(json.dumps([asdict(v) for v in verdicts]))
         return work / "verdicts.json"
 
-    stored = json.loads(cached("mutation", f"{case.dut}-{key}.json", make).read_text())
+    stored = json.loads(cached("mutation", f"{core.dut}-{key}.json", make).read_text())
     return [Verdict(Mutant(**v["mutant"]), v["outcome"], v["detail"]) for v in stored]
 
 
-def run_mutants(case: Case, chosen: Sequence[Mutant], jobs: int, work: Path) -> list[Verdict]:
+def run_mutants(cases: Sequence[Case], chosen: Sequence[Mutant], jobs: int, work: Path) -> list[Verdict]:
     """Verdicts on `chosen`, in order; they are numbered from 1."""
-    simulator = build(case.dut, {}, sources=[netlist.write(case, chosen, work)])
+    core = cases[0]
+    simulator = build(core.dut, {}, sources=[netlist.write(core, chosen, work)])
 
     def run(number: int, timeout_s: float) -> list[str]:
-        folder = Path(tempfile.mkdtemp(prefix=f"run-{number}-", dir=work))
-        try:
+        for case in cases:
+            folder = Path(tempfile.mkdtemp(prefix=f"run-{number}-", dir=work))
             # One failed test is enough.
-            return simulate(simulator, folder, case.dut, case.bench, case.parameters,
-                            case.extra_env | {"COCOTB_MAX_FAILURES": "1"}, case.files,
-                            arguments=[f"+mutant={number}"], timeout_s=timeout_s)
-        finally:
+            problems = simulate(simulator, folder, case.dut, case.bench, case.parameters,
+                                case.extra_env | {"COCOTB_MAX_FAILURES": "1"}, case.files,
+                                arguments=[f"+mutant={number}"], timeout_s=timeout_s)  # fmt: skip
             shutil.rmtree(folder)
+            if problems:
+                return problems
+        return []
 
     began = time.monotonic()
     if problems := run(0, timeout_s=600):
-        raise RuntimeError(f"{case}: the netlist without a mutant fails: {'; '.join(problems)}")
+        raise RuntimeError(f"{core}: the netlist without a mutant fails: {'; '.join(problems)}")
     patience_s = 60 + 10 * (time.monotonic() - began)  # a mutant that takes longer hangs
 
     def verdict(mutant: Mutant) -> Verdict:
         if problems := run(mutant.number, patience_s):
             return Verdict(mutant, KILLED, problems[0][:200])
         folder = Path(tempfile.mkdtemp(prefix=f"miter-{mutant.number}-", dir=work))
-        answer, cycles = equivalence.compare(case, mutant, folder)
+        answer, cycles = equivalence.compare(core, mutant, folder)
         if answer == equivalence.EQUAL:
             return Verdict(mutant, EQUAL)
         return Verdict(mutant, SURVIVED, f"differs in cycle {cycles}" if cycles else "neither proved nor refuted")
 
     with ThreadPoolExecutor(jobs) as pool:
-        return list(tqdm(pool.map(verdict, chosen), str(case), len(chosen), unit="mutant", disable=None, leave=False))
+        return list(tqdm(pool.map(verdict, chosen), str(core), len(chosen), unit="mutant", disable=None, leave=False))

@@ -72,6 +72,7 @@ def elaborate(case: Case, work: Path, macros: Mapping[str, str] | None = None) -
         " ".join(["read_slang -j 1 --no-implicit-memories --top", case.dut, *defines, *parameters, *map(str, files)]),
         # Bits that nothing reads would only make mutants that nothing can see.
         f"hierarchy -top {case.dut}", "proc", "flatten", "opt_expr", "wreduce", "opt_clean",
+        "simplemap t:$bwmux",  # which write_verilog does not know
     ]  # fmt: skip
 
 

@@ -205,7 +205,7 @@ def _evidence(core: Core) -> str:
     tb = REPO / "verif" / "tb"
     own = [tb / name for name, text in benches().items() if re.search(rf"\b{core.name}\b", text)]
     short = core.name.removeprefix("volley_")
-    proofs = sorted((REPO / "verif" / "formal").glob(f"*{short}.s[bv]*"))
+    proofs = sorted((REPO / "verif" / "formal").glob(f"formal_{short}.sv"))
     models = [path for path in evidence(core) if path.parent.name == "models"]
     rows = (("model", models), ("bench", own), ("proof", proofs))
     lines = [f"- {what}: {', '.join(map(_link, found)) or 'none of its own'}" for what, found in rows]

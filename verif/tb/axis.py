@@ -100,10 +100,17 @@ def random_stall(probability: float) -> Stall:
         yield from itertools.repeat(stalled, 1 if probability in (0.0, 1.0) else rng.choice((1, 1, 1, 2, 5)))
 
 
+def changing_stall() -> Stall:
+    """Now and then another probability, 0 and 1 among them: a core fills up, drains, and trickles in turn."""
+    while True:
+        stall = random_stall(random.choice((0.0, 0.2, 0.5, 0.8, 1.0)))
+        yield from itertools.islice(stall, random.randrange(3, 30))
+
+
 class _Agent:
     """What both ends of a stream share: the ports and the cycle loop."""
 
-    _paused = {"source": -1, "sink": -1}  # the last cycle in which any of them did not move
+    _paused = {"source": -9, "sink": -99}  # the last cycle in which any of them did not move
 
     def __init__(self, dut: Any, name: str, stall: Stall | None) -> None:
         self.dut, self.name = dut, name
@@ -128,7 +135,7 @@ class _Agent:
     def _pause(self, side: str, bin: str) -> None:
         hit(f"{self.name} {bin}")
         self._paused[side] = cycle()
-        hit("idle and stalled at once", self._paused["source"] == self._paused["sink"])
+        hit("both ends stall", abs(self._paused["source"] - self._paused["sink"]) <= 1)
 
 
 class Source(_Agent):
@@ -143,6 +150,7 @@ class Source(_Agent):
         self.queue: deque[Beat] = deque()
         self._offered = False
         self._ended = False  # a frame's last beat went over in the cycle before
+        self.waited = 0  # cycles in which a beat was offered and not taken
         self.valid.value = 0
         declare(f"{name} idle", f"{name} waits",
                 *([f"{name} back-to-back frames"] if self.tlast is not None else []))
@@ -178,6 +186,7 @@ class Source(_Agent):
                 self.accepted.append(cycle())
                 self._offered = False
             else:
+                self.waited += 1
                 hit(f"{self.name} waits")
 
 
@@ -250,8 +259,8 @@ class TB:
 
     sources, sinks: port prefixes. flow: a key of FLOWS, for all of them; `stalls` overrides it per prefix.
 
-    Bins: idle and stalled at once (a source and a sink in one cycle), reset in mid-frame (something is on its
-    way), full rate (four beats of the first sink in four cycles).
+    Bins: both ends stall (a source idles, a sink stalls, in the same or the next cycle), reset in mid-frame
+    (something is on its way), full rate (four beats of the first sink in four cycles).
     """
 
     def __init__(self, dut: Any, flow: str = "full", sources: Sequence[str] = ("s_axis",),
@@ -265,7 +274,7 @@ class TB:
         self.source = next(iter(self.sources.values()), None)
         self.sink = next(iter(self.sinks.values()), None)
         if self.source:
-            declare("reset in mid-frame", *(["idle and stalled at once"] if self.sink else []))
+            declare("reset in mid-frame", *(["both ends stall"] if self.sink else []))
         if self.sink:
             declare("full rate")
         self._moved = 0  # transfers up to the last reset

@@ -6,7 +6,7 @@ import random
 import cocotb
 
 from verif.models.lane_convert import beats_per_pixel, lane_convert, to_beats
-from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.axis import FLOWS, TB, Beat, changing_stall, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
@@ -59,6 +59,31 @@ async def pixels(dut, flow):
         gaps = {b - a for a, b in zip(ends[20:-1:], ends[21:], strict=True)}
         average = (ends[-1] - ends[20]) / (len(ends) - 21)
         assert average == max(BEATS_IN, BEATS_OUT), f"{average} cycles per pixel, gaps {gaps}"
+
+
+@cocotb.test()
+async def every_filling(dut):
+    """Stalls that change their mind fill the buffer to every level that it can hold."""
+    tb = TB(dut, stalls={"s_axis": changing_stall(), "m_axis": changing_stall()})
+    await tb.reset()
+    sent, expected = vectors([[TOP] * CHANNELS, *random_pixels(600 // max(BEATS_IN, BEATS_OUT))])
+    tb.expect(expected)
+    tb.send(sent)
+    await tb.finish()
+
+
+@cocotb.test()
+async def empty_it_takes_a_beat_at_once(dut):
+    tb = TB(dut)
+    for pause in (1, 2, 3, 4):
+        await tb.reset()
+        await tb.wait(pause)
+        sent, _ = vectors(random_pixels(1))
+        tb.source.waited = 0
+        tb.boards["m_axis"].sink.on_beat = lambda beat: None  # a pixel in part may come out
+        tb.send(sent[:1])
+        await tb.wait(4)
+        assert tb.source.waited == 0 and not tb.source.queue, f"{pause} cycles after reset"
 
 
 @cocotb.test()
