@@ -95,7 +95,7 @@ def coverage_file(
     sources: Sequence[Path] | None = None,
 ) -> Path:
     """Where `run_bench` of the same arguments leaves its coverage; named after all that decides it."""
-    python = run_sources(bench)
+    python = run_sources(bench, extra_env)
     key = digest(_build_key(sources_of(dut, sources), parameters, defines, _VERILATOR_OPTIONS), bench, _seed(),
                  dict(extra_env or {}), dict(files or {}), [path.name for path in python], *python)
     return REPO / "build" / "coverage" / dut / f"{key}.json"
@@ -185,10 +185,14 @@ def simulate(
     return _problems(run / "results.xml")
 
 
-def run_sources(bench: str) -> list[Path]:
-    """The Python files that decide what a bench does: its own, and those under verif/ that it imports."""
+def run_sources(bench: str, extra_env: Mapping[str, str] | None = None) -> list[Path]:
+    """The Python files that decide what a bench does: its own, and those under verif/ that it imports.
+
+    A bench that its environment names is one of them.
+    """
     found: dict[Path, None] = {}
-    pending = [f"verif.tb.{bench}"]
+    named = [f"tb_volley_{value}" for value in (extra_env or {}).values()]
+    pending = [f"verif.tb.{name}" for name in (bench, *named) if (REPO / "verif" / "tb" / f"{name}.py").exists()]
     while pending:
         path = REPO.joinpath(*pending.pop().split(".")).with_suffix(".py")
         if path not in found:

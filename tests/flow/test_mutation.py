@@ -2,6 +2,7 @@
 """`make mutate` on the smallest core: mutants come from a seed, the bench judges, a proof excuses survivors."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ def test_the_runs_of_a_core_are_those_of_its_tests() -> None:
 def test_mutants_repeat_with_the_seed_and_take_turns_over_the_lines(tmp_path: Path, candidates: list[Mutant]) -> None:
     first, again, other = (netlist.mutants(SKID, 12, seed, OWNED, tmp_path) for seed in (1, 1, 2))
     assert first == again != other
-    lines = {mutant.where.split(": ")[0] for mutant in candidates}
-    assert len({mutant.where.split(": ")[0] for mutant in first}) == min(12, len(lines))
+    lines = {mutant.line for mutant in candidates}
+    assert len({mutant.line for mutant in first}) == min(12, len(lines))
     assert len(set(candidates)) == len(candidates) > 100
     assert not any(".CLK[" in mutant.where for mutant in candidates)
 
@@ -51,7 +52,7 @@ def test_the_bench_kills_one_and_a_proof_excuses_another(tmp_path: Path, candida
         # What reset loads is 0 already: stuck at 0 is the same core.
         _find(candidates, rf"sv:{reset}: const0 at \$procmux\$\d+\.B"),
     ]
-    planted = [Mutant(n, mutant.command) for n, mutant in enumerate(planted, 1)]
+    planted = [replace(mutant, number=n) for n, mutant in enumerate(planted, 1)]
     assert [v.outcome for v in run_mutants([SKID], planted, 1, tmp_path)] == [KILLED, EQUAL]
 
 
@@ -62,7 +63,7 @@ def test_a_mutant_that_loses_a_beat_is_no_equal(tmp_path: Path, candidates: list
 
 
 def test_score_leaves_equal_mutants_out() -> None:
-    verdicts = [Verdict(Mutant(n, ""), outcome) for n, outcome in enumerate([KILLED, KILLED, KILLED, EQUAL, SURVIVED])]
+    verdicts = [Verdict(Mutant(n, "", ""), outcome) for n, outcome in enumerate([KILLED, KILLED, KILLED, EQUAL, SURVIVED])]
     assert score(verdicts) == 0.75
     row = table({"volley_x": verdicts}).splitlines()[2]
     assert [cell.strip() for cell in row.strip("|").split("|")] == ["volley_x", "5", "3", "1", "1", "75.0 %"]

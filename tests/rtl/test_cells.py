@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from verif.harness import BenchError, run_bench
+from verif.harness import run_bench
 from verif.models.aer import aer_pack, aer_unpack
 
 
@@ -46,18 +46,3 @@ def test_the_models_of_address_events_are_inverses(lanes, tb, beats):
     assert [beat for beat, _ in unpacked] == words
     assert [last for _, last in unpacked] == [n % beats == beats - 1 for n in range(len(words))]
     assert dropped == 0
-
-
-@pytest.mark.parametrize(
-    ("dut", "parameters", "rule"),
-    [
-        ("volley_broadcast", {"N": 0}, "N = 0 must be at least 1"),
-        ("volley_join", {"B_W": 0}, "B_W = 0 must be at least 1"),
-        ("volley_arbiter", {"N": 0}, "N = 0 must be at least 1"),
-        ("volley_aer_pack", {"TB": 0}, "TB = 0 must be at least 1"),
-        ("volley_aer_unpack", {"PIX": 2}, "PIX = 2, only 1 pixel per beat"),
-    ],
-)
-def test_illegal_parameters_name_the_rule(dut, parameters, rule):
-    with pytest.raises(BenchError, match=rule):
-        run_bench(dut, f"tb_{dut}", parameters)

@@ -97,19 +97,3 @@ def test_wrong_tlast_changes_nothing(case):
 def test_wrong_tlast_is_reported(case):
     with pytest.raises(BenchError, match="tlast out of step with BEATS"):
         check(*case, extra_env={"TLAST": "random", "COCOTB_TEST_FILTER": "frames/flow=0"})
-
-
-@pytest.mark.parametrize(("core", "parameters", "rule"), [
-    ("add", {"A_W": 8, "B_W": 5, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
-    ("add", {"A_W": 8, "A_SIGNED": 0, "B_W": 5, "OUT_W": 8}, "OUT_W = 8 cannot hold an operand"),
-    ("residual", {"ACC_W": 12, "OUT_W": 11}, "OUT_W = 11 cannot hold an operand"),
-    ("residual", {"ACC_W": 4, "M_W": 8, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
-    ("sew", {"MODE": 2}, "MODE = 2 is neither 0"),
-    ("accumulate", {"IN_W": 8, "OUT_W": 8}, "OUT_W = 8 cannot hold a number of IN_W = 8"),
-    ("pool_gated", {"BEATS": 0}, "BEATS = 0 must be at least 1"),
-    ("step_delay", {"PASSES": 0}, "PASSES = 0 must be at least 1"),
-    ("pool_or", {"PIX": 2}, "PIX = 2, only 1 pixel per beat"),
-])
-def test_illegal_parameters_name_the_rule(core, parameters, rule):
-    with pytest.raises(BenchError, match=rule):
-        run_bench(f"volley_{core}", "tb_volley_eltwise", parameters)

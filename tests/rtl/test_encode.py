@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from verif.harness import BenchError, run_bench
+from verif.harness import run_bench
 
 REPLAY = ("DATA_W", "BEATS", "PASSES", "DEPTH")
 RATE = ("LANES", "T", "TB", "BEATS", "MODE", "SEED")
@@ -78,24 +78,6 @@ def test_event(values):
 ])
 def test_wrong_tlast_changes_nothing(core, names, values):
     check(core, names, values, extra_env={"WRONG_LAST": "1"}, defines={"SYNTHESIS": 1})
-
-
-@pytest.mark.parametrize(("core", "parameters", "rule"), [
-    ("replay", {"DEPTH": 96}, "not a power of two"),
-    ("replay", {"BEATS": 65, "DEPTH": 64}, "DEPTH = 64 is below BEATS = 65"),
-    ("encode_rate", {"T": 6, "TB": 4}, "TB = 4 does not divide T = 6"),
-    ("encode_rate", {"SEED": 0}, "would stay 0"),
-    ("encode_rate", {"MODE": 2}, "neither 0 .random. nor 1"),
-    ("encode_ttfs", {"T": 6, "TB": 4}, "TB = 4 does not divide T = 6"),
-    ("encode_burst", {"ISI_MIN": 5, "ISI_MAX": 4}, "ISI_MIN = 5 is outside"),
-    ("encode_burst", {"COUNT": 256}, "COUNT = 256 is outside 1..255"),
-    ("encode_delta", {"THETA": 256}, "THETA = 256 is outside 1..255"),
-    ("encode_event", {"TB": 9}, "TB = 9 is outside 1..8"),
-    ("pass_counter", {"BEATS": 0}, "a pass has at least 1"),
-])
-def test_illegal_parameters_name_the_rule(core, parameters, rule):
-    with pytest.raises(BenchError, match=rule):
-        run_bench(f"volley_{core}", "tb_volley_encode", parameters)
 
 
 @pytest.mark.long

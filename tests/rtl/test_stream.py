@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from verif.harness import BenchError, run_bench
+from verif.harness import run_bench
 
 
 @pytest.mark.parametrize("data_w", [1, 33])
@@ -54,16 +54,3 @@ def test_rom():
     words = [(n * 40503) & 0xFFFF for n in range(75)]
     run_bench("volley_rom", "tb_volley_rom", {"DATA_W": 16, "DEPTH": 75, "INIT_FILE": "rom.mem"},
               files={"rom.mem": "\n".join(f"{w:04x}" for w in words)})
-
-
-@pytest.mark.parametrize(
-    ("dut", "parameters", "rule"),
-    [
-        ("volley_lane_convert", {"PIX": 2}, "PIX must be 1"),
-        ("volley_lane_convert", {"CHANNELS": 0}, "at least 1"),
-        ("volley_fifo", {"DEPTH": 1}, "DEPTH must be at least 2"),
-    ],
-)
-def test_illegal_parameters_name_the_rule(dut, parameters, rule):
-    with pytest.raises(BenchError, match=rule):
-        run_bench(dut, f"tb_{dut}", parameters)

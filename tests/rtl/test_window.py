@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from verif.harness import BenchError, run_bench
+from verif.harness import run_bench
 
 LINE = ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH", "KERNEL", "STRIDE", "PADDING", "SLOTS", "PAD_ITEM")
 FULL = ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH", "KERNEL", "STRIDE", "PADDING", "REPLAY", "PAD_ITEM")
@@ -43,17 +43,6 @@ def test_window_full(values):
 ])
 def test_window_fold(values):
     check("volley_window_fold", FOLD, values)
-
-
-@pytest.mark.parametrize(("core", "parameters", "rule"), [
-    ("volley_line_buffer", {"KERNEL": 3, "PADDING": 3}, "must be below KERNEL"),
-    ("volley_window_full", {"GROUPS": 2, "REPLAY": 2}, "use volley_window_fold"),
-    ("volley_window_fold", {"DEPTH": 16}, "below the window's span 19"),
-    ("volley_window_fold", {"DEPTH": 48}, "not a power of two"),
-])
-def test_illegal_parameters_name_the_rule(core, parameters, rule):
-    with pytest.raises(BenchError, match=rule):
-        run_bench(core, "tb_volley_window", parameters)
 
 
 # Every kernel, stride, padding, group and replay count at least once, and the smallest maps.

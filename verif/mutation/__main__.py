@@ -12,6 +12,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tabulate import tabulate
 
@@ -24,9 +25,9 @@ GOAL = 0.95  # of the mutants that differ from the core
 
 
 def owned_by(core: str, cases: Sequence[Case], tested: set[str]) -> set[str]:
-    """Files whose logic counts as the core's: its own, and those of parts that have no bench."""
-    files = {path.stem for case in cases for path in sources_of(core, case.source_paths)}
-    return {name for name in files if name == core or name not in tested}
+    """Modules whose logic counts as the core's: itself, and parts of it that have no bench."""
+    parts = {path for case in cases for path in sources_of(core, case.source_paths)} & set(rtl_sources())
+    return {path.stem for path in parts if path.stem == core or path.stem not in tested}
 
 
 def score(found: Sequence[Verdict]) -> float:
@@ -63,8 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdicts: dict[str, list[Verdict]] = {}
     for core in (core for core in wanted if core in cases):
         sets: dict[str, list[Case]] = {}
-        for case in cases[core]:
-            sets.setdefault(str(case), []).append(case)
+        for case in cases[core]:  # mutants have no assertions, so SYNTHESIS makes no difference
+            plain = replace(case, defines={k: v for k, v in case.defines.items() if k != "SYNTHESIS"})
+            sets.setdefault(str(plain), []).append(plain)
         share = math.ceil(options.mutants / len(sets))
         owned = owned_by(core, cases[core], set(cases))
         verdicts[core] = []

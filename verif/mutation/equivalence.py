@@ -15,7 +15,7 @@ from pathlib import Path
 from verif.cases import Case
 from verif.mutation.netlist import Mutant, Port, elaborate, ports, yosys
 
-TIMEOUT_S = 60
+TIMEOUT_S = 30
 EQUAL, DIFFERENT, UNDECIDED = "equal", "different", "undecided"
 
 

@@ -39,7 +39,7 @@ def judge(cases: Sequence[Case], count: int, seed: int, jobs: int, owned: set[st
     cases: the benches that run at these parameters, usually one.
     """
     core = cases[0]
-    python = {path for case in cases for path in run_sources(case.bench)}
+    python = {path for case in cases for path in run_sources(case.bench, case.extra_env)}
     files = [*python, *sources_of(core.dut, core.source_paths), *DECIDERS]
     key = digest([asdict(case) for case in cases], count, sorted(owned), seed, *sorted(files))
 

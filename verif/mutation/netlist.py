@@ -5,11 +5,12 @@ chooses. yosys (`mutate`) makes them: a bit of a cell's port is inverted, stuck,
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,25 +20,22 @@ from verif.harness import literal, sources_of
 
 SELECT = "volley_mutant"  # the control input that mutations compare with
 WIDTH = 16
-# No logic of the core: a mutated clock or memory image says nothing about its bench, and memories are read
-# asynchronously (a register follows), so that what controls their read ports is constant.
-_SKIPPED = {"*": r"\w*CLK", "t:$meminit*": r"\w+", "t:$memrd*": r"EN|ARST|SRST"}  # cells -> ports
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """number: what selects it. command: yosys's, without its control input."""
+    """number: what selects it. line: file:line of the cell. command: yosys's, without its control input."""
 
     number: int
+    line: str
     command: str
 
     @property
     def where(self) -> str:
         """File and line, the cell's port, and what was done to it."""
-        get = dict(re.findall(r"-(\w+) (\S+)", self.command))
-        source = _line(min(_sources(self.command))).rsplit("/", 1)[-1]
+        get = _options(self.command)
         control = f" with bit {get['ctrlbit']}" if "ctrlbit" in get else ""
-        return f"{source}: {get['mode']}{control} at {get['cell']}.{get['port']}[{get['portbit']}]"
+        return f"{self.line}: {get['mode']}{control} at {get['cell']}.{get['port']}[{get['portbit']}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +75,31 @@ def elaborate(case: Case, work: Path, macros: Mapping[str, str] | None = None) -
 
 
 def mutants(case: Case, count: int, seed: int, owned: set[str], work: Path) -> list[Mutant]:
-    """`count` mutants of the source files named in `owned` (all there are, if fewer), spread over their lines.
+    """`count` mutants of the modules named in `owned` (all there are, if fewer), spread over their lines.
 
     Lines take turns, in random order, so that a wide data path does not crowd out the control.
     """
-    yosys("\n".join([
-        *elaborate(case, work, {"SYNTHESIS": "1"}), "mutate -list 1000000 -o all.txt",
-        *(f"tee -q -o skipped{n}.txt select -list {cells}" for n, cells in enumerate(_SKIPPED)),
-    ]), work)  # fmt: skip
-    skipped = [
-        ({line.partition("/")[2] for line in (work / f"skipped{n}.txt").read_text().splitlines()}, port)
-        for n, port in enumerate(_SKIPPED.values())
-    ]
-    groups: dict[str, list[str]] = {}
+    yosys("\n".join([*elaborate(case, work, {"SYNTHESIS": "1"}), "mutate -list 1000000 -o all.txt",
+                     "write_json netlist.json"]), work)  # fmt: skip
+    cells = json.loads((work / "netlist.json").read_text())["modules"][case.dut]["cells"]
+    lines: dict[str, list[str]] = {}
     for command in sorted(set((work / "all.txt").read_text().splitlines())):
-        files = {source.split(":")[0].rsplit("/", 1)[-1].removesuffix(".sv") for source in _sources(command)}
-        cell, port = (re.search(rf"-{option} (\S+)", command)[1] for option in ("cell", "port"))
-        if files & owned and not any(cell in cells and re.fullmatch(ports, port) for cells, ports in skipped):
-            groups.setdefault(_line(min(_sources(command))), []).append(command)
+        cell = cells[_options(command)["cell"]]
+        line = _line(cell["attributes"].get("src", ""))
+        if line.partition(".sv")[0] in owned and _is_logic(cell["type"], _options(command)["port"]):
+            lines.setdefault(line, []).append(command)
     rng = random.Random(seed)
-    queues = [rng.sample(group, len(group)) for _, group in sorted(groups.items())]
+    queues = [[(line, command) for command in rng.sample(found, len(found))] for line, found in sorted(lines.items())]
     rng.shuffle(queues)
-    return [Mutant(n + 1, command) for n, command in zip(range(count), _in_turns(queues), strict=False)]
+    turns = (queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue))
+    return [Mutant(n, line, command) for n, (line, command) in enumerate(itertools.islice(turns, count), 1)]
+
+
+def _is_logic(kind: str, port: str) -> bool:
+    """A mutated clock or memory image says nothing about the bench; what controls a read port is constant."""
+    if kind.startswith("$meminit") or port.endswith("CLK"):
+        return False
+    return not (kind.startswith("$memrd") and port in ("EN", "ARST", "SRST"))
 
 
 def write(case: Case, chosen: Sequence[Mutant], work: Path) -> Path:
@@ -132,19 +133,15 @@ def ports(netlist: Path, module: str) -> list[Port]:
     return [Port(name, len(port["bits"]), port["direction"] == "input") for name, port in found.items()]
 
 
-def _sources(command: str) -> list[str]:
-    return re.findall(r"-src (\S+)", command)
+def _options(command: str) -> dict[str, str]:
+    return dict(re.findall(r"-(\w+) (\S+)", command))
 
 
 def _line(source: str) -> str:
-    """file:line of a source range such as `file.sv:30.24-33.8`."""
-    return source.partition("-")[0].rpartition(".")[0]
+    """file:line of yosys's `path/file.sv:30.24-33.8|...`."""
+    name, _, place = source.partition("|")[0].rpartition("/")[2].partition(":")
+    return f"{name}:{place.partition('.')[0]}"
 
 
 def _quoted(value: int | str) -> str:
     return str(literal(value)) if isinstance(value, int) else f'"{value}"'
-
-
-def _in_turns(queues: list[list[str]]) -> Iterator[str]:
-    for turn in range(max(map(len, queues), default=0)):
-        yield from (queue[turn] for queue in queues if turn < len(queue))

@@ -199,6 +199,7 @@ class Sink(_Agent):
     def __init__(self, dut: Any, name: str, stall: Stall | None = None, after_valid: bool = False) -> None:
         super().__init__(dut, name, stall)
         self.beats: list[Beat] = []
+        self.stalled = 0  # cycles in which a beat was offered and not taken
         self.on_beat: Callable[[Beat], None] = lambda beat: None
         self._after_valid = after_valid
         self._held: Beat | None = None  # offered and not taken in the cycle before
@@ -226,6 +227,7 @@ class Sink(_Agent):
             self.on_beat(offered)
         else:
             self._held = offered
+            self.stalled += 1
             self._pause("sink", "stalled")
 
     def last_gaps(self) -> list[int]:

@@ -9,7 +9,7 @@ import random
 import cocotb
 
 from verif.models.frame import frame_guard, frame_result
-from verif.tb.axis import FLOWS, TB, Beat
+from verif.tb.axis import FLOWS, TB, Beat, cycle
 from verif.tb.coverage import declare, hit, of_parameters
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
@@ -97,6 +97,21 @@ async def good_frames_stay_clean(dut):
     tb.check_status()
     assert int(dut.stat_out_stall.value) > 0
     hit("output stalls counted")
+
+
+@cocotb.test()
+async def counters(dut):
+    """Cycles since reset, those in which a pixel word waited, those in which a result word did."""
+    tb = TopTB(dut, "both")
+    await tb.reset()
+    await tb.wait(2)  # the reset register follows aresetn
+    start = cycle()
+    for _ in range(12):
+        tb.push(good(SIZE))
+    await tb.finish()
+    assert int(dut.stat_cycles.value) == cycle() - start
+    assert int(dut.stat_in_stall.value) == tb.source.waited > 0
+    assert int(dut.stat_out_stall.value) == tb.sink.stalled > 0
 
 
 @cocotb.test()

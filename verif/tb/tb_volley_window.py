@@ -169,18 +169,27 @@ async def latency(dut):
 
 
 @cocotb.test()
-async def a_stall_fills_every_stage(dut):
-    """The output has been stalled long enough for everything behind it to be full: no gap when it moves again."""
+@cocotb.parametrize(share=[0, 0.4, 0.9])
+async def a_stall_fills_every_stage(dut, share):
+    """Input trickles in and fills what is behind a stalled output: no gap once that moves again."""
     if CORE == "volley_window_full":  # its output register is its only stage
         return
-    hold = 3 * max(IN, OUT) + 20
+    taken, trickle = EARLY + int(share * OUT), 5
+
+    def stall():
+        while len(tb.sink.accepted) < taken:
+            yield False
+        yield from itertools.repeat(True, 2 * trickle * IN)
+        yield from itertools.repeat(False)
+
     tb = TB(dut, sources=(SOURCE,), sinks=(SINK,),
-            stalls={SINK: itertools.chain(itertools.repeat(True, hold), itertools.repeat(False))})
+            stalls={SOURCE: itertools.cycle([True] * (trickle - 1) + [False]), SINK: stall()})
     await reset(tb)
     for _ in range(3):
         tb.send(push(tb, random_frame()))
     await tb.finish()
-    assert tb.sink.accepted[2] - tb.sink.accepted[0] == 2
+    first, _, third = tb.sink.accepted[taken:taken + 3]
+    assert third - first == 2
 
 
 @cocotb.test()
