@@ -56,7 +56,7 @@ class Result:
     settled second half (None below three frames, where there is no gap to measure).
     latency_cycles: first pixel word in to last logit out, empty pipeline. stalls: cycles per frame with a
     beat offered and not taken, by stream. layers: per layer {measured_cycles}. flags: error flags per
-    frame. cpu_s: of the simulator."""
+    frame. cpu_s: of the simulator. taps: frames of which every stream was recorded."""
 
     logits: np.ndarray
     cycles_per_frame: float | None
@@ -66,6 +66,7 @@ class Result:
     flags: np.ndarray
     cpu_s: float
     stuck: bool
+    taps: int
     run: verilator.Run
 
 
@@ -156,6 +157,7 @@ class Build:
             (run.words[:, -1] >> 8) & 0xFF,
             run.cpu_s,
             bool(run.stats["stuck"]),
+            taps,
             run,
         )
 
@@ -180,7 +182,7 @@ class Build:
             if len(bad):
                 at = tuple(int(i) for i in bad[0])
                 value: int | None = int(got[at])
-            elif len(got) < len(want):
+            elif len(got) < min(len(want), result.taps):
                 at, value = (len(got), *[0] * (want.ndim - 1)), None
             else:
                 continue

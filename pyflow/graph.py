@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import tempfile
 import zipfile
 import zlib
@@ -21,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from pyflow.errors import VolleyError
-from pyflow.operators import OPERATORS, Encoding, Operator, Tensor
+from pyflow.operators import OPERATORS, Encoding, Operator, Readout, Stateful, Tensor
 
 FORMAT_VERSION = 2
 INPUT = "input"
+NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)  # becomes names of signals and files
 HOST_BITS = 8  # of the byte that a host sends per neuron and pass
 
 
@@ -63,7 +65,13 @@ class Network:
         if not self.operators:
             raise self._fail("has no operators")
         tensors = {INPUT: self._input_tensor()}
-        tensors |= {edge.tensor.name: edge.tensor for edge in self.state_edges}
+        for name in (*(edge.tensor.name for edge in self.state_edges), *(op.name for op in self.operators)):
+            if not NAME.fullmatch(name):
+                raise self._fail(f"name {name!r} must be letters, digits and _, beginning with a letter")
+        for edge in self.state_edges:
+            if edge.tensor.name in tensors:
+                raise self._fail(f"state edge {edge.tensor.name!r}: another tensor has this name")
+            tensors[edge.tensor.name] = edge.tensor
         for op in self.operators:
             if op.name in tensors:
                 raise self._fail(f"two operators are called {op.name!r}")
@@ -79,11 +87,25 @@ class Network:
         for edge in self.state_edges:
             if edge.source not in tensors:
                 raise self._fail(f"state edge from unknown tensor {edge.source!r}")
-            if replace(tensors[edge.source], name=edge.tensor.name) != tensors[edge.tensor.name]:
-                raise self._fail(f"state edge {edge.tensor} is not of the type of {edge.source!r}")
+            if edge.source == INPUT:
+                raise self._fail("state edge from the input; feed back what an operator makes")
             if not edge.tensor.timed:
                 raise self._fail(f"state edge from {edge.source!r}: it has no time steps; feed back spikes over time")
+            want = replace(tensors[edge.source], name=edge.tensor.name)
+            if want != tensors[edge.tensor.name]:
+                raise self._fail(
+                    f"state edge {edge.tensor.name!r} is not of the type of {edge.source!r}; declare it as {want}"
+                )
+            if not self.readers(edge.tensor.name):
+                raise self._fail(f"state edge {edge.tensor.name!r}: no operator reads it; remove it")
         object.__setattr__(self, "tensors", tensors)
+        for op in (op for loop in self.loops() for op in loop):
+            if not (op.each_step or isinstance(op, Stateful)):
+                raise VolleyError(f"{op.kind} {op.name!r}: stands in a loop, but needs all time steps at once")
+        last = self.operators[-1]
+        if isinstance(last, Readout) and tensors[last.name].shape[1:] != (1, 1):
+            _, h, w = tensors[last.name].shape
+            raise VolleyError(f"readout {last.name!r}: reads a map of {h}x{w}; put a linear layer in front")
 
     def _fail(self, message: str) -> VolleyError:
         return VolleyError(f"network {self.name!r}: {message}")
@@ -103,8 +125,12 @@ class Network:
 
     def _block(self, tensors: dict[str, Tensor]) -> int:
         """TB: as asked for, or up to 4 steps per beat where the network allows it."""
+        if not isinstance(self.time_block, int):
+            raise self._fail(f"time_block = {self.time_block!r} must be an integer")
         common = math.gcd(*(t.steps for t in tensors.values() if t.timed))
-        if not common:  # no tensor has time
+        if not common:
+            if self.time_block > 1:
+                raise self._fail(f"time_block = {self.time_block}, but no tensor has time steps; leave it out")
             return 1
         why, limit = "", common
         if self.state_edges:
@@ -124,6 +150,17 @@ class Network:
     def classes(self) -> int:
         return self.tensors[self.operators[-1].name].shape[0]
 
+    def loops(self) -> list[list[Operator]]:
+        """Operators that depend on themselves one step before, one list per cycle, in order."""
+        if not self.state_edges:
+            return []
+        import networkx
+
+        graph = networkx.DiGraph((s, op.name) for op in self.operators for s in op.inputs)
+        graph.add_edges_from((edge.source, edge.tensor.name) for edge in self.state_edges)
+        cycles = [c for c in networkx.strongly_connected_components(graph) if len(c) > 1]
+        return [[op for op in self.operators if op.name in cycle] for cycle in cycles]
+
     def sources(self, op: Operator) -> tuple[Tensor, ...]:
         """Operand tensors of `op`."""
         return tuple(self.tensors[s] for s in op.inputs)
@@ -131,6 +168,11 @@ class Network:
     def readers(self, name: str) -> tuple[Operator, ...]:
         """Operators that read tensor `name`."""
         return tuple(op for op in self.operators if name in op.inputs)
+
+    def destinations(self, name: str) -> list[str]:
+        """Names of the operators and of the state edges' tensors that tensor `name` goes to."""
+        fed = [edge.tensor.name for edge in self.state_edges if edge.source == name]
+        return [op.name for op in self.readers(name)] + fed
 
     def inputs(self, x: np.ndarray) -> np.ndarray:
         """Checked input as int64: pixels [N, C, H, W], or [N, T, C, H, W] where the input has time.
@@ -247,12 +289,16 @@ class Network:
                     entry[f.name] = list(value) if isinstance(value, tuple) else value
             document["operators"].append(entry)  # type: ignore[attr-defined]
         try:
+            text = json.dumps(document, indent=1, sort_keys=True)
+        except TypeError as e:
+            raise VolleyError(f"network {self.name!r}: meta is not JSON ({e}); use plain numbers and strings") from None
+        try:
             fd, temporary = tempfile.mkstemp(dir=path.parent or Path("."), suffix=".tmp")
         except OSError as e:
             raise VolleyError(f"{path}: cannot be written ({e.strerror}); choose a writable folder") from None
         try:
             with os.fdopen(fd, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as z:
-                z.writestr(zipfile.ZipInfo("network.json"), json.dumps(document, indent=1, sort_keys=True))
+                z.writestr(zipfile.ZipInfo("network.json"), text)
                 for key in sorted(arrays):
                     with z.open(zipfile.ZipInfo(f"{key}.npy"), "w") as entry_file:
                         np.lib.format.write_array(entry_file, np.ascontiguousarray(arrays[key]), allow_pickle=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.operators import Conv, Operator, Stateful
 
@@ -27,6 +28,8 @@ def run(network: Network, x: np.ndarray, trace: bool | Collection[str] = False) 
     inputs = network.inputs(x)
     batch = _batch(network)
     last = network.operators[-1].name
+    if network.tensors[last].timed or network.tensors[last].shape[1:] != (1, 1):
+        raise VolleyError(f"network {network.name!r}: ends in {last!r}, a map; the last operator must be a readout")
     kept = trace if not isinstance(trace, bool) else list(network.tensors) if trace else []
     shapes = {n: network.tensors[n] for n in kept}
     traces = {
@@ -55,20 +58,17 @@ def _batch(network: Network) -> int:
 
 def _run_batch(network: Network, inputs: np.ndarray, keep: set[str]) -> Values:
     """Tensors of a batch of frames: at least those of `keep` and that of the last operator."""
-    values, loop = {INPUT: inputs}, _loop(network)
-    fed = {e.tensor.name for e in network.state_edges}
-    cycle = {op.name for op in loop}
-    outside = {s for op in loop for s in op.inputs} - cycle - fed
+    values = {INPUT: inputs}
+    loops = network.loops()
+    cycling = {op.name for loop in loops for op in loop}
     pending = list(network.operators)
     while pending:
         for op in pending:
-            if op.name in cycle and outside <= values.keys():
-                # Operators in a cycle go step by step, together.
-                values |= _run_loop(network, loop, values, len(inputs))
-                break
-            if op.name not in cycle and values.keys() >= set(op.inputs):
+            if op.name not in cycling and values.keys() >= set(op.inputs):
                 values[op.name] = _apply(network, op, [values[s] for s in op.inputs])
                 break
+        else:  # operators in a cycle go step by step, together
+            values |= next(v for loop in loops if (v := _run_loop(network, loop, values, len(inputs))))
         for edge in network.state_edges:
             if edge.source in values and edge.tensor.name not in values:
                 values[edge.tensor.name] = _delayed(values[edge.source])
@@ -94,27 +94,17 @@ def _apply(network: Network, op: Operator, values: Sequence[np.ndarray]) -> np.n
     return out.reshape(frames, steps, *out.shape[1:])
 
 
-def _loop(network: Network) -> list[Operator]:
-    """Operators on a way from a state edge to the source of one, in order, with all they need meanwhile."""
-    after = {e.tensor.name for e in network.state_edges}
-    before = {e.source for e in network.state_edges}
-    for op in network.operators:
-        if after & set(op.inputs):
-            after.add(op.name)
-    for op in reversed(network.operators):
-        if op.name in before:
-            before |= set(op.inputs)
-    return [op for op in network.operators if op.name in after & before]
-
-
 def _run_loop(network: Network, loop: list[Operator], values: Values, frames: int) -> Values:
-    """All steps of the operators of a cycle: {name: int64 [N, T, C, H, W]}."""
-    edges = network.state_edges
-    steps = network.tensors[edges[0].tensor.name].steps
+    """All steps of the operators of a cycle: {name: int64 [N, T, C, H, W]}; {} if they wait for others or are done."""
+    names = {op.name for op in loop}
+    edges = [e for e in network.state_edges if e.source in names]
+    outside = {s for op in loop for s in op.inputs} - names - {e.tensor.name for e in edges}
+    if not outside <= values.keys() or names <= values.keys():
+        return {}
     fed = {e.tensor.name: np.zeros((frames, *e.tensor.shape), np.int64) for e in edges}
     states = {op.name: op.initial(frames, *network.sources(op)) for op in loop if isinstance(op, Stateful)}
     out: dict[str, list[np.ndarray]] = {op.name: [] for op in loop}
-    for t in range(steps):
+    for t in range(network.tensors[loop[0].name].steps):
         now = dict(fed)
         for op in loop:
             operands = [now[s] if s in now else values[s][:, t] for s in op.inputs]

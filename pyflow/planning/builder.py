@@ -10,7 +10,7 @@ from typing import Any
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
 from pyflow.hardware import Folding, ceil_div
-from pyflow.operators import Operator, Synapse, Tensor
+from pyflow.operators import Add, LIFNeuron, Operator, Residual, Synapse, Tensor
 from pyflow.planning.memories import Memory
 from pyflow.planning.netlist import Instance, Netlist, Port, Stream, branch_name, fifo_name
 
@@ -42,12 +42,8 @@ class Builder:
         self.tensors = reachable(network, foldings)
         self.instances: list[Instance] = []
         self.streams: dict[str, Stream] = {}
-        self.readers: dict[str, list[str]] = {name: [] for name in network.tensors}
-        for op in network.operators:
-            for source in op.inputs:
-                self.readers[source].append(op.name)
-        for edge in network.state_edges:
-            self.readers[edge.source].append(edge.tensor.name)
+        self.readers = {name: network.destinations(name) for name in network.tensors}
+        self._made = {op.name: op for op in network.operators}
         self._ways: dict[tuple[str, str], Stream] = {}
 
     def sources(self, op: Operator) -> tuple[Tensor, ...]:
@@ -108,8 +104,14 @@ class Builder:
         )
 
     # ------------------------------------------------------------------ the graph
-    def operand(self, tensor: str, reader: str) -> Stream:
-        return self._ways[tensor, reader]
+    def operand(self, tensor: str, reader: Operator) -> Stream:
+        stream, timed = self._ways[tensor, reader.name], self.tensors[tensor]
+        if timed.timed and stream.numbers < timed.block and not isinstance(reader, LIFNeuron):
+            raise VolleyError(
+                f"{reader.kind} {reader.name!r}: reads the direct current {tensor!r}, one number for "
+                f"{timed.block} steps; only a lif neuron can, or any operator with time_block = 1"
+            )
+        return stream
 
     def publish(self, tensor: str, stream: Stream) -> None:
         """`stream` carries `tensor`: bring it to every reader, through the FIFOs asked for."""
@@ -155,7 +157,7 @@ class Builder:
 
     def _feed_back(self, edge: StateEdge) -> None:
         out = self.streams[edge.tensor.name]
-        stream = self.operand(edge.source, edge.tensor.name)
+        stream = self._ways[edge.source, edge.tensor.name]
         stream = self.lanes(stream, out.lanes, edge.tensor.shape[0], edge.source, f"{edge.tensor.name}_lanes")
         self.join(
             "step_delay",
@@ -168,9 +170,13 @@ class Builder:
             PASSES=out.passes,
         )
 
-    def producer(self, op: Operator) -> Operator | None:
-        """The operator whose tensor `op` reads first; None at the network's input and behind a state edge."""
-        return next((o for o in self.network.operators if o.name == op.inputs[0]), None)
+    def synapse_before(self, op: Operator) -> Synapse | None:
+        """The synapse layer whose potentials `op` reads, itself or in a sum."""
+        while (before := self._made.get(op.inputs[0])) is not None and not isinstance(before, Synapse):
+            if not isinstance(before, (Add, Residual)):
+                return None
+            op = before
+        return before
 
     def netlist(self) -> Netlist:
         return Netlist(self.network, self.foldings, self.fifos, tuple(self.instances), tuple(self.streams.values()))

@@ -215,7 +215,7 @@ def _resized(netlist: Netlist, grow: bool) -> list[Buffers]:
     by a row per bank."""
     foldings, fifos = netlist.foldings, netlist.fifos
     trials: list[Buffers] = []
-    behind = {op.name for op in netlist.network.operators if len(netlist.network.readers(op.name)) == 1}
+    behind = {op.name for op in netlist.network.operators if len(netlist.network.destinations(op.name)) == 1}
     for inst in netlist.instances:
         p, layer, tensor = inst.parameters, inst.layer, inst.source.tensor
         if inst.module == "volley_window_fold" and layer in foldings:
@@ -262,8 +262,8 @@ def _branch_fifos(network: Network, foldings: dict[str, Folding]) -> dict[str, i
     A shallower one would stall the branches' common source, or stop for ever: the branch that waits at a join holds
     what the other one still needs.
     """
-    readers = {name: network.readers(name) for name in network.tensors}
-    branches = [branch_name(name, op.name) for name, ops in readers.items() if len(ops) > 1 for op in ops]
+    readers = {name: network.destinations(name) for name in network.tensors}
+    branches = [branch_name(name, reader) for name, ways in readers.items() if len(ways) > 1 for reader in ways]
     if not branches:
         return {}
     peaks = predict(build_netlist(network, foldings, dict.fromkeys(branches, ENDLESS))).peaks
@@ -337,7 +337,7 @@ def plan(
         target = max(floor, asked if isinstance(asked, int) else 0)
         while True:
             foldings = _choose(hardware, target)
-            cost = sum(costs(build_netlist(network, foldings)).values(), Cost()) if foldings else None
+            cost = None if foldings is None else sum(costs(build_netlist(network, foldings)).values(), Cost())
             if cost and cost.lut <= FILL * budget.lut and cost.ff <= budget.ff and cost.bram <= budget.bram:
                 break
             if target > 2**34:
@@ -414,6 +414,8 @@ def costs(netlist: Netlist) -> dict[str, Cost]:
         p = inst.parameters
         if inst.module == "volley_lane_convert":
             total[inst.layer] += hw.convert_cost(p["LANES_IN"], p["LANES_OUT"], p["WORD_W"])
+        elif inst.module == "volley_step_delay":
+            total[inst.layer] += hw.fifo_cost(p["DATA_W"], p["BEATS"] + 1) + Cost(lut=45)
         elif inst.module == "volley_fifo":
             total[inst.layer] += hw.fifo_cost(p["DATA_W"], p["DEPTH"])
     return total

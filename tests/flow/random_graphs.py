@@ -169,8 +169,17 @@ class Draw:
         return self.add({"concat": Concat, "and": And, "iand": IAnd}[kind](name, (a, b)))
 
     def recurrent(self, source: str, steps: int) -> str:
-        """A layer that reads its own spikes of the step before."""
-        n, fed = self.number(1, 8), f"fed{len(self.operators)}"
+        """A layer, fully connected or convolutional, that reads its own spikes of the step before."""
+        fed = f"fed{len(self.operators)}"
+        if self.coin():
+            channels = self.number(1, 4)
+            _, h, w = self.tensors[source].shape
+            self.tensors[fed] = Tensor(fed, (channels, h, w), Encoding.RATE, steps, 1, timed=True)
+            inward, across = self.conv(source, channels, same=True), self.conv(fed, channels, same=True)
+            out = self.lif(self.add(Add(self.name("both"), (inward, across))))
+            self.edges.append(StateEdge(out, self.tensors[fed]))
+            return out
+        n = self.number(1, 8)
         self.tensors[fed] = Tensor(fed, (n, 1, 1), Encoding.RATE, steps, 1, timed=True)
         out = self.lif(self.add(Add(self.name("both"), (self.linear(source, n), self.linear(fed, n)))))
         self.edges.append(StateEdge(out, self.tensors[fed]))

@@ -98,7 +98,6 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
 def random_folding(network: Network, seed: int) -> dict[str, Any]:
     """A legal folding.json content, anything but sensible."""
     rng = np.random.default_rng(seed + 77)
-    fed_back = {edge.source for edge in network.state_edges}
     layers: dict[str, dict[str, Any]] = {}
     for op in network.operators:
         if not isinstance(op, Synapse):
@@ -123,6 +122,6 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
             "memory": "writable" if rng.random() < 0.2 else "auto",
             "rows": int(rng.integers(0, 2 * kh + 1)),
         }
-    chain = [op for op in network.operators[:-1] if len(network.readers(op.name)) == 1 and op.name not in fed_back]
+    chain = [op for op in network.operators[:-1] if len(network.destinations(op.name)) == 1]
     fifos = {op.name: int(rng.integers(2, 9)) for op in chain if rng.random() < 0.2}
     return {"version": 1, "layers": layers, "fifos": fifos}

@@ -63,7 +63,8 @@ def test_a_mutant_that_loses_a_beat_is_no_equal(tmp_path: Path, candidates: list
 
 
 def test_score_leaves_equal_mutants_out() -> None:
-    verdicts = [Verdict(Mutant(n, "", ""), outcome) for n, outcome in enumerate([KILLED, KILLED, KILLED, EQUAL, SURVIVED])]
+    outcomes = [KILLED, KILLED, KILLED, EQUAL, SURVIVED]
+    verdicts = [Verdict(Mutant(n, "", ""), outcome) for n, outcome in enumerate(outcomes, 1)]
     assert score(verdicts) == 0.75
     row = table({"volley_x": verdicts}).splitlines()[2]
     assert [cell.strip() for cell in row.strip("|").split("|")] == ["volley_x", "5", "3", "1", "1", "75.0 %"]

@@ -100,6 +100,41 @@ def test_a_state_edge_gives_the_step_before() -> None:
             before = out[t]
 
 
+def test_loops() -> None:
+    network = recurrent()
+    assert [[op.name for op in loop] for loop in network.loops()] == [["across", "sum", "neuron"]]
+    edge = network.state_edges[0]
+    spare = replace(edge.tensor, name="spare")
+    with pytest.raises(VolleyError, match="'spare': no operator reads it"):
+        replace(network, state_edges=(edge, StateEdge("neuron", spare)))
+    with pytest.raises(VolleyError, match="declare it as Tensor.*bound=1"):
+        recurrent(state_edges=(StateEdge("neuron", replace(edge.tensor, bound=2)),))
+    with pytest.raises(VolleyError, match="feed back what an operator makes"):
+        recurrent(state_edges=(StateEdge("input", edge.tensor),))
+    for name in ("", "a/b", "a b", "1st"):
+        with pytest.raises(VolleyError, match="must be letters"):
+            recurrent(state_edges=(StateEdge("neuron", replace(edge.tensor, name=name)),))
+
+
+def test_an_edge_beside_a_loop_is_a_delay() -> None:
+    network = recurrent()
+    late = replace(network.tensors["encode"], name="late")
+    last = (
+        Linear("side", ("late",), weight=np.ones((2, 1, 1, 1))),
+        Add("both", ("sum", "side")),
+        Accumulate("count", ("both",)),
+        network.operators[-1],
+    )
+    network = replace(
+        network,
+        operators=(*network.operators[:-2], *last),
+        state_edges=(*network.state_edges, StateEdge("encode", late)),
+    )
+    _, trace = network.run(np.arange(0, 256, 51)[:, None, None, None], trace=True)
+    assert not trace["late"][:, 0].any()
+    np.testing.assert_array_equal(trace["late"][:, 1:], trace["encode"][:, :-1])
+
+
 def test_time_block() -> None:
     assert recurrent().time_block == 1
     with pytest.raises(VolleyError, match="time_block = 5 must be one of 1 .a state edge"):

@@ -104,7 +104,7 @@ async def counters(dut):
     """Cycles since reset, those in which a pixel word waited, those in which a result word did."""
     tb = TopTB(dut, "both")
     await tb.reset()
-    await tb.wait(2)  # the reset register follows aresetn
+    await tb.wait(1)  # the reset register follows aresetn
     start = cycle()
     for _ in range(12):
         tb.push(good(SIZE))

@@ -53,7 +53,7 @@ def build_netlist(network: Network, foldings: dict[str, Folding], fifos: dict[st
     network_input(b)
     b.feed_forward()
     for op in operators:
-        b.publish(op.name, LOWERINGS[type(op)](b, op, *(b.operand(s, op.name) for s in op.inputs)))
+        b.publish(op.name, LOWERINGS[type(op)](b, op, *(b.operand(s, op) for s in op.inputs)))
     return b.netlist()
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from pyflow import hardware as hw
-from pyflow.errors import VolleyError
 from pyflow.operators import Add, And, Concat, Encoding, IAnd, Operator, Residual
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
@@ -23,10 +22,6 @@ def aligned(b: Builder, op: Operator, first: Stream, second: Stream) -> Stream:
 def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
     a, other = b.sources(op)
     second = aligned(b, op, first, second)
-    if first.numbers != second.numbers:
-        raise VolleyError(
-            f"{op.kind} {op.name!r}: a direct current goes into a lif neuron alone, or into a sum with time_block = 1"
-        )
     out = b.output(b.tensors[op.name], first.lanes)
     return b.join(
         "add",

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from pyflow import hardware as hw
-from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeuron, Readout, Synapse
+from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeuron, Readout
 from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
@@ -16,21 +16,15 @@ from pyflow.planning.memories import Memory, by_fold, memory_kind
 from pyflow.planning.netlist import Stream
 
 
-def interval(b: Builder, op: Operator) -> int:
-    """Cycles between beats into `op`, at least: a serial neuron that keeps up is the smaller one."""
-    producer = b.producer(op)
-    if not isinstance(producer, Synapse):
-        return 1
-    (source,) = b.sources(producer)
-    folding = b.foldings[producer.name]
-    return producer.folds(folding, source)[1] * (source.beat_steps // folding.tp)
-
-
 def serial(b: Builder, op: Operator, steps: int) -> bool:
-    """Is the serial variant of a neuron asked for, or fast enough?"""
-    producer = b.producer(op)
-    wanted = b.foldings[producer.name].neuron if isinstance(producer, Synapse) else "auto"
-    return wanted == "serial" or (wanted == "auto" and 1 < steps <= interval(b, op))
+    """Is the serial variant of a neuron asked for, or fast enough? It is the smaller one."""
+    synapse = b.synapse_before(op)
+    if synapse is None:
+        return False
+    (source,) = b.sources(synapse)
+    folding = b.foldings[synapse.name]
+    interval = synapse.folds(folding, source)[1] * (source.beat_steps // folding.tp)  # cycles between beats, at least
+    return folding.neuron == "serial" or (folding.neuron == "auto" and 1 < steps <= interval)
 
 
 @lowers(RadixNeuron)
