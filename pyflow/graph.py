@@ -78,6 +78,7 @@ class Network:
             for source in op.inputs:
                 if source not in tensors:
                     raise VolleyError(f"{op.kind} {op.name!r}: reads {source!r}, which no earlier operator makes")
+            op.check_operands()
             if len(set(op.inputs)) < len(op.inputs):
                 raise VolleyError(f"{op.kind} {op.name!r}: reads {op.inputs[0]!r} twice")
             tensors[op.name] = op.infer(*(tensors[s] for s in op.inputs))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_type_hints
 
 import numpy as np
 
@@ -82,14 +82,60 @@ def frozen(array: np.ndarray, dtype: type) -> np.ndarray:
     return out
 
 
+def magnitude(values: np.ndarray) -> int:
+    """Largest |value|, exact (np.abs of the lowest int64 is negative)."""
+    return max(int(values.max()), -int(values.min()))
+
+
+SHAPES = {int: (), bool: (), tuple[int, int]: (2,)}  # of the integers in a field of that type; arrays have any
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Operator:
-    """name: unique; also the name of the output tensor. inputs: names of the operands' tensors."""
+    """name: unique; also the name of the output tensor. inputs: names of the operands' tensors.
+
+    Every number is an integer: __post_init__ makes arrays read-only int64 and scalars int, and refuses what that
+    would change. An operator with a __post_init__ of its own calls it first.
+    """
 
     name: str
     inputs: tuple[str, ...]
     kind: ClassVar[str] = ""
+    operands: ClassVar[int] = 1
     each_step: ClassVar[bool] = True  # a timed operand is worked on step by step: run() sees [N, C, H, W]
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for key in (f.name for f in fields(self) if hints[f.name] in (*SHAPES, np.ndarray)):
+            hint, given = hints[key], getattr(self, key)
+            value: Any = self._integers(key, given)
+            if hint is not np.ndarray:
+                if value.shape != SHAPES[hint]:
+                    raise self._fail(f"{key} {given!r} must be {'two integers' if SHAPES[hint] else 'one integer'}")
+                value = tuple(value.tolist()) if SHAPES[hint] else hint(value)
+            object.__setattr__(self, key, value)
+
+    def _integers(self, key: str, given: Any) -> np.ndarray:
+        """`given` as read-only int64; floats only where they are whole."""
+        try:
+            array = np.asarray(given)
+        except ValueError:  # rows of unequal length
+            raise self._fail(f"{key} is no array: its rows differ in length") from None
+        if array.dtype.kind not in "biuf":
+            raise self._fail(f"{key} has dtype {array.dtype}, needs integers of 64 bits")
+        with np.errstate(invalid="ignore"):
+            values = frozen(array, np.int64)
+        changed = values != array
+        if changed.any():
+            raise self._fail(f"{key} {array[changed][0]} is not an integer of 64 bits; scale and round it first")
+        return values
+
+    def check_operands(self) -> None:
+        """Raises VolleyError where `inputs` names more or fewer tensors than infer() and run() take."""
+        if len(self.inputs) != self.operands:
+            names = ", ".join(map(repr, self.inputs)) or "none"
+            takes = "1 input" if self.operands == 1 else f"{self.operands} inputs"
+            raise self._fail(f"takes {takes}, not {len(self.inputs)} ({names})")
 
     def infer(self, *sources: Tensor) -> Tensor:
         """Output tensor for these operands. Raises VolleyError where the operator is illegal there."""
@@ -118,6 +164,14 @@ class Operator:
     def _want(self, source: Tensor, *encodings: Encoding) -> None:
         if source.encoding not in encodings:
             raise self._fail(f"input {source.name!r} is {source.encoding}, needs {' or '.join(encodings)}")
+
+    def _check_exponent(self, exponent: int) -> None:
+        if not 0 <= exponent <= 24:
+            raise self._fail(f"exponent e = {exponent} is outside 0..24")
+
+    def _refuse_phase(self, source: Tensor) -> None:
+        if source.encoding is Encoding.PHASE:
+            raise self._fail(f"input {source.name!r} is phase-coded, which no neuron decodes; use radix with T = 8")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

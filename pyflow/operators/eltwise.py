@@ -10,7 +10,7 @@ import numpy as np
 
 from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators.base import SPIKES, Encoding, Operator, Tensor, frozen
+from pyflow.operators.base import SPIKES, Encoding, Operator, Tensor, magnitude
 
 NUMBERS = (Encoding.POTENTIAL, Encoding.COUNT)
 
@@ -18,6 +18,8 @@ NUMBERS = (Encoding.POTENTIAL, Encoding.COUNT)
 @dataclass(frozen=True, slots=True, eq=False)
 class Elementwise(Operator):
     """Common part: two operands of one shape, and of one time."""
+
+    operands: ClassVar[int] = 2
 
     def _alike(self, a: Tensor, b: Tensor) -> None:
         for what, left, right in (
@@ -115,9 +117,8 @@ class Residual(Elementwise):
     kind: ClassVar[str] = "residual"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "multiplier", frozen(self.multiplier, np.int64))
-        if not 0 <= self.exponent <= 24:
-            raise self._fail(f"exponent e = {self.exponent} is outside 0..24")
+        Elementwise.__post_init__(self)
+        self._check_exponent(self.exponent)
         if self.multiplier.ndim != 1 or not self.multiplier.size:
             raise self._fail(f"multiplier {self.multiplier.shape} must be one vector")
 
@@ -127,13 +128,10 @@ class Residual(Elementwise):
         self._alike(potential, skip)
         if self.multiplier.size != potential.shape[0]:
             raise self._fail(f"{self.multiplier.size} multipliers for {potential.shape[0]} channels")
-        bound = (potential.bound << self.exponent) + self._largest() * skip.bound
+        bound = (potential.bound << self.exponent) + magnitude(self.multiplier) * skip.bound
         if bound >= 2**46:  # keeps every potential far inside int64 (reference) and 48 bits (hardware)
             raise self._fail(f"a potential can reach {bound}, which needs more than 46 bits; lower e or m")
         return replace(potential, name=self.name, bound=bound)
-
-    def _largest(self) -> int:
-        return max(-int(self.multiplier.min()), int(self.multiplier.max()))
 
     def run(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
         return (h << self.exponent) + self.multiplier[None, :, None, None] * x
@@ -143,7 +141,7 @@ class Residual(Elementwise):
         numbers, groups = folding.lanes * potential.block, ceil_div(potential.shape[0], folding.lanes)
         # One addition per spike of a word; the lowest bits of the later ones are wires.
         add = Cost(lut=numbers * spikes * (out - 0.6 * (spikes - 1)) + 5, ff=numbers * out + 2)
-        width = folding.lanes * hw.signed_width(self._largest())
+        width = folding.lanes * hw.signed_width(magnitude(self.multiplier))
         return add + hw.source_cost(width, groups, block=hw.goes_to_block_ram(width, groups))
 
 
@@ -152,8 +150,11 @@ class Concat(Operator):
     """The channels of a, then those of b."""
 
     kind: ClassVar[str] = "concat"
+    operands: ClassVar[int] = 2
 
     def infer(self, a: Tensor, b: Tensor) -> Tensor:
+        for operand in (a, b):
+            self._refuse_phase(operand)
         same = (
             ("map", "x".join(map(str, a.shape[1:])), "x".join(map(str, b.shape[1:]))),
             ("encoding", a.encoding, b.encoding),

@@ -24,6 +24,7 @@ class Encode(Operator):
     kind: ClassVar[str] = "encode"
 
     def __post_init__(self) -> None:
+        Operator.__post_init__(self)
         if not 1 <= self.steps <= 8:
             raise self._fail(f"T = {self.steps} is outside 1..8")
 
@@ -56,6 +57,7 @@ class OverTime(Operator):
     gives: ClassVar[Encoding] = Encoding.RATE
 
     def __post_init__(self) -> None:
+        Operator.__post_init__(self)
         if not 1 <= self.steps <= MAX_STEPS:
             raise self._fail(f"T = {self.steps} is outside 1..{MAX_STEPS}")
 
@@ -224,7 +226,11 @@ class BurstEncode(OverTime):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Direct(OverTime):
-    """Direct current: a static potential at every step. No core of its own: the replay core sends it again."""
+    """Direct current: a static potential, the same at every step.
+
+    No core of its own: the replay core sends the frame again in every pass. A beat carries one number per lane for
+    all its steps, so only a LIF neuron reads it, or any operator where TB = 1.
+    """
 
     kind: ClassVar[str] = "direct"
     takes: ClassVar[Encoding] = Encoding.POTENTIAL
@@ -254,6 +260,7 @@ class DeltaEncode(Stateful):
     kind: ClassVar[str] = "encode_delta"
 
     def __post_init__(self) -> None:
+        Stateful.__post_init__(self)
         if self.mode not in ("delta", "sigma-delta"):
             raise self._fail(f"mode={self.mode!r} is unknown; use delta or sigma-delta")
         if not 1 <= self.theta <= 255:

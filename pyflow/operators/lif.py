@@ -10,7 +10,7 @@ import numpy as np
 
 from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators.base import Encoding, Stateful, Tensor, frozen
+from pyflow.operators.base import Encoding, Stateful, Tensor
 
 DECAYS = ("none", "shift", "multiply")
 RESETS = ("none", "soft", "hard")
@@ -58,7 +58,8 @@ def _unsigned_bits(values: np.ndarray) -> int:
 
 def _signed_bits(values: np.ndarray) -> int:
     """0 if all of them are 0: the field is left out."""
-    return 1 + max(int(values.max()).bit_length(), int(~values.min()).bit_length()) if values.any() else 0
+    # n bits hold -2^(n-1) .. 2^(n-1) - 1; ~x = -1 - x. One of the two is never negative.
+    return 1 + max(int(values.max()), int(~values.min())).bit_length() if values.any() else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,9 +111,8 @@ class LIFNeuron(Stateful):
     kind: ClassVar[str] = "lif"
 
     def __post_init__(self) -> None:
-        for key in ("theta", "bias", "reset_amount", "v0", "alpha"):
-            values = frozen(getattr(self, key), np.int64)
-            object.__setattr__(self, key, values)
+        Stateful.__post_init__(self)
+        for key, values in self.arrays().items():
             if values.shape != self.theta.shape and (values.shape != (0,) or key == "theta") or values.ndim != 1:
                 raise self._fail(f"{key} {values.shape} must be one vector of {self.theta.size} channels, or empty")
         if not self.theta.size:

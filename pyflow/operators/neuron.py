@@ -10,7 +10,7 @@ import numpy as np
 
 from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators.base import SPIKES, Encoding, Operator, Tensor, frozen
+from pyflow.operators.base import Encoding, Operator, Tensor, magnitude
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,18 +28,16 @@ class RadixNeuron(Operator):
     kind: ClassVar[str] = "neuron"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "theta", frozen(self.theta, np.int64))
-        object.__setattr__(self, "bias", frozen(self.bias, np.int64))
+        Operator.__post_init__(self)
         if not 1 <= self.steps <= 8:
             raise self._fail(f"T = {self.steps} is outside 1..8")
-        if not 0 <= self.exponent <= 24:
-            raise self._fail(f"exponent e = {self.exponent} is outside 0..24")
-        if self.theta.shape != self.bias.shape or self.theta.ndim != 1:
+        self._check_exponent(self.exponent)
+        if self.theta.shape != self.bias.shape or self.theta.ndim != 1 or not self.theta.size:
             raise self._fail(f"theta {self.theta.shape} and bias {self.bias.shape} must be one vector each")
         if int(self.theta.min()) < 1:
             raise self._fail(f"theta {int(self.theta.min())} of channel {int(self.theta.argmin())} must be positive")
         # Keeps every potential far inside int64 (reference) and 48 bits (hardware).
-        if int(self.theta.max()) >= 2**36 or int(np.abs(self.bias).max()) >= 2**46:
+        if int(self.theta.max()) >= 2**36 or magnitude(self.bias) >= 2**46:
             raise self._fail("theta or bias needs more than 46 bits; lower e or raise the weight scale")
 
     def infer(self, source: Tensor) -> Tensor:
@@ -97,7 +95,10 @@ class Readout(Operator):
     kind: ClassVar[str] = "readout"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bias", frozen(self.bias, np.int64))
+        Operator.__post_init__(self)
+        self._check_exponent(self.exponent)
+        if self.bias.ndim != 1 or not self.bias.size:
+            raise self._fail(f"bias {self.bias.shape} must be one vector")
 
     def infer(self, source: Tensor) -> Tensor:
         self._want(source, Encoding.POTENTIAL)
@@ -105,7 +106,7 @@ class Readout(Operator):
             raise self._fail(f"input {source.name!r} has time steps; accumulate over time first")
         if self.bias.size != source.shape[0]:
             raise self._fail(f"{self.bias.size} biases for {source.shape[0]} channels")
-        bound = (source.bound << self.exponent) + int(np.abs(self.bias).max())
+        bound = (source.bound << self.exponent) + magnitude(self.bias)
         if bound >= 2**31:
             raise self._fail(f"a logit can reach {bound}, which needs more than 32 bits; lower e = {self.exponent}")
         return Tensor(self.name, source.shape, Encoding.POTENTIAL, 1, bound)
@@ -117,7 +118,7 @@ class Readout(Operator):
         return ceil_div(source.shape[0], folding.pe) * source.shape[1] * source.shape[2]
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
-        bits, bias = self.infer(source).bits, hw.signed_width(int(np.abs(self.bias).max()))
+        bits, bias = self.infer(source).bits, hw.signed_width(magnitude(self.bias))
         rows = ceil_div(source.shape[0], folding.pe)
         # The bias meets only the bits of the potential; those above are its sign.
         return Cost(lut=folding.pe * source.bits * 0.8 + 5, ff=folding.pe * bits + 5) + hw.source_cost(
@@ -127,13 +128,19 @@ class Readout(Operator):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Accumulate(Operator):
-    """Sum over time: the number of spikes, the integral of potentials. Static; a readout may follow."""
+    """Sum over time: the number of spikes, the integral of potentials. Static; a readout may follow. The first
+    spike of a TTFS train counts by its time, which a sum loses: refused."""
 
     kind: ClassVar[str] = "accumulate"
     each_step: ClassVar[bool] = False
 
     def infer(self, source: Tensor) -> Tensor:
-        self._want(source, *SPIKES, Encoding.COUNT, Encoding.POTENTIAL)
+        if source.encoding is Encoding.TTFS:
+            raise self._fail(
+                f"input {source.name!r} is ttfs, whose times a sum would lose; put a conv or linear and a lif neuron "
+                "in front, or encode by rate"
+            )
+        self._want(source, Encoding.RATE, Encoding.COUNT, Encoding.POTENTIAL)
         if not source.timed:
             raise self._fail(f"input {source.name!r} has no time steps to sum over; read it as it is")
         return Tensor(self.name, source.shape, Encoding.POTENTIAL, 1, source.steps * source.bound)

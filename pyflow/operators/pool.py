@@ -18,6 +18,7 @@ class Pool(Windowed):
     """Common part of the pooling operators; padded taps carry code 0."""
 
     def __post_init__(self) -> None:
+        Windowed.__post_init__(self)
         self._check_window()
         if any(p >= k for p, k in zip(self.padding, self.kernel, strict=True)):
             raise self._fail(f"padding {self.padding} must be smaller than the kernel {self.kernel}")

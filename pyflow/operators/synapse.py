@@ -10,15 +10,15 @@ import numpy as np
 
 from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators.base import SPIKES, Encoding, Tensor, Windowed, frozen
+from pyflow.operators.base import SPIKES, Encoding, Tensor, Windowed, frozen, magnitude
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Synapse(Windowed):
     """Common part of Conv and Linear: potentials sum_i w[o,i] * code_i.
 
-    weight: int8 [Co, Ci, KH, KW]. weight_bits: W, narrow signed. pad_code: uint8 [Ci], the code a
-    padded tap carries (not 0 where the input normalisation moves the zero).
+    weight: int8 [Co, Ci, KH, KW]; a kernel left at its default is (KH, KW). weight_bits: W, narrow signed.
+    pad_code: int64 [Ci], the code a padded tap carries (not 0 where the input normalisation moves the zero).
     """
 
     weight: np.ndarray = field(default_factory=lambda: np.zeros((1, 1, 1, 1), np.int8))
@@ -26,15 +26,23 @@ class Synapse(Windowed):
     pad_code: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
+        Windowed.__post_init__(self)
+        weight = self.weight
+        if weight.ndim != 4 or not weight.size:
+            raise self._fail(f"weight {weight.shape} must be [Co, Ci, KH, KW], none of them 0")
+        if self.kernel == (1, 1):
+            object.__setattr__(self, "kernel", weight.shape[2:])
+        if self.kernel != weight.shape[2:]:
+            raise self._fail(f"kernel {self.kernel} is not that of weight {weight.shape}; use {weight.shape[2:]}")
         if not 2 <= self.weight_bits <= 8:
             raise self._fail(f"W = {self.weight_bits} weight bits is outside 2..8")
         limit = 2 ** (self.weight_bits - 1) - 1
-        weight = np.asarray(self.weight)
-        if weight.size and (int(weight.max()) > limit or int(weight.min()) < -limit):
-            worst = int(weight.flat[np.abs(weight.astype(np.int64)).argmax()])
+        if magnitude(weight) > limit:
+            worst = max(int(weight.max()), int(weight.min()), key=abs)
             raise self._fail(f"weight {worst} is outside +-{limit} (W = {self.weight_bits}, narrow)")
         object.__setattr__(self, "weight", frozen(weight, np.int8))
-        object.__setattr__(self, "pad_code", frozen(self.pad_code, np.int64))
+        if self.pad_code.ndim != 1:
+            raise self._fail(f"pad_code {self.pad_code.shape} must be one vector")
         self._check_window()
 
     def matrix(self, source: Tensor) -> np.ndarray:
@@ -129,8 +137,7 @@ class Synapse(Windowed):
 
     def _spikes_in(self, source: Tensor) -> None:
         """Refuses what is not made of spikes, and what no neuron can decode."""
-        if source.encoding is Encoding.PHASE:
-            raise self._fail(f"input {source.name!r} is phase-coded, which no neuron decodes; use radix with T = 8")
+        self._refuse_phase(source)
         self._want(source, Encoding.RADIX, *SPIKES)
         if source.timed and self.pad_code.any():
             raise self._fail(f"a padding code is for static inputs, {source.name!r} has time steps; leave it 0")
@@ -155,8 +162,9 @@ class Conv(Synapse):
             raise self._fail(f"weight has {ci} input channels, input {source.name!r} has {source.shape[0]}")
         if self.pad_code.size not in (0, ci):
             raise self._fail(f"pad_code has {self.pad_code.size} entries, needs {ci}")
-        if self.pad_code.size and int(self.pad_code.max()) > source.bound:
-            raise self._fail(f"pad_code {int(self.pad_code.max())} is outside 0..{source.bound}")
+        for code in (self.pad_code.min(initial=0), self.pad_code.max(initial=0)):
+            if not 0 <= code <= source.bound:
+                raise self._fail(f"pad_code {code} is outside 0..{source.bound}")
         return self._potential(source, self.spatial(source))
 
     def taps(self, source: Tensor) -> tuple[int, int, int]:
@@ -182,6 +190,11 @@ class Linear(Synapse):
     """Fully connected layer. weight: int8 [Co, C*H*W, 1, 1], columns in PyTorch's C,H,W order."""
 
     kind: ClassVar[str] = "linear"
+
+    def __post_init__(self) -> None:
+        Synapse.__post_init__(self)
+        if self.kernel != (1, 1):
+            raise self._fail(f"weight {self.weight.shape} must be [Co, C*H*W, 1, 1]")
 
     def infer(self, source: Tensor) -> Tensor:
         self._spikes_in(source)

@@ -10,7 +10,7 @@
 `default_nettype none
 module volley_lif_step #(
   parameter int unsigned IN_W        = 12,     // bits of acc
-  parameter bit          IN_SIGNED   = 1'b1,
+  parameter bit          IN_SIGNED   = 1'b1,   // acc is two's complement
   parameter int unsigned FRAC        = 0,      // fraction bits of v, i, a, b and theta
   parameter int unsigned BIAS_W      = 12,     // bits of b, signed; 0: b = 0
   parameter int unsigned THETA_W     = 12,     // bits of theta, unsigned
@@ -19,24 +19,24 @@ module volley_lif_step #(
   parameter int unsigned LEAK_W      = 0,      // bits of alpha, unsigned (LEAK = 2 only)
   parameter int unsigned V_W         = 16,     // bits of v, signed
   parameter int unsigned LEAK        = 0,      // decay of v: 0 none, 1 shift, 2 multiply
-  parameter int unsigned LEAK_SHIFT  = 0,      // k
-  parameter int unsigned LEAK_FRAC   = 0,      // F
+  parameter int unsigned LEAK_SHIFT  = 0,      // k of v
+  parameter int unsigned LEAK_FRAC   = 0,      // F of v
   parameter int unsigned RESET       = 1,      // 0 none, 1 soft (subtract), 2 hard (to V_RESET)
   parameter bit          RESET_ORDER = 1'b0,   // 0 in the step that fires, 1 after the next leak
   parameter int          V_LEAK      = 0,      // where the leak leads to
-  parameter int          V_RESET     = 0,
+  parameter int          V_RESET     = 0,      // v after a hard reset
   parameter int unsigned CURRENT     = 0,      // 0 none, 1 drives with the new i, 2 with the old
   parameter int unsigned I_W         = 16,     // bits of i, signed
   parameter int unsigned I_LEAK      = 0,      // decay of i, as LEAK
-  parameter int unsigned I_SHIFT     = 0,
-  parameter int unsigned I_ALPHA     = 0,
-  parameter int unsigned I_FRAC      = 0,
+  parameter int unsigned I_SHIFT     = 0,      // k of i
+  parameter int unsigned I_ALPHA     = 0,      // alpha of i
+  parameter int unsigned I_FRAC      = 0,      // F of i
   parameter bit          ADAPT       = 1'b0,   // the threshold is theta + a
   parameter int unsigned A_W         = 8,      // bits of a, unsigned
   parameter int unsigned A_LEAK      = 0,      // decay of a, as LEAK
-  parameter int unsigned A_SHIFT     = 0,
-  parameter int unsigned A_ALPHA     = 0,
-  parameter int unsigned A_FRAC      = 0,
+  parameter int unsigned A_SHIFT     = 0,      // k of a
+  parameter int unsigned A_ALPHA     = 0,      // alpha of a
+  parameter int unsigned A_FRAC      = 0,      // F of a
   parameter int unsigned JUMP        = 0,      // added to a by a spike
   parameter int unsigned REFRACTORY  = 0,      // steps without integration after a spike
   localparam bit          LATE     = RESET_ORDER && RESET != 0,

@@ -14,7 +14,7 @@ module volley_neuron_lif #(
   parameter int unsigned TB          = 4,      // time steps per beat
   parameter int unsigned PASSES      = 2,      // passes per frame, T / TB
   parameter int unsigned BEATS       = 16,     // beats per pass
-  parameter bit          UNROLLED    = 1'b1,
+  parameter bit          UNROLLED    = 1'b1,   // 1: a stage per step, 0: one for all
   parameter bit          HELD        = 1'b0,   // 1: one number per lane and beat, for all its steps
   // One neuron: see volley_lif_step
   parameter int unsigned IN_W        = 12,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // volley_top in plain Verilog, for block designs and IP packagers: the same ports, with the attributes that Vivado
 // infers the two streams, the clock and the reset from. FREQ_HZ is left open: the clock that is connected says it.
-// Not in rtl.f, for nothing else needs it. Files: volley_net_pkg.sv, volley_top.f, volley_net.sv and this one.
+// Not in rtl.f, for nothing else needs it. Files: volley_net_pkg.sv, rtl.f, volley_net.sv, volley_top_wrapper.v.
 `default_nettype none
 module volley_top_wrapper (
   (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 clk CLK" *)

@@ -13,7 +13,7 @@ import pytest
 
 import pyflow
 from pyflow import zoo
-from pyflow.backends.toolbox import cache_dir, rtl_sources, tool_env
+from pyflow.backends.toolbox import cache_dir, tool_env
 from verif.harness import REPO
 from verif.lint.lint import WAIVERS
 from verif.pages.lists import lists, vlnv, waivers
@@ -103,26 +103,27 @@ INTERFACE = re.compile(r'X_INTERFACE_INFO = "\S+ (\w+ \w+)" \*\)\n(?:  \(\*.*\n)
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Sources of volley_top with the digits network, packages in front."""
+def stated(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The files that the wrapper's header lists, in that order, with the digits network."""
     build = tmp_path_factory.mktemp("digits")
     pyflow.compile(zoo.load("digits"), board="pynq-z2", out_dir=build)
-    emitted = [next(build.rglob(f"volley_net{kind}.sv")) for kind in ("_pkg", "")]
-    return [emitted[0], *rtl_sources(), emitted[1]]
+    (names,) = re.findall(r"^// .*\bFiles: (.*)\.$", WRAPPER.read_text(encoding="utf-8"), re.MULTILINE)
+    return [next(path for folder in (REPO / "rtl", build) for path in folder.rglob(name)) for name in names.split(", ")]
 
 
-def test_the_wrapper_has_the_ports_of_the_top(network: list[Path]) -> None:
-    wrapped, errors = elaborate([*network, WRAPPER], "volley_top_wrapper")
+def test_the_wrapper_has_the_ports_of_the_top(stated: list[Path]) -> None:
+    wrapped, errors = elaborate(stated, "volley_top_wrapper")
     assert not errors, errors
-    assert wrapped == elaborate(network, "volley_top")[0]
+    assert wrapped == elaborate(stated, "volley_top")[0]
     assert all(bits % 8 == 0 for name, bits in wrapped.items() if name.endswith("_tdata"))
     ports, outer = TOP.ports, read(WRAPPER).ports
     assert [(p.name, p.direction, p.comment) for p in outer] == [(p.name, p.direction, p.comment) for p in ports]
 
 
-def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(network: list[Path]) -> None:
+def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(stated: list[Path]) -> None:
     options = ["+1364-2001ext+v", "+1800-2017ext+sv", "-Wno-lint", "-Wno-style"]
-    assert lint("volley_top_wrapper", [*options, *network, WRAPPER]) == ""
+    sources = [part for path in stated for part in (("-F", path) if path.suffix == ".f" else (path,))]
+    assert lint("volley_top_wrapper", [*options, *sources]) == ""
     text = WRAPPER.read_text(encoding="utf-8")
     named = dict(INTERFACE.findall(text))
     wanted = {f"{bus} {part}": f"{bus}_{part.lower()}" for bus in ("s_axis", "m_axis")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from verif.pages.measure import key
-from verif.pages.page import FOLDER, index, page, path_of, picture_digest, picture_of, prose, stored, summary
+from verif.pages.page import FOLDER, index, page, path_of, picture_digest, picture_of, prose, stored, summary, timings
 from verif.pages.sizes import ROWS, row_of
-from verif.pages.sv import Core, cores, elaborate, generated, read
+from verif.pages.sv import Core, comment_of, cores, elaborate, generated, read, rules_of
 
 CORES = list(cores().values())
 NAMES = [core.name for core in CORES]
@@ -42,6 +42,8 @@ def test_the_instantiation_compiles(core: Core, tmp_path: Path) -> None:
     network = row_of(core.name).network if generated(core) else ()
     widths, errors = elaborate([*network, core.path.with_suffix(".f"), around], "around")
     assert not errors and list(widths) == ["clk", "rst", "aresetn"], errors
+    named = re.findall(r"\.(\w+)\(", snippet)
+    assert {p.name for p in core.settable if re.fullmatch(r"\d+('\w+)?", p.default)} <= set(named)
 
 
 def test_the_index_lists_every_page() -> None:
@@ -52,6 +54,31 @@ def test_the_index_lists_every_page() -> None:
     for suffix in (".f", ".core"):
         beside = {path.stem for path in FOLDER.parents[1].glob(f"rtl/*/*{suffix}")}
         assert beside == set(NAMES), f"make docs, or a {suffix} of a core that is gone"
+
+
+def test_a_core_has_one_row_of_latency_and_cycles() -> None:
+    table = "| core | latency | cycles |\n|---|---|---|\n| `volley_a`, `volley_b` | 0 | 1 per beat |\n"
+    assert timings(table) == dict.fromkeys(("volley_a", "volley_b"), ("0", "1 per beat"))
+    with pytest.raises(ValueError, match="volley_b has two rows"):
+        timings(table + "| `volley_b` | 2 | 1 per beat |\n")
+
+
+# ------------------------------------------------------------------ parameters of the parts
+def test_a_parameter_that_is_passed_on_has_the_comment_and_the_rules_of_the_part() -> None:
+    lif = cores()["volley_neuron_lif"]
+    leak = next(p for p in lif.parameters if p.name == "LEAK")
+    assert not leak.comment and comment_of(lif, leak).startswith("decay of v: 0 none")
+    assert {"LEAK <= 2", "BEATS >= 1", "PASSES >= 1"} <= {rule.legal for rule in rules_of(lif)}
+    beats = next(p for p in lif.parameters if p.name == "BEATS")
+    assert comment_of(lif, beats) == beats.comment == "beats per pass"
+
+
+def test_a_rule_of_a_part_about_what_the_core_does_not_pass_on_is_not_the_cores() -> None:
+    lif, legal = cores()["volley_neuron_lif"], {rule.legal for rule in rules_of(cores()["volley_neuron_lif"])}
+    assert "DATA_W >= 1" in {rule.legal for rule in cores()["volley_state_memory"].rules}
+    assert "volley_state_memory" in dict(lif.passed) and "DATA_W >= 1" not in legal
+    spans = {rule.legal for rule in rules_of(cores()["volley_replay"])}
+    assert not any("SPAN" in text for text in spans)  # a constant of its window
 
 
 # ------------------------------------------------------------------ reading a source
@@ -82,6 +109,9 @@ module volley_example #(
     if (W == 0) $fatal(1, "volley_example: no bits");
     volley_part #(.W(W)) u_part (.clk, .words);
   end
+  for (genvar n = 0; n < N; n++) begin : g_lane
+    volley_lane #(.W(W), .N(1), .ALL(ALL)) u_lane (.clk);
+  end
   assign count = volley_example_pkg::COUNT;
 endmodule
 """
@@ -108,7 +138,8 @@ def test_header_parameters_and_ports(example: Core) -> None:
         ("words", "input", "ALL", "lane 0 lowest", "Sink: words"),
         ("count", "output", "4", "", "Sink: words"),
     ]
-    assert example.needs == {"volley_part", "volley_example_pkg"}
+    assert example.needs == {"volley_part", "volley_lane", "volley_example_pkg"}
+    assert example.passed == (("volley_lane", {"W", "ALL"}),)  # volley_part is not there with N = 2
 
 
 def test_a_rule_is_said_as_what_is_legal(example: Core) -> None:

@@ -13,7 +13,7 @@ import yaml
 from verif.harness import REPO
 from verif.lint.lint import WAIVERS
 from verif.pages.page import summary
-from verif.pages.sv import Core, Parameter, closure, direct, generated
+from verif.pages.sv import Core, Parameter, closure, comment_of, direct, generated
 
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
 
@@ -28,8 +28,9 @@ def file_list(core: Core) -> str:
     """Every file that `core` needs, leaf first; names are relative to the list."""
     lines = [f"// {LICENCE}", f"// {core.name} and all it needs, leaf first; names are relative to this file (-F)."]
     if missing := generated(core):
-        lines.append(f"// {' and '.join(f'{name}.sv' for name in sorted(missing))} are written by pyflow.compile; "
-                     "packages go in front.")
+        names = " and ".join(f"{name}.sv" for name in sorted(missing))
+        lines += [f"// {names} are written by pyflow.compile: packages go in front,",
+                  "// and ../rtl.f takes the place of this list, for a network is made of other cores too."]
     lines += [os.path.relpath(part.path, core.path.parent) for part in closure(core)]
     return "\n".join(lines) + "\n"
 
@@ -47,7 +48,7 @@ def fusesoc(core: Core) -> str:
         "targets": {"default": _target(core, "rtl"), "lint": _target(core, "waivers", "rtl") | lint},
     }
     if core.settable:
-        described["parameters"] = {p.name: _parameter(p) for p in core.settable}
+        described["parameters"] = {p.name: _parameter(core, p) for p in core.settable}
     return _capi2(described)
 
 
@@ -70,11 +71,11 @@ def _target(core: Core, *filesets: str) -> dict[str, object]:
     return {"filesets": list(filesets), "toplevel": core.name, **({"parameters": names} if names else {})}
 
 
-def _parameter(parameter: Parameter) -> dict[str, str]:
+def _parameter(core: Core, parameter: Parameter) -> dict[str, str]:
     """No default: the RTL's holds, which may depend on other parameters."""
     kind = "str" if parameter.default.startswith('"') else "int"
-    meaning = {"description": parameter.comment} if parameter.comment else {}
-    return {"datatype": kind, "paramtype": "vlogparam", **meaning}
+    comment = comment_of(core, parameter)
+    return {"datatype": kind, "paramtype": "vlogparam", **({"description": comment} if comment else {})}
 
 
 def lists(core: Core) -> dict[Path, str]:

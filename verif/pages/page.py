@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import os
 import re
@@ -13,9 +12,10 @@ from functools import cache
 from pathlib import Path
 
 from pyflow.backends.toolbox import digest
+from verif.cases import collect
 from verif.harness import REPO
 from verif.pages.sizes import Values, row_of
-from verif.pages.sv import Core, closure, cores, direct, elaborate, generated, literal
+from verif.pages.sv import Core, closure, comment_of, cores, direct, elaborate, generated, literal, rules_of
 
 FOLDER = REPO / "docs" / "cores"
 WIDTH = 100  # columns of SystemVerilog
@@ -74,20 +74,22 @@ def evidence(core: Core) -> list[Path]:
 
 
 @cache
-def benches() -> dict[str, str]:
-    """Name -> docstring of every bench of verif/tb."""
-    return {path.name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            for path in sorted((REPO / "verif" / "tb").glob("tb_*.py"))}
+def benches() -> dict[str, list[Path]]:
+    """Core -> benches that a test of tests/rtl runs it in."""
+    return {name: sorted({REPO / "verif" / "tb" / f"{case.bench}.py" for case in cases})
+            for name, cases in collect().items()}
 
 
-def timing(core: Core) -> tuple[str, str]:
-    """(latency, cycles) of the row of docs/streams.md that names `core`."""
-    text = (REPO / "docs" / "streams.md").read_text(encoding="utf-8")
+def timings(text: str) -> dict[str, tuple[str, str]]:
+    """Core -> (latency, cycles) of the table of cores in `text`, that of docs/streams.md. A core has one row."""
+    found: dict[str, tuple[str, str]] = {}
     for row in re.findall(r"^\| (`volley_.*) \|$", text, re.MULTILINE):
         names, latency, cycles = (cell.strip() for cell in row.split(" | "))
-        if f"`{core.name}`" in names:
-            return latency, cycles
-    raise ValueError(f"{core.name} has no row in the table of cores of docs/streams.md")
+        for name in re.findall(r"`(\w+)`", names):
+            if name in found:
+                raise ValueError(f"{name} has two rows in the table of cores of docs/streams.md")
+            found[name] = latency, cycles
+    return found
 
 
 # ------------------------------------------------------------------ the page
@@ -139,8 +141,9 @@ def instantiation(core: Core) -> str:
         kind = "logic " if width == 1 else f"logic [{width - 1}:0] "
         lines += [f"{kind}{part};" for part in _packed([port.name for port in ports], WIDTH - len(kind) - 1)]
     settings = []
+    names = {parameter.name for parameter in core.parameters}
     for parameter in core.settable:
-        fixed = not re.search(r"[A-Za-z]", parameter.default) or parameter.default[0] in "\"'"
+        fixed = names.isdisjoint(re.findall(r"\w+", parameter.default))
         if parameter.name in values or fixed:  # the others follow from these
             value = literal(values[parameter.name]) if parameter.name in values else parameter.default
             settings.append(f".{parameter.name}({value})")
@@ -156,16 +159,16 @@ def instantiation(core: Core) -> str:
 # ------------------------------------------------------------------ parts of it
 def _parameters(core: Core) -> str:
     lines = ["| parameter | type | default | legal | meaning |", "|---|---|---|---|---|"]
-    group = ""
+    group, rules = "", rules_of(core)
     for p in core.parameters:
         if p.group != group:
             group = p.group
             lines.append(f"| **{_cell(group)}** | | | | |")
-        legal = [rule.legal for rule in core.rules if p.name in rule.names]
+        legal = dict.fromkeys(f"`{rule.legal}`" for rule in rules if p.name in rule.names)
         kind = f"{p.type or 'any'}, derived" if p.local else p.type or "any"
-        cells = [f"`{p.name}`", kind, f"`{p.default}`", ", ".join(f"`{text}`" for text in legal), p.comment]
+        cells = [f"`{p.name}`", kind, f"`{p.default}`", ", ".join(legal), comment_of(core, p)]
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    if core.rules:
+    if rules:
         lines += ["", "Anything else stops elaboration with a message that names the rule."]
     return "\n".join(lines)
 
@@ -180,7 +183,10 @@ def _ports(core: Core) -> str:
 
 
 def _timing(core: Core) -> str:
-    latency, cycles = timing(core)
+    found = timings((REPO / "docs" / "streams.md").read_text(encoding="utf-8"))
+    if core.name not in found:
+        raise ValueError(f"{core.name} has no row in the table of cores of docs/streams.md")
+    latency, cycles = found[core.name]
     return f"| latency | cycles |\n|---|---|\n| {latency} | {cycles} |\n\nCounted as in [streams](../streams.md#cores)."
 
 
@@ -202,8 +208,7 @@ def _relations(core: Core) -> str:
 
 
 def _evidence(core: Core) -> str:
-    tb = REPO / "verif" / "tb"
-    own = [tb / name for name, text in benches().items() if re.search(rf"\b{core.name}\b", text)]
+    own = benches().get(core.name, [])
     short = core.name.removeprefix("volley_")
     proofs = sorted((REPO / "verif" / "formal").glob(f"formal_{short}.sv"))
     models = [path for path in evidence(core) if path.parent.name == "models"]

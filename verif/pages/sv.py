@@ -63,7 +63,8 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Core:
     """One module of rtl/rtl.f. header: the lines of its first comment, without the licence. needs: modules
-    and packages that it names. tokens: digest of its text without comments and spacing."""
+    and packages that it names. passed: for each instance that is there in every configuration, its module and the
+    parameters that it gets under their own name. tokens: digest of the text without comments and spacing."""
 
     name: str
     path: Path
@@ -72,6 +73,7 @@ class Core:
     ports: tuple[Port, ...]
     rules: tuple[Rule, ...]
     needs: frozenset[str]
+    passed: tuple[tuple[str, frozenset[str]], ...]
     tokens: str
 
     @property
@@ -105,6 +107,24 @@ def closure(core: Core) -> list[Core]:
     return [other for other in cores().values() if other.name in needed]
 
 
+def comment_of(core: Core, parameter: Parameter) -> str:
+    """Comment of a parameter of `core`; where it has none, that of a part that gets it under the same name."""
+    inner = (comment_of(part, p) for part, passed in _parts(core) if parameter.name in passed
+             for p in part.parameters if p.name == parameter.name)
+    return parameter.comment or next(filter(None, inner), "")
+
+
+def rules_of(core: Core) -> list[Rule]:
+    """Rules of `core`, and those of its parts that speak only of parameters which they get under the same name."""
+    inner = (rule for part, passed in _parts(core) for rule in rules_of(part)
+             if passed.issuperset(re.findall(r"\b[A-Z][A-Z0-9_]*\b", rule.legal)))  # not of the part's own constants
+    return [*core.rules, *inner]
+
+
+def _parts(core: Core) -> list[tuple[Core, frozenset[str]]]:
+    return [(cores()[name], passed) for name, passed in core.passed if name in cores()]
+
+
 def generated(core: Core) -> frozenset[str]:
     """Modules and packages in the closure that are no source but written per network."""
     listed = cores()
@@ -125,6 +145,7 @@ def read(path: Path) -> Core:
         tuple(_ports(head.ports)) if head.ports else (),
         tuple(_rules(module.members, ())),
         frozenset(_needs(module)),
+        tuple(_passed(module.members)),
         digest([token.rawText for token in _tokens(module)]),
     )
 
@@ -242,6 +263,20 @@ def _needs(module: Any) -> Iterator[str]:
             yield node.package.valueText
         elif node.kind == Kind.ScopedName and _text(node.left).startswith("volley_"):
             yield _text(node.left)
+
+
+def _passed(members: Iterable[Any]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Instances among `members` that stand under no `if`, with the parameters given as .NAME(NAME)."""
+    for member in members:
+        if member.kind == Kind.LoopGenerate:
+            yield from _passed([member.block])
+        elif member.kind == Kind.GenerateBlock:
+            yield from _passed(member.members)
+        elif member.kind == Kind.HierarchyInstantiation:
+            given = member.parameters.parameters if member.parameters else ()
+            yield member.type.valueText, frozenset(
+                a.name.valueText for a in given
+                if not isinstance(a, parsing.Token) and _text(a.expr) == a.name.valueText)  # fmt: skip
 
 
 # ------------------------------------------------------------------ rules

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """volley_lane_convert: values, padding, tlast, cycles per pixel, latency, reset."""
 
+import itertools
+import math
 import random
 
 import cocotb
@@ -70,6 +72,29 @@ async def every_filling(dut):
     tb.expect(expected)
     tb.send(sent)
     await tb.finish()
+
+
+@cocotb.test()
+async def stalled_it_holds_all_it_has_room_for(dut):
+    if LANES_IN == LANES_OUT:
+        return
+    tb = TB(dut, stalls={"m_axis": itertools.repeat(True)})
+    await tb.reset()
+    tb.send(vectors(random_pixels(40))[0])
+    await tb.wait(40)
+    assert len(tb.source.accepted) == capacity()
+
+
+def capacity() -> int:
+    """Input beats that fit, from the sizes in the header of the core."""
+    unit = math.gcd(LANES_IN, LANES_OUT)
+    units_in, units_out = LANES_IN // unit, LANES_OUT // unit
+    if units_out == 1:  # down only: the next beat comes in when the last of this one goes
+        return 1
+    room = (units_in + 2 * units_out - 2) // units_out * units_out
+    units_last = BEATS_OUT * units_out - (BEATS_IN - 1) * units_in
+    sizes = itertools.cycle([units_in] * (BEATS_IN - 1) + [units_last])
+    return next(n for n, filled in enumerate(itertools.accumulate(sizes)) if filled > room)
 
 
 @cocotb.test()
