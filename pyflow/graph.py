@@ -193,7 +193,7 @@ class Network:
                 f"input: shape {x.shape} does not fit network {self.name!r}, which takes [N, {want}] ({axes})"
             )
         x = x.reshape(len(x), *time, c, h, w)
-        if x.dtype == bool:
+        if x.dtype == bool and source.encoding is Encoding.RATE:
             x = x.astype(np.int64)
         if not (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
             raise VolleyError(f"input: dtype {x.dtype} is neither integer pixels nor float images")

@@ -283,7 +283,6 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_targets_that_are_not_built_say_so() -> None:
-    for target in ("formal", "mutate"):
-        run = subprocess.run(["make", "--no-print-directory", target], cwd=REPO, capture_output=True, text=True)
-        assert run.returncode != 0 and "not built yet" in run.stderr
+def test_a_target_that_is_not_built_says_so() -> None:
+    run = subprocess.run(["make", "--no-print-directory", "bitstream"], cwd=REPO, capture_output=True, text=True)
+    assert run.returncode != 0 and "not built yet" in run.stderr

@@ -36,7 +36,7 @@ def reaching(v: int, theta: int) -> Neuron | None:
 def corners() -> list[Neuron]:
     """v on, one above and one below every multiple of theta: thus v = th -1, th, th + 1 at every step.
 
-    Then single bits: after 1, 2, ... spikes exactly one bit of v is left, so that none of them can go unnoticed.
+    Then single bits, in every lane: after 1, 2, ... spikes exactly one bit of v is left, so none can go unnoticed.
     """
     cases = [(h, theta, b) for h in (H_MIN, H_MAX, 0) for theta in (1, THETA_MAX) for b in (B_MIN, B_MAX, 0)]
     for theta in {1, 2, 3, THETA_MAX, random.randint(1, THETA_MAX), max(1, (H_MAX << EXPONENT) >> T)}:
@@ -44,7 +44,7 @@ def corners() -> list[Neuron]:
             cases += [reaching(k * theta + d, theta) for k in range(-1, (1 << T) + 2) for d in (-1, 0, 1)]
     theta = min(3, THETA_MAX)
     spent = [(theta << T) - (theta << (T - t)) for t in range(T + 1)]
-    cases += [reaching(v + (1 << bit), theta) for v in spent for bit in range(V_W - 1)]
+    cases += [reaching(v + (1 << bit), theta) for v in spent for bit in range(V_W - 1) for _ in range(LANES)]
     return [case for case in cases if case]
 
 

@@ -2,14 +2,16 @@
 """volley_top around the echo network of verif/tb/net: every frame has its answer, a bad one is marked,
 frames do not influence each other, counters and sticky errors, reset in mid-frame."""
 
+import itertools
 import json
 import os
 import random
 
 import cocotb
+from cocotb.triggers import FallingEdge
 
 from verif.models.frame import frame_guard, frame_result
-from verif.tb.axis import FLOWS, TB, Beat, cycle
+from verif.tb.axis import FLOWS, TB, Beat, cycle, random_stall
 from verif.tb.coverage import declare, hit, of_parameters
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
@@ -52,8 +54,8 @@ def echo(words: list[int]) -> list[int]:
 
 
 class TopTB(TB):
-    def __init__(self, dut, flow="full"):
-        super().__init__(_Dut(dut), flow)
+    def __init__(self, dut, flow="full", **options):
+        super().__init__(_Dut(dut), flow, **options)
         self.sent, self.flags = 0, 0
         with_keep(self.source)
 
@@ -101,17 +103,41 @@ async def good_frames_stay_clean(dut):
 
 @cocotb.test()
 async def counters(dut):
-    """Cycles since reset, those in which a pixel word waited, those in which a result word did."""
-    tb = TopTB(dut, "both")
+    """Cycles since reset, those in which a pixel word waited, those in which a result word did: in every cycle."""
+    hold = 5000  # the counters reach bit 12
+    tb = TopTB(dut, stalls={"m_axis": itertools.chain(itertools.repeat(True, hold), random_stall(0.5))})
     await tb.reset()
     await tb.wait(1)  # the reset register follows aresetn
     start = cycle()
-    for _ in range(12):
+
+    async def watch() -> None:
+        while True:
+            await FallingEdge(dut.clk)
+            assert int(dut.stat_cycles.value) == cycle() - start
+            assert int(dut.stat_in_stall.value) == tb.source.waited
+            assert int(dut.stat_out_stall.value) == tb.sink.stalled
+
+    cocotb.start_soon(watch())
+    for _ in range(80):  # more than fit inside
         tb.push(good(SIZE))
     await tb.finish()
-    assert int(dut.stat_cycles.value) == cycle() - start
-    assert int(dut.stat_in_stall.value) == tb.source.waited > 0
-    assert int(dut.stat_out_stall.value) == tb.sink.stalled > 0
+    assert min(tb.source.waited, tb.sink.stalled) > hold // 2
+
+
+@cocotb.test()
+async def an_error_counts_when_its_frame_ends(dut):
+    tb = TopTB(dut)
+    await tb.reset()
+    frame = [(0, 0b1011), *good(SIZE)[1:]]
+    words = beats(frame)
+    tb.push(frame)
+    tb.source.queue.clear()
+    tb.send(words[:1])
+    await tb.wait(20)
+    assert not int(dut.err_keep.value)
+    tb.send(words[1:])
+    await tb.finish()
+    tb.check_status()
 
 
 @cocotb.test()
