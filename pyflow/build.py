@@ -56,7 +56,9 @@ class Result:
     settled second half (None below three frames, where there is no gap to measure).
     latency_cycles: first pixel word in to last logit out, empty pipeline. stalls: cycles per frame with a
     beat offered and not taken, by stream. layers: per layer {measured_cycles}. flags: error flags per
-    frame. cpu_s: of the simulator. taps: frames of which every stream was recorded."""
+    frame. saturations: neurons x steps that LIF layers clipped, over all frames; exact where every frame
+    was tapped (without, what no logit depends on may be under way at the end).
+    cpu_s: of the simulator. taps: frames of which every stream was recorded."""
 
     logits: np.ndarray
     cycles_per_frame: float | None
@@ -64,6 +66,7 @@ class Result:
     stalls: dict[str, float]
     layers: dict[str, dict[str, float]]
     flags: np.ndarray
+    saturations: int
     cpu_s: float
     stuck: bool
     taps: int
@@ -155,6 +158,7 @@ class Build:
             {name: s["stalls"] / frames for name, s in streams.items()},
             layers,
             (run.words[:, -1] >> 8) & 0xFF,
+            run.stats["saturated"],
             run.cpu_s,
             bool(run.stats["stuck"]),
             taps,

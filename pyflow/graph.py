@@ -237,6 +237,13 @@ class Network:
 
         return run(self, x, trace=trace)
 
+    def saturations(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Neurons x steps whose state was clipped, per frame and LIF layer: {layer: int64 [N]}. More than a few
+        mean that a layer's width is too small. x: as run() takes it."""
+        from pyflow.reference import saturations
+
+        return saturations(self, x)
+
     def summary(self) -> str:
         """One line per operator: name, kind, shape, T, bits, weights."""
         rows = [("layer", "kind", "output", "T", "bits", "weights", "W")]

@@ -172,6 +172,7 @@ def sim(args: argparse.Namespace) -> Outcome:
     answered = len(result.logits)
     wrong = np.flatnonzero((result.logits != expected[:answered]).any(axis=1) | (result.flags != 0))
     mismatches = len(wrong) + len(x) - answered
+    clipped = network.saturations(x[:STAGE_FRAMES])
     report: dict[str, Any] = {
         "version": 1,
         "network": network.name,
@@ -182,6 +183,7 @@ def sim(args: argparse.Namespace) -> Outcome:
         "frames_compared": answered,
         "mismatches": mismatches,
         "first_mismatch": None,
+        "saturations": {name: float(counts.mean()) for name, counts in clipped.items()},
         "cycles_per_frame": result.cycles_per_frame,
         "predicted_cycles_per_frame": build.plan.schedule.cycles_per_frame,
         "latency_cycles": result.latency_cycles,
@@ -198,11 +200,16 @@ def sim(args: argparse.Namespace) -> Outcome:
     if mismatches:
         frame = int(wrong[0]) if len(wrong) else answered
         report["first_mismatch"] = _explain(args, build, x, frame, result)
+    elif staged.saturations != (counted := sum(int(counts.sum()) for counts in clipped.values())):
+        report["first_mismatch"] = (
+            f"saturations of the first {len(x[:STAGE_FRAMES])} frames: "
+            f"{staged.saturations} counted in RTL, {counted} in the reference"
+        )
     write_report(report, build.folder / "report.json")
     say(layer_table(report["layers"]))
     say(_summary(report))
     say(f"report: {_relative(build.folder / 'report.json')}")
-    if mismatches:
+    if report["first_mismatch"]:
         print(f"MISMATCH: {report['first_mismatch']}", file=sys.stderr)
         return 1, report
     return 0, report
@@ -250,9 +257,16 @@ def _summary(r: dict[str, Any]) -> str:
         "area": _area_text(r["area"], r["board"]),
         "activity per frame": f"{r['spikes']:,.0f} spikes, {r['synops']:,.0f} synaptic operations"
         f" of {r['dense_ops']:,.0f} dense",
+        **({"saturations": _saturations(r["saturations"])} if r["saturations"] else {}),
         "simulation speed": f"{r['sim_frames_per_cpu_s']:,.0f} frames per CPU-second",
     }
     return "".join(f"\n{title:<20}{text}" for title, text in rows.items())
+
+
+def _saturations(per_frame: dict[str, float]) -> str:
+    """Neurons x steps that hit the rails of their state, by layer; more than a few cost accuracy."""
+    some = ", ".join(f"{name} {count:,.1f}" for name, count in per_frame.items() if count)
+    return f"{some} neurons x steps per frame (raise the layer's width)" if some else "none"
 
 
 def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, result: Result) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
-from pyflow.operators import Conv, Operator, Stateful
+from pyflow.operators import Conv, LIFNeuron, Operator, Stateful
 
 BATCH = 512  # frames at a time, if
 NUMBERS = 2**24  # no layer's windows (im2col, over all steps) are more than this
@@ -42,6 +42,15 @@ def run(network: Network, x: np.ndarray, trace: bool | Collection[str] = False) 
         for name, whole in traces.items():
             whole[start : start + batch] = values[name]
     return (logits, traces) if trace else logits
+
+
+def saturations(network: Network, x: np.ndarray) -> dict[str, np.ndarray]:
+    """See Network.saturations."""
+    layers = [op for op in network.operators if isinstance(op, LIFNeuron)]
+    if not layers:
+        return {}
+    _, trace = run(network, x, trace={op.inputs[0] for op in layers})
+    return {op.name: op.saturations(trace[op.inputs[0]], network.sources(op)[0]) for op in layers}
 
 
 def _batch(network: Network) -> int:

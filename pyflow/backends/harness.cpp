@@ -154,7 +154,8 @@ int main(int argc, char** argv) {
     return false;
   };
 
-  while (got_frame < frames || draining()) {
+  constexpr int settle = 8;  // cycles until the last saturation is in stat_saturated
+  for (int settled = 0; got_frame < frames || draining() || settled++ < settle;) {
     // Inputs change while the clock is low; then every output is what the next edge will see.
     const bool may_send = sent_frame < frames && (sent_frame >= solo ? got_frame >= solo : got_frame == sent_frame);
     offered = offered || (may_send && !chance(stall_in));
@@ -229,8 +230,9 @@ int main(int argc, char** argv) {
   top->final();
 
   FILE* stats = open_in(dir, "stats.json");
-  std::fprintf(stats, "{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %u, \"out_stall\": %u, \"streams\": {",
-               got_frame, cycle, got_frame < frames ? "true" : "false", unsigned(top->stat_in_stall), unsigned(top->stat_out_stall));
+  std::fprintf(stats, "{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %u, \"out_stall\": %u, \"saturated\": %u, \"streams\": {",
+               got_frame, cycle, got_frame < frames ? "true" : "false", unsigned(top->stat_in_stall), unsigned(top->stat_out_stall),
+               unsigned(top->stat_saturated));
   if (tap_frames)
     for (size_t i = 0; i < taps.size(); ++i)
       std::fprintf(stats, "%s\"%s\": {\"beats\": %" PRIu64 ", \"stalls\": %" PRIu64 "}", i ? ", " : "", taps[i].name, taps[i].beats, taps[i].stalls);

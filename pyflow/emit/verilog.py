@@ -13,7 +13,7 @@ from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, S
 
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
 SIGNALS = ("tvalid", "tready", "tdata", "tlast")
-STATUS_PORTS = {"volley_fifo": ("stat_count",), "volley_neuron_lif": ("stat_saturated",)}  # left open
+OPEN_PORTS = {"volley_fifo": ("stat_count",)}
 
 
 def emit(netlist: Netlist, folder: Path) -> list[Path]:
@@ -35,6 +35,7 @@ package volley_net_pkg;
   localparam int unsigned OUT_LANES        = {netlist.logits.lanes};
   localparam int unsigned CLASSES          = {netlist.network.classes};
   localparam int unsigned FRAMES_IN_FLIGHT = {FRAMES_IN_FLIGHT};
+  localparam int unsigned COUNTERS         = {max(1, len(_counting(netlist)))};  // words of stat_saturated
   localparam logic [15:0] WEIGHT_CHECKSUM  = 16'h{checksum:04x};  // low half of the CRC-32 of all .mem files
 endpackage
 `default_nettype wire
@@ -55,7 +56,8 @@ def _module(netlist: Netlist) -> str:
         "  output logic m_logit_tvalid,",
         "  input  wire logic m_logit_tready,",
         f"  output logic [{logits.width - 1}:0] m_logit_tdata,",
-        "  output logic m_logit_tlast",
+        "  output logic m_logit_tlast,",
+        "  output logic [volley_net_pkg::COUNTERS*32-1:0] stat_saturated",
         ");",
     ]
     for stream in netlist.streams:
@@ -70,13 +72,20 @@ def _module(netlist: Netlist) -> str:
         f"  assign s_pixel_tready = {pixel.name}_tready;",
         *(f"  assign m_logit_{s} = {logits.name}_{s};" for s in SIGNALS if s != "tready"),
         f"  assign {logits.name}_tready = m_logit_tready;",
+        *([] if _counting(netlist) else ["  assign stat_saturated = '0;"]),
     ]
     for inst in netlist.instances:
-        lines += ["", *_instance(inst)]
+        counter = _counting(netlist).index(inst.name) if inst.name in _counting(netlist) else None
+        lines += ["", *_instance(inst, counter)]
     return "\n".join([*lines, "endmodule", "`default_nettype wire", ""])
 
 
-def _instance(inst: Instance) -> list[str]:
+def _counting(netlist: Netlist) -> list[str]:
+    """Instances that count their saturations."""
+    return [inst.name for inst in netlist.instances if inst.module == "volley_neuron_lif"]
+
+
+def _instance(inst: Instance, counter: int | None) -> list[str]:
     lines: list[str] = []
     connections = [".clk", ".rst"]
     connections += _bind("s", inst.sinks)
@@ -99,7 +108,9 @@ def _instance(inst: Instance) -> list[str]:
         ]
         connections += [f".s_{inst.memory_port}_{s}({wire}_{s})" for s in ("tvalid", "tready", "tdata")]
     connections += _bind("m", inst.sources)
-    connections += [f".{port}()" for port in STATUS_PORTS.get(inst.module, ())]
+    connections += [f".{port}()" for port in OPEN_PORTS.get(inst.module, ())]
+    if counter is not None:
+        connections.append(f".stat_saturated(stat_saturated[{32 * counter} +: 32])")
     values = dict(inst.parameters)
     if "PAD_ITEM" in values:
         values["PAD_ITEM"] = f"{inst.sink.width}'h{values['PAD_ITEM']:x}"

@@ -24,6 +24,7 @@ module volley_top (
   output logic [31:0]      stat_cycles,        // cycles since reset
   output logic [31:0]      stat_in_stall,      // cycles with a pixel word offered and not taken
   output logic [31:0]      stat_out_stall,     // cycles with a result word not taken
+  output logic [31:0]      stat_saturated,     // neurons x steps clipped, of all LIF layers
   output logic             err_short,
   output logic             err_long,
   output logic             err_keep
@@ -48,6 +49,8 @@ module volley_top (
   logic        logit_tvalid, logit_tready, logit_tlast;
   logic [31:0] logit_tdata;
   logic        guard_tready;
+  logic [COUNTERS*32-1:0] saturated;           // a word per LIF layer
+  logic [31:0]            saturated_sum;
 
   // Nothing is taken in while resetting: the reset register is one cycle behind aresetn.
   assign s_axis_tready = guard_tready && !rst;
@@ -78,7 +81,8 @@ module volley_top (
   volley_net u_net (
     .clk, .rst,
     .s_pixel_tvalid(pixel_tvalid), .s_pixel_tready(pixel_tready), .s_pixel_tdata(pixel_tdata), .s_pixel_tlast(pixel_tlast),
-    .m_logit_tvalid(logits_tvalid), .m_logit_tready(logits_tready), .m_logit_tdata(logits_tdata), .m_logit_tlast(logits_tlast)
+    .m_logit_tvalid(logits_tvalid), .m_logit_tready(logits_tready), .m_logit_tdata(logits_tdata), .m_logit_tlast(logits_tlast),
+    .stat_saturated(saturated)
   );
 
   // ------------------------------------------------------------------ out: logits and trailer
@@ -96,8 +100,14 @@ module volley_top (
   );
 
   // ------------------------------------------------------------------ counters
+  always_comb begin
+    saturated_sum = '0;
+    for (int unsigned n = 0; n < COUNTERS; n++) saturated_sum = saturated_sum + saturated[n*32 +: 32];
+  end
+
   always_ff @(posedge clk) begin
-    stat_cycles <= stat_cycles + 1'b1;
+    stat_saturated <= saturated_sum;
+    stat_cycles    <= stat_cycles + 1'b1;
     if (s_axis_tvalid && !s_axis_tready) stat_in_stall <= stat_in_stall + 1'b1;
     if (m_axis_tvalid && !m_axis_tready) stat_out_stall <= stat_out_stall + 1'b1;
     if (m_axis_tvalid && m_axis_tready && m_axis_tlast) stat_frames <= stat_frames + 1'b1;
@@ -111,6 +121,7 @@ module volley_top (
       stat_in_stall  <= '0;
       stat_out_stall <= '0;
       stat_frames    <= '0;
+      stat_saturated <= '0;
       err_short      <= 1'b0;
       err_long       <= 1'b0;
       err_keep       <= 1'b0;

@@ -39,6 +39,7 @@ module volley_top_wrapper (
   output wire [31:0] stat_cycles,              // cycles since reset
   output wire [31:0] stat_in_stall,            // cycles with a pixel word offered and not taken
   output wire [31:0] stat_out_stall,           // cycles with a result word not taken
+  output wire [31:0] stat_saturated,           // neurons x steps clipped, of all LIF layers
   output wire        err_short,
   output wire        err_long,
   output wire        err_keep
@@ -50,7 +51,7 @@ module volley_top_wrapper (
     .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready), .m_axis_tdata(m_axis_tdata),
     .m_axis_tkeep(m_axis_tkeep), .m_axis_tlast(m_axis_tlast),
     .stat_frames(stat_frames), .stat_cycles(stat_cycles), .stat_in_stall(stat_in_stall),
-    .stat_out_stall(stat_out_stall),
+    .stat_out_stall(stat_out_stall), .stat_saturated(stat_saturated),
     .err_short(err_short), .err_long(err_long), .err_keep(err_keep)
   );
 endmodule

@@ -10,7 +10,7 @@ import pytest
 from pyflow.backends.toolbox import rtl_sources
 from verif.cases import Case, collect
 from verif.mutation import equivalence, netlist
-from verif.mutation.__main__ import score, table
+from verif.mutation.__main__ import score, shared_out, table
 from verif.mutation.judge import EQUAL, KILLED, SURVIVED, Verdict, run_mutants
 from verif.mutation.netlist import Mutant
 
@@ -68,3 +68,15 @@ def test_score_leaves_equal_mutants_out() -> None:
     assert score(verdicts) == 0.75
     row = table({"volley_x": verdicts}).splitlines()[2]
     assert [cell.strip() for cell in row.strip("|").split("|")] == ["volley_x", "5", "3", "1", "1", "75.0 %"]
+
+
+def test_sets_with_many_mutants_stand_in_for_those_with_few() -> None:
+    supply = {"few": 3, "many": 500, "some": 40}
+    sets = {name: [replace(SKID, bench=name)] for name in supply}
+
+    def judged(benches: list[Case], share: int) -> list[Verdict]:
+        return [Verdict(Mutant(n, "", ""), KILLED) for n in range(min(share, supply[benches[0].bench]))]
+
+    found = {name: len(every) for name, every in shared_out(100, sets, judged).items()}
+    assert found["few"] == 3 and found["some"] == 40 and 100 <= sum(found.values()) <= 120
+    assert sum(map(len, shared_out(1000, sets, judged).values())) == sum(supply.values())  # no more to be had

@@ -27,6 +27,8 @@ def check(network: Network, x: np.ndarray, seed: int, folder: Path) -> None:
     assert build.first_mismatch(x, smooth) is None
     np.testing.assert_array_equal(smooth.logits, expected)
     assert not smooth.flags.any()
+    saturations = sum(int(counts.sum()) for counts in network.saturations(x).values())
+    assert smooth.saturations == saturations
     predicted = build.plan.schedule
     assert smooth.latency_cycles == predicted.latency_cycles
     # Equal to the cycle; where the gaps of a network alternate, equal in the mean.
@@ -37,6 +39,7 @@ def check(network: Network, x: np.ndarray, seed: int, folder: Path) -> None:
     rough = build.simulate(x, taps=len(x), solo=0, stall_in=0.4, stall_out=0.4, seed=seed)
     assert build.first_mismatch(x, rough) is None
     np.testing.assert_array_equal(rough.logits, expected)
+    assert rough.saturations == saturations
 
 
 @pytest.mark.parametrize("seed", range(6))

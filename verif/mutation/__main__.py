@@ -11,8 +11,9 @@ import argparse
 import math
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from tabulate import tabulate
 
@@ -28,6 +29,21 @@ def owned_by(core: str, cases: Sequence[Case], tested: set[str]) -> set[str]:
     """Modules whose logic counts as the core's: itself, and parts of it that have no bench."""
     parts = {path for case in cases for path in sources_of(core, case.source_paths)} & set(rtl_sources())
     return {path.stem for path in parts if path.stem == core or path.stem not in tested}
+
+
+def shared_out(count: int, sets: dict[str, list[Case]],
+               judged: Callable[[list[Case], int], list[Verdict]]) -> dict[str, list[Verdict]]:
+    """`count` verdicts in equal shares over the parameter sets; where one has too few mutants, the others have more."""
+    shares = {name: math.ceil(count / len(sets)) for name in sets}
+    found = {name: judged(benches, shares[name]) for name, benches in sets.items()}
+    while (missing := count - sum(map(len, found.values()))) > 0:
+        rich = [name for name in sets if len(found[name]) == shares[name]]
+        if not rich:
+            break  # those are all there are
+        for name in rich:
+            shares[name] += math.ceil(missing / len(rich))
+            found[name] = judged(sets[name], shares[name])
+    return found
 
 
 def score(found: Sequence[Verdict]) -> float:
@@ -67,13 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for case in cases[core]:  # mutants have no assertions, so SYNTHESIS makes no difference
             plain = replace(case, defines={k: v for k, v in case.defines.items() if k != "SYNTHESIS"})
             sets.setdefault(str(plain), []).append(plain)
-        share = math.ceil(options.mutants / len(sets))
         owned = owned_by(core, cases[core], set(cases))
-        verdicts[core] = []
-        for name, benches in sets.items():
-            found = judge(benches, share, options.seed, options.jobs, owned)
-            verdicts[core] += found
-            for v in found:
+        found = shared_out(options.mutants, sets, partial(judge, seed=options.seed, jobs=options.jobs, owned=owned))
+        verdicts[core] = [v for every in found.values() for v in every]
+        for name, every in found.items():
+            for v in every:
                 if v.outcome == SURVIVED:
                     print(f"{name}: survived {v.mutant.where}, {v.detail}", flush=True)
     print(f"\n{table(verdicts)}")

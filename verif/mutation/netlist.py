@@ -9,6 +9,7 @@ import itertools
 import json
 import random
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,12 +63,13 @@ def elaborate(case: Case, work: Path, macros: Mapping[str, str] | None = None) -
     """yosys commands that read `case`'s core as one flat module of word-level cells."""
     for name, text in case.files.items():
         (work / name).write_text(text)
-    files = sources_of(case.dut, case.source_paths)
+    # Copied, because yosys has a /tmp of its own and may not see a checkout there.
+    files = [Path(shutil.copy(path, work)).name for path in sources_of(case.dut, case.source_paths)]
     defines = [f"-D {name}={value}" for name, value in (dict(case.defines) | dict(macros or {})).items()]
     parameters = [f"-G {name}={_quoted(value)}" for name, value in case.parameters.items()]
     return [
         # Small arrays are registers, not memories; the real ones carry a ram_style.
-        " ".join(["read_slang -j 1 --no-implicit-memories --top", case.dut, *defines, *parameters, *map(str, files)]),
+        " ".join(["read_slang -j 1 --no-implicit-memories --top", case.dut, *defines, *parameters, *files]),
         # Bits that nothing reads would only make mutants that nothing can see.
         f"hierarchy -top {case.dut}", "proc", "flatten", "opt_expr", "wreduce", "opt_clean",
         "simplemap t:$bwmux",  # which write_verilog does not know

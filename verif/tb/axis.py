@@ -162,7 +162,7 @@ class Source(_Agent):
         # Once offered, a beat stays; the stall generator decides only when the next one is offered.
         if not self._offered:
             stalled = next(self.stall)
-            self._offered = bool(self.queue) and not stalled and not int(self.dut.rst.value)
+            self._offered = bool(self.queue) and not stalled
         self.valid.value = int(self._offered)
         if self._offered:
             self.data.value = self.queue[0].data
@@ -287,10 +287,11 @@ class TB:
         for agent in (*self.sources.values(), *self.sinks.values()):
             agent.start()
 
-    async def reset(self, cycles: int = 1) -> None:
+    async def reset(self, cycles: int = 1, then: Callable[[], Any] = lambda: None) -> None:
         """Reset; beats not yet sent and not yet received are forgotten, so that a test can start over.
 
-        One cycle has to be enough for any core: a longer reset hides state that is not reset.
+        One cycle has to be enough for any core: a longer reset hides state that is not reset. What `then` sends
+        is offered in the first cycle after it.
         """
         await FallingEdge(self.dut.clk)
         moved = self._transfers()
@@ -303,6 +304,7 @@ class TB:
         for board in self.boards.values():
             board.expected.clear()
         await ClockCycles(self.dut.clk, cycles)
+        then()
         await FallingEdge(self.dut.clk)
         self.dut.rst.value = 0
 

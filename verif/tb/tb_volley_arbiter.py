@@ -106,6 +106,5 @@ async def reset_in_the_middle(dut):
         await tb.reset()
         push(tb, random_packets())
         await tb.wait(pause)
-        await tb.reset()
-        push(tb, random_packets())
+        await tb.reset(then=lambda: push(tb, random_packets()))
         await tb.finish()

@@ -60,6 +60,5 @@ async def reset_in_the_middle(dut):
     for pause in range(1, 20):
         push(tb, 30)
         await tb.wait(pause)
-        await tb.reset()
-        push(tb, 5)
+        await tb.reset(then=lambda: push(tb, 5))
         await tb.finish()

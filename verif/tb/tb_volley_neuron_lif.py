@@ -182,3 +182,18 @@ async def reset_in_the_middle(dut):
         saturated = push(tb, 1)
         await tb.finish()
         assert int(dut.stat_saturated.value) == saturated
+
+
+@cocotb.test()
+async def reset_clears_every_bit_of_the_count(dut):
+    tb = bench(dut)
+    await tb.reset()
+    seen = before = 0
+    for _ in range(30):
+        before += push(tb, 8)
+        await tb.finish()
+        seen |= int(dut.stat_saturated.value)
+        if before == 0 or seen >= 255:
+            break
+    await tb.reset()
+    assert int(dut.stat_saturated.value) == 0

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import cocotb
-from cocotb.triggers import ReadOnly, ReadWrite, RisingEdge
+from cocotb.triggers import ReadOnly, RisingEdge
 
 from verif.models.weight_source import weight_source
 from verif.tb.axis import TB, Beat, Sink, Source, params, random_stall
@@ -116,13 +116,13 @@ def pace(tb: TB) -> None:
 async def restart(tb: TB) -> None:
     """Reset, with beats offered in its first cycle; then frames, the first beats of which may come right behind it."""
     await RisingEdge(tb.dut.clk)  # so that the sources decide about the cycle before they hear of the reset
-    await tb.reset(random.choice((1, 1, 1, 2, 3)))  # a longer one hides what it does not reach
-    pace(tb)
-    STIMULI.send(tb, random.randint(1, 3))
-    noisy(tb)
-    await ReadWrite()  # rst is low from here on; the sources decided while it was not
-    for source in tb.sources.values():
-        source._drive()
+
+    def send() -> None:
+        pace(tb)
+        STIMULI.send(tb, random.randint(1, 3))
+        noisy(tb)
+
+    await tb.reset(random.choice((1, 1, 1, 2, 3)), then=send)  # a longer one hides what it does not reach
 
 
 async def watch_resets(tb: TB) -> None:

@@ -69,6 +69,21 @@ async def zeros_wait_for_nothing_and_room_is_exact(dut):
 
 
 @cocotb.test()
+async def what_is_dropped_needs_no_room(dut):
+    """The last pass goes in though the FIFO has become full with the one before it."""
+    kept = BEATS * (PASSES - 1)
+    if kept <= BEATS:
+        return  # never full
+    tb = bench(dut)
+    await tb.reset()
+    frame = [Beat(1, n % BEATS == BEATS - 1) for n in range(PASSES * BEATS)]
+    tb.expect([*beats([0] * BEATS), *frame[:kept - (BEATS + 1)]])  # the sink stalls behind these
+    tb.send(frame * 2)
+    await tb.wait(4 * len(frame) + 10)
+    assert len(tb.source.accepted) == len(frame)
+
+
+@cocotb.test()
 async def latency(dut):
     if PASSES == 1:
         return  # nothing comes through

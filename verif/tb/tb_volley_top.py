@@ -53,15 +53,21 @@ def echo(words: list[int]) -> list[int]:
     return [sum(pixels[k::CLASSES]) for k in range(CLASSES)]
 
 
+def saturated(words: list[int]) -> int:
+    """Pixels that the echo network counts, in its two words."""
+    data = b"".join(word.to_bytes(4, "little") for word in words)[:SIZE]
+    return sum(pixel >= 200 or pixel <= 100 for pixel in data[::CHANNELS])
+
+
 class TopTB(TB):
     def __init__(self, dut, flow="full", **options):
         super().__init__(_Dut(dut), flow, **options)
-        self.sent, self.flags = 0, 0
+        self.sent, self.flags, self.saturated = 0, 0, 0
         with_keep(self.source)
 
     async def reset(self, cycles: int = 2) -> None:
         await super().reset(cycles)
-        self.sent, self.flags = 0, 0
+        self.sent, self.flags, self.saturated = 0, 0, 0
 
     def push(self, frame: Words) -> None:
         self.send(beats(frame))
@@ -69,10 +75,12 @@ class TopTB(TB):
         answer = frame_result(echo(words), flags, self.sent, CHECKSUM)
         self.expect([Beat(word, n == CLASSES) for n, word in enumerate(answer)])
         self.sent, self.flags = self.sent + 1, self.flags | flags
+        self.saturated += saturated(words)
         hit("bad" if flags else "good")
 
     def check_status(self) -> None:
         assert int(self.dut.stat_frames.value) == self.sent
+        assert int(self.dut.stat_saturated.value) == self.saturated
         for bit, name in enumerate(("err_short", "err_long", "err_keep")):
             assert int(getattr(self.dut, name).value) == self.flags >> bit & 1, name
 

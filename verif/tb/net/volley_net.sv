@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A network small enough to see through, for the bench of volley_top: class k is the sum of the
 // pixels, first channel, of all positions k, k + CLASSES, k + 2*CLASSES ... A pixel that is lost,
-// doubled or belongs to another frame shows.
+// doubled or belongs to another frame shows. It "saturates" at pixels of 200 and more and, counted
+// apart as a second layer would, at pixels of 100 and less.
 `default_nettype none
 module volley_net import volley_net_pkg::*; (
   input  wire logic                     clk,
@@ -13,7 +14,8 @@ module volley_net import volley_net_pkg::*; (
   output logic                          m_logit_tvalid,
   input  wire logic                     m_logit_tready,
   output logic [OUT_LANES*32-1:0]       m_logit_tdata,
-  output logic                          m_logit_tlast
+  output logic                          m_logit_tlast,
+  output logic [COUNTERS*32-1:0]        stat_saturated
 );
   localparam int unsigned BEATS = (CLASSES + OUT_LANES - 1) / OUT_LANES;
   logic [31:0] sum [BEATS*OUT_LANES];
@@ -31,7 +33,10 @@ module volley_net import volley_net_pkg::*; (
       sum[position] <= sum[position] + 32'(s_pixel_tdata[7:0]);
       position      <= position == CLASSES - 1 ? 0 : position + 1;
       sending       <= s_pixel_tlast;
+      stat_saturated[0  +: 32] <= stat_saturated[0  +: 32] + 32'(s_pixel_tdata[7:0] >= 8'd200);
+      stat_saturated[32 +: 32] <= stat_saturated[32 +: 32] + 32'(s_pixel_tdata[7:0] <= 8'd100);
     end
+    if (rst) stat_saturated <= '0;
     if (m_logit_tvalid && m_logit_tready) beat <= beat + 1;
     if (rst || (m_logit_tvalid && m_logit_tready && m_logit_tlast)) begin
       for (int unsigned k = 0; k < BEATS*OUT_LANES; k++) sum[k] <= '0;

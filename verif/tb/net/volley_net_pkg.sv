@@ -12,5 +12,6 @@ package volley_net_pkg;
   localparam int unsigned CLASSES          = `NET_CLASSES;
   localparam int unsigned OUT_LANES        = `NET_LANES;
   localparam int unsigned FRAMES_IN_FLIGHT = 4;
+  localparam int unsigned COUNTERS         = 2;
   localparam logic [15:0] WEIGHT_CHECKSUM  = 16'hc0de;
 endpackage
