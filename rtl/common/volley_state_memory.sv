@@ -40,18 +40,20 @@ module volley_state_memory #(
   logic [ADDR_W-1:0] raddr_q;                  // beat to be taken next
   logic              wrap;                     // the last of its pass
 
-  function automatic logic is_last(input logic [ADDR_W-1:0] addr);
-    return BEATS == 1 || addr == ADDR_W'(BEATS - 1);
-  endfunction
+  if (BEATS == 1) begin : g_one
+    assign raddr_q   = '0;
+    assign wrap      = 1'b1;
+    assign last_beat = 1'b1;
+  end else begin : g_beats
+    assign wrap = raddr_q == ADDR_W'(BEATS - 1);
 
-  assign wrap = is_last(raddr_q);
-
-  always_ff @(posedge clk) begin
-    if (ce && take) begin
-      last_beat <= wrap;
-      raddr_q   <= wrap ? '0 : raddr_q + 1'b1;
+    always_ff @(posedge clk) begin
+      if (ce && take) begin
+        last_beat <= wrap;
+        raddr_q   <= wrap ? '0 : raddr_q + 1'b1;
+      end
+      if (rst) raddr_q <= '0;
     end
-    if (rst) raddr_q <= '0;
   end
 
   if (PASSES == 1) begin : g_none
@@ -83,7 +85,7 @@ module volley_state_memory #(
         last_pass <= pass_q == PASS_W'(PASSES - 1);
         if (wrap) pass_q <= pass_q == PASS_W'(PASSES - 1) ? '0 : pass_q + 1'b1;
       end
-      if (ce && put) waddr_q <= is_last(waddr_q) ? '0 : waddr_q + 1'b1;
+      if (ce && put) waddr_q <= waddr_q == ADDR_W'(BEATS - 1) ? '0 : waddr_q + 1'b1;
       if (rst) begin
         pass_q  <= '0;
         waddr_q <= '0;
