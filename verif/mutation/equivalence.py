@@ -55,7 +55,7 @@ def _miter(found: list[Port]) -> str:
     inputs, outputs = ([p for p in found if p.is_input == side] for side in (True, False))
     names = {p.name for p in found}
     reset = "rst" if "rst" in names else "!aresetn" if "aresetn" in names else "1'b0"
-    payload = re.compile(r"(\w+)_t(data|last|keep|ready)")
+    payload = re.compile(r"(\w+)_t(data|last|keep|id|ready)")
     assumed, compared, held, state = [], [], [], []
     for p in inputs:
         if p.name.startswith("s_") and p.name.endswith("_tvalid"):
