@@ -20,7 +20,8 @@ CASES = ((8, 1), (4, 1), (8, 4), (4, 4))  # (W, T = TP)
 # What the portable body was measured to need when it was chosen: per W at T = 1.
 ANCHOR = {8: 8.2, 4: 4.4}
 FIREFLY = 10.75  # FireFly (arXiv 2301.01905), 8 bit
-_MODULES = ("volley_adder_tree", "volley_step_tree", "volley_synapse_array")
+_MODULES = tuple(f"volley_{name}" for name in (
+    "adder_tree", "step_tree", "synapse_lut", "synapse_dsp", "synapse_sum", "synapse_array"))  # fmt: skip
 
 
 def measure(weight_bits: int, steps: int) -> Cells:

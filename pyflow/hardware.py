@@ -16,6 +16,7 @@ from pyflow.errors import VolleyError
 SLICES = ("all", "column", "tap")  # which taps of the K x K window one array cycle takes
 NEURONS = ("auto", "serial", "unrolled")
 MEMORIES = ("auto", "const", "lut", "block", "writable")
+BODIES = ("lut", "gate", "soft", "mult")  # of a synapse array: BODY of volley_synapse_sum is the position
 
 # A weight memory this large goes to block RAM (issue: >= 1,024 bits and >= 64 words).
 BLOCK_RAM_MIN_BITS = 1024
@@ -47,11 +48,12 @@ class Folding:
     tp: int = 0  # 0: all steps at once
     neuron: str = "auto"
     memory: str = "auto"
+    body: str = "auto"
     window_depth: int = 0
     rows: int = 0
 
     def __post_init__(self) -> None:
-        for key, allowed in (("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES)):
+        for key, allowed in (("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES), ("body", ("auto", *BODIES))):
             value = getattr(self, key)
             if value not in allowed:
                 raise VolleyError(f"folding: {key}={value!r} is unknown; use one of {', '.join(allowed)}")
@@ -113,6 +115,21 @@ def bram36(width: int, depth: int) -> float:
 # control along are one constant per core (CONTROL_*).
 CONTROL_LUT = 25
 CONTROL_FF = 25
+
+
+def sum_latency(body: int, simd: int, tp: int, per_step: bool) -> int:
+    """Ticks of volley_synapse_sum."""
+    depth, levels = (simd - 1).bit_length(), 0 if per_step else (tp - 1).bit_length()
+    cascade = (min(simd, 16) + 1) // 2 + (ceil_div(simd, 16) - 1).bit_length()
+    match BODIES[body]:
+        case "lut":
+            return 1 + depth + levels
+        case "gate":
+            return 1 + cascade + levels
+        case "soft":
+            return 2 + cascade + levels
+        case _:
+            return 4 + depth
 
 
 def tree_cost(operands: int, width: int) -> Cost:

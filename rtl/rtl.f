@@ -27,6 +27,9 @@ window/volley_window_fold.sv
 stream/volley_replay.sv
 synapse/volley_weight_source.sv
 synapse/volley_step_tree.sv
+synapse/volley_synapse_lut.sv
+synapse/volley_synapse_dsp.sv
+synapse/volley_synapse_sum.sv
 synapse/volley_synapse_array.sv
 neuron/volley_neuron_radix.sv
 neuron/volley_lif_step.sv

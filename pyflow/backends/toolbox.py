@@ -32,11 +32,32 @@ def share(*parts: str) -> Path:
     raise VolleyError(f"{'/'.join(parts)}: not found beside the package; install volley-snn again")
 
 
-def rtl_sources() -> list[Path]:
-    """Files of rtl/rtl.f in its order."""
-    listing = share("rtl", "rtl.f")
+def listed(listing: Path) -> list[Path]:
+    """Files that a .f names, in its order."""
     lines = (line.split("//")[0].strip() for line in listing.read_text().splitlines())
-    return [listing.parent / line for line in lines if line]
+    return [(listing.parent / line).resolve() for line in lines if line]
+
+
+def rtl_sources(family: str | None = None) -> list[Path]:
+    """Files of rtl/rtl.f in its order; with those of rtl/tech/<family>/<family>.f, where there is one, in the place
+    of their namesakes (one that has none comes first)."""
+    portable = listed(share("rtl", "rtl.f"))
+    listing = rtl_folder().joinpath("tech", str(family), f"{family}.f")
+    own = {path.stem: path for path in listed(listing)} if listing.exists() else {}
+    names = {path.stem for path in portable}
+    return [*(path for path in own.values() if path.stem not in names), *(own.get(p.stem, p) for p in portable)]
+
+
+def rtl_folder() -> Path:
+    """The folder rtl/."""
+    return share("rtl", "rtl.f").parent
+
+
+def blackboxes(family: str) -> list[Path]:
+    """Declarations of the vendor's cells that rtl/tech/<family> instantiates, for tools that do not know them."""
+    vendor = {"xc7": "xilinx", "xcup": "xilinx"}.get(family, family)
+    path = rtl_folder() / "tech" / vendor / "cells.sv"
+    return [path] if path.exists() else []
 
 
 def cache_dir() -> Path:

@@ -23,7 +23,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pyflow.backends.toolbox import cache_dir, digest, locked, need_tool, package_version, rtl_sources, tool_env
+from pyflow.backends.toolbox import (
+    blackboxes,
+    cache_dir,
+    digest,
+    locked,
+    need_tool,
+    package_version,
+    rtl_sources,
+    tool_env,
+)
 from pyflow.errors import VolleyError
 from pyflow.planning.board import FAMILIES, Board
 from pyflow.planning.netlist import Netlist
@@ -40,6 +49,7 @@ _VERSION = 1  # of what is cached
 # Arguments for edalize's yosys tool (`arch`, `yosys_synth_options`).
 _SYNTH: dict[str, tuple[str, list[str]]] = {
     "xc7": ("xilinx", ["-family xc7", "-flatten", "-noiopad", "-noclkbuf"]),
+    "xcup": ("xilinx", ["-family xcup", "-flatten", "-noiopad", "-noclkbuf"]),
     "ecp5": ("ecp5", ["-noiopad"]),
     "ice40": ("ice40", ["-device u"]),
 }
@@ -54,12 +64,14 @@ _LUTS: dict[str, dict[str, int]] = {
     "ecp5": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6},
     "ice40": {"SB_LUT4": 1},
 }  # fmt: skip
-_FFS = {"xc7": r"FD[RSCP]E(_1)?|LD[CP]E", "ecp5": r"TRELLIS_FF", "ice40": r"SB_DFF\w*"}
+_LUTS["xcup"] = _LUTS["xc7"]
+_FFS = {f: r"FD[RSCP]E(_1)?|LD[CP]E" for f in ("xc7", "xcup")} | {"ecp5": r"TRELLIS_FF", "ice40": r"SB_DFF\w*"}
 _BRAMS = {
-    "xc7": {"RAMB36E1": 1.0, "RAMB18E1": 0.5}, "ecp5": {"DP16KD": 1.0, "PDPW16KD": 1.0},
+    "xc7": {"RAMB36E1": 1.0, "RAMB18E1": 0.5}, "xcup": {"RAMB36E2": 1.0, "RAMB18E2": 0.5},
+    "ecp5": {"DP16KD": 1.0, "PDPW16KD": 1.0},
     "ice40": {f"SB_RAM40_4K{n}": 1.0 for n in ("", "NR", "NW", "NRNW")},
 }  # fmt: skip
-_DSPS = {"xc7": "DSP48E1", "ecp5": "MULT18X18D", "ice40": "SB_MAC16"}
+_DSPS = {"xc7": "DSP48E1", "xcup": "DSP48E2", "ecp5": "MULT18X18D", "ice40": "SB_MAC16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +160,16 @@ def estimate(netlist: Netlist, emitted: Path, board: Board, *, timeout_s: float 
     VolleyError if yosys is missing, fails or takes longer than `timeout_s`.
     """
     groups = {i.name: [i.name, *([f"u_{i.memory.name}"] if i.memory else [])] for i in netlist.instances}
-    sources = [emitted / "volley_net_pkg.sv", *rtl_sources(), emitted / "volley_net.sv"]
+    cores = [*blackboxes(board.family), *rtl_sources(board.family)]
+    sources = [emitted / "volley_net_pkg.sv", *cores, emitted / "volley_net.sv"]
     images = [emitted / f"{memory.name}.mem" for memory in netlist.memories]
     cells, cpu_s = synthesise(
         sources, "volley_top", board.family, images=images, inside="volley_net$volley_top.u_net", groups=groups,
         timeout_s=timeout_s,
     )  # fmt: skip
-    cores = [CoreArea(i.name, i.module, i.layer, area_of(cells[i.name], board.family)) for i in netlist.instances]
-    cores.append(CoreArea("volley_top", "volley_top", "", area_of(cells["volley_top"], board.family)))
-    return Estimate(board, tuple(cores), package_version(_TOOL), cpu_s)
+    parts = [CoreArea(i.name, i.module, i.layer, area_of(cells[i.name], board.family)) for i in netlist.instances]
+    parts.append(CoreArea("volley_top", "volley_top", "", area_of(cells["volley_top"], board.family)))
+    return Estimate(board, tuple(parts), package_version(_TOOL), cpu_s)
 
 
 def estimate_table(found: Estimate, *, by_core: bool = False) -> str:

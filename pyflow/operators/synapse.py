@@ -94,7 +94,8 @@ class Synapse(Windowed):
             busy += self.idle_shifts(source) * groups
         return max(groups * h * w, busy)
 
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
+    def cost(self, folding: Folding, source: Tensor, sums: Cost | None = None) -> Cost:
+        """sums: cells of volley_synapse_sum with free weights, where they are known better than by counting."""
         fo, fi = self.folds(folding, source)
         pe, simd, tp = folding.pe, self.simd(folding, source), self.steps_per_cycle(folding, source)
         width, depth = pe * simd * self.weight_bits, fo * fi
@@ -103,33 +104,44 @@ class Synapse(Windowed):
         else:
             block = folding.memory in ("block", "writable")
         acc = self.infer(source).number_bits if fi > 1 else 0
-        total = self.array_cost(pe, simd, tp, depth, source.beat_steps // tp, acc, per_step=source.timed)
+        cycles = source.beat_steps // tp
+        total = self.sum_cost(pe, simd, tp, depth, sums, per_step=source.timed)
+        total += self.accumulation_cost(pe, simd, tp, cycles, acc, per_step=source.timed)
         total += hw.source_cost(width, depth, block=block) + Cost(weight_bits=width * depth)
         return total + self.input_cost(folding, source)
 
-    def array_cost(
-        self, pe: int, simd: int, tp: int, depth: int, cycles: int, acc: int, *, per_step: bool = False
-    ) -> Cost:
-        """Synapse array fed from `depth` rows of weights, `cycles` per slice, adding slices up in `acc` bits
-        (0: one slice); `per_step`: a sum for each step, no weighted sum over them."""
-        tree, tree_w = hw.tree_cost(simd, self.weight_bits), self.weight_bits + (simd - 1).bit_length()
+    def sum_cost(self, pe: int, simd: int, tp: int, depth: int, sums: Cost | None = None, *, per_step: bool) -> Cost:
+        """volley_synapse_sum fed from `depth` rows of weights: `sums` with free ones, or trees counted here.
+        `per_step`: a sum for each step, no weighted sum over them."""
+        if sums is not None and sums.dsp:
+            return sums
         # A weight bit that is the same in all rows gives a register or adder bit that dissolves: about half
         # of a tree of constants does. Few rows also means few different columns, and equal ones are shared.
         same = 0.5 ** (depth - 1)
         gated = simd * tp * min(pe * self.weight_bits, 2 ** min(depth, 32) - 1)
+        if sums is not None:
+            shared = simd * tp * pe * self.weight_bits - gated
+            return Cost(lut=sums.lut * (1 - 0.55 * same), ff=(sums.ff - shared) * (1 - 0.35 * same))
+        tree, tree_w = hw.tree_cost(simd, self.weight_bits), self.weight_bits + (simd - 1).bit_length()
         lut = pe * tp * tree.lut * (1 - 0.55 * same)
         ff = pe * tp * tree.ff * (1 - 0.35 * same) + gated
         lut += simd * tp * (depth > 1)  # reset of the weight registers
-        lut += simd * tp * (ceil_div(cycles, 4) if cycles > 1 else 0)  # choice of this cycle's steps
+        if not per_step:
+            lut += pe * (tp - 1) * (tree_w + 1)
+            ff += pe * (tp - 1) * (tree_w + 3)
+        return Cost(lut=lut, ff=ff)
+
+    def accumulation_cost(self, pe: int, simd: int, tp: int, cycles: int, acc: int, *, per_step: bool) -> Cost:
+        """What volley_synapse_array adds to the sums: `cycles` per slice, slices added up in `acc` bits (0: one)."""
+        tree_w = self.weight_bits + (simd - 1).bit_length()
+        choice = simd * tp * (ceil_div(cycles, 4) if cycles > 1 else 0)  # of this cycle's steps
         steps = cycles * tp
+        total = Cost(lut=choice + hw.CONTROL_LUT, ff=hw.CONTROL_FF)
         if per_step:
             result = pe * steps * (acc or tree_w)
-            return Cost(lut=lut + (result if acc else 0) + hw.CONTROL_LUT, ff=ff + result + hw.CONTROL_FF)
-        lut += pe * (tp - 1) * (tree_w + 1)
-        ff += pe * (tp - 1) * (tree_w + 3)
+            return total + Cost(lut=result if acc else 0, ff=result)
         horner = pe * (tree_w + steps) * (cycles > 1)
-        result = pe * (acc or tree_w + steps)
-        return Cost(lut=lut + horner + pe * acc + hw.CONTROL_LUT, ff=ff + horner + result + hw.CONTROL_FF)
+        return total + Cost(lut=horner + pe * acc, ff=horner + pe * (acc or tree_w + steps))
 
     def input_cost(self, folding: Folding, source: Tensor) -> Cost:
         """What brings the slices to the array."""

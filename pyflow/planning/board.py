@@ -11,7 +11,7 @@ from typing import Any
 from pyflow.backends.toolbox import share
 from pyflow.errors import VolleyError
 
-FAMILIES = ("xc7", "ecp5", "ice40")
+FAMILIES = ("xc7", "xcup", "ecp5", "ice40")
 FLOWS = ("vivado", "nextpnr")
 
 

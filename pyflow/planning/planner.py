@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators import SPIKES, Conv, Encoding, Linear, Readout, Synapse, Tensor, Windowed
+from pyflow.planning import bodies
 from pyflow.planning.board import Board
 from pyflow.planning.lowering import build_netlist, embed_kernel
 from pyflow.planning.netlist import Netlist, branch_name, fifo_name
@@ -29,6 +31,8 @@ from pyflow.planning.windows import window_span
 log = logging.getLogger(__name__)
 
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
+DSP_FILL = 0.9  # share of its DSP slices
+DSP_PRICES = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, math.inf)  # [LUT]; the first at which the board has enough
 FOLDING_VERSION = 1
 ENDLESS = 1 << 30  # beats
 
@@ -102,7 +106,9 @@ def _beats_ok(op: Synapse, folding: Folding, source: Tensor, target: int) -> boo
     return op.cycles(folding, source) <= target
 
 
-def _candidates(op: Synapse, source: Tensor, target: int, limit: int = 48) -> list[tuple[float, Folding]]:
+def _candidates(
+    op: Synapse, source: Tensor, target: int, prices: Prices, limit: int = 48
+) -> list[tuple[float, Folding]]:
     """Cheapest foldings of one layer that keep to `target`, as (LUT equivalents, folding)."""
     kh, kw, c = op.taps(source)
     co = op.weight.shape[0]
@@ -121,18 +127,26 @@ def _candidates(op: Synapse, source: Tensor, target: int, limit: int = 48) -> li
                         continue
                     if not _beats_ok(op, folding, source, target):
                         continue
-                    found.append((_price(op.cost(folding, source)), folding))
+                    found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
                     break
     found.sort(key=lambda f: f[0])
     return found[:limit]
 
 
-def _price(cost: Cost) -> float:
-    """One number to compare foldings by: LUTs, with flip-flops at half and a RAMB36 at 150 LUTs."""
-    return cost.lut + 0.5 * cost.ff + 150 * cost.bram
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What cells of a family are worth [LUT]: one number to compare foldings by."""
+
+    family: str
+    dsp: float
+    ff: float = 0.5
+    bram: float = 150.0
+
+    def of(self, cost: Cost) -> float:
+        return cost.lut + self.ff * cost.ff + self.bram * cost.bram + (self.dsp * cost.dsp if cost.dsp else 0)
 
 
-def _choose(network: Network, target: int) -> dict[str, Folding] | None:
+def _choose(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
     """Foldings whose every core keeps to `target`, or None: the cheapest for a chain of layers, layer by layer
     where the network branches."""
     names = (INPUT, *(op.name for op in network.operators))
@@ -140,7 +154,7 @@ def _choose(network: Network, target: int) -> dict[str, Folding] | None:
     _, h, w = network.input_shape
     if network.tensors[INPUT].passes * h * w > target:
         return None
-    return _cheapest_chain(network, target) if chain else _layer_by_layer(network, target)
+    return (_cheapest_chain if chain else _layer_by_layer)(network, target, prices)
 
 
 def _per_pass(target: int, source: Tensor) -> int:
@@ -148,7 +162,7 @@ def _per_pass(target: int, source: Tensor) -> int:
     return target // source.passes
 
 
-def _cheapest_chain(network: Network, target: int) -> dict[str, Folding] | None:
+def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
     # Best price of a chain so far, by the lanes of the stream that leaves it.
     front: dict[int, tuple[float, dict[str, Folding]]] = {network.input_shape[0]: (0.0, {})}
     for op in network.operators:
@@ -167,19 +181,19 @@ def _cheapest_chain(network: Network, target: int) -> dict[str, Folding] | None:
             front = {growth * lanes: best for lanes, best in front.items()}
             continue
         chosen: dict[int, tuple[float, dict[str, Folding]]] = {}
-        for price, folding in _candidates(op, source, goal):
+        for price, folding in _candidates(op, source, goal, prices):
             for lanes, (before, foldings) in front.items():
                 beats = max(ceil_div(channels, lanes), ceil_div(channels, folding.lanes)) * height * width
                 if beats > goal:
                     continue
-                total = before + price + _price(hw.convert_cost(lanes, folding.lanes, source.bits))
+                total = before + price + prices.of(hw.convert_cost(lanes, folding.lanes, source.bits))
                 if folding.pe not in chosen or total < chosen[folding.pe][0]:
                     chosen[folding.pe] = (total, {**foldings, op.name: folding})
         front = chosen
     return min(front.values(), key=lambda f: f[0])[1] if front else None
 
 
-def _layer_by_layer(network: Network, target: int) -> dict[str, Folding] | None:
+def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
     lanes = {name: tensor.shape[0] for name, tensor in network.tensors.items()}
     foldings: dict[str, Folding] = {}
     for op in network.operators:
@@ -194,8 +208,8 @@ def _layer_by_layer(network: Network, target: int) -> dict[str, Folding] | None:
             if ceil_div(source.shape[0], before) * source.shape[1] * source.shape[2] > goal:
                 return None
             found = [
-                (price + _price(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
-                for i, (price, folding) in enumerate(_candidates(op, source, goal))
+                (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
+                for i, (price, folding) in enumerate(_candidates(op, source, goal, prices))
             ]
             if not found:
                 return None
@@ -315,20 +329,30 @@ def plan(
     """
     if cycles_per_frame is not None and (not isinstance(cycles_per_frame, int) or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
+    family = board.family
     if folding is not None:
         given, fifos = read_folding(folding)
         netlist = build_netlist(network, given, {**_branch_fifos(network, given), **fifos})
-        return Plan(netlist, predict(netlist), costs(netlist))
+        return Plan(netlist, predict(netlist), costs(netlist, family))
     hardware = replace(
         network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
     )
     floor = _floor(hardware)
+
+    def choose(target: int) -> dict[str, Folding] | None:
+        """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
+        for dsp in DSP_PRICES if board.budget.dsp else (math.inf,):
+            found = _choose(hardware, target, Prices(family, dsp))
+            if found is None or bodies.dsp(hardware, found) <= DSP_FILL * board.budget.dsp:
+                return found
+        raise AssertionError("without DSP slices there are none too many")
+
     if cycles_per_frame is not None:
-        foldings = _choose(hardware, cycles_per_frame)
+        foldings = choose(cycles_per_frame)
         if foldings is None:
             raise VolleyError(
                 f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}; "
-                f"the nearest is {_fastest(network, hardware, max(floor, cycles_per_frame))}"
+                f"the nearest is {_fastest(network, choose, max(floor, cycles_per_frame))}"
             )
         goal = cycles_per_frame
     else:
@@ -336,8 +360,8 @@ def plan(
         asked = network.meta.get("cycles_per_frame")
         target = max(floor, asked if isinstance(asked, int) else 0)
         while True:
-            foldings = _choose(hardware, target)
-            cost = None if foldings is None else sum(costs(build_netlist(network, foldings)).values(), Cost())
+            foldings = choose(target)
+            cost = None if foldings is None else sum(costs(build_netlist(network, foldings), family).values(), Cost())
             if cost and cost.lut <= FILL * budget.lut and cost.ff <= budget.ff and cost.bram <= budget.bram:
                 break
             if target > 2**34:
@@ -348,16 +372,16 @@ def plan(
         goal = target
     assert foldings is not None
     netlist, schedule = _settle(network, foldings, goal)
-    result = Plan(netlist, schedule, costs(netlist))
+    result = Plan(netlist, schedule, costs(netlist, family))
     if cycles_per_frame is not None and schedule.cycles_per_frame > cycles_per_frame:
         # The cores keep to the target one by one, but not as a chain: aim lower to land on it.
         for aim in sorted({int(cycles_per_frame * f) for f in (0.97, 0.93, 0.88, 0.8)}, reverse=True):
-            closer = _choose(hardware, max(floor, aim))
+            closer = choose(max(floor, aim))
             if closer is None:
                 continue
             netlist, schedule = _settle(network, closer, cycles_per_frame)
             if schedule.cycles_per_frame < result.schedule.cycles_per_frame:
-                result = Plan(netlist, schedule, costs(netlist))
+                result = Plan(netlist, schedule, costs(netlist, family))
             if schedule.cycles_per_frame <= cycles_per_frame:
                 break
         else:
@@ -368,9 +392,9 @@ def plan(
     return result
 
 
-def _fastest(network: Network, hardware: Network, target: int) -> int:
+def _fastest(network: Network, choose: Callable[[int], dict[str, Folding] | None], target: int) -> int:
     """Cycles per frame of the fastest plan from `target` on."""
-    while (foldings := _choose(hardware, target)) is None:
+    while (foldings := choose(target)) is None:
         target += max(1, target // 16)
     return math.ceil(_settle(network, foldings, target)[1].cycles_per_frame)
 
@@ -390,8 +414,8 @@ def _floor(network: Network) -> int:
     return beats
 
 
-def costs(netlist: Netlist) -> dict[str, Cost]:
-    """Estimated cells by IR operator; lane converters belong to the layer they feed."""
+def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
+    """Estimated cells of `family` by IR operator; lane converters belong to the layer they feed."""
     total: dict[str, Cost] = {}
     operators = {op.name: op for op in netlist.network.operators}
     lanes = {s.tensor: s.lanes for s in netlist.streams if s.tensor}
@@ -404,12 +428,14 @@ def costs(netlist: Netlist) -> dict[str, Cost]:
             )
             if window:
                 folding = replace(folding, window_depth=window.parameters["DEPTH"])
-            applied = folding
+            (source,) = netlist.network.sources(op)
+            sums = bodies.sum_cost(family, bodies.size_of(op, folding, source))
+            total[op.name] = op.cost(folding, source, sums)
         else:
             kind = next((i for i in netlist.instances if i.layer == op.name and "UNROLLED" in i.parameters), None)
             serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
             applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial)
-        total[op.name] = op.cost(applied, *netlist.network.sources(op))
+            total[op.name] = op.cost(applied, *netlist.network.sources(op))
     for inst in netlist.instances:
         p = inst.parameters
         if inst.module == "volley_lane_convert":

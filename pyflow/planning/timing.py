@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pyflow.hardware import ceil_div
+from pyflow.hardware import ceil_div, sum_latency
 from pyflow.planning.netlist import Instance
 
 
@@ -516,7 +516,8 @@ def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
                 source,
                 emits=lambda n: n % folds == 0,
                 interval=steps,
-                latency=2 + log2(p["SIMD"]) + (0 if p["PER_STEP"] else log2(p["TP"]) + (steps > 1)),
+                latency=1 + (steps > 1 and not p["PER_STEP"])
+                + sum_latency(p["BODY"], p["SIMD"], p["TP"], p["PER_STEP"]),
             )
         case "volley_neuron_radix":
             if p["UNROLLED"]:

@@ -32,7 +32,8 @@ LENET5 = {
 ROW, DEPTH = 16, 64  # 1,024 bits, 64 words: the smallest that must be a block RAM
 PE, SIMD, W = 4, 8, 4
 BLOCKS = {"xc7": r"RAMB(18|36)E1", "ecp5": r"DP16KD|PDPW16KD", "ice40": r"SB_RAM40_4K\w*"}
-CORES = ("ram", "rom", "adder_tree", "step_tree", "weight_source", "synapse_array")
+CORES = ("ram", "rom", "adder_tree", "step_tree", "weight_source", "synapse_lut", "synapse_dsp", "synapse_sum",
+         "synapse_array")
 LUTRAMS = {"xc7": r"RAM\d+X?\w+", "ecp5": r"TRELLIS_DPR16X4"}
 
 

@@ -7,8 +7,8 @@ ARRAY = ("PE", "SIMD", "T", "TP", "WEIGHT_W", "FOLDS")
 NEURON = ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "T", "UNROLLED")
 
 
-def check_array(values: tuple[int, ...]) -> None:
-    parameters = dict(zip(ARRAY, values, strict=True))
+def check_array(values: tuple[int, ...], body: int = 0) -> None:
+    parameters = dict(zip(ARRAY, values, strict=True)) | ({"BODY": body} if body else {})
     _, simd, steps, _, weight_w, folds = values
     largest = folds * simd * ((1 << steps) - 1) << (weight_w - 1)
     run_bench("volley_synapse_array", "tb_volley_synapse_array", parameters | {"ACC_W": 1 + largest.bit_length()})
@@ -22,6 +22,16 @@ def check_array(values: tuple[int, ...]) -> None:
 ])
 def test_synapse_array(values):
     check_array(values)
+
+
+@pytest.mark.parametrize(("body", "values"), [
+    (1, (2, 5, 4, 2, 8, 2)),    # a cascade with a slice half used, two cycles per slice
+    (2, (3, 17, 4, 4, 4, 1)),   # two cascades
+    (3, (5, 3, 4, 4, 4, 2)),    # whole words
+])
+def test_synapse_array_of_dsp_slices(body, values):
+    """Of the portable stand-in: the latency that the bodies have."""
+    check_array(values, body)
 
 
 def check_array_per_step(values: tuple[int, ...]) -> None:

@@ -54,6 +54,13 @@ LIF: Values = {"FRAC": 8, "V_W": 24, "LEAK": 2, "LEAK_W": 8, "LEAK_FRAC": 8, "CU
 ENCODERS: tuple[Values, ...] = ({"BEATS": 784}, {"LANES": 8, "T": 32, "TB": 8, "BEATS": 1024})
 STATIC = Wave({"T": 8, "BEATS": 4}, data={"s_pixel": (0, 100, 200, 255) * 6})
 
+# The sums of a synapse array: two inputs of two steps; weights 1 and 7, then -1 and 2.
+SUMS: tuple[Values, ...] = ({"PE": 4, "SIMD": 4}, {"PE": 16, "SIMD": 16, "TP": 1})
+SUM_PORTS: Mapping[str, Sequence[int]] = {
+    "ce": (1, 1, 1, 1, 0, 1), "s_spike": (0b1111, 0b0001, 0b0100, 0b1010, 0b1111, 0b1111, 0),
+    "s_weight": (0x71, 0x71, 0x71, 0x2F, 0x2F, 0x2F, 0),
+}  # fmt: skip
+
 ROWS: dict[str, Row] = {
     # ---------------------------------------------------------------- common
     "volley_ram": Row(
@@ -166,6 +173,18 @@ ROWS: dict[str, Row] = {
         {"TP": 1, "IN_W": 1}, ({"TP": 4, "IN_W": 8}, {"TP": 8, "IN_W": 12}),
         Wave({"IN_W": 4}, 16, ports={"ce": (1, 1, 1, 1, 1, 0, 0, 1), "operands": (
             0x1111, 0x2222, 0x0001, 0x1000, 0x7777, 0x8888, 0x8888, 0x00f0, 0)}),
+    ),
+    "volley_synapse_lut": Row(
+        {"PE": 1, "SIMD": 1, "TP": 1, "WEIGHT_W": 1}, SUMS, Wave({"PE": 1, "SIMD": 2, "TP": 2}, 12, ports=SUM_PORTS),
+    ),
+    "volley_synapse_dsp": Row(
+        {"PE": 1, "SIMD": 1, "TP": 1, "WEIGHT_W": 1, "LATENCY": 2},
+        ({"PE": 4, "SIMD": 4}, {"PE": 16, "SIMD": 16, "TP": 1, "LATENCY": 9}),
+        Wave({"PE": 1, "SIMD": 2, "TP": 2, "LATENCY": 5}, 12, ports=SUM_PORTS),
+    ),
+    "volley_synapse_sum": Row(
+        {"PE": 1, "SIMD": 1, "TP": 1, "WEIGHT_W": 1}, SUMS,
+        Wave({"PE": 1, "SIMD": 2, "TP": 2}, 12, ports=SUM_PORTS | {"s_valid": (1, 1, 1, 1, 1, 1, 0)}),
     ),
     "volley_synapse_array": Row(
         {"PE": 1, "SIMD": 1, "T": 1, "WEIGHT_W": 1, "ACC_W": 2},

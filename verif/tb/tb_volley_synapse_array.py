@@ -15,7 +15,18 @@ PE, SIMD, T, TP, WEIGHT_W, FOLDS, ACC_W = (P[k] for k in ("PE", "SIMD", "T", "TP
 TOP = (1 << T) - 1
 RAIL = (1 << (WEIGHT_W - 1)) - 1
 PER_STEP = P.get("PER_STEP", 0)
-LATENCY = 2 + (SIMD - 1).bit_length() + (0 if PER_STEP else (TP - 1).bit_length() + (TP < T))
+BODY = P.get("BODY", 0)
+
+
+def latency() -> int:
+    """Of the sums (volley_synapse_sum), one for the accumulator, one for the steps of several cycles."""
+    levels, depth = 0 if PER_STEP else (TP - 1).bit_length(), (SIMD - 1).bit_length()
+    cascade = (min(SIMD, 16) + 1) // 2 + (-(-SIMD // 16) - 1).bit_length()
+    sums = {0: 1 + depth + levels, 1: 1 + cascade + levels, 2: 2 + cascade + levels, 3: 4 + depth}[BODY]
+    return sums + 1 + (TP < T and not PER_STEP)
+
+
+LATENCY = latency()
 of_parameters({"all steps at once": T == TP, "several cycles per slice": TP < T, "one slice": FOLDS == 1,
                "several slices": FOLDS > 1, "potentials per step": PER_STEP})
 declare("sum on the upper rail", "sum on the lower rail", "spikes late", "weights late")

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import Folding, ceil_div
+from pyflow.hardware import BODIES, Folding, ceil_div
 from pyflow.operators import Conv, Linear, Synapse
 from pyflow.planning import windows
 from pyflow.planning.builder import Builder
@@ -60,7 +60,10 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     fo, fi = op.folds(replace(folding, slice=kind), source)
     if folding.memory == "const" and fo * fi > 1:
         raise VolleyError(f"{where}: memory=const holds one row, this folding has {fo * fi}; use lut or block")
-    return replace(folding, slice=kind, tp=tp)
+    body = "lut" if folding.body == "auto" else folding.body
+    if body == "mult" and (source.timed or tp < source.beat_steps or tp > 8):
+        raise VolleyError(f"{where}: body=mult takes whole words of up to 8 steps, all at once; use body=lut")
+    return replace(folding, slice=kind, tp=tp, body=body)
 
 
 @lowers(Conv)
@@ -136,6 +139,7 @@ def array(b: Builder, op: Synapse, window: Stream) -> Stream:
         [("acc", b.output(tensor, folding.pe))],
         memory,
         "weight",
+        BODY=BODIES.index(folding.body),
         PE=folding.pe,
         SIMD=op.simd(folding, source),
         T=source.beat_steps,
