@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pyflow.backends.toolbox import blackboxes, package_version, rtl_sources
+from pyflow.backends.toolbox import blackboxes, needed_by, package_version, rtl_sources
 from pyflow.backends.yosys import area_of, synthesise
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES
@@ -46,7 +46,7 @@ def measure(family: str, size: Size) -> dict[str, Any]:
         "BODY": BODIES.index(size.body), "PE": size.pe, "SIMD": size.simd, "TP": size.tp, "STEPS": size.steps,
         "WEIGHT_W": size.weight_bits, "PER_STEP": int(size.per_step),
     }  # fmt: skip
-    sources = [*blackboxes(family), *rtl_sources(family)]
+    sources = [*blackboxes(family), *needed_by("volley_synapse_sum", rtl_sources(family))]
     cells, _ = synthesise(sources, "volley_synapse_sum", family, parameters=parameters)
     area = area_of(cells["volley_synapse_sum"], family)
     if area.dsp != size.dsp:

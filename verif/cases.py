@@ -60,7 +60,7 @@ def collect() -> dict[str, list[Case]]:
         (work / "cases.json").write_text(run.stdout)
         return work / "cases.json"
 
-    stored = cached("cases", f"{digest([path.name for path in tests], *tests, Path(__file__))}.json", make)
+    stored = cached("cases", f"{digest(str(REPO), [path.name for path in tests], *tests, Path(__file__))}.json", make)
     found: dict[str, list[Case]] = {}
     for arguments in json.loads(stored.read_text()):
         case = Case(**arguments)

@@ -22,7 +22,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyflow.backends.toolbox import cached, digest, package_version, rtl_sources, tool_env
+from pyflow.backends.toolbox import cached, digest, needed_by, package_version, rtl_sources, tool_env
 from pyflow.backends.verilator import PCH, verilate
 from pyflow.errors import VolleyError
 
@@ -40,20 +40,11 @@ class BenchError(AssertionError):
 
 
 def sources_of(dut: str, sources: Sequence[Path] | None = None) -> list[Path]:
-    """`dut`'s file and what it needs, leaf first: a change elsewhere then leaves its build valid.
-
-    File = module, so any volley_ name in the text that is also a listed file is a dependency.
-    """
-    listed = {path.stem: path for path in (rtl_sources() if sources is None else sources)}
-    if dut not in listed:
-        raise BenchError(f"{dut} is not in rtl/rtl.f; listed: {', '.join(listed)}")
-    needed, pending = set(), [dut]
-    while pending:
-        module = pending.pop()
-        if module not in needed:
-            needed.add(module)
-            pending += [n for n in set(re.findall(r"\bvolley_\w+", listed[module].read_text())) if n in listed]
-    return [path for module, path in listed.items() if module in needed]
+    """`dut`'s file and what it needs, leaf first: a change elsewhere then leaves its build valid."""
+    listed = rtl_sources() if sources is None else list(sources)
+    if dut not in (names := [path.stem for path in listed]):
+        raise BenchError(f"{dut} is not among the sources: {', '.join(names)}")
+    return needed_by(dut, listed)
 
 
 def build(

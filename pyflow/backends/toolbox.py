@@ -9,11 +9,12 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,6 +52,19 @@ def rtl_sources(family: str | None = None) -> list[Path]:
 def rtl_folder() -> Path:
     """The folder rtl/."""
     return share("rtl", "rtl.f").parent
+
+
+def needed_by(top: str, sources: Sequence[Path]) -> list[Path]:
+    """The file of module `top` and those that it needs, in the order of `sources`. File = module, so any name in the
+    text that is also a file's is a dependency."""
+    texts = {path.stem: path for path in sources}
+    needed, pending = set(), [top]
+    while pending:
+        module = pending.pop()
+        if module not in needed:
+            needed.add(module)
+            pending += [name for name in set(re.findall(r"\w+", texts[module].read_text())) if name in texts]
+    return [path for path in sources if path.stem in needed]
 
 
 def blackboxes(family: str) -> list[Path]:

@@ -48,6 +48,7 @@ def test_pixels(core, values):
     (3, 12, 3, 5, 2, 5, 3),
     (2, 16, 4, 4, 3, 3, 255),          # one interval; more spikes than fit
     (1, 8, 8, 6, 1, 40, 4),            # intervals longer than the frame
+    (2, 4, 2, 3, 1, 1, 9),             # a spike in every step
 ])
 def test_burst(values):
     check("encode_burst", BURST, values)

@@ -49,6 +49,9 @@ def check_lif(lanes: int, block: int, passes: int, beats: int, unrolled: int, **
                        "A_ALPHA": 31, "A_FRAC": 5, "JUMP": 40, "REFRACTORY": 1}),
     # Direct current, unsigned, no reset.
     ((3, 4, 2, 5, 0), {"IN_W": 6, "IN_SIGNED": 0, "HELD": 1, "BIAS_W": 7, "THETA_W": 9, "V_W": 10, "RESET": 0}),
+    # Nothing decays: the current integrates, the threshold climbs to its top and stays.
+    ((2, 4, 2, 6, 1), {"IN_W": 6, "BIAS_W": 4, "THETA_W": 6, "V_W": 9, "CURRENT": 1, "I_W": 8, "ADAPT": 1, "A_W": 5,
+                       "JUMP": 9}),
     # Everything wide; memoryless where k = 0.
     ((1, 1, 3, 4, 1), {"IN_W": 20, "FRAC": 11, "BIAS_W": 30, "THETA_W": 31, "V_W": 32, "LEAK": 1, "V_LEAK": 1 << 30,
                        "HELD": 1}),

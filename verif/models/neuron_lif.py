@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,19 @@ class Decay:
         if self.mode == "shift":
             return d - (d >> self.shift)
         return d * self.alpha >> self.frac if self.mode == "multiply" else d
+
+
+class Step(NamedTuple):
+    """What a time step came to.
+
+    margin: v less the threshold that it met, None while refractory. clips: each saturation that changed a value, as
+    in "v clipped at the top". a: after the step.
+    """
+
+    spike: int
+    margin: int | None
+    clips: list[str]
+    a: int
 
 
 @dataclass(frozen=True)
@@ -48,25 +62,30 @@ class Lif:
 
     def run(self, acc: Sequence[int]) -> tuple[list[int], int]:
         """(spikes, saturated steps) of one frame; acc: a potential per step."""
-        v, i, a, r, z = self.v0, 0, 0, 0, 0
-        spikes, saturated = [], 0
-        for potential in acc:
-            clips = []  # one entry per saturation, true where it changed the value
+        steps = list(self.steps(acc))
+        return [step.spike for step in steps], sum(bool(step.clips) for step in steps)
 
-            def sat(value: int, width: int, clips: list[bool] = clips) -> int:
+    def steps(self, acc: Sequence[int]) -> Iterator[Step]:
+        """One frame, step by step."""
+        v, i, a, r, z = self.v0, 0, 0, 0, 0
+        for potential in acc:
+            clips: list[str] = []
+
+            def sat(value: int, width: int, register: str, clips: list[str] = clips) -> int:
                 limited = min(max(value, -(1 << (width - 1))), (1 << (width - 1)) - 1)
-                clips.append(limited != value)
+                if limited != value:
+                    clips.append(f"{register} clipped at the {'top' if limited < value else 'bottom'}")
                 return limited
 
             x = potential << self.frac
             if self.current == "none":
                 drive = x + self.bias
             elif self.current == "new":
-                i = sat(self.current_decay(i) + x, self.current_width)
+                i = sat(self.current_decay(i) + x, self.current_width, "i")
                 drive = i + self.bias
             else:
                 drive = i + self.bias
-                i = sat(self.current_decay(i) + x, self.current_width)
+                i = sat(self.current_decay(i) + x, self.current_width, "i")
             if self.adapt:
                 a = self.adapt_decay(a)
             u = self.v_leak + self.leak(v - self.v_leak) + drive
@@ -75,22 +94,21 @@ class Lif:
                     u -= z * self.reset_amount
                 elif self.reset == "hard" and z:
                     u = self.v_reset
-            s = 0
+            s, margin = 0, None
             if r > 0:
                 r -= 1
             else:
-                v = sat(u, self.width)
+                v = sat(u, self.width, "v")
                 s = int(v >= self.theta + a)
+                margin = v - (self.theta + a)
                 if s:
                     if self.reset_order == "before":
                         if self.reset == "soft":
-                            v = sat(v - self.reset_amount, self.width)
+                            v = sat(v - self.reset_amount, self.width, "v")
                         elif self.reset == "hard":
                             v = self.v_reset
                     r = self.refractory
                     if self.adapt:
                         a = min(a + self.jump, (1 << self.adapt_width) - 1)
                 z = s
-            spikes.append(s)
-            saturated += any(clips)
-        return spikes, saturated
+            yield Step(s, margin, clips, a)

@@ -7,11 +7,17 @@ import cocotb
 
 from verif.models.aer import Event, aer_pack
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 LANES, TB_STEPS, BEATS = P["LANES"], P["TB"], P["BEATS"]
 ADDR_W = max(1, (BEATS * LANES - 1).bit_length())
 FULL = (1 << TB_STEPS) - 1
+of_parameters({"one neuron": BEATS * LANES == 1, "one beat per pass": BEATS == 1, "one lane": LANES == 1,
+               "one step per beat": TB_STEPS == 1, "several steps per beat": TB_STEPS > 1,
+               "neurons no power of two": (BEATS * LANES).bit_count() > 1})
+declare("a pass without a spike", "every spike of a pass", "a beat without a spike", "the end event alone in its beat",
+        "first step of the first neuron alone", "last step of the last neuron alone")
 
 
 def bench(dut, flow="full") -> TB:
@@ -41,7 +47,20 @@ def push(tb: TB, words: list[list[int]]) -> list[int]:
     events = aer_pack(words, TB_STEPS, BEATS)
     tb.expect(payload(event) for beat in events for event in beat)
     tb.send(Beat(pack(lanes, TB_STEPS), random.random() < 0.5) for lanes in words)
+    for n in range(0, len(words), BEATS):
+        cover(events[n:n + BEATS])
     return [len(beat) for beat in events]
+
+
+def cover(beats: list[list[Event]]) -> None:
+    """Events of a pass, beat by beat."""
+    spikes = [event for beat in beats for event in beat if event is not None]
+    hit("a pass without a spike", not spikes)
+    hit("every spike of a pass", len(spikes) == BEATS * LANES * TB_STEPS)
+    hit("a beat without a spike", [] in beats)
+    hit("the end event alone in its beat", spikes and beats[-1] == [None])
+    hit("first step of the first neuron alone", spikes == [(0, 0)])
+    hit("last step of the last neuron alone", spikes == [(BEATS * LANES - 1, TB_STEPS - 1)])
 
 
 @cocotb.test()

@@ -7,12 +7,18 @@ import cocotb
 
 from verif.models.aer import Event, aer_pack, aer_unpack
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 LANES, TB_STEPS, BEATS = P["LANES"], P["TB"], P["BEATS"]
 ADDR_W = max(1, (BEATS * LANES - 1).bit_length())
 STEP_W = max(1, (TB_STEPS - 1).bit_length())
 FULL = (1 << TB_STEPS) - 1
+of_parameters({"one neuron": BEATS * LANES == 1, "one beat per pass": BEATS == 1, "one lane": LANES == 1,
+               "one step per beat": TB_STEPS == 1, "several steps per beat": TB_STEPS > 1})
+declare("a pass without an event", "every event of a pass", "beats without an event in between",
+        "end with beats to come", "dropped: no such neuron", "dropped: no such step", "dropped: repeated",
+        "dropped: out of order")
 
 
 def bench(dut, flow="full") -> TB:
@@ -65,7 +71,28 @@ def push(tb: TB, events: list[Event]) -> int:
     words, dropped = aer_unpack(events, LANES, TB_STEPS, BEATS)
     tb.expect(Beat(pack(lanes, TB_STEPS), last) for lanes, last in words)
     tb.send(payload(event) for event in events)
+    cover(events)
     return dropped
+
+
+def cover(events: list[Event]) -> None:
+    kept: list[tuple[int, int]] = []  # of the pass
+    for event in events:
+        beat = kept[-1][0] // LANES if kept else 0
+        if event is None:
+            hit("a pass without an event", not kept)
+            hit("every event of a pass", len(kept) == BEATS * LANES * TB_STEPS)
+            hit("end with beats to come", kept and beat < BEATS - 1)
+            kept = []
+        elif event[0] >= BEATS * LANES:
+            hit("dropped: no such neuron")
+        elif event[1] >= TB_STEPS:
+            hit("dropped: no such step")
+        elif kept and event <= kept[-1]:
+            hit("dropped: repeated" if event == kept[-1] else "dropped: out of order")
+        else:
+            hit("beats without an event in between", event[0] // LANES > beat + 1)
+            kept.append(event)
 
 
 def cycles(beat: int, event: Event) -> int:
@@ -89,6 +116,16 @@ async def words(dut, flow):
             assert taken == start - 1, f"{event} is taken {taken - start + 1} cycles late"
             beat = 0 if event is None else event[0] // LANES
         assert tb.sink.accepted[-1] == tb.source.accepted[-1]
+
+
+@cocotb.test()
+async def many_are_dropped(dut):
+    """As many as it takes for a twelfth bit of the count."""
+    tb = bench(dut)
+    await tb.reset()
+    dropped = push(tb, [(0, 0)] * 2200 + [None])
+    await tb.finish()
+    assert int(dut.stat_dropped.value) == dropped == 2199
 
 
 @cocotb.test()

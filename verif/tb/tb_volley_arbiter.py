@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """volley_arbiter: whole packets, round robin, tid, latency 0, 1 beat/cycle also between packets."""
 
+import itertools
 import random
 
 import cocotb
@@ -8,11 +9,16 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from verif.models.stream import arbiter, round_robin
 from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.coverage import declare, hit, of_parameters
 from verif.tb.slices import Slices
 
 WIDTH, N = params()["DATA_W"], params()["N"]
 SOURCES = [f"s_axis{i}" for i in range(N)]
 Packet = list[Beat]
+of_parameters({"one sink": N == 1, "N is no power of two": N.bit_count() > 1})
+declare("single-beat packets back to back", "a packet pauses while another sink offers",
+        "a choice not taken yet stands when an earlier sink comes", "reset within a packet",
+        *(f"sink {j} after {i}" for i in range(N) for j in range(N)))
 
 
 class _WithId:
@@ -51,6 +57,16 @@ def push(tb: TB, packets: list[list[Packet]]) -> list[Beat]:
     return beats
 
 
+def cover(tb: TB) -> None:
+    """Of the beats that went out, since the only reset."""
+    winners = [beat.data >> WIDTH for beat in tb.sink.beats if beat.last]
+    for i, j in itertools.pairwise(winners):
+        hit(f"sink {j} after {i}")
+    went = zip(tb.sink.beats, tb.sink.accepted, strict=True)
+    for (beat, at), (following, then) in itertools.pairwise(went):
+        hit("single-beat packets back to back", beat.last and following.last and then == at + 1)
+
+
 @cocotb.test()
 async def all_offer(dut):
     """Order and cycles where every sink offers all it has from the start; the first packet is sink 0's."""
@@ -60,23 +76,69 @@ async def all_offer(dut):
     await tb.finish()
     assert tb.sink.accepted[-1] - tb.sink.accepted[0] == len(beats) - 1
     assert sorted(at for source in tb.sources.values() for at in source.accepted) == tb.sink.accepted
+    cover(tb)
+
+
+@cocotb.test()
+async def any_after_any(dut):
+    """After sink i it is j's turn if none in between offers, whoever else does."""
+    tb = bench(dut)
+    await tb.reset()
+    for i, j in itertools.product(range(N), range(N)):
+        for first, end in ((i, i), (j, i)):  # i alone; then j and all behind it, up to i
+            for sink in [(first + k) % N for k in range((end - first) % N + 1)]:
+                beat = Beat(random.getrandbits(WIDTH), True)
+                tb.send([beat], SOURCES[sink])
+                tb.expect([Beat(sink << WIDTH | beat.data, True)])
+            await tb.finish(linger=1)
+    cover(tb)
 
 
 async def choices(dut, chosen: list[int]) -> None:
     """Appends the sink of each packet, by the model, from what is offered when the packet before has ended."""
-    sink, busy = N - 1, False
+    before, sink, busy, taken = N - 1, N - 1, False, False
     while True:
         await FallingEdge(dut.clk)
         await ReadOnly()
         if int(dut.rst.value):
+            hit("reset within a packet", busy and taken)
             sink, busy = N - 1, False
             continue
-        offers = int(dut.s_axis_tvalid.value)
-        if not busy and offers:
-            sink, busy = round_robin(sink, [bool(offers >> i & 1) for i in range(N)]), True
+        offers = [bool(int(dut.s_axis_tvalid.value) >> i & 1) for i in range(N)]
+        if not busy and any(offers):
+            before, sink, busy, taken = sink, round_robin(sink, offers), True, False
             chosen.append(sink)
-        if busy and offers >> sink & 1 and int(dut.m_axis_tready.value) and int(dut.s_axis_tlast.value) >> sink & 1:
-            busy = False
+        hit("a packet pauses while another sink offers", busy and any(offers) and not offers[sink])
+        hit("a choice not taken yet stands when an earlier sink comes",
+            busy and not taken and round_robin(before, offers) != sink)
+        if busy and offers[sink] and int(dut.m_axis_tready.value):
+            taken, busy = True, not int(dut.s_axis_tlast.value) >> sink & 1
+
+
+@cocotb.test()
+async def a_choice_stands(dut):
+    """Sink i alone is chosen; while its first beat is stalled, all others come, the earlier ones too."""
+    stalled = False
+
+    def stall():
+        while True:
+            yield stalled
+
+    tb = bench(dut, m_axis=stall())
+    cocotb.start_soon(choices(dut, []))
+    for i in range(N):
+        await tb.reset()  # sink 0 comes first
+        stalled = True
+        order = [i, *((i + 1 + k) % N for k in range(N - 1))]
+        beats = {sink: Beat(random.getrandbits(WIDTH), True) for sink in order}
+        tb.expect(Beat(sink << WIDTH | beats[sink].data, True) for sink in order)
+        tb.send([beats[i]], SOURCES[i])
+        await tb.wait(2)
+        for sink in order[1:]:
+            tb.send([beats[sink]], SOURCES[sink])
+        await tb.wait(2)
+        stalled = False
+        await tb.finish()
 
 
 @cocotb.test()
@@ -96,12 +158,14 @@ async def some_offer(dut, flow):
     left = [list(queue) for queue in packets]
     expected = [Beat(sink << WIDTH | data, last) for sink in chosen for data, last in left[sink].pop(0)]
     assert tb.sink.beats == expected
+    cover(tb)
 
 
 @cocotb.test()
 async def reset_in_the_middle(dut):
     """Reset ends a packet under way, and sink 0 comes first again."""
     tb = bench(dut, "slow_sink")
+    cocotb.start_soon(choices(dut, []))
     for pause in range(1, 20):
         await tb.reset()
         push(tb, random_packets())

@@ -8,10 +8,13 @@ import cocotb
 
 from verif.models.stream import broadcast
 from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.coverage import declare, hit, of_parameters
 from verif.tb.slices import Slices
 
 WIDTH, N = params()["DATA_W"], params()["N"]
 SINKS = [f"m_axis{i}" for i in range(N)]
+of_parameters({"one source": N == 1, "two sources": N == 2, "more than two": N > 2})
+declare("all take a beat at once", "a beat under way when reset", *(f"{sink} latest" for sink in SINKS))
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -33,6 +36,8 @@ async def copies(dut, flow):
     await tb.reset()
     beats = push(tb, 300)
     await tb.finish()
+    at = zip(*(sink.accepted for sink in tb.sinks.values()), strict=True)
+    hit("all take a beat at once", N > 1 and any(len(set(cycles)) == 1 for cycles in at))
     if flow == "full":
         assert all(sink.accepted == tb.source.accepted for sink in tb.sinks.values())
         assert tb.source.accepted[-1] - tb.source.accepted[0] == len(beats) - 1
@@ -50,6 +55,7 @@ async def only_the_beat_waits_for_the_latest(dut, late):
     assert tb.sinks[late].accepted == taken
     for sink in tb.sinks.keys() - {late}:
         assert tb.sinks[sink].accepted[1:] == [at + 1 for at in taken[:-1]]
+        hit(f"{late} latest", all(a < b for a, b in zip(tb.sinks[sink].accepted, taken, strict=True)))
 
 
 @cocotb.test()
@@ -58,7 +64,9 @@ async def reset_in_the_middle(dut):
     tb = bench(dut, "both")
     await tb.reset()
     for pause in range(1, 20):
+        before = {name: len(sink.accepted) for name, sink in tb.sinks.items()}
         push(tb, 30)
         await tb.wait(pause)
+        hit("a beat under way when reset", len({len(tb.sinks[name].accepted) - n for name, n in before.items()}) > 1)
         await tb.reset(then=lambda: push(tb, 5))
         await tb.finish()

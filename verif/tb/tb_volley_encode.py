@@ -18,6 +18,7 @@ from verif.models.encode_phase import encode_phase
 from verif.models.encode_rate import draws, encode_rate_random, encode_rate_regular
 from verif.models.encode_ttfs import encode_ttfs
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 CORE = os.environ["COCOTB_TOPLEVEL"].removeprefix("volley_encode_")
 P = params()
@@ -30,6 +31,14 @@ LATENCY = {"delta": 1 + STEPS if MODE else 2}.get(CORE, 1)
 # A state is read in the next pass, once it has been written.
 CYCLES = max(BEATS, LATENCY) if CORE == "delta" and PASSES > 1 else BEATS
 WRONG_LAST = bool(os.environ.get("WRONG_LAST"))
+of_parameters({
+    "one beat per pass": BEATS == 1, "several beats per pass": BEATS > 1,
+    "one step per pass": STEPS == 1, "several steps per pass": STEPS > 1,
+})
+declare("smallest value", "largest value")
+if CORE != "event":
+    of_parameters({"one pass": PASSES == 1, "several passes": PASSES > 1})
+    declare("reset in a later pass")
 
 Frame = list[list[int]]  # [pass][neuron]: what the host sends
 
@@ -52,7 +61,14 @@ if CORE == "event":
         return [[[random.choice((0, 255, random.getrandbits(8))) for _ in range(N)] for _ in range(PASSES)]
                 for _ in range(count)]
 
+    of_parameters({"whole bytes": STEPS == 8})
+    declare("bits beyond the steps only")
+
     def encoded(frame: Frame) -> list[list[int]]:
+        for byte in itertools.chain(*frame):
+            hit("smallest value", byte == 0)
+            hit("largest value", byte == 255)
+            hit("bits beyond the steps only", byte and not encode_event(byte, STEPS))
         return [[encode_event(byte, STEPS) for byte in sent] for sent in frame]
 
     WIDTH = 8
@@ -60,15 +76,23 @@ if CORE == "event":
 elif CORE == "delta":
     LANES_OUT, WIDTH = 2 * LANES, 8 * STEPS
     THETA = P["THETA"]
+    of_parameters({"delta": not MODE, "sigma-delta": MODE, "largest theta": THETA == 255,
+                   "fewer beats than stages": PASSES > 1 and BEATS < LATENCY})
+    DISTANCES = {"d on theta": THETA, "d one below theta": THETA - 1,
+                 "d on minus theta": -THETA, "d one above minus theta": 1 - THETA, "largest d": 255, "smallest d": -255}
+    declare("ON spike in a later pass", "OFF spike in a later pass", "no spike in a frame", *DISTANCES)
 
     def signal(steps: int) -> list[int]:
-        """Steps of theta, one more and one less, up and down from what the encoder has reached; and any."""
+        """Steps of theta, one more and one less, up and down from what the encoder has reached; these with a bit
+        wrong; and any."""
         samples: list[int] = []
         for _ in range(steps):
             spikes = encode_delta(samples, THETA, True) if MODE else []
             reached = THETA * sum(on - off for on, off in spikes) if MODE else (samples or [0])[-1]
             step = random.choice((1, -1)) * (THETA + random.randint(-1, 1))
-            samples.append(random.choice((0, 255, random.randrange(256), *[min(max(reached + step, 0), 255)] * 4)))
+            edge = min(max(reached + step, 0), 255)
+            wrong = edge ^ 1 << random.randrange(8)
+            samples.append(random.choice((0, 255, random.randrange(256), wrong, wrong, *[edge] * 4)))
         return samples
 
     def frames(count: int) -> list[Frame]:
@@ -80,12 +104,41 @@ elif CORE == "delta":
         """ON and OFF of the beat's lanes, beat by beat."""
         samples = [[sent[n] >> 8 * (STEPS - 1 - j) & 255 for sent in frame for j in range(STEPS)] for n in range(N)]
         spikes = [encode_delta(x, THETA, bool(MODE)) for x in samples]
+        for x, trains in zip(samples, spikes, strict=True):
+            cover(x, trains)
         on, off = (in_time([[s[t][side] for s in spikes] for t in range(PASSES * STEPS)]) for side in (0, 1))
         return [[w for b in range(0, N, LANES) for half in pair for w in half[b:b + LANES]]
                 for pair in zip(on, off, strict=True)]
 
+    def cover(x: list[int], spikes: list[tuple[int, int]]) -> None:
+        """One channel and its spikes."""
+        hit("smallest value", 0 in x)
+        hit("largest value", 255 in x)
+        hit("no spike in a frame", len(x) > 1 and (1, 0) not in spikes and (0, 1) not in spikes)
+        hit("ON spike in a later pass", (1, 0) in spikes[STEPS:])
+        hit("OFF spike in a later pass", (0, 1) in spikes[STEPS:])
+        q = 0
+        for sample, (on, off) in zip(x, spikes, strict=True):
+            for name, d in DISTANCES.items():
+                hit(name, sample - q == d)
+            q = q + THETA * (on - off) if MODE else sample
+
 else:
     LANES_OUT, WIDTH, TIME = LANES, 8, P["T"]
+    of_parameters({"steps no power of two": TIME.bit_count() > 1})
+    declare("no spike", "spike in the first step", "spike in the last step")
+    if CORE != "ttfs":  # which has one spike
+        declare("a spike in every step")
+    if CORE == "rate":
+        of_parameters({"random": MODE == 0, "regular": MODE == 1})
+        declare("draw on the pixel", "draw one below the pixel")
+    elif CORE == "phase":
+        of_parameters({"fewer steps than bits": TIME < 8, "bits come round again": TIME > 8})
+    elif CORE == "burst":
+        of_parameters({"one interval": P["ISI_MIN"] == P["ISI_MAX"],
+                       "several intervals": P["ISI_MIN"] < P["ISI_MAX"]})
+        declare("one spike", "all COUNT spikes", "spikes beyond the frame")
+
 
     def frames(count: int) -> list[Frame]:
         """Every pixel value, as far as they go, corners first; every other frame just hits or misses a random draw."""
@@ -100,14 +153,35 @@ else:
     def encoded(frame: Frame) -> list[list[int]]:
         pixels = frame[0]
         if CORE == "rate" and MODE == 0:
-            return in_time(encode_rate_random(pixels, TIME, P["SEED"]))
-        spike = {
-            "rate": encode_rate_regular,
-            "ttfs": lambda p, t: encode_ttfs(p, t, TIME),
-            "phase": encode_phase,
-            "burst": lambda p, t: encode_burst(p, t, P["ISI_MIN"], P["ISI_MAX"], P["COUNT"]),
-        }[CORE]
-        return in_time([[spike(p, t) for p in pixels] for t in range(TIME)])
+            spikes = encode_rate_random(pixels, TIME, P["SEED"])
+            for p, r in zip(itertools.cycle(pixels), itertools.islice(draws(P["SEED"]), TIME * N), strict=False):
+                hit("draw on the pixel", r == p)
+                hit("draw one below the pixel", r == p - 1)
+        else:
+            spike = {
+                "rate": encode_rate_regular,
+                "ttfs": lambda p, t: encode_ttfs(p, t, TIME),
+                "phase": encode_phase,
+                "burst": lambda p, t: encode_burst(p, t, P["ISI_MIN"], P["ISI_MAX"], P["COUNT"]),
+            }[CORE]
+            spikes = [[spike(p, t) for p in pixels] for t in range(TIME)]
+        for p, train in zip(pixels, zip(*spikes, strict=True), strict=True):
+            cover(p, train)
+        return in_time(spikes)
+
+    def cover(pixel: int, spikes: tuple[int, ...]) -> None:
+        """One pixel and its spikes."""
+        hit("smallest value", pixel == 0)
+        hit("largest value", pixel == 255)
+        hit("no spike", not any(spikes))
+        hit("spike in the first step", TIME > 1 and spikes[0])
+        hit("spike in the last step", TIME > 1 and spikes[-1])
+        if CORE != "ttfs":
+            hit("a spike in every step", TIME > 1 and all(spikes))
+        if CORE == "burst":
+            hit("one spike", P["COUNT"] > 1 and sum(spikes) == 1)
+            hit("all COUNT spikes", 1 < P["COUNT"] == sum(spikes))
+            hit("spikes beyond the frame", sum(spikes) < (P["COUNT"] * pixel + 255) // 256)
 
 
 def beats(passes: list[list[int]], lanes: int, width: int) -> list[Beat]:
@@ -144,8 +218,11 @@ async def reset_in_the_middle(dut):
     tb = bench(dut, "both")
     await tb.reset()
     for _ in range(8):
+        before = len(tb.source.accepted)
         push(tb, 2)
         await tb.wait(random.randrange(2, 3 * BEATS * PASSES + 10))
+        if CORE != "event":  # which counts no passes
+            hit("reset in a later pass", (len(tb.source.accepted) - before) // BEATS % PASSES)
         await tb.reset(1)
         push(tb, 2)
         await tb.finish()

@@ -8,8 +8,10 @@ import cocotb
 
 from verif.models.stream import join
 from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.coverage import declare, hit
 
 A_W, B_W = params()["A_W"], params()["B_W"]
+declare("tlast of a alone", "tlast of b alone", "tlast of both", "s_a late", "s_b late")
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -21,6 +23,10 @@ def push(tb: TB, count: int) -> None:
     tb.send(a, "s_a")
     tb.send(b, "s_b")
     tb.expect(Beat(*beat) for beat in join(a, b, A_W))
+    marks = {(x.last, y.last) for x, y in zip(a, b, strict=True)}
+    hit("tlast of a alone", (True, False) in marks)
+    hit("tlast of b alone", (False, True) in marks)
+    hit("tlast of both", (True, True) in marks)
 
 
 @cocotb.test()
@@ -42,6 +48,9 @@ async def one_side_is_late(dut, late):
     await tb.reset()
     push(tb, 60)
     await tb.finish()
+    # Both are taken in the same cycle, so the difference is how long the other one waited for this one.
+    other = "s_b" if late == "s_a" else "s_a"
+    hit(f"{late} late", tb.sources[other].waited - tb.sources[late].waited > 60)
 
 
 @cocotb.test()

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import cocotb
 
-from verif.models.neuron_lif import Decay, Lif
+from verif.models.neuron_lif import Decay, Lif, Step
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 DEFAULTS = {
     "LANES": 1, "TB": 4, "PASSES": 2, "BEATS": 16, "UNROLLED": 1, "HELD": 0, "IN_W": 12, "IN_SIGNED": 1, "FRAC": 0,
@@ -25,6 +26,29 @@ NUMBERS = 1 if HELD else STEPS
 IN_MIN, IN_MAX = (-(1 << (IN_W - 1)), (1 << (IN_W - 1)) - 1) if P["IN_SIGNED"] else (0, (1 << IN_W) - 1)
 FIELDS = ("BIAS", "THETA", "RESET", "V0", "LEAK")  # of s_param, low to high
 DECAYS = ("none", "shift", "multiply")
+RESETS = ("none", "soft", "hard")
+ORDERS = ("before", "after")
+CURRENTS = ("none", "new", "old")
+of_parameters({
+    "unrolled": UNROLLED, "serial": not UNROLLED,
+    "one pass": PASSES == 1, "one beat per pass": PASSES > 1 and BEATS == 1,
+    "a pass waits for the one before it": PASSES > 1 and BEATS <= STEPS, "a pass waits for nothing": BEATS > STEPS,
+    "held numbers": HELD, "unsigned potentials": not P["IN_SIGNED"], "guard bits": P["FRAC"] > 0,
+    "no bias": not P["BIAS_W"], "v0": P["V0_W"], "amount of the reset apart from theta": P["RESET_W"],
+    "no reset": not P["RESET"],
+    **{f"{name} reset {order} the leak": (P["RESET"], P["RESET_ORDER"]) == (mode, late)
+       for mode, name in enumerate(RESETS) if mode for late, order in enumerate(ORDERS)},
+    **{f"leak: {name}": P["LEAK"] == mode for mode, name in enumerate(DECAYS)},
+    **{f"current: {name}": P["CURRENT"] == mode for mode, name in enumerate(CURRENTS)},
+    **{f"leak of the current: {name}": P["CURRENT"] and P["I_LEAK"] == mode for mode, name in enumerate(DECAYS)},
+    **{f"leak of the adaptation: {name}": P["ADAPT"] and P["A_LEAK"] == mode for mode, name in enumerate(DECAYS)},
+    "refractory": P["REFRACTORY"], "refractory for several steps": P["REFRACTORY"] > 1,
+})  # fmt: skip
+declare("v on the threshold", "v one below the threshold",
+        *(f"{register} clipped at the {rail}" for register in "vi" for rail in ("top", "bottom")),
+        "two saturations in a step", "neurons of a beat saturate in the same step", "a at its top",
+        "silent for a frame", "a spike in every step", "first spike in a later pass", "a step lost while refractory",
+        "potentials late", "parameters late", "reset in a later pass")
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -47,9 +71,9 @@ def random_neuron() -> Lif:
         theta, amount, signed(P["BIAS_W"]) >> random.randrange(P["BIAS_W"] + 1), signed(P["V0_W"]),
         frac=P["FRAC"], width=P["V_W"],
         leak=Decay(DECAYS[P["LEAK"]], P["LEAK_SHIFT"], random.choice((0, top, random.randint(0, top))), P["LEAK_FRAC"]),
-        reset=("none", "soft", "hard")[P["RESET"]], reset_order=("before", "after")[P["RESET_ORDER"]],
+        reset=RESETS[P["RESET"]], reset_order=ORDERS[P["RESET_ORDER"]],
         v_leak=P["V_LEAK"], v_reset=P["V_RESET"],
-        current=("none", "new", "old")[P["CURRENT"]], current_width=P["I_W"],
+        current=CURRENTS[P["CURRENT"]], current_width=P["I_W"],
         current_decay=Decay(DECAYS[P["I_LEAK"]], P["I_SHIFT"], P["I_ALPHA"], P["I_FRAC"]),
         adapt=bool(P["ADAPT"]), adapt_width=P["A_W"],
         adapt_decay=Decay(DECAYS[P["A_LEAK"]], P["A_SHIFT"], P["A_ALPHA"], P["A_FRAC"]),
@@ -110,17 +134,39 @@ def push(tb: TB, frames: int, directed: bool = True) -> int:
     saturated = 0
     for _ in range(frames):
         cases = [random_case(directed) for _ in range(BEATS * LANES)]
-        runs = [neuron.run([x for x in numbers for _ in range(STEPS if HELD else 1)]) for neuron, numbers in cases]
-        saturated += sum(clips for _, clips in runs)
+        runs = [list(neuron.steps([x for x in numbers for _ in range(STEPS if HELD else 1)]))
+                for neuron, numbers in cases]
+        saturated += cover(runs)
         for p, beat in itertools.product(range(PASSES), range(BEATS)):
             here = slice(beat * LANES, (beat + 1) * LANES)
             acc = [x for _, numbers in cases[here] for x in numbers[p * NUMBERS:(p + 1) * NUMBERS][::-1]]
             values = [(n.bias, n.theta, n.reset_amount, n.v0, n.leak.alpha) for n, _ in cases[here]]
             tb.send([Beat(pack(acc, IN_W), bool(random.getrandbits(1)))], "s_acc")
             tb.send([pack([packed(v) for v in values], sum(P[f"{f}_W"] for f in FIELDS))], "s_param")
-            words = [int("".join(map(str, spikes[p * STEPS:(p + 1) * STEPS])), 2) for spikes, _ in runs[here]]
+            words = [int("".join(str(step.spike) for step in run[p * STEPS:(p + 1) * STEPS]), 2) for run in runs[here]]
             tb.expect([Beat(pack(words, STEPS), beat == BEATS - 1)])
     return saturated
+
+
+def cover(runs: list[list[Step]]) -> int:
+    """Bins of a frame; the number of saturated neurons and steps in it."""
+    for run in runs:
+        spikes = [step.spike for step in run]
+        hit("silent for a frame", not any(spikes))
+        hit("a spike in every step", len(run) > 1 and all(spikes))
+        hit("first spike in a later pass", any(spikes) and not any(spikes[:STEPS]))
+        for step in run:
+            hit("v on the threshold", step.margin == 0)
+            hit("v one below the threshold", step.margin == -1)
+            hit("a step lost while refractory", step.margin is None)
+            hit("a at its top", P["ADAPT"] and step.a == (1 << P["A_W"]) - 1)
+            hit("two saturations in a step", len(step.clips) > 1)
+            for clip in step.clips:
+                hit(clip)
+    saturated = [sum(bool(step.clips) for step in steps)
+                 for n in range(0, len(runs), LANES) for steps in zip(*runs[n:n + LANES], strict=True)]
+    hit("neurons of a beat saturate in the same step", max(saturated) > 1)
+    return sum(saturated)
 
 
 def packed(values: tuple[int, ...]) -> int:
@@ -168,6 +214,10 @@ async def one_side_is_late(dut, late):
     await tb.reset()
     push(tb, 2)
     await tb.finish()
+    # Both are taken in the same cycle, so the difference is how long the other one waited for this one.
+    wait = {name: source.waited for name, source in tb.sources.items()}
+    hit("potentials late", wait["s_param"] - wait["s_acc"] > STEPS)
+    hit("parameters late", wait["s_acc"] - wait["s_param"] > STEPS)
 
 
 @cocotb.test()
@@ -176,8 +226,11 @@ async def reset_in_the_middle(dut):
     tb = bench(dut, "both")
     await tb.reset()
     for _ in range(10):
+        taken = tb.sources["s_acc"].accepted
+        before = len(taken)
         push(tb, 2, directed=False)
         await tb.wait(random.randrange(2, 4 * STEPS * BEATS * PASSES + 10))
+        hit("reset in a later pass", (len(taken) - before) // BEATS % PASSES)
         await tb.reset(1)
         saturated = push(tb, 1)
         await tb.finish()

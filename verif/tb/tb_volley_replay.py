@@ -10,11 +10,16 @@ import cocotb
 from verif.models.stream import replay
 from verif.models.window import window_fold_cycles
 from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 DATA_W, BEATS, PASSES, DEPTH = (P[k] for k in ("DATA_W", "BEATS", "PASSES", "DEPTH"))
 CYCLES = window_fold_cycles([[list(range(BEATS))]], (1, 1), (1, 1), (0, 0), PASSES, DEPTH)
 WRONG_LAST = bool(os.environ.get("WRONG_LAST"))
+of_parameters({"one pass": PASSES == 1, "several passes": PASSES > 1, "one beat per pass": BEATS == 1,
+               "room for none of the next frame": DEPTH == BEATS, "for a part of it": BEATS < DEPTH < 2 * BEATS,
+               "for all of it": DEPTH >= 2 * BEATS})
+declare("a beat comes in as one goes out", "the next frame comes in beside this one", "full", "reset in a later pass")
 
 
 def push(tb: TB, frames: int) -> None:
@@ -31,6 +36,9 @@ async def frames(dut, flow):
     await tb.reset()
     push(tb, 8)
     await tb.finish()
+    hit("a beat comes in as one goes out", set(tb.source.accepted) & set(tb.sink.accepted))
+    hit("the next frame comes in beside this one",
+        PASSES > 1 and tb.source.accepted[BEATS] < tb.sink.accepted[BEATS * (PASSES - 1)])
     if flow == "full":
         assert tb.sink.accepted[0] - tb.source.accepted[0] == 3
         ends = tb.sink.accepted[::BEATS * PASSES]
@@ -56,6 +64,7 @@ async def takes_what_fits(dut):
     push(tb, DEPTH // BEATS + 4)
     await tb.wait(2 * DEPTH + 20)
     assert len(tb.source.accepted) == DEPTH + 2 // (BEATS * PASSES) * BEATS
+    hit("full", tb.source.waited)
     stalled = False
     await tb.finish()
 
@@ -65,8 +74,10 @@ async def reset_in_the_middle(dut):
     tb = TB(dut, "both")
     await tb.reset()
     for _ in range(8):
+        before = len(tb.sink.accepted)
         push(tb, 2)
         await tb.wait(random.randrange(2, 2 * BEATS * PASSES + 10))
+        hit("reset in a later pass", (len(tb.sink.accepted) - before) // BEATS % PASSES)
         await tb.reset(1)
         push(tb, 1)
         await tb.finish()

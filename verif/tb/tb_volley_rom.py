@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""volley_rom: every word, one cycle after its address; rdata holds while re is low."""
+"""volley_rom: every word, one cycle after its address, also in every cycle; rdata holds while re is low."""
 
+import random
 from pathlib import Path
 
 import cocotb
@@ -9,18 +10,47 @@ from cocotb.handle import Immediate
 from cocotb.triggers import FallingEdge
 
 from verif.tb.axis import PERIOD_NS, params
+from verif.tb.coverage import declare, hit, of_parameters
+
+P = params()
+WORDS = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()]
+of_parameters({"DEPTH is no power of two": P["DEPTH"].bit_count() > 1})
+declare("first word", "last word", "read behind a read", "output holds while the address changes")
+
+
+async def start(dut) -> None:
+    dut.re.value = 0
+    dut.clk.value = Immediate(0)  # no edge from the random bits of time 0
+    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+    await FallingEdge(dut.clk)
 
 
 @cocotb.test()
 async def every_word(dut):
-    words = [int(word, 16) for word in Path(params()["INIT_FILE"]).read_text().split()]
-    dut.clk.value = Immediate(0)  # no edge from the random bits of time 0
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
-    await FallingEdge(dut.clk)
-    for address, word in enumerate(words):
+    await start(dut)
+    for address, word in enumerate(WORDS):
         dut.re.value, dut.raddr.value = 1, address
         await FallingEdge(dut.clk)
         assert int(dut.rdata.value) == word, f"address {address}"
         dut.re.value, dut.raddr.value = 0, 0
         await FallingEdge(dut.clk)
         assert int(dut.rdata.value) == word, f"address {address} did not hold"
+    assert len(WORDS) == P["DEPTH"]
+
+
+@cocotb.test()
+async def random_reads(dut):
+    await start(dut)
+    before = None  # address whose word is at the output
+    read = False  # in the cycle before
+    for _ in range(20 * len(WORDS)):
+        address, re = random.choice((0, len(WORDS) - 1, random.randrange(len(WORDS)))), random.random() < 0.6
+        dut.re.value, dut.raddr.value = re, address
+        await FallingEdge(dut.clk)
+        hit("output holds while the address changes", not re and before is not None and address != before)
+        hit("read behind a read", re and read and address != before)
+        before, read = address if re else before, re
+        if before is not None:
+            assert int(dut.rdata.value) == WORDS[before], f"address {before}"
+            hit("first word", before == 0)
+            hit("last word", before == len(WORDS) - 1)

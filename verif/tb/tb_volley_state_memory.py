@@ -11,9 +11,15 @@ from cocotb.triggers import FallingEdge
 
 from verif.models.state_memory import StateMemory
 from verif.tb.axis import PERIOD_NS, params
+from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 DATA_W, BEATS, PASSES, FLIGHT = P["DATA_W"], P["BEATS"], P["PASSES"], P["FLIGHT"]
+
+of_parameters({"one pass": PASSES == 1, "one beat per pass": PASSES > 1 and BEATS == 1,
+               "more in flight than a pass": PASSES > 1 and FLIGHT > BEATS, "fewer": FLIGHT < BEATS})
+declare("take and put in one tick", "no room", "take of a beat just put", "take held back by ce", "put held back by ce",
+        "first pass", "pass in the middle", "last pass", "reset in a later pass", "reset with beats in flight")
 
 
 def check(dut, taken) -> None:
@@ -29,7 +35,7 @@ async def run(dut, model: StateMemory, ticks: int, moving: float, delay: int | N
     moving: probability of ce. delay: ticks from take to put as in a pipeline, None: random.
     """
     flight: deque[int] = deque()  # tick of each take not yet put
-    taken, beats, tick = None, 0, 0
+    taken, beats, tick, just_put = None, 0, 0, False
     for _ in range(ticks):
         await FallingEdge(dut.clk)
         if taken is not None:
@@ -40,20 +46,27 @@ async def run(dut, model: StateMemory, ticks: int, moving: float, delay: int | N
         take = (model.room and (len(flight) < FLIGHT or due)
                 and (delay is not None or random.random() < 0.6))
         state = random.getrandbits(DATA_W)
-        # Without ce, garbage on every port: nothing may move.
-        dut.ce.value = ce
-        dut.take.value = take if ce else model.room and random.getrandbits(1)
-        dut.put.value = due if ce else random.getrandbits(1)
-        dut.state_next.value = state
+        if not ce:  # garbage on every port: nothing may move
+            take, due = model.room and random.getrandbits(1), random.getrandbits(1)
+        dut.ce.value, dut.take.value, dut.put.value, dut.state_next.value = ce, take, due, state
         if not ce:
+            hit("take held back by ce", take)
+            hit("put held back by ce", due)
             continue
+        hit("no room", not model.room)
+        hit("take and put in one tick", take and due)
         if take:
+            hit("take of a beat just put", PASSES > 1 and just_put and model.taken - model.put_back == BEATS - 1)
             taken = model.take()  # the old state, also where its own is put in this tick
+            hit("first pass", taken.first and not taken.last_pass)
+            hit("pass in the middle", not taken.first and not taken.last_pass)
+            hit("last pass", taken.last_pass and not taken.first)
             flight.append(tick)
             beats += 1
         if due:
             model.put(state)
             flight.popleft()
+        just_put = due
         tick += 1
     return beats
 
@@ -102,6 +115,8 @@ async def reset_in_the_middle(dut):
     model = await start(dut)
     for _ in range(10):
         await run(dut, model, random.randrange(1, 3 * BEATS * PASSES + 3), 0.8, None)
+        hit("reset in a later pass", model.taken // BEATS % PASSES)
+        hit("reset with beats in flight", model.taken > model.put_back)
         await reset(dut, model)
         await run(dut, model, 4 * BEATS * PASSES + 4, 0.8, None)
         await reset(dut, model)

@@ -9,11 +9,15 @@ import cocotb
 
 from verif.models.step_delay import step_delay
 from verif.tb.axis import FLOWS, TB, Beat, params, random_stall
+from verif.tb.coverage import declare, hit, of_parameters
 
 NOISE = os.environ.get("TLAST") == "random"
 P = params()
 DATA_W, BEATS, PASSES = P["DATA_W"], P["BEATS"], P["PASSES"]
 LATENCY = 1 if BEATS == 1 else 2
+of_parameters({"one pass": PASSES == 1, "several passes": PASSES > 1, "one beat per pass": BEATS == 1})
+declare("zeros before any input", "zeros before the frame before has come in", "full", "a pass dropped while full",
+        "reset in a later pass")
 
 
 def only_expected(tb: TB, stall=None):
@@ -31,6 +35,12 @@ def bench(dut, flow: str = "full") -> TB:
 
 def beats(pass_: list[int], noise: bool = False) -> list[Beat]:
     return [Beat(data, bool(random.getrandbits(1)) if noise else n == BEATS - 1) for n, data in enumerate(pass_)]
+
+
+def held(tb: TB) -> int:
+    """Beats inside, by what went over since the first reset."""
+    kept = sum(n // BEATS % PASSES != PASSES - 1 for n in range(len(tb.source.accepted)))
+    return kept - sum(n // BEATS % PASSES != 0 for n in range(len(tb.sink.accepted)))
 
 
 def push(tb: TB, frames: int) -> None:
@@ -59,6 +69,7 @@ async def zeros_wait_for_nothing_and_room_is_exact(dut):
     tb.expect(beats([0] * BEATS))
     await tb.finish()
     assert not tb.source.accepted
+    hit("zeros before any input", tb.sink.accepted)
     # The sink stalls from here on: everything up to the first dropped pass, and the next frame's, meets BEATS + 1.
     kept = BEATS * (PASSES - 1)
     tb.send([Beat(1, n % BEATS == BEATS - 1) for n in range(4 * BEATS * PASSES)])
@@ -66,6 +77,7 @@ async def zeros_wait_for_nothing_and_room_is_exact(dut):
     frames, rest = divmod(BEATS + 1, kept) if kept else (4, 0)
     expected = frames * PASSES * BEATS + rest
     assert len(tb.source.accepted) == min(expected, 4 * BEATS * PASSES)
+    hit("full", held(tb) == BEATS + 1)
 
 
 @cocotb.test()
@@ -81,6 +93,7 @@ async def what_is_dropped_needs_no_room(dut):
     tb.send(frame * 2)
     await tb.wait(4 * len(frame) + 10)
     assert len(tb.source.accepted) == len(frame)
+    hit("a pass dropped while full", held(tb) == BEATS + 1)
 
 
 @cocotb.test()
@@ -115,6 +128,8 @@ async def closed_loop(dut, flow):
         for t in range(PASSES):
             tb.expect(beats([t % (1 << DATA_W)] * BEATS))
     await tb.finish()
+    frame = PASSES * BEATS
+    hit("zeros before the frame before has come in", tb.sink.accepted[frame] < tb.source.accepted[frame - 1])
 
 
 @cocotb.test()
@@ -122,8 +137,10 @@ async def reset_in_the_middle(dut):
     tb = bench(dut, "both")
     await tb.reset()
     for _ in range(8):
+        before = len(tb.source.accepted)
         push(tb, 3)
         await tb.wait(random.randrange(2, 3 * BEATS * PASSES + 10))
+        hit("reset in a later pass", (len(tb.source.accepted) - before) // BEATS % PASSES)
         await tb.reset(1)
         push(tb, 2)
         await tb.finish()

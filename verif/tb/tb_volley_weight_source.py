@@ -15,7 +15,8 @@ P = params()
 WIDTH, DEPTH, KIND = P["WIDTH"], P["DEPTH"], P["KIND"]
 ROWS = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()]
 of_parameters({f"KIND {kind}": kind == KIND for kind in range(4)})
-declare("rows start over", "reloaded")
+of_parameters({"one row": DEPTH == 1, "rows no power of two": DEPTH.bit_count() > 1})
+declare("rows start over", "reloaded", "reset within the rows")
 
 
 def bench(dut, flow) -> TB:
@@ -41,7 +42,7 @@ async def rows(dut, flow):
     await tb.reset()
     tb.expect(itertools.islice(weight_source(ROWS), 5 * DEPTH + 1))
     await tb.finish()
-    hit("rows start over", DEPTH > 1)
+    hit("rows start over", len(tb.sink.accepted) > DEPTH > 1)
     if flow == "full":
         assert tb.sink.accepted[-1] - tb.sink.accepted[0] == 5 * DEPTH
 
@@ -50,6 +51,7 @@ async def rows(dut, flow):
 async def reset_starts_at_row_0(dut):
     tb = bench(dut, "both")
     for count in range(1, DEPTH + 3):
+        hit("reset within the rows", count > 1 and (count - 1) % DEPTH)
         await tb.reset(1)
         tb.expect(itertools.islice(weight_source(ROWS), count))
         await tb.finish()
@@ -67,4 +69,4 @@ async def reload(dut):
     await tb.reset()
     tb.expect(itertools.islice(weight_source(rows), 3 * DEPTH))
     await tb.finish()
-    hit("reloaded")
+    hit("reloaded", tb.sink.beats[-1].data != ROWS[-1])

