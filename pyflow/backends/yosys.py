@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Area by open synthesis: yosys (YoWASP) on the emitted network, cell counts per core.
 
-LUTs are counted as everywhere in this project: LUT1-6 + inverters that yosys leaves over + SRL + the LUTs that a
-LUTRAM occupies, LUT6_2 once, wide multiplexers and carry chains not. On ECP5 an adder *is* two LUT4 (CCU2C), so
-it counts there.
+LUTs are counted as everywhere in this project: LUT1-6 + SRL + the LUTs that a LUTRAM occupies, LUT6_2
+once, wide multiplexers and carry chains not. On ECP5 an adder *is* two LUT4 (CCU2C), so it counts there.
 
 Each core is synthesised as a module of its own, together with its weight source, so that constant
 weights dissolve in it; the handshakes between cores cost about 3 % more LUTs than one flat netlist.
@@ -58,7 +57,7 @@ _SYNTH: dict[str, tuple[str, list[str]]] = {
 # ECP5, write ports included; CCU2C the two LUT4 of one.
 _LUTS: dict[str, dict[str, int]] = {
     "xc7": {
-        **{f"LUT{n}": 1 for n in range(1, 7)}, "LUT6_2": 1, "INV": 1, "SRL16E": 1, "SRLC32E": 1,
+        **{f"LUT{n}": 1 for n in range(1, 7)}, "LUT6_2": 1, "SRL16E": 1, "SRLC32E": 1,
         "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM32X1D": 2, "RAM64X1D": 2,
         "RAM128X1D": 4, "RAM32M": 4, "RAM64M": 4,
     },

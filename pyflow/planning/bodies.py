@@ -86,6 +86,10 @@ def sum_cost(family: str, size: Size) -> Cost | None:
     }
     if not cells or not size.legal:
         return None
+    if size.body in ("gate", "soft") and not size.per_step and size.tp > 1:
+        # Measured step by step; a tree adds the steps up.
+        steps, width = sum_cost(family, replace(size, per_step=True)), size.weight_bits + size.simd.bit_length()
+        return steps and steps + Cost(lut=size.pe * (size.tp - 1) * width, ff=size.pe * (size.tp - 1) * (width + 2))
     at = (size.weight_bits, size.tp, size.steps, size.simd)
     lut, ff = (max(0.0, _interpolate({k: v[i] for k, v in cells.items()}, at)) for i in (0, 1))
     return Cost(lut=lut * size.pe / PE, ff=ff * size.pe / PE, dsp=size.dsp)

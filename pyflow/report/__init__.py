@@ -81,7 +81,8 @@ def layer_table(layers: list[dict[str, Any]]) -> str:
         folding = (
             ""
             if f is None
-            else f"PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, folds {f['folds'][0]}x{f['folds'][1]}"
+            else f"{f['body'].upper()}, PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, "
+            f"folds {f['folds'][0]}x{f['folds'][1]}"
         )
         measured = row["measured_cycles"]
         rows.append(

@@ -2,4 +2,7 @@
 // volley_synapse_array and all it needs, leaf first; names are relative to this file (-F).
 ../common/volley_adder_tree.sv
 volley_step_tree.sv
+volley_synapse_lut.sv
+volley_synapse_dsp.sv
+volley_synapse_sum.sv
 volley_synapse_array.sv

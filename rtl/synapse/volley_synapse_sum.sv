@@ -4,7 +4,7 @@
 //   PER_STEP = 1: sum[o][t] = sum_i (s_i[t] ? w[o][i] : 0)
 // BODY says what they are made of. 0 LUT: volley_synapse_lut. Of DSP slices, volley_synapse_dsp:
 //   1 GATE: four 12-bit lanes in a DSP48, two gated inputs each, in cascades of 16 inputs
-//   2 SOFT: narrow weights in as many lanes as 48 bits have for 16 of them, else as GATE
+//   2 SOFT: as many lanes as 48 bits have for the sum of 16 weights without a sign; 2 bits are ternary
 //   3 MULT: two weights times one word in a DSP48, four where both have 4 bits at most;
 //     PER_STEP = 0, TP = T
 // Throughput: 1 sum per tick (a cycle with ce). Latency in ticks, c = ceil(log2 SIMD), p =

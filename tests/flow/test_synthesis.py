@@ -195,7 +195,7 @@ def test_errors_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(VolleyError, match="synthesis failed: .*undeclared_module") as caught:
         synthesise([source], "broken", "xc7")
     assert "\n" not in str(caught.value)
-    with pytest.raises(VolleyError, match="family 'xc9' is unknown; use one of xc7, ecp5, ice40"):
+    with pytest.raises(VolleyError, match="family 'xc9' is unknown; use one of xc7, xcup, ecp5, ice40"):
         synthesise([source], "broken", "xc9")
     source.write_text("module broken; endmodule\n")
     with pytest.raises(VolleyError, match="not done after 0.01 s"):

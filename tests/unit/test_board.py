@@ -42,7 +42,7 @@ def test_an_unknown_board_lists_the_known_ones() -> None:
         ("clock_mhz      = 100", 'clock_mhz = "fast"', "clock_mhz = 'fast' is not a number above 0"),
         ("clock_mhz      = 100", "clock_mhz = 0", "clock_mhz = 0 is not a number above 0"),
         ("clock_mhz      = 100", "clock_mhz = nan", "clock_mhz = nan is not a number above 0"),
-        ('family = "xc7"', 'family = "xc9"', "family = 'xc9' is unknown; use one of xc7, ecp5, ice40"),
+        ('family = "xc7"', 'family = "xc9"', "family = 'xc9' is unknown; use one of xc7, xcup, ecp5, ice40"),
         ('flow   = "vivado"', 'flow = "ise"', "flow = 'ise' is unknown; use one of vivado, nextpnr"),
         ("[budget]", "[budget", "board.toml: not valid TOML"),
         ("[budget]", "budget = 5\n[other]", "board.toml: unknown key 'other'"),

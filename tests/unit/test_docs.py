@@ -13,6 +13,7 @@ import pytest
 
 from pyflow import zoo
 from pyflow.build import beat_cycles
+from pyflow.hardware import BODIES
 from pyflow.planning.board import load_board
 from pyflow.planning.planner import Plan, plan
 from pyflow.report import layer_rows, layer_table
@@ -43,7 +44,7 @@ def _beats(chosen: Plan) -> str:
         match inst.module:
             case "volley_synapse_array":
                 fo, fi = inst.source.groups, p["FOLDS"]
-                size = f"PE {p['PE']} × SIMD {p['SIMD']}, TP {p['TP']}, folds {fo} × {fi}"
+                size = f"{BODIES[p['BODY']].upper()}, PE {p['PE']} × SIMD {p['SIMD']}, TP {p['TP']}, folds {fo} × {fi}"
             case "volley_line_buffer":
                 size = f"{p['KERNEL'] * p['SLOTS']} rows"
             case "volley_window_fold":

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_synapse_sum and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_adder_tree.sv
+volley_step_tree.sv
+volley_synapse_lut.sv
+volley_synapse_dsp.sv
+volley_synapse_sum.sv
