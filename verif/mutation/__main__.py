@@ -31,6 +31,11 @@ def owned_by(core: str, cases: Sequence[Case], tested: set[str]) -> set[str]:
     return {path.stem for path in parts if path.stem == core or path.stem not in tested}
 
 
+def portable(case: Case) -> bool:
+    """Whether it runs on rtl.f's own files, and not on a family's twin of the core or of its parts."""
+    return not any("tech" in path.parts for path in case.source_paths or ())
+
+
 def shared_out(count: int, sets: dict[str, list[Case]],
                judged: Callable[[list[Case], int], list[Verdict]]) -> dict[str, list[Verdict]]:
     """`count` verdicts in equal shares over the parameter sets; where one has too few mutants, the others have more."""
@@ -71,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args(arguments)
 
-    cases = collect()
+    cases = {core: own for core, every in collect().items() if (own := [case for case in every if portable(case)])}
     wanted = [path.stem for path in rtl_sources()]
     if options.dut:
         wanted = [f"volley_{options.dut.removeprefix('volley_')}"]
