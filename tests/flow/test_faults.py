@@ -39,7 +39,8 @@ def flip_bit(path: Path, row: int, bit: int) -> None:
 
 
 def break_weight(build: Build, tmp_path: Path) -> Build:
-    flip_bit(build.rtl / "conv2_weight.mem", 0, 4 * (5 * 72 + 40) + 2)  # output 5, bit 2 of an input near the centre
+    array = next(inst.parameters for inst in build.netlist.instances if inst.name == "u_conv2_array")
+    flip_bit(build.rtl / "conv2_weight.mem", 0, 4 * (5 * array["SIMD"] + array["SIMD"] // 2) + 2)  # output 5, bit 2
     return build
 
 
