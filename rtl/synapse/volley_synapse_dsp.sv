@@ -24,7 +24,15 @@ module volley_synapse_dsp #(
   input  wire logic [PE*SIMD*WEIGHT_W-1:0] s_weight, // weight (o, i) at (o*SIMD + i)*WEIGHT_W
   output logic [PE*SUMS_W-1:0]             m_sum     // number TP-1-t of an output is step t
 );
-  localparam int unsigned WAIT = LATENCY - 1 - $clog2(SIMD) - (PER_STEP ? 0 : $clog2(TP));
+  localparam int unsigned TICKS = 1 + $clog2(SIMD) + (PER_STEP ? 0 : $clog2(TP));  // of LUTs
+  localparam int unsigned WAIT  = LATENCY > TICKS ? LATENCY - TICKS : 0;
+
+  if (BODY < 1 || BODY > 3)
+    $fatal(1, "volley_synapse_dsp: BODY = %0d must be 1 (GATE), 2 (SOFT) or 3 (MULT)", BODY);
+  if (STEPS < 1) $fatal(1, "volley_synapse_dsp: STEPS = %0d must be at least 1", STEPS);
+  if (LATENCY < TICKS)
+    $fatal(1, "volley_synapse_dsp: LATENCY = %0d, but LUTs take %0d ticks", LATENCY, TICKS);
+
   logic [PE*SUMS_W-1:0] sum;
 
   volley_synapse_lut #(.PE(PE), .SIMD(SIMD), .TP(TP), .WEIGHT_W(WEIGHT_W), .PER_STEP(PER_STEP)) u_lut (

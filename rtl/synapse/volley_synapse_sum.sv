@@ -42,6 +42,7 @@ module volley_synapse_sum #(
                                   : BODY == 2 ? 2 + CASCADE + LEVELS
                                   :             4 + $clog2(SIMD);
 
+  if (STEPS < 1 || MARK_W < 1) $fatal(1, "volley_synapse_sum: STEPS and MARK_W must be at least 1");
   if (BODY > 3) $fatal(1, "volley_synapse_sum: BODY = %0d must be 0 (LUT) to 3 (MULT)", BODY);
   if (BODY != 0 && WEIGHT_W > 8)
     $fatal(1, "volley_synapse_sum: WEIGHT_W = %0d, a DSP body takes 8 bits at most", WEIGHT_W);

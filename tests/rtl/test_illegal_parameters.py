@@ -90,6 +90,15 @@ ILLEGAL: list[Row] = [
     ("weight_source", {"WIDTH": 0}, "WIDTH and DEPTH must be at least 1"),
     ("weight_source", {"KIND": 4}, "KIND = 4 is outside 0..3"),
     ("weight_source", {"KIND": 0}, "KIND 0 (const) holds one row, not 4"),
+    ("synapse_lut", {"PE": 0}, "PE, SIMD, TP and WEIGHT_W must be at least 1"),
+    ("synapse_dsp", {"BODY": 4}, "BODY = 4 must be 1 (GATE), 2 (SOFT) or 3 (MULT)"),
+    ("synapse_dsp", {"STEPS": 0}, "STEPS = 0 must be at least 1"),
+    ("synapse_dsp", {"LATENCY": 4}, "LATENCY = 4, but LUTs take 5 ticks"),
+    ("synapse_sum", {"MARK_W": 0}, "STEPS and MARK_W must be at least 1"),
+    ("synapse_sum", {"BODY": 4}, "BODY = 4 must be 0 (LUT) to 3 (MULT)"),
+    ("synapse_sum", {"BODY": 1, "WEIGHT_W": 9}, "WEIGHT_W = 9, a DSP body takes 8 bits at most"),
+    ("synapse_sum", {"BODY": 3, "STEPS": 2},
+     "MULT takes whole words of up to 8 steps: TP = T <= 8, PER_STEP = 0"),
     ("synapse_array", {"PE": 0}, "PE, SIMD, T, WEIGHT_W, FOLDS and ACC_W must be at least 1"),
     ("synapse_array", {"TP": 3}, "TP = 3 does not divide T = 4"),
     ("synapse_array", {"TP": 0}, "TP = 0 does not divide T = 4"),
@@ -150,7 +159,7 @@ MAY_BE_0 = {
     "scale": "FACTOR", "encode_rate": "MODE", "encode_delta": "MODE", "sew": "MODE",
     "line_buffer": "PADDING", "window_full": "PADDING", "window_fold": "PAD_Y PAD_X",
     "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
-    "lif_step": NEURON, "neuron_lif": NEURON,
+    "synapse_sum": "BODY", "synapse_array": "BODY", "lif_step": NEURON, "neuron_lif": NEURON,
 }  # fmt: skip
 
 
