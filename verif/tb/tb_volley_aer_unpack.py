@@ -120,12 +120,16 @@ async def words(dut, flow):
 
 @cocotb.test()
 async def many_are_dropped(dut):
-    """As many as it takes for a twelfth bit of the count."""
+    """As many as it takes for a twelfth bit of the count, and then one by one."""
     tb = bench(dut)
     await tb.reset()
     dropped = push(tb, [(0, 0)] * 2200 + [None])
     await tb.finish()
     assert int(dut.stat_dropped.value) == dropped == 2199
+    for _ in range(3):
+        dropped += push(tb, [(0, 0)] * 2 + [None])
+        await tb.finish()
+        assert int(dut.stat_dropped.value) == dropped
 
 
 @cocotb.test()

@@ -82,11 +82,13 @@ elif CORE == "delta":
                  "d on minus theta": -THETA, "d one above minus theta": 1 - THETA, "largest d": 255, "smallest d": -255}
     declare("ON spike in a later pass", "OFF spike in a later pass", "no spike in a frame", *DISTANCES)
 
+    VALUES = itertools.cycle(random.sample(range(256), 256))  # first samples: every one comes up
+
     def signal(steps: int) -> list[int]:
         """Steps of theta, one more and one less, up and down from what the encoder has reached; these with a bit
         wrong; and any."""
-        samples: list[int] = []
-        for _ in range(steps):
+        samples: list[int] = [next(VALUES)]
+        for _ in range(steps - 1):
             spikes = encode_delta(samples, THETA, True) if MODE else []
             reached = THETA * sum(on - off for on, off in spikes) if MODE else (samples or [0])[-1]
             step = random.choice((1, -1)) * (THETA + random.randint(-1, 1))
