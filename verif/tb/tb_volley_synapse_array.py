@@ -7,7 +7,7 @@ import random
 import cocotb
 
 from verif.models.synapse_array import per_step, synapse_array
-from verif.tb.axis import FLOWS, TB, Beat, pack, params
+from verif.tb.axis import FLOWS, TB, Beat, cycle, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
@@ -94,6 +94,15 @@ async def one_side_is_late(dut, late):
     wait = {name: source.waited for name, source in tb.sources.items()}
     hit("spikes late", wait["s_weight"] - wait["s_spike"] > 20 * FOLDS)
     hit("weights late", wait["s_spike"] - wait["s_weight"] > 20 * FOLDS)
+
+
+@cocotb.test()
+async def the_first_slice_goes_in_at_once(dut):
+    tb = bench(dut)
+    await tb.reset(then=lambda: push(tb, [random_window()]))
+    first = cycle()
+    await tb.finish()
+    assert tb.sources["s_spike"].accepted[0] == first + T // TP - 1
 
 
 @cocotb.test()
