@@ -19,7 +19,7 @@ from tqdm import tqdm
 import pyflow
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import Folding
+from pyflow.hardware import Folding, ceil_div
 from pyflow.operators import Conv, Encode, Linear, RadixNeuron, Readout
 
 STEPS, WEIGHT_BITS = 4, 4
@@ -68,13 +68,11 @@ def measure(channels: int, side: int) -> list[str]:
         exact = bool(np.array_equal(result.logits, network.run(x)))
     ends = result.run.times[:, 2].astype(np.int64)
     cycles = (ends[-1] - ends[-1 - SETTLED]) / SETTLED
-    conv = network.operators[1]
-    folds = -(-channels // PE) * 9 * -(-channels // SIMD)
-    busy = folds * side * side / cycles
-    assert isinstance(conv, Conv)
-    return [f"{channels} at {side} x {side}", "yes" if exact else "NO", f"{folds * side * side:,}", f"{cycles:,.0f}",
+    slices = ceil_div(channels, PE) * 9 * ceil_div(channels, SIMD) * side * side
+    busy, cap = slices / cycles, taps(side)
+    return [f"{channels} at {side} x {side}", "yes" if exact else "NO", f"{slices:,}", f"{cycles:,.0f}",
             f"{build.plan.schedule.cycles_per_frame:,.0f}", f"{100 * busy:.2f} %",
-            f"{100 * busy * taps(side):.2f} %", f"{100 * taps(side):.2f} %"]  # fmt: skip
+            f"{100 * busy * cap:.2f} %", f"{100 * cap:.2f} %"]  # fmt: skip
 
 
 def main() -> int:

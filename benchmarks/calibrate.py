@@ -15,8 +15,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pyflow.backends.toolbox import blackboxes, needed_by, package_version, rtl_sources
-from pyflow.backends.yosys import area_of, synthesise
+from pyflow.backends.toolbox import package_version
+from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES
 from pyflow.planning.bodies import PE, TABLE, Size
@@ -46,9 +46,7 @@ def measure(family: str, size: Size) -> dict[str, Any]:
         "BODY": BODIES.index(size.body), "PE": size.pe, "SIMD": size.simd, "TP": size.tp, "STEPS": size.steps,
         "WEIGHT_W": size.weight_bits, "PER_STEP": int(size.per_step),
     }  # fmt: skip
-    sources = [*blackboxes(family), *needed_by("volley_synapse_sum", rtl_sources(family))]
-    cells, _ = synthesise(sources, "volley_synapse_sum", family, parameters=parameters)
-    area = area_of(cells["volley_synapse_sum"], family)
+    area = area_of(synthesise_core("volley_synapse_sum", family, parameters), family)
     if area.dsp != size.dsp:
         raise VolleyError(f"{family}: {size} has {area.dsp} DSP slices after synthesis, the planner counts {size.dsp}")
     return {**asdict(size), "lut": area.lut, "ff": area.ff, "dsp": area.dsp}

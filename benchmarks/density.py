@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from tabulate import tabulate
 from tqdm import tqdm
 
-from pyflow.backends.toolbox import blackboxes, needed_by, package_version, rtl_sources
-from pyflow.backends.yosys import Area, area_of, synthesise
+from pyflow.backends.toolbox import package_version
+from pyflow.backends.yosys import Area, area_of, synthesise_core
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES
 
@@ -52,10 +52,8 @@ class Array:
             "BODY": BODIES.index(self.body), "PE": self.pe, "SIMD": self.simd, "T": self.steps, "TP": self.tp,
             "WEIGHT_W": self.weight_bits, "ACC_W": 1 + bound.bit_length(),
         }  # fmt: skip
-        sources = [*blackboxes(FAMILY), *needed_by("volley_synapse_array", rtl_sources(FAMILY))]
-        cells, _ = synthesise(sources, "volley_synapse_array", FAMILY, parameters=parameters)
-        found = cells["volley_synapse_array"]
-        return area_of(found, FAMILY), found.get("INV", 0)
+        cells = synthesise_core("volley_synapse_array", FAMILY, parameters)
+        return area_of(cells, FAMILY), cells.get("INV", 0)
 
 
 DENSITY = (

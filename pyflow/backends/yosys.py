@@ -29,6 +29,7 @@ from pyflow.backends.toolbox import (
     digest,
     locked,
     need_tool,
+    needed_by,
     package_version,
     rtl_sources,
     tool_env,
@@ -202,6 +203,12 @@ def estimate_table(found: Estimate, *, by_core: bool = False) -> str:
 
 
 # ---------------------------------------------------------------------- synthesis
+def synthesise_core(core: str, family: str, parameters: Mapping[str, int]) -> Cells:
+    """Cells of one core, made of `family`'s own files. Raises VolleyError as estimate() does."""
+    sources = [*blackboxes(family), *needed_by(core, rtl_sources(family))]
+    return synthesise(sources, core, family, parameters=parameters)[0][core]
+
+
 def synthesise(
     sources: Sequence[Path],
     top: str,

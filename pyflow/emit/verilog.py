@@ -35,7 +35,7 @@ package volley_net_pkg;
   localparam int unsigned OUT_LANES        = {netlist.logits.lanes};
   localparam int unsigned CLASSES          = {netlist.network.classes};
   localparam int unsigned FRAMES_IN_FLIGHT = {FRAMES_IN_FLIGHT};
-  localparam int unsigned COUNTERS         = {max(1, len(_counting(netlist)))};  // words of stat_saturated
+  localparam int unsigned COUNTERS         = {max(1, len(_counters(netlist)))};  // words of stat_saturated
   localparam logic [15:0] WEIGHT_CHECKSUM  = 16'h{checksum:04x};  // low half of the CRC-32 of all .mem files
 endpackage
 `default_nettype wire
@@ -43,7 +43,7 @@ endpackage
 
 
 def _module(netlist: Netlist) -> str:
-    pixel, logits = netlist.streams[0], netlist.logits
+    pixel, logits, counters = netlist.streams[0], netlist.logits, _counters(netlist)
     lines = [
         HEADER + "`default_nettype none",
         "module volley_net (",
@@ -72,17 +72,17 @@ def _module(netlist: Netlist) -> str:
         f"  assign s_pixel_tready = {pixel.name}_tready;",
         *(f"  assign m_logit_{s} = {logits.name}_{s};" for s in SIGNALS if s != "tready"),
         f"  assign {logits.name}_tready = m_logit_tready;",
-        *([] if _counting(netlist) else ["  assign stat_saturated = '0;"]),
+        *([] if counters else ["  assign stat_saturated = '0;"]),
     ]
     for inst in netlist.instances:
-        counter = _counting(netlist).index(inst.name) if inst.name in _counting(netlist) else None
-        lines += ["", *_instance(inst, counter)]
+        lines += ["", *_instance(inst, counters.get(inst.name))]
     return "\n".join([*lines, "endmodule", "`default_nettype wire", ""])
 
 
-def _counting(netlist: Netlist) -> list[str]:
-    """Instances that count their saturations."""
-    return [inst.name for inst in netlist.instances if inst.module == "volley_neuron_lif"]
+def _counters(netlist: Netlist) -> dict[str, int]:
+    """Instances that count their saturations, each with its word of stat_saturated."""
+    names = (inst.name for inst in netlist.instances if inst.module == "volley_neuron_lif")
+    return {name: n for n, name in enumerate(names)}
 
 
 def _instance(inst: Instance, counter: int | None) -> list[str]:

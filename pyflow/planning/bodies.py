@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import functools
 import json
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from pyflow.graph import Network
 from pyflow.hardware import BODIES, Cost, Folding, ceil_div
@@ -57,7 +56,7 @@ class Size:
 
 
 def soft_lanes(weight_bits: int, simd: int) -> int:
-    """Lanes of volley_dsp_soft in 48 bits: each holds the sum of up to 16 offset-binary weights."""
+    """Lanes of volley_dsp_cascade in 48 bits (SOFT): each holds the sum of up to 16 weights without a sign."""
     largest = 2 if weight_bits == 2 else (1 << weight_bits) - 1
     return 48 // (min(simd, 16) * largest).bit_length()
 
@@ -103,15 +102,15 @@ def _interpolate(cells: Mapping[tuple[int, ...], float], at: tuple[int, ...]) ->
     values = [_interpolate({k[1:]: v for k, v in cells.items() if k[0] == x}, at[1:]) for x in known]
     if len(known) == 1:
         return values[0]
-    i = int(np.clip(np.searchsorted(known, at[0]) - 1, 0, len(known) - 2))
+    i = min(max(bisect_left(known, at[0]) - 1, 0), len(known) - 2)
     slope = (values[i + 1] - values[i]) / (known[i + 1] - known[i])
     return values[i] + slope * (at[0] - known[i])
 
 
 def size_of(op: Synapse, folding: Folding, source: Tensor) -> Size:
-    tp = op.steps_per_cycle(folding, source)
-    body = "lut" if folding.body == "auto" else folding.body
-    return Size(body, folding.pe, op.simd(folding, source), tp, source.beat_steps // tp, op.weight_bits, source.timed)
+    """folding: with its body chosen."""
+    tp, simd = op.steps_per_cycle(folding, source), op.simd(folding, source)
+    return Size(folding.body, folding.pe, simd, tp, source.beat_steps // tp, op.weight_bits, source.timed)
 
 
 def offers(op: Synapse, folding: Folding, source: Tensor, family: str) -> Iterator[tuple[Folding, Cost]]:

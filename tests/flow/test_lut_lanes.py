@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyflow.backends.toolbox import blackboxes, rtl_sources
-from pyflow.backends.yosys import area_of, synthesise
-from verif.harness import sources_of
+from pyflow.backends.yosys import area_of, synthesise_core
 
 PE = SIMD = 16
 
@@ -16,10 +14,8 @@ PE = SIMD = 16
 def test_a_lane_of_16_inputs(weight_bits: int, lut: int, ff: int, pairs: int) -> None:
     """lut, ff: of 256 lanes with the tree, the output register and the control. pairs: LUT6_2 of an output's tree,
     rows of 4 W, 2 (W + 1), W + 2 and W columns."""
-    sources = [*blackboxes("xc7"), *sources_of("volley_synapse_array", rtl_sources("xc7"))]
     parameters = {"PE": PE, "SIMD": SIMD, "T": 1, "WEIGHT_W": weight_bits, "ACC_W": weight_bits + 4}
-    found, _ = synthesise(sources, "volley_synapse_array", "xc7", parameters=parameters)
-    cells = found["volley_synapse_array"]
+    cells = synthesise_core("volley_synapse_array", "xc7", parameters)
     area = area_of(cells, "xc7")
     assert cells["LUT6_2"] == PE * pairs
     assert area.lut + cells.get("INV", 0) <= 1.03 * lut

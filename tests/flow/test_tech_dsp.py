@@ -5,21 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyflow.backends.toolbox import blackboxes, rtl_sources
-from pyflow.backends.yosys import Cells, area_of, synthesise
-from verif.harness import sources_of
-
-CORE = "volley_synapse_array"
-GATE, SOFT = 1, 2  # BODY of volley_synapse_sum
-DSP = {"xc7": "DSP48E1", "xcup": "DSP48E2"}
-
-
-def cells_of(family: str, body: int, pe: int, simd: int, steps: int, tp: int, weight_w: int) -> Cells:
-    """Cells of an array of one fold, weights from outside."""
-    acc_w = 1 + (simd * ((1 << steps) - 1) << (weight_w - 1)).bit_length()
-    parameters = {"BODY": body, "PE": pe, "SIMD": simd, "T": steps, "TP": tp, "WEIGHT_W": weight_w, "ACC_W": acc_w}
-    sources = [*blackboxes(family), *sources_of(CORE, rtl_sources(family))]
-    return synthesise(sources, CORE, family, parameters=parameters)[0][CORE]
+from pyflow.backends.yosys import area_of
+from tests.flow.arrays import DSP, GATE, SOFT, cells_of, dsp_cells
 
 
 # Cascades hold 16 inputs, two in a DSP48, for each block of lanes and each step of a tick.
@@ -33,7 +20,7 @@ def cells_of(family: str, body: int, pe: int, simd: int, steps: int, tp: int, we
 ])
 def test_exactly_the_dsp48s_of_the_cascades(family: str, body: int, shape: tuple[int, ...], dsp: int) -> None:
     cells = cells_of(family, body, *shape)
-    assert {kind: n for kind, n in cells.items() if kind.startswith("DSP")} == {DSP[family]: dsp}
+    assert dsp_cells(cells) == {DSP[family]: dsp}
 
 
 @pytest.mark.parametrize(("body", "shape", "operations", "lut", "ff"), [

@@ -90,7 +90,7 @@ elif CORE == "delta":
         samples: list[int] = [next(VALUES)]
         for _ in range(steps - 1):
             spikes = encode_delta(samples, THETA, True) if MODE else []
-            reached = THETA * sum(on - off for on, off in spikes) if MODE else (samples or [0])[-1]
+            reached = THETA * sum(on - off for on, off in spikes) if MODE else samples[-1]
             step = random.choice((1, -1)) * (THETA + random.randint(-1, 1))
             edge = min(max(reached + step, 0), 255)
             wrong = edge ^ 1 << random.randrange(8)

@@ -12,6 +12,7 @@ from pyflow.graph import Network
 from pyflow.hardware import BODIES, Folding, ceil_div
 from pyflow.operators import Conv, Linear, Synapse
 from pyflow.planning import windows
+from pyflow.planning.bodies import size_of
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
 from pyflow.planning.memories import Memory, memory_kind, pack_codes, repeat, weight_rows
@@ -60,10 +61,10 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     fo, fi = op.folds(replace(folding, slice=kind), source)
     if folding.memory == "const" and fo * fi > 1:
         raise VolleyError(f"{where}: memory=const holds one row, this folding has {fo * fi}; use lut or block")
-    body = "lut" if folding.body == "auto" else folding.body
-    if body == "mult" and (source.timed or tp < source.beat_steps or tp > 8):
-        raise VolleyError(f"{where}: body=mult takes whole words of up to 8 steps, all at once; use body=lut")
-    return replace(folding, slice=kind, tp=tp, body=body)
+    chosen = replace(folding, slice=kind, tp=tp, body="lut" if folding.body == "auto" else folding.body)
+    if not size_of(op, chosen, source).legal:
+        raise VolleyError(f"{where}: body={chosen.body} takes whole words of up to 8 steps, all at once; use body=lut")
+    return chosen
 
 
 @lowers(Conv)
