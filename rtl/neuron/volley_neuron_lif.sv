@@ -47,6 +47,7 @@ module volley_neuron_lif #(
   parameter int unsigned A_FRAC      = 0,
   parameter int unsigned JUMP        = 0,
   parameter int unsigned REFRACTORY  = 0,
+  parameter int unsigned COUNT_W     = 32,     // bits of stat_saturated, which wraps
   parameter int unsigned PIX         = 1,      // pixels per beat
   localparam int unsigned NUMBERS    = HELD ? 1 : TB,
   localparam int unsigned PARAM_W    = BIAS_W + THETA_W + RESET_W + V0_W + LEAK_W
@@ -68,7 +69,7 @@ module volley_neuron_lif #(
   output logic [LANES*TB-1:0]                m_spike_tdata,
   output logic                               m_spike_tlast,
   // Status
-  output logic [31:0]                        stat_saturated  // clipped neurons x steps
+  output logic [COUNT_W-1:0]                 stat_saturated  // clipped neurons x steps
 );
   localparam int unsigned STEPS   = UNROLLED ? 1 : TB;  // ticks per beat
   localparam int unsigned STAGES  = TB > STEPS ? TB / STEPS : 1;
@@ -80,6 +81,7 @@ module volley_neuron_lif #(
   if (PIX != 1) $fatal(1, "volley_neuron_lif: PIX = %0d, only 1 pixel per beat is supported", PIX);
   if (LANES < 1 || TB < 1)
     $fatal(1, "volley_neuron_lif: LANES = %0d and TB = %0d must be at least 1", LANES, TB);
+  if (COUNT_W < 1) $fatal(1, "volley_neuron_lif: COUNT_W = %0d must be at least 1", COUNT_W);
 
   // ------------------------------------------------------------------ control
   logic              ce, go;
@@ -224,7 +226,7 @@ module volley_neuron_lif #(
     if (ce) begin
       for (int unsigned j = 0; j < STAGES; j++)
         clipped_q[j*LANES +: LANES] <= valid_q[j] ? clipped[j*LANES +: LANES] : '0;
-      stat_saturated <= stat_saturated + 32'($countones(clipped_q));
+      stat_saturated <= stat_saturated + COUNT_W'($countones(clipped_q));
     end
     if (rst) begin
       clipped_q      <= '0;

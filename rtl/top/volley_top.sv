@@ -4,7 +4,9 @@
 // pyflow.emit. Every frame gets an answer; a bad one is marked in its trailer and in err_*.
 // volley_top_wrapper.v beside it has the same ports in plain Verilog, for IP packagers.
 `default_nettype none
-module volley_top (
+module volley_top #(
+  parameter int unsigned COUNT_W = 32           // bits of the counters stat_*, which wrap
+) (
   input  wire logic        clk,
   input  wire logic        aresetn,            // active low, synchronous to clk
   // Sink: pixels, channel fastest, first pixel in the low byte
@@ -20,16 +22,18 @@ module volley_top (
   output logic [3:0]       m_axis_tkeep,
   output logic             m_axis_tlast,
   // Counters and sticky errors, cleared by reset
-  output logic [31:0]      stat_frames,        // answered frames
-  output logic [31:0]      stat_cycles,        // cycles since reset
-  output logic [31:0]      stat_in_stall,      // cycles with a pixel word offered and not taken
-  output logic [31:0]      stat_out_stall,     // cycles with a result word not taken
-  output logic [31:0]      stat_saturated,     // neurons x steps clipped, of all LIF layers
+  output logic [COUNT_W-1:0] stat_frames,        // answered frames
+  output logic [COUNT_W-1:0] stat_cycles,        // cycles since reset
+  output logic [COUNT_W-1:0] stat_in_stall,      // cycles with a pixel word offered and not taken
+  output logic [COUNT_W-1:0] stat_out_stall,     // cycles with a result word not taken
+  output logic [COUNT_W-1:0] stat_saturated,     // neurons x steps clipped, of all LIF layers
   output logic             err_short,
   output logic             err_long,
   output logic             err_keep
 );
   import volley_net_pkg::*;
+
+  if (COUNT_W < 1 || COUNT_W > 32) $fatal(1, "volley_top: COUNT_W = %0d is outside 1..32", COUNT_W);
 
   logic rst;
   initial rst = 1'b1;                          // in reset from power-up on
@@ -50,7 +54,7 @@ module volley_top (
   logic [31:0] logit_tdata;
   logic        guard_tready;
   logic [COUNTERS*32-1:0] saturated;           // a word per LIF layer
-  logic [31:0]            saturated_sum;
+  logic [COUNT_W-1:0]     saturated_sum;
 
   // Nothing is taken in while resetting: the reset register is one cycle behind aresetn.
   assign s_axis_tready = guard_tready && !rst;
@@ -102,7 +106,7 @@ module volley_top (
   // ------------------------------------------------------------------ counters
   always_comb begin
     saturated_sum = '0;
-    for (int unsigned n = 0; n < COUNTERS; n++) saturated_sum = saturated_sum + saturated[n*32 +: 32];
+    for (int unsigned n = 0; n < COUNTERS; n++) saturated_sum = saturated_sum + COUNT_W'(saturated[n*32 +: 32]);
   end
 
   always_ff @(posedge clk) begin

