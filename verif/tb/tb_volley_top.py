@@ -66,9 +66,9 @@ class TopTB(TB):
         self.sent, self.flags, self.saturated = 0, 0, 0
         with_keep(self.source)
 
-    async def reset(self, cycles: int = 2) -> None:
-        await super().reset(cycles)
+    async def reset(self, cycles: int = 2, **options) -> None:
         self.sent, self.flags, self.saturated = 0, 0, 0
+        await super().reset(cycles, **options)
 
     def push(self, frame: Words) -> None:
         self.send(beats(frame))
@@ -112,7 +112,8 @@ async def good_frames_stay_clean(dut):
 
 @cocotb.test()
 async def counters(dut):
-    """Cycles since reset, those in which a pixel word waited, those in which a result word did: in every cycle."""
+    """Cycles since reset, those in which a pixel word waited, those in which a result word did, and answered frames:
+    in every cycle."""
     hold = 5000  # more than the counters hold
     tb = TopTB(dut, stalls={"m_axis": itertools.chain(itertools.repeat(True, hold), random_stall(0.5))})
     await tb.reset()
@@ -125,6 +126,7 @@ async def counters(dut):
             assert int(dut.stat_cycles.value) == cycle() - start & COUNT
             assert int(dut.stat_in_stall.value) == tb.source.waited & COUNT
             assert int(dut.stat_out_stall.value) == tb.sink.stalled & COUNT
+            assert int(dut.stat_frames.value) == len(tb.sink.accepted) // (CLASSES + 1) & COUNT
 
     cocotb.start_soon(watch())
     for _ in range(80):  # more than fit inside
@@ -134,19 +136,47 @@ async def counters(dut):
 
 
 @cocotb.test()
-async def an_error_counts_when_its_frame_ends(dut):
+@cocotb.parametrize(fault=["err_long", "err_keep"])
+async def an_error_counts_when_its_frame_ends(dut, fault):
     tb = TopTB(dut)
     await tb.reset()
-    frame = [(0, 0b1011), *good(SIZE)[1:]]
-    words = beats(frame)
+    whole = good(SIZE)
+    frame = {"err_long": whole + whole, "err_keep": [(0, 0b1011), *whole[1:]]}[fault]
     tb.push(frame)
+    words = list(tb.source.queue)
     tb.source.queue.clear()
-    tb.send(words[:1])
+    tb.send(words[:-1])
     await tb.wait(20)
-    assert not int(dut.err_keep.value)
-    tb.send(words[1:])
+    assert not int(getattr(dut, fault).value)
+    tb.send(words[-1:])
     await tb.finish()
     tb.check_status()
+
+
+@cocotb.test()
+async def a_short_frame_counts_when_it_is_filled(dut):
+    tb = TopTB(dut)
+    await tb.reset()
+    tb.push(good(SIZE)[:1])
+    await tb.until(lambda: tb.source.accepted, "word")
+    for _ in range(-(-SIZE // 4) - 1):  # cycles that the words of zeros take at least
+        assert not int(dut.err_short.value)
+        await tb.wait(1)
+    await tb.finish()
+    tb.check_status()
+
+
+@cocotb.test()
+async def nothing_is_taken_while_resetting(dut):
+    """The reset register is one cycle behind aresetn: a word offered in that cycle waits."""
+    tb = TopTB(dut)
+    await tb.reset()
+    tb.push(good(SIZE))
+    await tb.finish()
+    for _ in range(3):
+        await tb.reset(then=lambda: tb.push(good(SIZE)))
+        await tb.finish()
+        tb.check_status()
 
 
 @cocotb.test()
