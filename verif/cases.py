@@ -44,7 +44,7 @@ class Case:
                                      self.source_paths)
 
     def __str__(self) -> str:
-        values = [f"{k}={v}" for k, v in (self.parameters | self.defines).items()]
+        values = [f"{k}={v}" for k, v in sorted((self.parameters | self.defines).items())]
         return " ".join([self.dut, *values])
 
 

@@ -17,6 +17,7 @@ module volley_aer_unpack #(
   parameter int unsigned LANES  = 4,           // neurons per beat
   parameter int unsigned TB     = 1,           // time steps per beat
   parameter int unsigned BEATS  = 16,          // beats per pass
+  parameter int unsigned COUNT_W = 32,         // bits of stat_dropped, which wraps
   parameter int unsigned PIX    = 1,           // pixels per beat
   localparam int unsigned ADDR_W = BEATS * LANES > 1 ? $clog2(BEATS * LANES) : 1,
   localparam int unsigned STEP_W = TB > 1 ? $clog2(TB) : 1
@@ -34,7 +35,7 @@ module volley_aer_unpack #(
   output logic [LANES*TB-1:0]           m_spike_tdata,
   output logic                          m_spike_tlast,
   // Status
-  output logic [31:0]                   stat_dropped  // events, modulo 2^32
+  output logic [COUNT_W-1:0]            stat_dropped  // events
 );
   localparam int unsigned KEY_W = ADDR_W + STEP_W;
 
@@ -42,6 +43,7 @@ module volley_aer_unpack #(
   if (LANES < 1) $fatal(1, "volley_aer_unpack: LANES = %0d must be at least 1", LANES);
   if (TB < 1) $fatal(1, "volley_aer_unpack: TB = %0d must be at least 1", TB);
   if (BEATS < 1) $fatal(1, "volley_aer_unpack: BEATS = %0d must be at least 1", BEATS);
+  if (COUNT_W < 1) $fatal(1, "volley_aer_unpack: COUNT_W = %0d must be at least 1", COUNT_W);
 
   logic [LANES*TB-1:0] word_q, spike;
   logic [ADDR_W-1:0]   base_q;                 // address of lane 0 of word_q

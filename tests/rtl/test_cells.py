@@ -34,7 +34,7 @@ def test_aer_pack(lanes, tb, beats):
 
 @pytest.mark.parametrize(("lanes", "tb", "beats"), AER)
 def test_aer_unpack(lanes, tb, beats):
-    run_bench("volley_aer_unpack", "tb_volley_aer_unpack", {"LANES": lanes, "TB": tb, "BEATS": beats})
+    run_bench("volley_aer_unpack", "tb_volley_aer_unpack", {"LANES": lanes, "TB": tb, "BEATS": beats, "COUNT_W": 7})
 
 
 @pytest.mark.parametrize(("lanes", "tb", "beats"), AER)

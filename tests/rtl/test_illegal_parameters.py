@@ -52,6 +52,7 @@ ILLEGAL: list[Row] = [
     ("arbiter", {"N": 0}, "N = 0 must be at least 1"),
     *((core, {name: 0}, f"{name} = 0 must be at least 1")
       for core in ("aer_pack", "aer_unpack") for name in ("LANES", "TB", "BEATS")),
+    ("aer_unpack", {"COUNT_W": 0}, "COUNT_W = 0 must be at least 1"),
     ("replay", {"DEPTH": 96}, "DEPTH = 96 is not a power of two from 2 on"),
     ("replay", {"BEATS": 65}, "DEPTH = 64 is below BEATS = 65"),
     ("replay", {"PASSES": 0}, "volley_pass_counter: PASSES = 0, a frame has at least 1"),
