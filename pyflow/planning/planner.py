@@ -24,6 +24,7 @@ from pyflow.operators import SPIKES, Conv, Encoding, Linear, Readout, Synapse, T
 from pyflow.planning import bodies
 from pyflow.planning.board import Board
 from pyflow.planning.lowering import build_netlist, embed_kernel
+from pyflow.planning.lowering.synapse import pixels_per_beat
 from pyflow.planning.netlist import Netlist, branch_name, fifo_name
 from pyflow.planning.schedule import Schedule, predict
 from pyflow.planning.windows import window_span
@@ -101,7 +102,7 @@ def _beats_ok(op: Synapse, folding: Folding, source: Tensor, target: int) -> boo
     c, _, w = source.shape
     groups = ceil_div(c, folding.lanes)
     out_h = op.spatial(source)[0] if isinstance(op, Conv) else 1
-    if folding.slice != "tap" and groups * out_h * w > target:
+    if folding.slice != "tap" and groups * out_h * w // folding.pix > target:
         return False
     return op.cycles(folding, source) <= target
 
@@ -118,10 +119,13 @@ def _candidates(
     found: list[tuple[float, Folding]] = []
     for kind in slices:
         for lanes in _splits(c) if not op.pad_code.any() else [c]:
+            # Fewer outputs at a time is cheaper, and then fewer pixels: the first that keep to the target will do.
+            sizes = [(pe, 1) for pe in _splits(co)]
+            if lanes == c and op.folds(Folding(co, c, kind), source)[1] == 1:
+                sizes += [(co, pix) for pix in pixels_per_beat(op, source) if pix > 1]
             for tp in _divisors(source.beat_steps):
-                # Fewer outputs at a time is cheaper: the smallest PE that keeps to the target will do.
-                for pe in _splits(co):
-                    folding = Folding(pe, lanes, kind, tp)
+                for pe, pix in sizes:
+                    folding = Folding(pe, lanes, kind, tp, pix=pix)
                     fo, _ = op.folds(folding, source)
                     if kind == "all" and lanes < c and fo > 1:
                         continue
@@ -151,9 +155,6 @@ def _choose(network: Network, target: int, prices: Prices) -> dict[str, Folding]
     where the network branches."""
     names = (INPUT, *(op.name for op in network.operators))
     chain = all(op.inputs == (name,) for op, name in zip(network.operators, names, strict=False))
-    _, h, w = network.input_shape
-    if network.tensors[INPUT].passes * h * w > target:
-        return None
     return (_cheapest_chain if chain else _layer_by_layer)(network, target, prices)
 
 
@@ -162,33 +163,59 @@ def _per_pass(target: int, source: Tensor) -> int:
     return target // source.passes
 
 
+Way = tuple[int, int]  # lanes and pixels per beat of a stream
+
+
+def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices) -> float:
+    steps = hw.conversions(*way, *to, source.shape[0])
+    return sum(prices.of(hw.convert_cost(lanes, to_lanes, source.bits)) for lanes, to_lanes, _ in steps)
+
+
 def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
-    # Best price of a chain so far, by the lanes of the stream that leaves it.
-    front: dict[int, tuple[float, dict[str, Folding]]] = {network.input_shape[0]: (0.0, {})}
+    # Best price of a chain so far, by the stream that leaves it. The input has as many pixels per beat as the first
+    # layer asks for (lowering/encode.py), so there all other ways end.
+    front: dict[Way, tuple[float, dict[str, Folding]]] = {
+        (network.input_shape[0], pix): (0.0, {}) for pix in _divisors(network.input_shape[2])
+    }
     for op in network.operators:
         (source,) = network.sources(op)
         channels, height, width = source.shape
         goal = _per_pass(target, source)
-        if isinstance(op, Windowed) and not isinstance(op, Synapse):
-            out_h = op.spatial(source)[0]
-            front = {
-                lanes: best
-                for lanes, best in front.items()
-                if ceil_div(channels, lanes) * width * max(height, out_h) <= goal
-            }
-        if not isinstance(op, Synapse):
+        chosen: dict[Way, tuple[float, dict[str, Folding]]] = {}
+
+        def offer(way: Way, price: float, foldings: dict[str, Folding], chosen: Any = chosen) -> None:
+            if way not in chosen or price < chosen[way][0]:
+                chosen[way] = (price, foldings)
+
+        def beats(way: Way, c: int = channels, pixels: int = height * width) -> int:
+            return ceil_div(c, way[0]) * pixels // way[1]
+
+        front = {way: best for way, best in front.items() if beats(way) <= goal}
+        if isinstance(op, Synapse):
+            first = not any(foldings for _, foldings in front.values())
+            for price, folding in _candidates(op, source, goal, prices):
+                way = (folding.lanes, folding.pix)
+                out = op.row_windows(source, folding.pix).pix if folding.pix > 1 else 1
+                for before, (paid, foldings) in front.items():
+                    if beats(way) <= goal and (before[1] == folding.pix or not first):
+                        total = paid + price + _convert_price(before, way, source, prices)
+                        offer((folding.pe, out), total, {**foldings, op.name: folding})
+        else:
             growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
-            front = {growth * lanes: best for lanes, best in front.items()}
-            continue
-        chosen: dict[int, tuple[float, dict[str, Folding]]] = {}
-        for price, folding in _candidates(op, source, goal, prices):
-            for lanes, (before, foldings) in front.items():
-                beats = max(ceil_div(channels, lanes), ceil_div(channels, folding.lanes)) * height * width
-                if beats > goal:
-                    continue
-                total = before + price + prices.of(hw.convert_cost(lanes, folding.lanes, source.bits))
-                if folding.pe not in chosen or total < chosen[folding.pe][0]:
-                    chosen[folding.pe] = (total, {**foldings, op.name: folding})
+            for before, (paid, foldings) in front.items():
+                lanes, pix = before
+                rows, out = height, pix
+                if not op.pixelwise:
+                    pix = out = 1
+                elif isinstance(op, Windowed):
+                    pix = max(n for n in op.legal_pix(source) if before[1] % n == 0)
+                    out = op.row_windows(source, pix).pix
+                if isinstance(op, Windowed):
+                    rows = max(height, op.spatial(source)[0])
+                if not foldings and out == 1 < before[1]:
+                    continue  # the input then has one pixel per beat
+                if beats((lanes, pix), pixels=rows * width) <= goal:
+                    offer((growth * lanes, out), paid + _convert_price(before, (lanes, pix), source, prices), foldings)
         front = chosen
     return min(front.values(), key=lambda f: f[0])[1] if front else None
 
@@ -196,6 +223,9 @@ def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, 
 def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
     lanes = {name: tensor.shape[0] for name, tensor in network.tensors.items()}
     foldings: dict[str, Folding] = {}
+    _, h, w = network.input_shape
+    if network.tensors[INPUT].passes * h * w > target:
+        return None
     for op in network.operators:
         sources = network.sources(op)
         out = network.tensors[op.name]
@@ -210,6 +240,7 @@ def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, 
             found = [
                 (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
                 for i, (price, folding) in enumerate(_candidates(op, source, goal, prices))
+                if folding.pix == 1
             ]
             if not found:
                 return None
@@ -337,7 +368,7 @@ def plan(
     hardware = replace(
         network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
     )
-    floor = _floor(hardware)
+    floor = _fastest_input(hardware)
 
     def choose(target: int) -> dict[str, Folding] | None:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
@@ -358,7 +389,8 @@ def plan(
     else:
         budget = board.budget
         asked = network.meta.get("cycles_per_frame")
-        target = max(floor, asked if isinstance(asked, int) else 0)
+        target = asked if isinstance(asked, int) else _line_rate(hardware)
+        target = max(floor, target)
         while True:
             foldings = choose(target)
             cost = None if foldings is None else sum(costs(build_netlist(network, foldings), family).values(), Cost())
@@ -399,9 +431,15 @@ def _fastest(network: Network, choose: Callable[[int], dict[str, Folding] | None
     return math.ceil(_settle(network, foldings, target)[1].cycles_per_frame)
 
 
-def _floor(network: Network) -> int:
-    """Cycles per frame that no folding can beat: the longest stream with all its channels in one beat."""
-    beats = ceil_div(network.frame_bytes, 4) + 1
+def _fastest_input(network: Network) -> int:
+    """Cycles per frame that no folding can beat: of the 32-bit words in, and of the logits out, one by one with a
+    trailer."""
+    return max(ceil_div(network.frame_bytes, 4) + 1, network.classes + 1)
+
+
+def _line_rate(network: Network) -> int:
+    """Cycles per frame with one pixel per beat: those of the longest stream with all its channels in a beat."""
+    beats = _fastest_input(network)
     for op in network.operators:
         for source in network.sources(op):
             pixels = source.shape[1] * source.shape[2]
@@ -409,8 +447,6 @@ def _floor(network: Network) -> int:
                 outputs = math.prod(op.spatial(source))
                 pixels = max(pixels, outputs + (op.idle_shifts(source) if op.kernel != (1, 1) else 0))
             beats = max(beats, pixels * source.passes)
-        if isinstance(op, Readout):
-            beats = max(beats, network.classes + 1)  # logits leave one by one, with a trailer
     return beats
 
 
@@ -434,7 +470,8 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
         else:
             kind = next((i for i in netlist.instances if i.layer == op.name and "UNROLLED" in i.parameters), None)
             serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
-            applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial)
+            pix = next((i.parameters["PIX"] for i in netlist.instances if i.layer == op.name and "PIX" in i.parameters), 1)
+            applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial, pix=pix)
             total[op.name] = op.cost(applied, *netlist.network.sources(op))
     for inst in netlist.instances:
         p = inst.parameters

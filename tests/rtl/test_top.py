@@ -18,11 +18,14 @@ def test_frame_result():
     run_bench("volley_frame_result", "tb_volley_frame_result", {"CHECKSUM": 0xBEEF})
 
 
-@pytest.mark.parametrize(("size", "channels", "classes", "lanes"), [
-    (16, 1, 4, 1),    # whole words
-    (27, 3, 10, 4),   # pixels straddle words, the last word is not full, logits four at a time
+@pytest.mark.parametrize(("size", "channels", "pix", "classes", "lanes"), [
+    (16, 1, 1, 4, 1),    # whole words
+    (27, 3, 1, 10, 4),   # pixels straddle words, the last word is not full, logits four at a time
+    (40, 1, 4, 3, 1),    # a word is a beat of four pixels
+    (30, 3, 2, 4, 2),    # beats of two pixels straddle words
 ])
-def test_top(size, channels, classes, lanes):
+def test_top(size, channels, pix, classes, lanes):
     geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_CLASSES": classes, "NET_LANES": lanes}
+    geometry |= {"NET_PIX": pix} if pix > 1 else {}
     run_bench("volley_top", "tb_volley_top", {}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
               sources=[NET[0], *rtl_sources(), NET[1]])

@@ -17,8 +17,9 @@ from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
 NET = json.loads(os.environ["VOLLEY_NET"])
 SIZE, CHANNELS, CLASSES = NET["NET_BYTES"], NET["NET_CHANNELS"], NET["NET_CLASSES"]
+PIX = NET.get("NET_PIX", 1)
 CHECKSUM = 0xC0DE
-of_parameters({"pixels straddle words": 4 % CHANNELS > 0, "a last word that is not full": SIZE % 4 > 0,
+of_parameters({"beats straddle words": 4 % (PIX * CHANNELS) > 0, "several pixels per beat": PIX > 1, "a last word that is not full": SIZE % 4 > 0,
                "several logits at once": NET["NET_LANES"] > 1})
 declare("good", "bad", "output stalls counted")
 
