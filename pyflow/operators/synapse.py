@@ -88,8 +88,7 @@ class Synapse(Windowed):
         c, h, w = source.shape
         groups = ceil_div(c, folding.lanes)
         interval = source.beat_steps // self.steps_per_cycle(folding, source)
-        beats = self.outputs(source) // self.row_windows(source, folding.pix).pix if folding.pix > 1 else self.outputs(source)
-        busy = fo * fi * beats * interval
+        busy = fo * fi * self.outputs(source) // self.row_windows(source, folding.pix).pix * interval
         if folding.slice == "all" and self.kernel != (1, 1):
             # The window's shift register waits while the array works: shifts that complete no window add up.
             busy += self.idle_shifts(source, folding.pix) * groups

@@ -17,7 +17,8 @@ FRAMES_IN_FLIGHT = 64  # frames whose flags the top can remember
 class Stream:
     """One AXI4-Stream of the network: passes x pixels / pix x groups beats per frame, pix x lanes x bits of payload.
 
-    pix: pixels per beat, whole ones (groups = 1) where there are several. bits: of a lane, all its numbers. numbers: per lane and beat, TB of a tensor with time (1 where one number stands
+    pix: pixels per beat, whole ones (groups = 1) where there are several. bits: of a lane, all its numbers.
+    numbers: per lane and beat, TB of a tensor with time (1 where one number stands
     for every step). tensor: the IR tensor it carries whole and in raster order ("" for columns and windows).
     """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose a folding per layer for a target of cycles per frame, then size the buffers by the schedule.
 
-Layer by layer every legal (slice, lanes, PE, TP) within the target is a candidate; a shortest path over
+Layer by layer every legal (slice, lanes, PE, PIX, TP) within the target is a candidate; a shortest path over
 the layers takes the cheapest chain, lane converters included.
 """
 
@@ -20,7 +20,7 @@ from pyflow import hardware as hw
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators import SPIKES, Conv, Encoding, Linear, Readout, Synapse, Tensor, Windowed
+from pyflow.operators import SPIKES, Conv, Encoding, Linear, Synapse, Tensor, Windowed
 from pyflow.planning import bodies
 from pyflow.planning.board import Board
 from pyflow.planning.lowering import build_netlist, embed_kernel
@@ -195,7 +195,7 @@ def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, 
             first = not any(foldings for _, foldings in front.values())
             for price, folding in _candidates(op, source, goal, prices):
                 way = (folding.lanes, folding.pix)
-                out = op.row_windows(source, folding.pix).pix if folding.pix > 1 else 1
+                out = op.row_windows(source, folding.pix).pix
                 for before, (paid, foldings) in front.items():
                     if beats(way) <= goal and (before[1] == folding.pix or not first):
                         total = paid + price + _convert_price(before, way, source, prices)
@@ -379,7 +379,7 @@ def plan(
         raise AssertionError("without DSP slices there are none too many")
 
     if cycles_per_frame is not None:
-        foldings = choose(cycles_per_frame)
+        foldings = choose(cycles_per_frame) if cycles_per_frame >= floor else None
         if foldings is None:
             raise VolleyError(
                 f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}; "
@@ -470,7 +470,8 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
         else:
             kind = next((i for i in netlist.instances if i.layer == op.name and "UNROLLED" in i.parameters), None)
             serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
-            pix = next((i.parameters["PIX"] for i in netlist.instances if i.layer == op.name and "PIX" in i.parameters), 1)
+            own = (i.parameters for i in netlist.instances if i.layer == op.name)
+            pix = next((p["PIX"] for p in own if "PIX" in p), 1)
             applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial, pix=pix)
             total[op.name] = op.cost(applied, *netlist.network.sources(op))
     for inst in netlist.instances:

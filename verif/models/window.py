@@ -45,7 +45,8 @@ def window_full(columns: Map, kernel: int, stride: int, padding: int, pad: Any, 
                 pix: int = 1) -> list[list[Any]]:
     """Windows of `kernel` columns, kx = 0 first, in stream order; `pix` windows to a beat, the leftmost first."""
     return [
-        [item(columns, y, ox * stride - padding + kx, g, pad) for ox in range(first, first + pix) for kx in range(kernel)]
+        [item(columns, y, ox * stride - padding + kx, g, pad)
+         for ox in range(first, first + pix) for kx in range(kernel)]
         for y in range(len(columns))
         for first in range(0, span(len(columns[0]), kernel, stride, padding), pix)
         for _ in range(replay)

@@ -19,8 +19,8 @@ NET = json.loads(os.environ["VOLLEY_NET"])
 SIZE, CHANNELS, CLASSES = NET["NET_BYTES"], NET["NET_CHANNELS"], NET["NET_CLASSES"]
 PIX = NET.get("NET_PIX", 1)
 CHECKSUM = 0xC0DE
-of_parameters({"beats straddle words": 4 % (PIX * CHANNELS) > 0, "several pixels per beat": PIX > 1, "a last word that is not full": SIZE % 4 > 0,
-               "several logits at once": NET["NET_LANES"] > 1})
+of_parameters({"beats straddle words": 4 % (PIX * CHANNELS) > 0, "several pixels per beat": PIX > 1,
+               "a last word that is not full": SIZE % 4 > 0, "several logits at once": NET["NET_LANES"] > 1})
 declare("good", "bad", "output stalls counted")
 
 
