@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pyflow import hardware as hw
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators import SPIKES, Conv, Encoding, Linear, Synapse, Tensor, Windowed
+from pyflow.operators import SPIKES, Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
 from pyflow.planning import bodies
 from pyflow.planning.board import Board
 from pyflow.planning.lowering import build_netlist, embed_kernel
@@ -164,6 +164,11 @@ def _per_pass(target: int, source: Tensor) -> int:
 
 
 Way = tuple[int, int]  # lanes and pixels per beat of a stream
+Offer = tuple[float, dict[str, Folding]]  # price of a chain so far
+
+
+def _beats(way: Way, channels: int, pixels: int) -> int:
+    return ceil_div(channels, way[0]) * pixels // way[1]
 
 
 def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices) -> float:
@@ -172,52 +177,61 @@ def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices) -> float:
 
 
 def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
-    # Best price of a chain so far, by the stream that leaves it. The input has as many pixels per beat as the first
-    # layer asks for (lowering/encode.py), so there all other ways end.
-    front: dict[Way, tuple[float, dict[str, Folding]]] = {
-        (network.input_shape[0], pix): (0.0, {}) for pix in _divisors(network.input_shape[2])
+    # The best chain so far, by the stream that leaves it. The input has as many pixels per beat as the first layer
+    # asks for (lowering/encode.py).
+    events = network.input_encoding is Encoding.RATE
+    front: dict[Way, Offer] = {
+        (network.input_shape[0], pix): (0.0, {}) for pix in ([1] if events else _divisors(network.input_shape[2]))
     }
     for op in network.operators:
         (source,) = network.sources(op)
         channels, height, width = source.shape
         goal = _per_pass(target, source)
-        chosen: dict[Way, tuple[float, dict[str, Folding]]] = {}
-
-        def offer(way: Way, price: float, foldings: dict[str, Folding], chosen: Any = chosen) -> None:
-            if way not in chosen or price < chosen[way][0]:
-                chosen[way] = (price, foldings)
-
-        def beats(way: Way, c: int = channels, pixels: int = height * width) -> int:
-            return ceil_div(c, way[0]) * pixels // way[1]
-
-        front = {way: best for way, best in front.items() if beats(way) <= goal}
+        front = {way: best for way, best in front.items() if _beats(way, channels, height * width) <= goal}
         if isinstance(op, Synapse):
-            first = not any(foldings for _, foldings in front.values())
-            for price, folding in _candidates(op, source, goal, prices):
-                way = (folding.lanes, folding.pix)
-                out = op.row_windows(source, folding.pix).pix
-                for before, (paid, foldings) in front.items():
-                    if beats(way) <= goal and (before[1] == folding.pix or not first):
-                        total = paid + price + _convert_price(before, way, source, prices)
-                        offer((folding.pe, out), total, {**foldings, op.name: folding})
+            offers = _through_synapse(op, source, goal, prices, front)
         else:
             growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
-            for before, (paid, foldings) in front.items():
-                lanes, pix = before
-                rows, out = height, pix
-                if not op.pixelwise:
-                    pix = out = 1
-                elif isinstance(op, Windowed):
-                    pix = max(n for n in op.legal_pix(source) if before[1] % n == 0)
-                    out = op.row_windows(source, pix).pix
-                if isinstance(op, Windowed):
-                    rows = max(height, op.spatial(source)[0])
-                if not foldings and out == 1 < before[1]:
-                    continue  # the input then has one pixel per beat
-                if beats((lanes, pix), pixels=rows * width) <= goal:
-                    offer((growth * lanes, out), paid + _convert_price(before, (lanes, pix), source, prices), foldings)
-        front = chosen
+            offers = _through(op, source, goal, prices, front, growth)
+        front = {}
+        for way, price, foldings in offers:
+            if way not in front or price < front[way][0]:
+                front[way] = (price, foldings)
     return min(front.values(), key=lambda f: f[0])[1] if front else None
+
+
+def _through_synapse(
+    op: Synapse, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer]
+) -> Iterator[tuple[Way, float, dict[str, Folding]]]:
+    channels, height, width = source.shape
+    for price, folding in _candidates(op, source, goal, prices):
+        way = (folding.lanes, folding.pix)
+        if _beats(way, channels, height * width) > goal:
+            continue
+        out = (folding.pe, op.row_windows(source, folding.pix).pix)
+        for before, (paid, foldings) in front.items():
+            if foldings or before[1] == folding.pix:
+                total = paid + price + _convert_price(before, way, source, prices)
+                yield out, total, {**foldings, op.name: folding}
+
+
+def _through(
+    op: Operator, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], growth: int
+) -> Iterator[tuple[Way, float, dict[str, Folding]]]:
+    channels, height, width = source.shape
+    for before, (paid, foldings) in front.items():
+        lanes, pix = before
+        rows, out = height, pix
+        if not op.pixelwise:
+            pix = out = 1
+        if isinstance(op, Windowed):
+            pix = max(n for n in op.legal_pix(source) if pix % n == 0)
+            rows, out = max(height, op.spatial(source)[0]), op.row_windows(source, pix).pix
+        if not foldings and out == 1 < before[1]:
+            continue  # nothing behind asks for several pixels, so the input has one per beat
+        if _beats((lanes, pix), channels, rows * width) <= goal:
+            total = paid + _convert_price(before, (lanes, pix), source, prices)
+            yield (growth * lanes, out), total, foldings
 
 
 def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:

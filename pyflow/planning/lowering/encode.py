@@ -42,8 +42,9 @@ def pixels_wanted(b: Builder, tensor: str) -> int:
 def network_input(b: Builder) -> None:
     """The stream of pixels, samples or spikes that the top makes of the host's bytes."""
     tensor = b.tensors[INPUT]
-    out = b.output(tensor, tensor.shape[0], math.gcd(pixels_wanted(b, INPUT), tensor.shape[2]))
     events = tensor.encoding is Encoding.RATE
+    pix = 1 if events else math.gcd(pixels_wanted(b, INPUT), tensor.shape[2])
+    out = b.output(tensor, tensor.shape[0], pix)
     pixel = b.declare(replace(out, name="pixel", bits=8, numbers=1, tensor="" if events else INPUT))
     if events:
         layer = b.readers[INPUT][0]
