@@ -49,7 +49,8 @@ module volley_pool_sum #(
     logic [TAPS*(WORD_W+1)-1:0] operands;      // a sign bit of 0 in front of each word
     logic [TREE_W-1:0]          sum;
     for (genvar i = 0; i < TAPS; i++) begin : g_tap
-      assign operands[i*(WORD_W+1) +: WORD_W+1] = {1'b0, s_window_tdata[((k/LANES*TAPS + i)*LANES + k%LANES)*WORD_W +: WORD_W]};
+      localparam int unsigned WORD = (k/LANES*TAPS + i)*LANES + k%LANES;  // of this pixel's window
+      assign operands[i*(WORD_W+1) +: WORD_W+1] = {1'b0, s_window_tdata[WORD*WORD_W +: WORD_W]};
     end
     volley_adder_tree #(.N(TAPS), .IN_W(WORD_W + 1)) u_tree (.clk, .ce, .operands, .sum);
     if (TAPS > 1) begin : g_tree

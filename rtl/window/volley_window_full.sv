@@ -10,7 +10,8 @@
 // Cycles per frame: (HEIGHT*(BEATS + BEYOND - OVERLAP) + LATE)*GROUPS + HEIGHT*OUT_BEATS*(REPLAY-1)
 //   BEATS = WIDTH/PIX, OUT_BEATS = OUT_COLS/OUT_PIX,
 //   LEAD_IN = floor((KERNEL-1-PADDING + (OUT_PIX-1)*STRIDE) / PIX),
-//   BEYOND = max(0, LEAD_IN + (OUT_BEATS-1)*max(1, STRIDE/PIX) - (BEATS-1)), OVERLAP = min(BEYOND, LEAD_IN, BEATS),
+//   BEYOND = max(0, LEAD_IN + (OUT_BEATS-1)*max(1, STRIDE/PIX) - (BEATS-1)),
+//   OVERLAP = min(BEYOND, LEAD_IN, BEATS),
 //   LATE = OVERLAP for GROUPS > 1, else max(OVERLAP - 1, 0): none with PADDING <= PIX.
 // Latency 1; 1 beat/cycle.
 // Model: verif/models/window.py.
@@ -25,8 +26,8 @@ module volley_window_full #(
   parameter int unsigned PADDING = 1,          // columns left and right, < KERNEL
   parameter int unsigned REPLAY  = 1,          // times each window is sent (output folds)
   parameter logic [ITEM_W-1:0] PAD_ITEM = '0,  // content of a padded column
-  parameter int unsigned PIX     = 1,          // columns per beat, divides WIDTH; STRIDE divides it or is a multiple
-  localparam int unsigned OUT_PIX = STRIDE > 0 && PIX > STRIDE ? PIX / STRIDE : 1  // windows per beat, divides a row's
+  parameter int unsigned PIX     = 1,          // columns per beat, divides WIDTH; divides STRIDE or is a multiple
+  localparam int unsigned OUT_PIX = STRIDE > 0 && PIX > STRIDE ? PIX / STRIDE : 1  // windows per beat
 ) (
   input  wire logic                             clk,
   input  wire logic                             rst,   // synchronous, active high
@@ -44,22 +45,23 @@ module volley_window_full #(
   // A STRIDE or PIX of 0 is refused below, which Verilator says only if nothing is divided by it.
   localparam int unsigned OUT_COLS = STRIDE > 0 ? (WIDTH + 2*PADDING - KERNEL) / STRIDE + 1 : 1;
   localparam int unsigned BEATS    = PIX > 0 ? WIDTH / PIX : 1;            // of a row
-  localparam int unsigned STEP     = PIX > 0 && STRIDE > PIX ? STRIDE / PIX : 1;  // beats from windows to windows
-  localparam int unsigned SPAN     = (OUT_PIX - 1) * STRIDE + KERNEL;      // columns under the windows of a beat
-  localparam int unsigned LEAD_IN  = PIX > 0 ? (SPAN - 1 - PADDING) / PIX : 0;  // newest beat of a row's first windows
-  localparam int unsigned LAST     = LEAD_IN + (OUT_COLS / OUT_PIX - 1) * STEP;  // of its last ones
+  localparam int unsigned STEP     = PIX > 0 && STRIDE > PIX ? STRIDE / PIX : 1;  // from windows to windows
+  localparam int unsigned SPAN     = (OUT_PIX - 1) * STRIDE + KERNEL;      // columns under a beat's windows
+  // Beat that completes a row's first windows, and its last ones.
+  localparam int unsigned LEAD_IN  = PIX > 0 ? (SPAN - 1 - PADDING) / PIX : 0;
+  localparam int unsigned LAST     = LEAD_IN + (OUT_COLS / OUT_PIX - 1) * STEP;
   // Beats beyond the map that the last windows of a row need, and how many of them may share
   // their cycle with the next row's first beats (none of which completes a window yet).
   localparam int unsigned BEYOND   = LAST > BEATS - 1 ? LAST - (BEATS - 1) : 0;
   localparam int unsigned SHARED   = BEYOND < LEAD_IN ? BEYOND : LEAD_IN;
   localparam int unsigned OVERLAP  = SHARED < BEATS ? SHARED : BEATS;  // the next row has no more
-  localparam int unsigned FIRST    = LEAD_IN * PIX + PADDING;          // columns from the newest beat back to the span
+  localparam int unsigned FIRST    = LEAD_IN * PIX + PADDING;          // columns from the span to the newest beat
   localparam int unsigned BEAT_W   = $clog2(BEATS + FIRST + 1) + 1;
   localparam int unsigned GROUP_W  = GROUPS > 1 ? $clog2(GROUPS) : 1;
   localparam int unsigned ROW_W    = HEIGHT > 1 ? $clog2(HEIGHT) : 1;
   localparam int unsigned PHASE_W  = STEP > 1 ? $clog2(STEP) : 1;
   localparam int unsigned REPLAY_W = REPLAY > 1 ? $clog2(REPLAY) : 1;
-  localparam int unsigned TAPS     = PIX > 0 ? (FIRST + PIX - 1) / PIX * GROUPS + 1 : 1;  // shift register stages
+  localparam int unsigned TAPS     = PIX > 0 ? (FIRST + PIX - 1) / PIX * GROUPS + 1 : 1;  // shift register
 
   if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || REPLAY < 1 || PIX < 1)
     $fatal(1,
@@ -71,7 +73,8 @@ module volley_window_full #(
   if (PADDING >= KERNEL) $fatal(1, "volley_window_full: PADDING = %0d must be below KERNEL", PADDING);
   if (WIDTH + 2*PADDING < KERNEL) $fatal(1, "volley_window_full: KERNEL is larger than the map");
   else if (OUT_COLS % OUT_PIX != 0)
-    $fatal(1, "volley_window_full: %0d windows in a row are no whole beats of %0d; use a lower PIX", OUT_COLS, OUT_PIX);
+    $fatal(1, "volley_window_full: %0d windows in a row are no whole beats of %0d; use a lower PIX",
+           OUT_COLS, OUT_PIX);
   if (GROUPS > 1 && REPLAY > 1)
     $fatal(1, "volley_window_full: GROUPS = %0d with REPLAY = %0d; use volley_window_fold", GROUPS, REPLAY);
 
