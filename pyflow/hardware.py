@@ -37,7 +37,8 @@ class Folding:
     """How one layer is laid on its core.
 
     pe: outputs per cycle. lanes: input channels per slice; also the lanes of the stream into the
-    layer. slice: taps per cycle ("all", "column" = one kernel column, "tap" = one).
+    layer. pix: pixels per beat of that stream; several only where a cycle takes all of a window and gives all
+    of its outputs. slice: taps per cycle ("all", "column" = one kernel column, "tap" = one).
     tp: time steps per cycle. window_depth: beats the replay buffer holds (0: the smallest that is
     legal, rounded up to a power of two); rows: rows the line buffer holds (0: the kernel height).
     """
@@ -51,13 +52,14 @@ class Folding:
     body: str = "auto"
     window_depth: int = 0
     rows: int = 0
+    pix: int = 1
 
     def __post_init__(self) -> None:
         for key, allowed in (("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES), ("body", ("auto", *BODIES))):
             value = getattr(self, key)
             if value not in allowed:
                 raise VolleyError(f"folding: {key}={value!r} is unknown; use one of {', '.join(allowed)}")
-        for key in ("pe", "lanes"):
+        for key in ("pe", "lanes", "pix"):
             if getattr(self, key) < 1:
                 raise VolleyError(f"folding: {key}={getattr(self, key)} must be at least 1")
         for key in ("tp", "window_depth", "rows"):
@@ -84,6 +86,45 @@ class Folding:
             return cls(**data)
         except VolleyError as e:
             raise VolleyError(f"{e} (layer {name})") from None
+
+
+@dataclass(frozen=True, slots=True)
+class RowWindows:
+    """How volley_window_full walks along a row of `width` columns, `pix` to a beat; its header has the formulas.
+
+    pix: windows per beat. beats: of columns. span: columns under the windows of a beat. lead_in: newest beat of
+    the first windows; last: of the last ones, `step` beats apart. beyond: beats right of the map that they need.
+    overlap: of those, how many come together with the next row's first ones.
+    """
+
+    pix: int
+    beats: int
+    span: int
+    lead_in: int
+    step: int
+    last: int
+    beyond: int
+    overlap: int
+
+    @classmethod
+    def of(cls, width: int, kernel: int, stride: int, padding: int, pix: int = 1) -> RowWindows:
+        out, step, beats = max(1, pix // stride), max(1, stride // pix), width // pix
+        span = (out - 1) * stride + kernel
+        lead_in = (span - 1 - padding) // pix
+        last = lead_in + (((width + 2 * padding - kernel) // stride + 1) // out - 1) * step
+        beyond = max(0, last - (beats - 1))
+        return cls(out, beats, span, lead_in, step, last, beyond, min(beyond, lead_in, beats))
+
+    @staticmethod
+    def legal(width: int, kernel: int, stride: int, padding: int, pix: int) -> bool:
+        """Are rows whole beats, before and after?"""
+        columns = (width + 2 * padding - kernel) // stride + 1
+        return width % pix == 0 and not (pix % stride and stride % pix) and columns % max(1, pix // stride) == 0
+
+    @property
+    def row(self) -> int:
+        """Cycles per row."""
+        return self.beats + self.beyond - self.overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +221,21 @@ def convert_cost(lanes_in: int, lanes_out: int, bits: int) -> Cost:
     units_in, units_out = lanes_in // unit, lanes_out // unit
     buffer = (units_in + 2 * units_out - 2) // units_out * lanes_out * bits
     return Cost(lut=(2.2 if unit in (lanes_in, lanes_out) else 3.5) * buffer + 8, ff=buffer + 12)
+
+
+def conversions(lanes: int, pix: int, to_lanes: int, to_pix: int, channels: int) -> list[tuple[int, int, int]]:
+    """Lane converters from one stream to another: (LANES_IN, LANES_OUT, CHANNELS) of each.
+
+    The words of whole pixels are a run without padding, which can be cut anywhere: one converter. Otherwise whole
+    pixels come between.
+    """
+    if (lanes, pix) == (to_lanes, to_pix):
+        return []
+    if pix == to_pix == 1:
+        return [(lanes, to_lanes, channels)]
+    if channels % lanes == 0 == channels % to_lanes:
+        return [(pix * lanes, to_pix * to_lanes, math.lcm(pix, to_pix) * channels)]
+    return conversions(lanes, pix, channels, 1, channels) + conversions(channels, 1, to_lanes, to_pix, channels)
 
 
 def goes_to_block_ram(width: int, depth: int) -> bool:

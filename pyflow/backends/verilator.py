@@ -41,10 +41,11 @@ _OPTIONS = [
     "--noassert",
     "-Wno-lint",
     "-Wno-style",
+    "-Wno-WIDTHCONCAT",  # a row of weights may have many thousand bits
     "--output-split",
     "20000",
 ]
-_CHECKED = ["--assert", "-Wno-lint", "-Wno-style"]
+_CHECKED = ["--assert", "-Wno-lint", "-Wno-style", "-Wno-WIDTHCONCAT"]
 # The PyPI package's verilated.mk lacks what configure would have found: the flag for precompiled headers.
 PCH = ["CFG_CXXFLAGS_PCH_I=-include"]
 _MAKE = [*PCH, "-j", "2", "OPT_FAST='-O2 -march=native'", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]

@@ -31,6 +31,7 @@ def _package(netlist: Netlist, checksum: int) -> str:
     return f"""{HEADER}`default_nettype none
 package volley_net_pkg;
   localparam int unsigned IN_CHANNELS      = {netlist.network.input_shape[0]};
+  localparam int unsigned IN_PIX           = {netlist.streams[0].pix};  // pixels per beat of the network's input
   localparam int unsigned FRAME_BYTES      = {netlist.network.frame_bytes};
   localparam int unsigned OUT_LANES        = {netlist.logits.lanes};
   localparam int unsigned CLASSES          = {netlist.network.classes};
@@ -63,7 +64,7 @@ def _module(netlist: Netlist) -> str:
     for stream in netlist.streams:
         lines += [
             f"  logic {', '.join(f'{stream.name}_{s}' for s in SIGNALS if s != 'tdata')};"
-            f"  // {stream.frame_beats} beats per frame, {stream.lanes} x {stream.bits} bit",
+            f"  // {stream.frame_beats} beats per frame, {_payload(stream)} bit",
             f"  logic [{stream.width - 1}:0] {stream.name}_tdata;",
         ]
     lines += [
@@ -77,6 +78,10 @@ def _module(netlist: Netlist) -> str:
     for inst in netlist.instances:
         lines += ["", *_instance(inst, counters.get(inst.name))]
     return "\n".join([*lines, "endmodule", "`default_nettype wire", ""])
+
+
+def _payload(stream: Stream) -> str:
+    return " x ".join(str(n) for n in (*([stream.pix] if stream.pix > 1 else []), stream.lanes, stream.bits))
 
 
 def _counters(netlist: Netlist) -> dict[str, int]:
@@ -113,7 +118,7 @@ def _instance(inst: Instance, counter: int | None) -> list[str]:
         connections.append(f".stat_saturated(stat_saturated[{32 * counter} +: 32])")
     values = dict(inst.parameters)
     if "PAD_ITEM" in values:
-        values["PAD_ITEM"] = f"{inst.sink.width}'h{values['PAD_ITEM']:x}"
+        values["PAD_ITEM"] = f"{inst.sink.pixel_width}'h{values['PAD_ITEM']:x}"
     lines += [f"  {inst.module} #({_parameters(values)}) {inst.name} ("]
     lines += [
         f"    {', '.join(connections[i : i + 4])}{',' if i + 4 < len(connections) else ''}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from pyflow import hardware as hw
 from pyflow.errors import VolleyError
-from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.hardware import Cost, Folding, RowWindows, ceil_div
 
 
 class Encoding(StrEnum):
@@ -102,6 +102,7 @@ class Operator:
     inputs: tuple[str, ...]
     kind: ClassVar[str] = ""
     operands: ClassVar[int] = 1
+    pixelwise: ClassVar[bool] = False  # its core takes several pixels per beat
     each_step: ClassVar[bool] = True  # a timed operand is worked on step by step: run() sees [N, C, H, W]
 
     def __post_init__(self) -> None:
@@ -224,14 +225,19 @@ class Windowed(Operator):
             raise self._fail(f"kernel {self.kernel} does not fit the {h}x{w} input with padding {self.padding}")
         return out  # type: ignore[return-value]
 
-    def idle_shifts(self, source: Tensor) -> int:
-        """Columns per frame that volley_window_full shifts in without completing a window."""
-        rows, cols = self.spatial(source)
-        width, kernel, stride, padding = source.shape[2], self.kernel[1], self.stride[1], self.padding[1]
-        lead_in = kernel - 1 - padding
-        beyond = max(0, (cols - 1) * stride + lead_in - (width - 1))  # columns right of the map
-        overlap = min(beyond, lead_in, width)  # of them, shifted in together with the next row's first
-        return rows * (width + beyond - overlap - cols) + max(0, overlap - 1)
+    def row_windows(self, source: Tensor, pix: int = 1) -> RowWindows:
+        """Of a full window along the rows of `source`, `pix` pixels to a beat."""
+        return RowWindows.of(source.shape[2], self.kernel[1], self.stride[1], self.padding[1], pix)
+
+    def legal_pix(self, source: Tensor) -> list[int]:
+        """Pixels per beat that a full window can take."""
+        along = (source.shape[2], self.kernel[1], self.stride[1], self.padding[1])
+        return [pix for pix in range(1, source.shape[2] + 1) if RowWindows.legal(*along, pix)]
+
+    def idle_shifts(self, source: Tensor, pix: int = 1) -> int:
+        """Beats per frame that volley_window_full shifts in without completing windows."""
+        (rows, cols), along = self.spatial(source), self.row_windows(source, pix)
+        return rows * (along.row - cols // along.pix) + max(0, along.overlap - 1)
 
     def windows(self, x: np.ndarray, pad_code: np.ndarray | int = 0) -> np.ndarray:
         """[N, C, H, W] -> view [N, C, H', W', KH, KW]."""
@@ -248,8 +254,8 @@ class Windowed(Operator):
     def line_cost(self, folding: Folding, source: Tensor) -> Cost:
         """Line buffer: a bank per kernel row, and the rotation that puts the rows in order."""
         c, h, w = source.shape
-        kh, groups, word = self.kernel[0], ceil_div(c, folding.lanes), folding.lanes * source.bits
-        depth = max(2, ceil_div(folding.rows or kh, kh) * w * groups)
+        kh, groups, word = self.kernel[0], ceil_div(c, folding.lanes), folding.pix * folding.lanes * source.bits
+        depth = max(2, ceil_div(folding.rows or kh, kh) * (w // folding.pix) * groups)
         bank = hw.ram_cost(word, depth)
         # A multiplexer of up to 3 rows and the mask of a padded one fit a LUT6. Rows of disjoint windows
         # never move.
@@ -260,11 +266,12 @@ class Windowed(Operator):
 
     def full_cost(self, folding: Folding, source: Tensor, word: int) -> Cost:
         """Window registers of columns of `word` bits, a mask bit for each where there is padding."""
-        kw, groups = self.kernel[1], ceil_div(source.shape[0], folding.lanes)
-        mask = kw * word if any(self.padding) else 0
+        along, groups = self.row_windows(source, folding.pix), ceil_div(source.shape[0], folding.lanes)
+        mask = along.span * word if any(self.padding) else 0
+        behind = along.lead_in * folding.pix + self.padding[1]  # columns behind the newest beat
         if groups > 2:  # the way from one column to the next is an SRL
-            return Cost(lut=hw.CONTROL_LUT + mask + (kw - 1) * word, ff=word + 20)
-        return Cost(lut=hw.CONTROL_LUT + mask, ff=((kw - 1) * groups + 1) * word + 20)
+            return Cost(lut=hw.CONTROL_LUT + mask + behind * word, ff=word + 20)
+        return Cost(lut=hw.CONTROL_LUT + mask, ff=(behind * groups + folding.pix) * word + 20)
 
     def fold_cost(self, folding: Folding, items: int, word: int, span: int) -> Cost:
         """Folded window: a buffer of items of `word` bits that holds `span` of them, `items` at a time new."""

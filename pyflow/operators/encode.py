@@ -22,6 +22,7 @@ class Encode(Operator):
 
     steps: int = 4
     kind: ClassVar[str] = "encode"
+    pixelwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         Operator.__post_init__(self)
@@ -39,11 +40,12 @@ class Encode(Operator):
 
     def cycles(self, folding: Folding, source: Tensor) -> int:
         c, h, w = source.shape
-        return ceil_div(c, folding.lanes) * h * w
+        return ceil_div(c, folding.lanes) * h * w // folding.pix
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
         # Rounding is a carry chain; saturation is the register's set.
-        return Cost(lut=folding.lanes * 2 if self.steps < 8 else 0, ff=folding.lanes * self.steps + 2)
+        words = folding.pix * folding.lanes
+        return Cost(lut=words * 2 if self.steps < 8 else 0, ff=words * self.steps + 2)
 
 
 # ---------------------------------------------------------------------- static values to values over time

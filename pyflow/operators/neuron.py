@@ -26,6 +26,7 @@ class RadixNeuron(Operator):
     exponent: int = 0
     steps: int = 4
     kind: ClassVar[str] = "neuron"
+    pixelwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         Operator.__post_init__(self)
@@ -64,7 +65,7 @@ class RadixNeuron(Operator):
 
     def cycles(self, folding: Folding, source: Tensor) -> int:
         c, h, w = source.shape
-        return ceil_div(c, folding.pe) * h * w * (self.steps if folding.neuron == "serial" else 1)
+        return ceil_div(c, folding.pe) * h * w // folding.pix * (self.steps if folding.neuron == "serial" else 1)
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
         width, theta = self.potential_width(source), int(self.theta.max()).bit_length()
@@ -80,7 +81,7 @@ class RadixNeuron(Operator):
         else:  # thresholds are constants
             lut, ff = 0.9 * width * self.steps, 0.9 * width * self.steps
         bias = hw.signed_width(int(np.abs(self.clamped_bias(source)).max()))
-        param, lanes = folding.pe * (theta + bias), folding.pe
+        param, lanes = folding.pe * (theta + bias), folding.pix * folding.pe
         return Cost(lut=lanes * lut, ff=lanes * ff) + hw.source_cost(
             param, rows, block=hw.goes_to_block_ram(param, rows)
         )

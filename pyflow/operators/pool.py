@@ -25,11 +25,12 @@ class Pool(Windowed):
 
     def cycles(self, folding: Folding, source: Tensor) -> int:
         c, h, w = source.shape
-        return ceil_div(c, folding.lanes) * h * w
+        return ceil_div(c, folding.lanes) * h * w // folding.pix
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
         # The planner gives pooling a full window.
-        return self.window_cost(folding, source) + self.tree_cost(folding.lanes, source)
+        lanes = self.row_windows(source, folding.pix).pix * folding.lanes
+        return self.window_cost(folding, source) + self.tree_cost(lanes, source)
 
     def tree_cost(self, lanes: int, source: Tensor) -> Cost:
         """What makes one beat of a window's taps: a pair takes a comparison and a choice, 1.75 LUT a bit."""
@@ -51,6 +52,7 @@ class MaxPool(Pool):
     """Maximum of radix words; commutes with the monotone neuron."""
 
     kind: ClassVar[str] = "maxpool"
+    pixelwise: ClassVar[bool] = True
 
     def infer(self, source: Tensor) -> Tensor:
         if source.encoding in SPIKES:
@@ -71,6 +73,7 @@ class SumPool(Pool):
     the number of them in each step."""
 
     kind: ClassVar[str] = "sumpool"
+    pixelwise: ClassVar[bool] = True
 
     def infer(self, source: Tensor) -> Tensor:
         self._want(source, Encoding.RADIX, *SPIKES)
@@ -93,6 +96,7 @@ class OrPool(Pool):
     """Per step, whether any tap spikes: the maximum of spikes."""
 
     kind: ClassVar[str] = "orpool"
+    pixelwise: ClassVar[bool] = True
 
     def infer(self, source: Tensor) -> Tensor:
         self._want_spikes(source)

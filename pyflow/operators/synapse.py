@@ -88,11 +88,11 @@ class Synapse(Windowed):
         c, h, w = source.shape
         groups = ceil_div(c, folding.lanes)
         interval = source.beat_steps // self.steps_per_cycle(folding, source)
-        busy = fo * fi * self.outputs(source) * interval
+        busy = fo * fi * self.outputs(source) // self.row_windows(source, folding.pix).pix * interval
         if folding.slice == "all" and self.kernel != (1, 1):
             # The window's shift register waits while the array works: shifts that complete no window add up.
-            busy += self.idle_shifts(source) * groups
-        return max(groups * h * w, busy)
+            busy += self.idle_shifts(source, folding.pix) * groups
+        return max(groups * h * w // folding.pix, busy)
 
     def cost(self, folding: Folding, source: Tensor, sums: Cost | None = None) -> Cost:
         """sums: cells of volley_synapse_sum with free weights, where they are known better than by counting."""
@@ -107,6 +107,7 @@ class Synapse(Windowed):
         cycles = source.beat_steps // tp
         total = self.sum_cost(pe, simd, tp, depth, sums, per_step=source.timed)
         total += self.accumulation_cost(pe, simd, tp, cycles, acc, per_step=source.timed)
+        total = sum([total] * folding.pix, Cost())
         total += hw.source_cost(width, depth, block=block) + Cost(weight_bits=width * depth)
         return total + self.input_cost(folding, source)
 
@@ -166,6 +167,7 @@ class Conv(Synapse):
     """Spiking 2-D convolution, cross-correlation as in torch.nn.Conv2d (groups = 1, dilation = 1)."""
 
     kind: ClassVar[str] = "conv"
+    pixelwise: ClassVar[bool] = True
 
     def infer(self, source: Tensor) -> Tensor:
         self._spikes_in(source)

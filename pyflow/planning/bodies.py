@@ -124,5 +124,5 @@ def offers(op: Synapse, folding: Folding, source: Tensor, family: str) -> Iterat
 
 def dsp(network: Network, foldings: Mapping[str, Folding]) -> int:
     """DSP slices of all synapse arrays."""
-    layers = [op for op in network.operators if isinstance(op, Synapse)]
-    return sum(size_of(op, foldings[op.name], network.sources(op)[0]).dsp for op in layers)
+    layers = [(op, foldings[op.name]) for op in network.operators if isinstance(op, Synapse)]
+    return sum(folding.pix * size_of(op, folding, network.sources(op)[0]).dsp for op, folding in layers)

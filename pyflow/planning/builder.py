@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from pyflow import hardware as hw
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
 from pyflow.hardware import Folding, ceil_div
@@ -80,28 +81,36 @@ class Builder:
         )
         return sources[0][1]
 
-    def output(self, tensor: Tensor, lanes: int) -> Stream:
-        """The stream that carries `tensor`, `lanes` channels a beat."""
+    def output(self, tensor: Tensor, lanes: int, pix: int = 1) -> Stream:
+        """The stream that carries `tensor`, `lanes` channels of `pix` pixels a beat."""
         c, h, w = tensor.shape
         numbers = tensor.block if tensor.timed else 1
-        return Stream(tensor.name, lanes, tensor.bits, h * w, ceil_div(c, lanes), tensor.name, tensor.passes, numbers)
+        groups = ceil_div(c, lanes)
+        return Stream(tensor.name, lanes, tensor.bits, h * w, groups, tensor.name, tensor.passes, numbers, pix)
 
-    def lanes(self, stream: Stream, lanes: int, channels: int, layer: str, suffix: str = "lanes") -> Stream:
-        """`stream` with another number of lanes."""
-        if stream.lanes == lanes:
-            return stream
-        out = replace(stream, name=f"{layer}_{suffix}", lanes=lanes, groups=ceil_div(channels, lanes), tensor="")
-        return self.join(
-            "lane_convert",
-            layer,
-            suffix,
-            [("axis", stream)],
-            [("axis", out)],
-            WORD_W=stream.bits,
-            LANES_IN=stream.lanes,
-            LANES_OUT=lanes,
-            CHANNELS=channels,
-        )
+    def lanes(
+        self, stream: Stream, lanes: int, channels: int, layer: str, suffix: str = "lanes", pix: int = 1
+    ) -> Stream:
+        """`stream` with another number of lanes, or of pixels per beat."""
+        steps = hw.conversions(stream.lanes, stream.pix, lanes, pix, channels)
+        for n, (lanes_in, lanes_out, run) in enumerate(steps):
+            at_end = n == len(steps) - 1
+            shape = (lanes, pix) if at_end else (channels, 1)  # whole pixels come between
+            part = suffix if at_end else f"{suffix}_pixels"
+            groups = ceil_div(channels, shape[0])
+            out = replace(stream, name=f"{layer}_{part}", lanes=shape[0], pix=shape[1], groups=groups, tensor="")
+            stream = self.join(
+                "lane_convert",
+                layer,
+                part,
+                [("axis", stream)],
+                [("axis", out)],
+                WORD_W=stream.bits,
+                LANES_IN=lanes_in,
+                LANES_OUT=lanes_out,
+                CHANNELS=run,
+            )
+        return stream
 
     # ------------------------------------------------------------------ the graph
     def operand(self, tensor: str, reader: Operator) -> Stream:
@@ -111,6 +120,8 @@ class Builder:
                 f"{reader.kind} {reader.name!r}: reads the direct current {tensor!r}, one number for "
                 f"{timed.block} steps; only a lif neuron can, or any operator with time_block = 1"
             )
+        if stream.pix > 1 and not reader.pixelwise:
+            return self.lanes(stream, stream.lanes, timed.shape[0], reader.name, f"{tensor}_pixels")
         return stream
 
     def publish(self, tensor: str, stream: Stream) -> None:

@@ -15,9 +15,10 @@ FRAMES_IN_FLIGHT = 64  # frames whose flags the top can remember
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One AXI4-Stream of the network: passes x pixels x groups beats per frame, lanes x bits of payload.
+    """One AXI4-Stream of the network: passes x pixels / pix x groups beats per frame, pix x lanes x bits of payload.
 
-    bits: of a lane, all its numbers. numbers: per lane and beat, TB of a tensor with time (1 where one number stands
+    pix: pixels per beat, whole ones (groups = 1) where there are several. bits: of a lane, all its numbers.
+    numbers: per lane and beat, TB of a tensor with time (1 where one number stands
     for every step). tensor: the IR tensor it carries whole and in raster order ("" for columns and windows).
     """
 
@@ -29,15 +30,21 @@ class Stream:
     tensor: str = ""
     passes: int = 1
     numbers: int = 1
+    pix: int = 1
+
+    @property
+    def pixel_width(self) -> int:
+        """Bits of one of a beat's pixels."""
+        return self.lanes * self.bits
 
     @property
     def width(self) -> int:
-        return self.lanes * self.bits
+        return self.pix * self.pixel_width
 
     @property
     def beats(self) -> int:
         """Per pass."""
-        return self.pixels * self.groups
+        return self.pixels // self.pix * self.groups
 
     @property
     def frame_beats(self) -> int:

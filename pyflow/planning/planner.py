@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose a folding per layer for a target of cycles per frame, then size the buffers by the schedule.
 
-Layer by layer every legal (slice, lanes, PE, TP) within the target is a candidate; a shortest path over
+Layer by layer every legal (slice, lanes, PE, PIX, TP) within the target is a candidate; a shortest path over
 the layers takes the cheapest chain, lane converters included.
 """
 
@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from pyflow import hardware as hw
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators import SPIKES, Conv, Encoding, Linear, Readout, Synapse, Tensor, Windowed
+from pyflow.operators import SPIKES, Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
 from pyflow.planning import bodies
 from pyflow.planning.board import Board
 from pyflow.planning.lowering import build_netlist, embed_kernel
+from pyflow.planning.lowering.synapse import pixels_per_beat
 from pyflow.planning.netlist import Netlist, branch_name, fifo_name
 from pyflow.planning.schedule import Schedule, predict
 from pyflow.planning.windows import window_span
@@ -101,7 +102,7 @@ def _beats_ok(op: Synapse, folding: Folding, source: Tensor, target: int) -> boo
     c, _, w = source.shape
     groups = ceil_div(c, folding.lanes)
     out_h = op.spatial(source)[0] if isinstance(op, Conv) else 1
-    if folding.slice != "tap" and groups * out_h * w > target:
+    if folding.slice != "tap" and groups * out_h * w // folding.pix > target:
         return False
     return op.cycles(folding, source) <= target
 
@@ -118,10 +119,13 @@ def _candidates(
     found: list[tuple[float, Folding]] = []
     for kind in slices:
         for lanes in _splits(c) if not op.pad_code.any() else [c]:
+            # Fewer outputs at a time is cheaper, and then fewer pixels: the first that keep to the target will do.
+            sizes = [(pe, 1) for pe in _splits(co)]
+            if lanes == c and op.folds(Folding(co, c, kind), source)[1] == 1:
+                sizes += [(co, pix) for pix in pixels_per_beat(op, source) if pix > 1]
             for tp in _divisors(source.beat_steps):
-                # Fewer outputs at a time is cheaper: the smallest PE that keeps to the target will do.
-                for pe in _splits(co):
-                    folding = Folding(pe, lanes, kind, tp)
+                for pe, pix in sizes:
+                    folding = Folding(pe, lanes, kind, tp, pix=pix)
                     fo, _ = op.folds(folding, source)
                     if kind == "all" and lanes < c and fo > 1:
                         continue
@@ -151,9 +155,6 @@ def _choose(network: Network, target: int, prices: Prices) -> dict[str, Folding]
     where the network branches."""
     names = (INPUT, *(op.name for op in network.operators))
     chain = all(op.inputs == (name,) for op, name in zip(network.operators, names, strict=False))
-    _, h, w = network.input_shape
-    if network.tensors[INPUT].passes * h * w > target:
-        return None
     return (_cheapest_chain if chain else _layer_by_layer)(network, target, prices)
 
 
@@ -162,40 +163,83 @@ def _per_pass(target: int, source: Tensor) -> int:
     return target // source.passes
 
 
+Way = tuple[int, int]  # lanes and pixels per beat of a stream
+Offer = tuple[float, dict[str, Folding]]  # price of a chain so far
+
+
+def _beats(way: Way, channels: int, pixels: int) -> int:
+    return ceil_div(channels, way[0]) * pixels // way[1]
+
+
+def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices) -> float:
+    steps = hw.conversions(*way, *to, source.shape[0])
+    return sum(prices.of(hw.convert_cost(lanes, to_lanes, source.bits)) for lanes, to_lanes, _ in steps)
+
+
 def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
-    # Best price of a chain so far, by the lanes of the stream that leaves it.
-    front: dict[int, tuple[float, dict[str, Folding]]] = {network.input_shape[0]: (0.0, {})}
+    # The best chain so far, by the stream that leaves it. The input has as many pixels per beat as the first layer
+    # asks for (lowering/encode.py).
+    events = network.input_encoding is Encoding.RATE
+    front: dict[Way, Offer] = {
+        (network.input_shape[0], pix): (0.0, {}) for pix in ([1] if events else _divisors(network.input_shape[2]))
+    }
     for op in network.operators:
         (source,) = network.sources(op)
         channels, height, width = source.shape
         goal = _per_pass(target, source)
-        if isinstance(op, Windowed) and not isinstance(op, Synapse):
-            out_h = op.spatial(source)[0]
-            front = {
-                lanes: best
-                for lanes, best in front.items()
-                if ceil_div(channels, lanes) * width * max(height, out_h) <= goal
-            }
-        if not isinstance(op, Synapse):
+        front = {way: best for way, best in front.items() if _beats(way, channels, height * width) <= goal}
+        if isinstance(op, Synapse):
+            offers = _through_synapse(op, source, goal, prices, front)
+        else:
             growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
-            front = {growth * lanes: best for lanes, best in front.items()}
-            continue
-        chosen: dict[int, tuple[float, dict[str, Folding]]] = {}
-        for price, folding in _candidates(op, source, goal, prices):
-            for lanes, (before, foldings) in front.items():
-                beats = max(ceil_div(channels, lanes), ceil_div(channels, folding.lanes)) * height * width
-                if beats > goal:
-                    continue
-                total = before + price + prices.of(hw.convert_cost(lanes, folding.lanes, source.bits))
-                if folding.pe not in chosen or total < chosen[folding.pe][0]:
-                    chosen[folding.pe] = (total, {**foldings, op.name: folding})
-        front = chosen
+            offers = _through(op, source, goal, prices, front, growth)
+        front = {}
+        for way, price, foldings in offers:
+            if way not in front or price < front[way][0]:
+                front[way] = (price, foldings)
     return min(front.values(), key=lambda f: f[0])[1] if front else None
+
+
+def _through_synapse(
+    op: Synapse, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer]
+) -> Iterator[tuple[Way, float, dict[str, Folding]]]:
+    channels, height, width = source.shape
+    for price, folding in _candidates(op, source, goal, prices):
+        way = (folding.lanes, folding.pix)
+        if _beats(way, channels, height * width) > goal:
+            continue
+        out = (folding.pe, op.row_windows(source, folding.pix).pix)
+        for before, (paid, foldings) in front.items():
+            if foldings or before[1] == folding.pix:
+                total = paid + price + _convert_price(before, way, source, prices)
+                yield out, total, {**foldings, op.name: folding}
+
+
+def _through(
+    op: Operator, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], growth: int
+) -> Iterator[tuple[Way, float, dict[str, Folding]]]:
+    channels, height, width = source.shape
+    for before, (paid, foldings) in front.items():
+        lanes, pix = before
+        rows, out = height, pix
+        if not op.pixelwise:
+            pix = out = 1
+        if isinstance(op, Windowed):
+            pix = max(n for n in op.legal_pix(source) if pix % n == 0)
+            rows, out = max(height, op.spatial(source)[0]), op.row_windows(source, pix).pix
+        if not foldings and out == 1 < before[1]:
+            continue  # nothing behind asks for several pixels, so the input has one per beat
+        if _beats((lanes, pix), channels, rows * width) <= goal:
+            total = paid + _convert_price(before, (lanes, pix), source, prices)
+            yield (growth * lanes, out), total, foldings
 
 
 def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
     lanes = {name: tensor.shape[0] for name, tensor in network.tensors.items()}
     foldings: dict[str, Folding] = {}
+    _, h, w = network.input_shape
+    if network.tensors[INPUT].passes * h * w > target:
+        return None
     for op in network.operators:
         sources = network.sources(op)
         out = network.tensors[op.name]
@@ -210,6 +254,7 @@ def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, 
             found = [
                 (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
                 for i, (price, folding) in enumerate(_candidates(op, source, goal, prices))
+                if folding.pix == 1
             ]
             if not found:
                 return None
@@ -337,7 +382,7 @@ def plan(
     hardware = replace(
         network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
     )
-    floor = _floor(hardware)
+    floor = _fastest_input(hardware)
 
     def choose(target: int) -> dict[str, Folding] | None:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
@@ -348,7 +393,7 @@ def plan(
         raise AssertionError("without DSP slices there are none too many")
 
     if cycles_per_frame is not None:
-        foldings = choose(cycles_per_frame)
+        foldings = choose(cycles_per_frame) if cycles_per_frame >= floor else None
         if foldings is None:
             raise VolleyError(
                 f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}; "
@@ -358,7 +403,8 @@ def plan(
     else:
         budget = board.budget
         asked = network.meta.get("cycles_per_frame")
-        target = max(floor, asked if isinstance(asked, int) else 0)
+        target = asked if isinstance(asked, int) else _line_rate(hardware)
+        target = max(floor, target)
         while True:
             foldings = choose(target)
             cost = None if foldings is None else sum(costs(build_netlist(network, foldings), family).values(), Cost())
@@ -399,9 +445,15 @@ def _fastest(network: Network, choose: Callable[[int], dict[str, Folding] | None
     return math.ceil(_settle(network, foldings, target)[1].cycles_per_frame)
 
 
-def _floor(network: Network) -> int:
-    """Cycles per frame that no folding can beat: the longest stream with all its channels in one beat."""
-    beats = ceil_div(network.frame_bytes, 4) + 1
+def _fastest_input(network: Network) -> int:
+    """Cycles per frame that no folding can beat: of the 32-bit words in, and of the logits out, one by one with a
+    trailer."""
+    return max(ceil_div(network.frame_bytes, 4) + 1, network.classes + 1)
+
+
+def _line_rate(network: Network) -> int:
+    """Cycles per frame with one pixel per beat: those of the longest stream with all its channels in a beat."""
+    beats = _fastest_input(network)
     for op in network.operators:
         for source in network.sources(op):
             pixels = source.shape[1] * source.shape[2]
@@ -409,8 +461,6 @@ def _floor(network: Network) -> int:
                 outputs = math.prod(op.spatial(source))
                 pixels = max(pixels, outputs + (op.idle_shifts(source) if op.kernel != (1, 1) else 0))
             beats = max(beats, pixels * source.passes)
-        if isinstance(op, Readout):
-            beats = max(beats, network.classes + 1)  # logits leave one by one, with a trailer
     return beats
 
 
@@ -434,7 +484,9 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
         else:
             kind = next((i for i in netlist.instances if i.layer == op.name and "UNROLLED" in i.parameters), None)
             serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
-            applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial)
+            own = (i.parameters for i in netlist.instances if i.layer == op.name)
+            pix = next((p["PIX"] for p in own if "PIX" in p), 1)
+            applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial, pix=pix)
             total[op.name] = op.cost(applied, *netlist.network.sources(op))
     for inst in netlist.instances:
         p = inst.parameters

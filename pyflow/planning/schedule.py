@@ -33,16 +33,17 @@ class Schedule:
 
 def predict(netlist: Netlist) -> Schedule:
     """Schedule of back-to-back frames through `netlist` and its top."""
-    c, size = netlist.network.input_shape[0], netlist.network.frame_bytes
+    size = netlist.network.frame_bytes
     words = Channel(ceil_div(size, 4))
     guarded = Channel(words.beats)
     cores: list[Core] = [Guard(words, guarded)]
     channels = {s.name: Channel(s.beats) for s in netlist.streams}
-    pixel = channels["pixel"]
-    if c == 4:
-        channels["pixel"] = pixel = guarded
+    pixel = netlist.streams[0]
+    if pixel.pix * pixel.lanes == 4:
+        channels[pixel.name] = guarded
     else:
-        cores.append(LaneConvert(guarded, pixel, lanes_in=4, lanes_out=c, channels=size))
+        lanes = pixel.pix * pixel.lanes
+        cores.append(LaneConvert(guarded, channels[pixel.name], lanes_in=4, lanes_out=lanes, channels=size))
     for inst in netlist.instances:
         sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
         cores += cores_of(inst, sinks, sources)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pyflow.hardware import ceil_div, sum_latency
+from pyflow.hardware import RowWindows, ceil_div, sum_latency
 from pyflow.planning.netlist import Instance
 
 
@@ -328,26 +328,22 @@ class FullWindow(Core):
     def __init__(self, sink: Channel, source: Channel, p: dict[str, int]) -> None:
         super().__init__(sink, source)
         self.p = p
-        cols = (p["WIDTH"] + 2 * p["PADDING"] - p["KERNEL"]) // p["STRIDE"] + 1
-        self.lead_in = p["KERNEL"] - 1 - p["PADDING"]
-        self.last = (cols - 1) * p["STRIDE"] + self.lead_in
-        self.beyond = max(0, self.last - (p["WIDTH"] - 1))
-        self.overlap = min(self.beyond, self.lead_in, p["WIDTH"])
-        self.row = self.col = self.ahead = self.group = 0
+        self.along = RowWindows.of(p["WIDTH"], p["KERNEL"], p["STRIDE"], p["PADDING"], p["PIX"])
+        self.row = self.beat = self.ahead = self.group = 0
         self.time = -1
 
     def advance(self, force: bool) -> bool:
-        p, sink, source = self.p, self.sink, self.source
+        p, sink, source, along = self.p, self.sink, self.source, self.along
         moved = False
         while True:
             # Room: the window shown last has been taken for the last time.
             if len(source.moved) < len(source.valid):
                 return moved
-            beyond = self.col >= p["WIDTH"]
-            left = p["WIDTH"] + self.beyond - self.col
+            beyond = self.beat >= along.beats
+            left = along.beats + along.beyond - self.beat
             last_row = self.row == p["HEIGHT"] - 1
-            must = beyond and not last_row and left <= self.overlap
-            may = beyond and last_row and left == 1 and self.overlap > 0 and p["GROUPS"] == 1
+            must = beyond and not last_row and left <= along.overlap
+            may = beyond and last_row and left == 1 and along.overlap > 0 and p["GROUPS"] == 1
             t = self.time + 1
             if source.moved:
                 t = max(t, source.moved[-1])
@@ -366,21 +362,21 @@ class FullWindow(Core):
                 sink.moved.append(t)
             self.time = t
             moved, force = True, False
-            if self.lead_in <= self.col <= self.last and (self.col - self.lead_in) % p["STRIDE"] == 0:
+            if along.lead_in <= self.beat <= along.last and (self.beat - along.lead_in) % along.step == 0:
                 source.valid.extend(range(t + 1, t + 1 + p["REPLAY"]))
             self.group += 1
             if self.group == p["GROUPS"]:
                 self.group = 0
                 self.ahead += beyond and take
-                self.col += 1
-                if self.col == p["WIDTH"] + self.beyond:
-                    self.col, self.ahead = self.ahead, 0
+                self.beat += 1
+                if self.beat == along.beats + along.beyond:
+                    self.beat, self.ahead = self.ahead, 0
                     self.row = 0 if last_row else self.row + 1
 
 
 def line_buffer(sink: Channel, source: Channel, p: dict[str, int]) -> Store:
     h, k, s, pad = p["HEIGHT"], p["KERNEL"], p["STRIDE"], p["PADDING"]
-    beats, held = p["WIDTH"] * p["GROUPS"], k * p["SLOTS"]
+    beats, held = p["WIDTH"] // p["PIX"] * p["GROUPS"], k * p["SLOTS"]
     rows = (h + 2 * pad - k) // s + 1
     tops = np.arange(rows) * s - pad
     last = np.minimum(tops + k - 1, h - 1)

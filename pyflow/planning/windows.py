@@ -32,7 +32,7 @@ def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, p
         "lines",
         [("spike", stream)],
         [("column", out)],
-        ITEM_W=stream.width,
+        ITEM_W=stream.pixel_width,
         GROUPS=stream.groups,
         HEIGHT=height,
         WIDTH=width,
@@ -41,6 +41,7 @@ def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, p
         PADDING=py,
         SLOTS=max(1, ceil_div(rows, kh)),
         PAD_ITEM=pad,
+        PIX=stream.pix,
     )
 
 
@@ -55,6 +56,7 @@ def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, p
         lanes=kw * columns.lanes,
         pixels=rows * cols,
         groups=replay * columns.groups,
+        pix=max(1, columns.pix // sx),
     )
     return b.join(
         "window_full",
@@ -62,7 +64,7 @@ def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, p
         "window",
         [("column", columns)],
         [("window", out)],
-        ITEM_W=columns.width,
+        ITEM_W=columns.pixel_width,
         GROUPS=columns.groups,
         HEIGHT=rows,
         WIDTH=width,
@@ -71,6 +73,7 @@ def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, p
         PADDING=px,
         REPLAY=replay,
         PAD_ITEM=pad,
+        PIX=columns.pix,
     )
 
 

@@ -82,7 +82,8 @@ def layer_table(layers: list[dict[str, Any]]) -> str:
             ""
             if f is None
             else f"{f['body'].upper()}, PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, "
-            f"folds {f['folds'][0]}x{f['folds'][1]}"
+            + (f"PIX {f['pix']}, " if f["pix"] > 1 else "")
+            + f"folds {f['folds'][0]}x{f['folds'][1]}"
         )
         measured = row["measured_cycles"]
         rows.append(

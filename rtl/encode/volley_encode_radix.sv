@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Radix encoder of 8-bit pixels. A code is its own spike train: bit T-1 is the first time step.
 //   code = min((p + 2^(7-T)) >> (8-T), 2^T - 1) for T < 8;  code = p for T = 8
-// Latency 1, 1 beat/cycle.
+// Each pixel by itself: PIX pixels of LANES channels are PIX * LANES lanes. Latency 1, 1 beat/cycle.
 // Model: verif/models/encode_radix.py.
 `default_nettype none
 module volley_encode_radix #(
@@ -9,26 +9,26 @@ module volley_encode_radix #(
   parameter int unsigned T     = 4,            // time steps, 1..8
   parameter int unsigned PIX   = 1             // pixels per beat
 ) (
-  input  wire logic               clk,
-  input  wire logic               rst,         // synchronous, active high
-  // Sink: 8-bit pixels, lane 0 in the least significant bits
-  input  wire logic               s_pixel_tvalid,
-  output logic                    s_pixel_tready,
-  input  wire logic [LANES*8-1:0] s_pixel_tdata,
-  input  wire logic               s_pixel_tlast,
+  input  wire logic                   clk,
+  input  wire logic                   rst,     // synchronous, active high
+  // Sink: 8-bit pixels, lane 0 of the leftmost pixel in the least significant bits
+  input  wire logic                   s_pixel_tvalid,
+  output logic                        s_pixel_tready,
+  input  wire logic [PIX*LANES*8-1:0] s_pixel_tdata,
+  input  wire logic                   s_pixel_tlast,
   // Source: radix spike words
-  output logic                    m_spike_tvalid,
-  input  wire logic               m_spike_tready,
-  output logic [LANES*T-1:0]      m_spike_tdata,
-  output logic                    m_spike_tlast
+  output logic                        m_spike_tvalid,
+  input  wire logic                   m_spike_tready,
+  output logic [PIX*LANES*T-1:0]      m_spike_tdata,
+  output logic                        m_spike_tlast
 );
-  if (PIX != 1) $fatal(1, "volley_encode_radix: PIX = %0d, only 1 pixel per beat is supported", PIX);
   if (LANES < 1) $fatal(1, "volley_encode_radix: LANES = %0d must be at least 1", LANES);
+  if (PIX < 1) $fatal(1, "volley_encode_radix: PIX = %0d must be at least 1", PIX);
   if (T < 1 || T > 8) $fatal(1, "volley_encode_radix: T = %0d is outside 1..8", T);
 
-  logic [LANES*T-1:0] code;
+  logic [PIX*LANES*T-1:0] code;
 
-  for (genvar l = 0; l < LANES; l++) begin : g_lane
+  for (genvar l = 0; l < PIX * LANES; l++) begin : g_lane
     logic [7:0] pixel;
     assign pixel = s_pixel_tdata[l*8 +: 8];
     if (T == 8) begin : g_all

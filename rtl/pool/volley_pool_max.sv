@@ -7,26 +7,25 @@ module volley_pool_max #(
   parameter int unsigned LANES  = 1,           // channels per beat
   parameter int unsigned WORD_W = 4,           // bits of a word (T)
   parameter int unsigned TAPS   = 4,           // words per window
-  parameter int unsigned PIX    = 1            // pixels per beat
+  parameter int unsigned PIX    = 1            // pixels per beat, a window each
 ) (
-  input  wire logic                         clk,
-  input  wire logic                         rst,   // synchronous, active high
-  // Sink: windows, tap slowest
-  input  wire logic                         s_window_tvalid,
-  output logic                              s_window_tready,
-  input  wire logic [TAPS*LANES*WORD_W-1:0] s_window_tdata,
-  input  wire logic                         s_window_tlast,
+  input  wire logic                             clk,
+  input  wire logic                             rst, // synchronous, active high
+  // Sink: for each pixel its window, tap slowest
+  input  wire logic                             s_window_tvalid,
+  output logic                                  s_window_tready,
+  input  wire logic [PIX*TAPS*LANES*WORD_W-1:0] s_window_tdata,
+  input  wire logic                             s_window_tlast,
   // Source
-  output logic                              m_spike_tvalid,
-  input  wire logic                         m_spike_tready,
-  output logic [LANES*WORD_W-1:0]           m_spike_tdata,
-  output logic                              m_spike_tlast
+  output logic                                  m_spike_tvalid,
+  input  wire logic                             m_spike_tready,
+  output logic [PIX*LANES*WORD_W-1:0]           m_spike_tdata,
+  output logic                                  m_spike_tlast
 );
   localparam int unsigned LEVELS = TAPS > 1 ? $clog2(TAPS) : 1;
 
-  if (PIX != 1) $fatal(1, "volley_pool_max: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || WORD_W < 1 || TAPS < 1)
-    $fatal(1, "volley_pool_max: LANES, WORD_W and TAPS must be at least 1");
+  if (LANES < 1 || WORD_W < 1 || TAPS < 1 || PIX < 1)
+    $fatal(1, "volley_pool_max: LANES, WORD_W, TAPS and PIX must be at least 1");
 
   logic [LEVELS-1:0] valid_q, last_q;
   logic              ce;
@@ -47,11 +46,13 @@ module volley_pool_max #(
   for (genvar l = 0; l <= LEVELS; l++) begin : g_level
     localparam int unsigned NODES = (TAPS + (1 << l) - 1) >> l;
     for (genvar i = 0; i < NODES; i++) begin : g_node
-      logic [LANES*WORD_W-1:0] node;
+      logic [PIX*LANES*WORD_W-1:0] node;       // of every pixel
       if (l == 0) begin : g_in
-        assign node = s_window_tdata[i*LANES*WORD_W +: LANES*WORD_W];
+        for (genvar p = 0; p < PIX; p++) begin : g_pixel
+          assign node[p*LANES*WORD_W +: LANES*WORD_W] = s_window_tdata[(p*TAPS + i)*LANES*WORD_W +: LANES*WORD_W];
+        end
       end else if (2*i + 1 < (TAPS + (1 << (l - 1)) - 1) >> (l - 1)) begin : g_pair
-        for (genvar k = 0; k < LANES; k++) begin : g_lane
+        for (genvar k = 0; k < PIX * LANES; k++) begin : g_lane
           logic [WORD_W-1:0] a, b;
           assign a = g_level[l-1].g_node[2*i].node[k*WORD_W +: WORD_W];
           assign b = g_level[l-1].g_node[2*i+1].node[k*WORD_W +: WORD_W];

@@ -7,28 +7,27 @@ module volley_pool_sum #(
   parameter int unsigned LANES  = 1,           // channels per beat
   parameter int unsigned WORD_W = 4,           // bits of a word (T)
   parameter int unsigned TAPS   = 4,           // words per window
-  parameter int unsigned PIX    = 1,           // pixels per beat
+  parameter int unsigned PIX    = 1,           // pixels per beat, a window each
   localparam int unsigned OUT_W = $clog2(TAPS * ((1 << WORD_W) - 1) + 1)  // holds the largest sum
 ) (
-  input  wire logic                         clk,
-  input  wire logic                         rst,   // synchronous, active high
-  // Sink: windows, tap slowest
-  input  wire logic                         s_window_tvalid,
-  output logic                              s_window_tready,
-  input  wire logic [TAPS*LANES*WORD_W-1:0] s_window_tdata,
-  input  wire logic                         s_window_tlast,
+  input  wire logic                             clk,
+  input  wire logic                             rst, // synchronous, active high
+  // Sink: for each pixel its window, tap slowest
+  input  wire logic                             s_window_tvalid,
+  output logic                                  s_window_tready,
+  input  wire logic [PIX*TAPS*LANES*WORD_W-1:0] s_window_tdata,
+  input  wire logic                             s_window_tlast,
   // Source
-  output logic                              m_spike_tvalid,
-  input  wire logic                         m_spike_tready,
-  output logic [LANES*OUT_W-1:0]            m_spike_tdata,
-  output logic                              m_spike_tlast
+  output logic                                  m_spike_tvalid,
+  input  wire logic                             m_spike_tready,
+  output logic [PIX*LANES*OUT_W-1:0]            m_spike_tdata,
+  output logic                                  m_spike_tlast
 );
   localparam int unsigned LEVELS = TAPS > 1 ? $clog2(TAPS) : 1;
   localparam int unsigned TREE_W = WORD_W + 1 + $clog2(TAPS);
 
-  if (PIX != 1) $fatal(1, "volley_pool_sum: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || WORD_W < 1 || TAPS < 1)
-    $fatal(1, "volley_pool_sum: LANES, WORD_W and TAPS must be at least 1");
+  if (LANES < 1 || WORD_W < 1 || TAPS < 1 || PIX < 1)
+    $fatal(1, "volley_pool_sum: LANES, WORD_W, TAPS and PIX must be at least 1");
 
   logic [LEVELS-1:0] valid_q, last_q;
   logic              ce;
@@ -46,11 +45,12 @@ module volley_pool_sum #(
     if (rst) valid_q <= '0;
   end
 
-  for (genvar k = 0; k < LANES; k++) begin : g_lane
+  for (genvar k = 0; k < PIX * LANES; k++) begin : g_lane
     logic [TAPS*(WORD_W+1)-1:0] operands;      // a sign bit of 0 in front of each word
     logic [TREE_W-1:0]          sum;
     for (genvar i = 0; i < TAPS; i++) begin : g_tap
-      assign operands[i*(WORD_W+1) +: WORD_W+1] = {1'b0, s_window_tdata[(i*LANES + k)*WORD_W +: WORD_W]};
+      localparam int unsigned WORD = (k/LANES*TAPS + i)*LANES + k%LANES;  // of this pixel's window
+      assign operands[i*(WORD_W+1) +: WORD_W+1] = {1'b0, s_window_tdata[WORD*WORD_W +: WORD_W]};
     end
     volley_adder_tree #(.N(TAPS), .IN_W(WORD_W + 1)) u_tree (.clk, .ce, .operands, .sum);
     if (TAPS > 1) begin : g_tree

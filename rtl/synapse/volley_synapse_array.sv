@@ -5,6 +5,7 @@
 // then the slices add up. volley_synapse_sum makes the sums of a cycle, of LUTs or of DSP slices.
 // PER_STEP = 1: the steps are not added up,
 //   acc[o][t] = sum over FOLDS slices, SIMD inputs of (s_i[t] ? w[o][i] : 0)
+// PIX pixels side by side meet the same weights, each in sums of its own.
 // Throughput: one slice per T/TP cycles. Latency after the last slice's last step: 1 + that of
 // volley_synapse_sum (+1 if TP < T and PER_STEP = 0).
 // Model: verif/models/synapse_array.py.
@@ -19,34 +20,35 @@ module volley_synapse_array #(
   parameter int unsigned FOLDS    = 1,         // slices of a window
   parameter int unsigned ACC_W    = 16,        // bits of a result, signed; must hold every sum
   parameter bit          PER_STEP = 1'b0,      // 1: a number for each time step
-  parameter int unsigned PIX      = 1,         // pixels per beat
+  parameter int unsigned PIX      = 1,         // pixels per beat: slices of as many windows
   localparam int unsigned NUMBERS = PER_STEP ? T : 1
 ) (
   input  wire logic                        clk,
   input  wire logic                        rst,      // synchronous, active high
-  // Sink: slices of SIMD spike words; tlast on the frame's last slice
+  // Sink: for each pixel a slice of SIMD spike words; tlast on the frame's last slice
   input  wire logic                        s_spike_tvalid,
   output logic                             s_spike_tready,
-  input  wire logic [SIMD*T-1:0]           s_spike_tdata,
+  input  wire logic [PIX*SIMD*T-1:0]       s_spike_tdata,
   input  wire logic                        s_spike_tlast,
   // Sink: weights, PE slowest: weight (o, i) at (o*SIMD + i)*WEIGHT_W
   input  wire logic                        s_weight_tvalid,
   output logic                             s_weight_tready,
   input  wire logic [PE*SIMD*WEIGHT_W-1:0] s_weight_tdata,
-  // Source: potentials; number T-1-t of an output is step t
+  // Source: for each pixel its potentials; number T-1-t of an output is step t
   output logic                             m_acc_tvalid,
   input  wire logic                        m_acc_tready,
-  output logic [PE*NUMBERS*ACC_W-1:0]      m_acc_tdata,
+  output logic [PIX*PE*NUMBERS*ACC_W-1:0]  m_acc_tdata,
   output logic                             m_acc_tlast
 );
   localparam int unsigned STEPS   = T / TP;    // cycles per slice
   localparam int unsigned STEP_W  = STEPS > 1 ? $clog2(STEPS) : 1;
   localparam int unsigned FOLD_W  = FOLDS > 1 ? $clog2(FOLDS) : 1;
   localparam int unsigned SUM_W   = WEIGHT_W + $clog2(SIMD) + (PER_STEP ? 0 : TP);
+  localparam int unsigned SUMS_W  = PE * (PER_STEP ? TP : 1) * SUM_W;  // of a pixel
+  localparam int unsigned OUTPUTS = PIX * PE;
 
-  if (PIX != 1) $fatal(1, "volley_synapse_array: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (PE < 1 || SIMD < 1 || T < 1 || WEIGHT_W < 1 || FOLDS < 1 || ACC_W < 1)
-    $fatal(1, "volley_synapse_array: PE, SIMD, T, WEIGHT_W, FOLDS and ACC_W must be at least 1");
+  if (PE < 1 || SIMD < 1 || T < 1 || WEIGHT_W < 1 || FOLDS < 1 || ACC_W < 1 || PIX < 1)
+    $fatal(1, "volley_synapse_array: PE, SIMD, T, WEIGHT_W, FOLDS, ACC_W and PIX must be at least 1");
   if (TP < 1 || T % TP != 0) $fatal(1, "volley_synapse_array: TP = %0d does not divide T = %0d", TP, T);
 
   // ------------------------------------------------------------------ control
@@ -79,8 +81,8 @@ module volley_synapse_array #(
   end
 
   // ------------------------------------------------------------------ sums of a cycle
-  logic [SIMD*TP-1:0] spike;                   // the steps of this cycle, earliest on top
-  for (genvar i = 0; i < SIMD; i++) begin : g_spike
+  logic [PIX*SIMD*TP-1:0] spike;               // the steps of this cycle, earliest on top
+  for (genvar i = 0; i < PIX * SIMD; i++) begin : g_spike
     logic [T-1:0]  word;
     logic [TP-1:0] chosen;
     assign word = s_spike_tdata[i*T +: T];
@@ -96,24 +98,31 @@ module volley_synapse_array #(
     assign spike[i*TP +: TP] = chosen;
   end
 
-  logic                                    sum_valid;
-  mark_t                                   sum_mark;
-  logic [PE*(PER_STEP ? TP : 1)*SUM_W-1:0] sums;
+  logic [PIX-1:0]        valid;                // all alike, as the marks
+  mark_t [PIX-1:0]       marks;
+  logic [PIX*SUMS_W-1:0] sums;
+  logic                  sum_valid;
+  mark_t                 sum_mark;
 
-  volley_synapse_sum #(
-    .BODY(BODY), .PE(PE), .SIMD(SIMD), .TP(TP), .STEPS(STEPS), .WEIGHT_W(WEIGHT_W),
-    .PER_STEP(PER_STEP), .MARK_W($bits(mark_t))
-  ) u_sum (
-    .clk, .rst, .ce,
-    .s_valid(take), .s_mark(mark), .s_spike(spike), .s_weight(s_weight_tdata),
-    .m_valid(sum_valid), .m_mark(sum_mark), .m_sum(sums)
-  );
+  for (genvar p = 0; p < PIX; p++) begin : g_pixel
+    volley_synapse_sum #(
+      .BODY(BODY), .PE(PE), .SIMD(SIMD), .TP(TP), .STEPS(STEPS), .WEIGHT_W(WEIGHT_W),
+      .PER_STEP(PER_STEP), .MARK_W($bits(mark_t))
+    ) u_sum (
+      .clk, .rst, .ce,
+      .s_valid(take), .s_mark(mark), .s_spike(spike[p*SIMD*TP +: SIMD*TP]), .s_weight(s_weight_tdata),
+      .m_valid(valid[p]), .m_mark(marks[p]), .m_sum(sums[p*SUMS_W +: SUMS_W])
+    );
+  end
+
+  assign sum_valid = valid[0];
+  assign sum_mark  = marks[0];
 
   // ------------------------------------------------------------------ sums over steps and slices
   if (PER_STEP) begin : g_per_step
     // The accumulators of the T steps go round: a step's sum joins the oldest, so that after a
     // slice's last step they lie in order again, the first step on top.
-    for (genvar o = 0; o < PE; o++) begin : g_acc
+    for (genvar o = 0; o < OUTPUTS; o++) begin : g_acc
       logic [T*ACC_W-1:0]  acc;                // output register and accumulators
       logic [TP*ACC_W-1:0] grown;
       for (genvar t = 0; t < TP; t++) begin : g_step
@@ -133,14 +142,14 @@ module volley_synapse_array #(
       if (rst) m_acc_tvalid <= 1'b0;
     end
   end else begin : g_horner
-    logic signed [ACC_W-1:0] sum [PE];         // over SIMD and TP
-    for (genvar o = 0; o < PE; o++) begin : g_sum
+    logic signed [ACC_W-1:0] sum [OUTPUTS];    // over SIMD and TP
+    for (genvar o = 0; o < OUTPUTS; o++) begin : g_sum
       assign sum[o] = ACC_W'(signed'(sums[o*SUM_W +: SUM_W]));
     end
 
     logic                    step_valid;       // a slice's sum over all its steps
     mark_t                   step_mark;
-    logic signed [ACC_W-1:0] slice_sum [PE];
+    logic signed [ACC_W-1:0] slice_sum [OUTPUTS];
 
     if (STEPS == 1) begin : g_one_cycle
       assign step_valid = sum_valid;
@@ -152,25 +161,25 @@ module volley_synapse_array #(
           step_valid <= sum_valid && sum_mark.last_step;
           step_mark  <= sum_mark;
           if (sum_valid)
-            for (int unsigned o = 0; o < PE; o++)
+            for (int unsigned o = 0; o < OUTPUTS; o++)
               slice_sum[o] <= sum[o] + (sum_mark.first_step ? '0 : slice_sum[o] <<< TP);
         end
         if (rst) step_valid <= 1'b0;
       end
     end
 
-    logic signed [ACC_W-1:0] acc [PE];         // output register and accumulator
+    logic signed [ACC_W-1:0] acc [OUTPUTS];    // output register and accumulator
     always_ff @(posedge clk) begin
       if (ce) begin
         m_acc_tvalid <= step_valid && step_mark.last_fold;
         m_acc_tlast  <= step_mark.last;
         if (step_valid)
-          for (int unsigned o = 0; o < PE; o++)
+          for (int unsigned o = 0; o < OUTPUTS; o++)
             acc[o] <= slice_sum[o] + (FOLDS == 1 || step_mark.first_fold ? '0 : acc[o]);
       end
       if (rst) m_acc_tvalid <= 1'b0;
     end
-    for (genvar o = 0; o < PE; o++) begin : g_out
+    for (genvar o = 0; o < OUTPUTS; o++) begin : g_out
       assign m_acc_tdata[o*ACC_W +: ACC_W] = acc[o];
     end
   end

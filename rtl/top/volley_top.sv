@@ -47,7 +47,7 @@ module volley_top #(
   logic        flags_tvalid, flags_tready;
   logic [2:0]  flags_tdata;
   logic        pixel_tvalid, pixel_tready, pixel_tlast;
-  logic [IN_CHANNELS*8-1:0] pixel_tdata;
+  logic [IN_PIX*IN_CHANNELS*8-1:0] pixel_tdata;
   logic        logits_tvalid, logits_tready, logits_tlast;
   logic [OUT_LANES*32-1:0] logits_tdata;
   logic        logit_tvalid, logit_tready, logit_tlast;
@@ -74,8 +74,8 @@ module volley_top #(
     .stat_count()
   );
 
-  // A frame is one run of bytes: pixels straddle words where IN_CHANNELS does not divide 4.
-  volley_lane_convert #(.WORD_W(8), .LANES_IN(4), .LANES_OUT(IN_CHANNELS), .CHANNELS(FRAME_BYTES)) u_pixels (
+  // A frame is one run of bytes: pixels straddle words where IN_PIX * IN_CHANNELS does not divide 4.
+  volley_lane_convert #(.WORD_W(8), .LANES_IN(4), .LANES_OUT(IN_PIX*IN_CHANNELS), .CHANNELS(FRAME_BYTES)) u_pixels (
     .clk, .rst,
     .s_axis_tvalid(word_tvalid), .s_axis_tready(word_tready), .s_axis_tdata(word_tdata), .s_axis_tlast(word_tlast),
     .m_axis_tvalid(pixel_tvalid), .m_axis_tready(pixel_tready), .m_axis_tdata(pixel_tdata), .m_axis_tlast(pixel_tlast)

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Line buffer: a raster of pixels in, for each output row the WIDTH columns of KERNEL pixels out.
 //   column[ky] of output row oy at x = pixel(oy*STRIDE - PADDING + ky, x), PAD_ITEM outside the map.
+// A beat carries PIX neighbours of a row, in and out.
 // Writer and reader run on their own: the next frame is taken in while this one is read. A pixel
 // is free as soon as the last output row that needs it has passed it, so KERNEL rows suffice for
 // full rate. Rows live in KERNEL banks (row mod KERNEL); reading rotates them back into order.
-// Beats per frame: HEIGHT*WIDTH*GROUPS in, OUT_ROWS*WIDTH*GROUPS out; the larger one in cycles
-// (rows of a single beat need SLOTS = 2 for that). Latency 3, 1 beat/cycle.
+// Beats per frame: HEIGHT*WIDTH/PIX*GROUPS in, OUT_ROWS*WIDTH/PIX*GROUPS out; the larger one in
+// cycles (rows of a single beat need SLOTS = 2 for that). Latency 3, 1 beat/cycle.
 // Model: verif/models/window.py.
 `default_nettype none
 module volley_line_buffer #(
-  parameter int unsigned ITEM_W  = 4,          // bits of one pixel beat (LANES * T)
-  parameter int unsigned GROUPS  = 1,          // beats per pixel
+  parameter int unsigned ITEM_W  = 4,          // bits of a pixel in a beat (LANES * T)
+  parameter int unsigned GROUPS  = 1,          // beats per pixel, or per PIX of them
   parameter int unsigned HEIGHT  = 8,
   parameter int unsigned WIDTH   = 8,
   parameter int unsigned KERNEL  = 3,          // rows of a column
@@ -18,27 +19,28 @@ module volley_line_buffer #(
   parameter int unsigned PADDING = 1,          // rows above and below, < KERNEL
   parameter int unsigned SLOTS   = 1,          // rows per bank; KERNEL * SLOTS rows are held
   parameter logic [ITEM_W-1:0] PAD_ITEM = '0,  // content of a padded tap
-  parameter int unsigned PIX     = 1           // pixels per beat
+  parameter int unsigned PIX     = 1           // pixels per beat, divides WIDTH
 ) (
-  input  wire logic                     clk,
-  input  wire logic                     rst,   // synchronous, active high
+  input  wire logic                         clk,
+  input  wire logic                         rst,     // synchronous, active high
   // Sink: pixels, raster order, channel group fastest
-  input  wire logic                     s_spike_tvalid,
-  output logic                          s_spike_tready,
-  input  wire logic [ITEM_W-1:0]        s_spike_tdata,
-  input  wire logic                     s_spike_tlast,
-  // Source: columns, ky = 0 in the least significant bits
-  output logic                          m_column_tvalid,
-  input  wire logic                     m_column_tready,
-  output logic [KERNEL*ITEM_W-1:0]      m_column_tdata,
-  output logic                          m_column_tlast
+  input  wire logic                         s_spike_tvalid,
+  output logic                              s_spike_tready,
+  input  wire logic [PIX*ITEM_W-1:0]        s_spike_tdata,
+  input  wire logic                         s_spike_tlast,
+  // Source: columns, the leftmost and its ky = 0 in the least significant bits
+  output logic                              m_column_tvalid,
+  input  wire logic                         m_column_tready,
+  output logic [PIX*KERNEL*ITEM_W-1:0]      m_column_tdata,
+  output logic                              m_column_tlast
 );
   localparam int unsigned OUT_ROWS = (HEIGHT + 2*PADDING - KERNEL) / STRIDE + 1;
-  localparam int unsigned BEATS    = WIDTH * GROUPS;        // beats of a row
+  localparam int unsigned BEATS    = PIX > 0 ? WIDTH / PIX * GROUPS : 1;  // of a row
+  localparam int unsigned DATA_W   = PIX * ITEM_W;          // bits of a beat
   localparam int unsigned ROWS     = KERNEL * SLOTS;        // rows held
   localparam int unsigned DEPTH    = SLOTS * BEATS;         // words of a bank
   localparam int unsigned ADDR_W   = DEPTH > 1 ? $clog2(DEPTH) : 1;
-  localparam int unsigned BEAT_W   = BEATS > 1 ? $clog2(BEATS) : 1;
+  localparam int unsigned BEAT_W  = BEATS > 1 ? $clog2(BEATS) : 1;
   localparam int unsigned BANK_W   = KERNEL > 1 ? $clog2(KERNEL) : 1;
   localparam int unsigned OUT_W    = OUT_ROWS > 1 ? $clog2(OUT_ROWS) : 1;
   localparam int unsigned ROW_W    = $clog2(2*HEIGHT + 2*PADDING + ROWS + STRIDE + 2) + 1;  // signed
@@ -48,10 +50,11 @@ module volley_line_buffer #(
   localparam int unsigned FRAME_STEP_MOD = ((FRAME_STEP % int'(ROWS)) + int'(ROWS)) % int'(ROWS);
   localparam int unsigned FIRST_POS      = (ROWS - PADDING % ROWS) % ROWS;
 
-  if (PIX != 1) $fatal(1, "volley_line_buffer: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || SLOTS < 1)
+  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || SLOTS < 1 || PIX < 1)
     $fatal(1,
-      "volley_line_buffer: ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE and SLOTS must be at least 1");
+      "volley_line_buffer: ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE, SLOTS and PIX must be at least 1");
+  else if (WIDTH % PIX != 0)
+    $fatal(1, "volley_line_buffer: PIX = %0d does not divide WIDTH = %0d: rows are whole beats", PIX, WIDTH);
   if (PADDING >= KERNEL) $fatal(1, "volley_line_buffer: PADDING = %0d must be below KERNEL", PADDING);
   if (HEIGHT + 2*PADDING < KERNEL) $fatal(1, "volley_line_buffer: KERNEL is larger than the map");
 
@@ -140,8 +143,9 @@ module volley_line_buffer #(
   logic                     valid_1, last_1, ce_1, ce_2;
   logic [BANK_W-1:0]        bank_1;
   logic [KERNEL-1:0]        real_1;            // kernel row lies inside the map
-  logic [ITEM_W-1:0]        item_1 [KERNEL];   // by bank
-  logic [KERNEL*ITEM_W-1:0] column_1;
+  logic [DATA_W-1:0]        item_1 [KERNEL];   // by bank
+  logic [DATA_W-1:0]        row_1 [KERNEL];    // by kernel row
+  logic [PIX*KERNEL*ITEM_W-1:0] column_1;
 
   assign ce_2 = !m_column_tvalid || m_column_tready;
   assign ce_1 = !valid_1 || ce_2;
@@ -154,7 +158,7 @@ module volley_line_buffer #(
       base = rd_base;
       if (BANK_W'(k) < rd_bank) base = rd_base == ADDR_W'(DEPTH - BEATS) ? '0 : rd_base + ADDR_W'(BEATS);
     end
-    volley_ram #(.DATA_W(ITEM_W), .DEPTH(DEPTH > 1 ? DEPTH : 2)) u_ram (
+    volley_ram #(.DATA_W(DATA_W), .DEPTH(DEPTH > 1 ? DEPTH : 2)) u_ram (
       .clk,
       .we(wr && wr_bank == BANK_W'(k)), .waddr(wr_base + ADDR_W'(wr_beat)), .wdata(s_spike_tdata),
       .re(rd), .raddr(base + ADDR_W'(rd_beat)), .rdata(item_1[k])
@@ -163,10 +167,13 @@ module volley_line_buffer #(
 
   always_comb begin
     for (int unsigned k = 0; k < KERNEL; k++) begin
-      column_1[k*ITEM_W +: ITEM_W] = PAD_ITEM;
+      row_1[k] = {PIX{PAD_ITEM}};
       for (int unsigned b = 0; b < KERNEL; b++)
-        if (real_1[k] && bank_1 == BANK_W'((b + KERNEL - k) % KERNEL)) column_1[k*ITEM_W +: ITEM_W] = item_1[b];
+        if (real_1[k] && bank_1 == BANK_W'((b + KERNEL - k) % KERNEL)) row_1[k] = item_1[b];
     end
+    for (int unsigned p = 0; p < PIX; p++)
+      for (int unsigned k = 0; k < KERNEL; k++)
+        column_1[(p*KERNEL + k)*ITEM_W +: ITEM_W] = row_1[k][p*ITEM_W +: ITEM_W];
   end
 
   always_ff @(posedge clk) begin

@@ -18,6 +18,7 @@ from pyflow.graph import Network
 from pyflow.hardware import ceil_div
 from pyflow.operators import Conv, Linear, Synapse
 from pyflow.planning.lowering import embed_kernel
+from pyflow.planning.lowering.synapse import pixels_per_beat
 
 # Layers and what is drawn for them, by the axes of the map: 1 sequences, 2 images.
 CONV: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}
@@ -97,7 +98,7 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
 
 def random_folding(network: Network, seed: int) -> dict[str, Any]:
     """A legal folding.json content, anything but sensible."""
-    rng = np.random.default_rng(seed + 77)
+    rng, pixels = np.random.default_rng(seed + 77), np.random.default_rng(seed + 78)
     layers: dict[str, dict[str, Any]] = {}
     for op in network.operators:
         if not isinstance(op, Synapse):
@@ -122,6 +123,9 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
             "memory": "writable" if rng.random() < 0.2 else "auto",
             "rows": int(rng.integers(0, 2 * kh + 1)),
         }
+        several = [pix for pix in pixels_per_beat(op, source) if pix > 1]
+        if several and pixels.random() < 0.5:
+            layers[op.name] |= {"pe": co, "lanes": c, "slice": "all", "pix": int(pixels.choice(several))}
     chain = [op for op in network.operators[:-1] if len(network.destinations(op.name)) == 1]
     fifos = {op.name: int(rng.integers(2, 9)) for op in chain if rng.random() < 0.2}
     return {"version": 1, "layers": layers, "fifos": fifos}

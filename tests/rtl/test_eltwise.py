@@ -45,6 +45,10 @@ def test_pool_or(values):
     check("pool_or", "eltwise", ("LANES", "TB", "TAPS"), values)
 
 
+def test_pool_or_of_several_pixels():
+    check("pool_or", "eltwise", ("LANES", "TB", "TAPS", "PIX"), (3, 4, 9, 2))
+
+
 @pytest.mark.parametrize(("lanes", "block", "taps"), [(1, 1, 1), (3, 4, 9), (2, 5, 4)])
 def test_pool_sum_counts_the_spikes_of_each_step(lanes, block, taps):
     check("pool_sum", "eltwise", ("LANES", "WORD_W", "TAPS"), (lanes * block, 1, taps),

@@ -7,8 +7,9 @@ ARRAY = ("PE", "SIMD", "T", "TP", "WEIGHT_W", "FOLDS")
 NEURON = ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "T", "UNROLLED")
 
 
-def check_array(values: tuple[int, ...], body: int = 0) -> None:
+def check_array(values: tuple[int, ...], body: int = 0, pix: int = 1) -> None:
     parameters = dict(zip(ARRAY, values, strict=True)) | ({"BODY": body} if body else {})
+    parameters |= {"PIX": pix} if pix > 1 else {}
     _, simd, steps, _, weight_w, folds = values
     largest = folds * simd * ((1 << steps) - 1) << (weight_w - 1)
     run_bench("volley_synapse_array", "tb_volley_synapse_array", parameters | {"ACC_W": 1 + largest.bit_length()})
@@ -34,8 +35,22 @@ def test_synapse_array_of_dsp_slices(body, values):
     check_array(values, body)
 
 
-def check_array_per_step(values: tuple[int, ...]) -> None:
-    parameters = dict(zip(ARRAY, values, strict=True)) | {"PER_STEP": 1}
+@pytest.mark.parametrize(("body", "pix", "values"), [
+    (0, 4, (3, 5, 4, 4, 4, 3)),    # several slices
+    (0, 2, (1, 1, 1, 1, 2, 1)),    # the smallest
+    (0, 3, (2, 3, 6, 3, 5, 1)),    # no power of two, two cycles per slice
+    (1, 2, (2, 5, 4, 2, 8, 2)), (2, 2, (3, 17, 4, 4, 4, 1)), (3, 4, (5, 3, 4, 4, 4, 2)),  # DSP slices
+])
+def test_synapse_array_of_several_pixels(body, pix, values):
+    check_array(values, body, pix)
+
+
+def test_synapse_array_per_step_of_several_pixels():
+    check_array_per_step((2, 9, 6, 2, 5, 2), pix=2)
+
+
+def check_array_per_step(values: tuple[int, ...], pix: int = 1) -> None:
+    parameters = dict(zip(ARRAY, values, strict=True)) | {"PER_STEP": 1} | ({"PIX": pix} if pix > 1 else {})
     _, simd, _, _, weight_w, folds = values
     largest = folds * simd << (weight_w - 1)
     run_bench("volley_synapse_array", "tb_volley_synapse_array", parameters | {"ACC_W": 1 + largest.bit_length()})
@@ -71,8 +86,8 @@ def test_synapse_array_all(values):
     check_array(values)
 
 
-def check_neuron(values: tuple[int, ...]) -> None:
-    parameters = dict(zip(NEURON, values, strict=True))
+def check_neuron(values: tuple[int, ...], pix: int = 1) -> None:
+    parameters = dict(zip(NEURON, values, strict=True)) | ({"PIX": pix} if pix > 1 else {})
     _, in_w, signed, exponent, theta_w, bias_w, steps, _ = values
     bound = (1 << (in_w - signed) << exponent) + (1 << (bias_w - 1))
     width = 1 + max(bound, (1 << theta_w) - 1 << (steps - 1)).bit_length()
@@ -89,6 +104,11 @@ def test_neuron_radix(values, unrolled):
     check_neuron((*values, unrolled))
 
 
+@pytest.mark.parametrize(("pix", "unrolled"), [(4, 1), (2, 0), (3, 1)])
+def test_neuron_radix_of_several_pixels(pix, unrolled):
+    check_neuron((3 if pix == 2 else 1, 9, 1, 3, 7, 8, 4, unrolled), pix)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("unrolled", [0, 1])
 @pytest.mark.parametrize("steps", range(1, 9))
@@ -100,6 +120,18 @@ def test_neuron_radix_all(steps, unrolled):
 @pytest.mark.parametrize(("lanes", "steps"), [(1, 1), (3, 4), (2, 7), (1, 8)])
 def test_encode_radix(lanes, steps):
     run_bench("volley_encode_radix", "tb_volley_lanes", {"LANES": lanes, "T": steps})
+
+
+@pytest.mark.parametrize(("core", "names", "values"), [
+    ("encode_radix", ("LANES", "T", "PIX"), (1, 4, 4)),
+    ("encode_radix", ("LANES", "T", "PIX"), (3, 5, 2)),
+    ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX"), (3, 4, 9, 2)),
+    ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX"), (1, 1, 1, 3)),
+    ("pool_sum", ("LANES", "WORD_W", "TAPS", "PIX"), (2, 8, 4, 4)),
+    ("pool_sum", ("LANES", "WORD_W", "TAPS", "PIX"), (3, 4, 9, 2)),
+])
+def test_lanes_of_several_pixels(core, names, values):
+    run_bench(f"volley_{core}", "tb_volley_lanes", dict(zip(names, values, strict=True)))
 
 
 @pytest.mark.parametrize("values", [(1, 2, 0, 2), (3, 12, 5, 20)])

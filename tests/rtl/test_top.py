@@ -18,11 +18,13 @@ def test_frame_result():
     run_bench("volley_frame_result", "tb_volley_frame_result", {"CHECKSUM": 0xBEEF})
 
 
-@pytest.mark.parametrize(("size", "channels", "classes", "lanes", "count_w"), [
-    (16, 1, 4, 1, 8),    # whole words
-    (27, 3, 10, 4, 6),   # pixels straddle words, the last word is not full, logits four at a time
+@pytest.mark.parametrize(("size", "channels", "pix", "classes", "lanes", "count_w"), [
+    (16, 1, 1, 4, 1, 8),    # whole words
+    (27, 3, 1, 10, 4, 6),   # pixels straddle words, the last word is not full, logits four at a time
+    (40, 1, 4, 3, 1, 7),    # a word is a beat of four pixels
+    (30, 3, 2, 4, 2, 7),    # beats of two pixels straddle words
 ])
-def test_top(size, channels, classes, lanes, count_w):
-    geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_CLASSES": classes, "NET_LANES": lanes}
-    run_bench("volley_top", "tb_volley_top", {"COUNT_W": count_w}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
-              sources=[NET[0], *rtl_sources(), NET[1]])
+def test_top(size, channels, pix, classes, lanes, count_w):
+    geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_PIX": pix, "NET_CLASSES": classes, "NET_LANES": lanes}
+    run_bench("volley_top", "tb_volley_top", {"COUNT_W": count_w}, {"VOLLEY_NET": json.dumps(geometry)},
+              defines=geometry, sources=[NET[0], *rtl_sources(), NET[1]])

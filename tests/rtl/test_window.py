@@ -24,6 +24,15 @@ def test_line_buffer(values):
 
 
 @pytest.mark.parametrize("values", [
+    (3, 1, 5, 8, 3, 1, 1, 1, 5, 4),   # four pixels to a beat
+    (4, 2, 5, 6, 5, 2, 2, 2, 0, 2),   # groups, rows left over, room for more rows
+    (5, 1, 4, 3, 2, 2, 0, 1, 0, 3),   # a row is one beat
+])
+def test_line_buffer_of_several_pixels(values):
+    check("volley_line_buffer", (*LINE, "PIX"), values)
+
+
+@pytest.mark.parametrize("values", [
     (4, 1, 5, 6, 3, 1, 1, 1, 0),   # exactly HEIGHT * WIDTH
     (4, 3, 4, 5, 3, 2, 1, 1, 9),   # groups, stride
     (3, 1, 3, 7, 5, 1, 3, 3, 2),   # more columns out than in, replay
@@ -33,6 +42,21 @@ def test_line_buffer(values):
 ])
 def test_window_full(values):
     check("volley_window_full", FULL, values)
+
+
+@pytest.mark.parametrize("values", [
+    (3, 1, 4, 12, 5, 1, 0, 1, 0, 4),   # the first convolution of a network with 32-bit words
+    (3, 1, 4, 8, 3, 1, 1, 1, 5, 4),    # same padding: WIDTH / PIX cycles per row
+    (4, 1, 3, 12, 2, 2, 0, 1, 0, 4),   # pooling: half as many pixels per beat
+    (3, 2, 3, 8, 3, 2, 1, 1, 6, 4),    # the same with overlap and padding, groups
+    (4, 1, 3, 6, 3, 2, 1, 1, 9, 2),    # one window per beat
+    (4, 1, 3, 12, 5, 6, 1, 1, 3, 3),   # one window for two beats
+    (3, 1, 3, 6, 5, 1, 4, 3, 2, 2),    # more columns out than in, replay
+    (3, 1, 3, 4, 7, 1, 3, 1, 2, 4), (3, 2, 3, 2, 6, 1, 5, 1, 2, 2),  # a row is one beat, below the kernel
+    (2, 1, 3, 9, 4, 1, 3, 1, 1, 3),    # pixels per beat that are no power of two
+])
+def test_window_full_of_several_pixels(values):
+    check("volley_window_full", (*FULL, "PIX"), values)
 
 
 @pytest.mark.parametrize("values", [

@@ -30,10 +30,30 @@ def _anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
 
 
-def _plan(name: str) -> Plan:
-    """What `make sim NET=name` simulates."""
+def _plan(name: str, cycles: int | None = None) -> Plan:
+    """What `make sim NET=name [CYCLES=]` simulates."""
     network = zoo.load(name)
-    return plan(network, load_board("pynq-z2"), cycles_per_frame=network.meta["cycles_per_frame"])
+    return plan(network, load_board("pynq-z2"), cycles_per_frame=cycles or network.meta["cycles_per_frame"])
+
+
+def _slots(chosen: Plan) -> list[str]:
+    """Rows of the table of slots in docs/streams.md without their reasons, and its sentence about all layers."""
+    rows, total, cycles = [], [0, 0], chosen.schedule.cycles_per_frame
+    for inst in chosen.netlist.instances:
+        if inst.module != "volley_synapse_array":
+            continue
+        p = inst.parameters
+        pixels = f" × {p['PIX']} pixels" if p["PIX"] > 1 else ""
+        size = f"{BODIES[p['BODY']].upper()}, PE {p['PE']} × SIMD {p['SIMD']}{pixels}, TP {p['TP']} of {p['T']}"
+        rate = p["PE"] * p["SIMD"] * p["PIX"] * p["TP"] // p["T"]
+        (op,) = (op for op in chosen.netlist.network.operators if op.name == inst.layer)
+        (source,) = chosen.netlist.network.sources(op)
+        macs = op.weight.size * op.outputs(source)
+        busy = inst.sink.beats * beat_cycles(inst)
+        rows.append(f"| {inst.layer} | {size} | {rate:,} | {busy} | {macs / rate / cycles:.1%} |".replace("%", " %"))
+        total = [total[0] + macs, total[1] + rate]
+    used = f"{total[0] / total[1] / cycles:.1%}".replace("%", " %")
+    return [*rows, f"arrays have {total[1]:,} multiply-accumulates per cycle, {used} of them used"]
 
 
 def _beats(chosen: Plan) -> str:
@@ -151,6 +171,16 @@ def test_lenet5_schedule_of_the_documents() -> None:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[7:9] == [f"{schedule.cycles_per_frame:,.10g}", f"{schedule.latency_cycles:,}"], (
             f"{name}: paste what `make bench-networks` prints into README.md")  # fmt: skip
+
+
+def test_slots_of_the_fast_lenet5() -> None:
+    chosen = _plan("lenet5", 257)
+    text = (REPO / "docs" / "streams.md").read_text(encoding="utf-8")
+    assert chosen.schedule.cycles_per_frame == 257
+    missing = [line for line in _slots(chosen) if line not in text.replace("\n", " ").replace("| |", "|\n|")]
+    assert not missing, "not in docs/streams.md:\n" + "\n".join(missing)
+    (row,) = re.findall(r"^\| lenet5, four pixels per beat.*$", (REPO / "README.md").read_text(encoding="utf-8"), re.M)
+    assert f"| 257 | 257 | {chosen.schedule.latency_cycles:,} |" in row
 
 
 @pytest.mark.long

@@ -31,6 +31,37 @@ def test_lenet5_keeps_line_rate() -> None:
     assert found.total.lut < BOARD.budget.lut
 
 
+def test_four_pixels_per_beat_take_lenet5_to_the_rate_of_its_words() -> None:
+    found = plan(zoo.load("lenet5"), BOARD, cycles_per_frame=257)
+    assert found.schedule.cycles_per_frame == 257  # 256 words and the cycle of their flags
+    assert [f.pix for f in found.netlist.foldings.values()] == [4, 1, 1, 1, 1]
+    assert found.total.lut <= 0.9 * BOARD.budget.lut and found.total.dsp <= 0.9 * BOARD.budget.dsp
+
+
+def test_several_pixels_only_where_one_is_too_slow() -> None:
+    for cycles, pix in ((64, 1), (63, 2), (32, 2)):
+        found = plan(zoo.load("digits"), BOARD, cycles_per_frame=cycles)
+        assert {op: f.pix for op, f in found.netlist.foldings.items()} == {"conv1": pix, "conv2": pix, "fc": 1}
+
+
+@pytest.mark.parametrize(
+    ("layer", "changes", "message"),
+    [
+        ("conv1", {"pe": 4}, "pix=2 pixels per beat need a convolution with whole windows .* lanes=1, pe=8; use pix=1"),
+        ("conv2", {"slice": "column"}, "slice=all, lanes=8, pe=16; use pix=1"),
+        ("fc", {}, "pix=2 pixels per beat need a convolution"),
+        ("conv1", {"pix": 3}, "pix=3 makes no whole beats of its rows of 8 pixels in or out; use one of 1, 2, 4, 8"),
+        ("conv2", {"pix": 4}, "pix=4 makes no whole beats .* use one of 1, 2"),
+        ("conv1", {"pix": 0}, r"pix=0 must be at least 1 \(layer conv1\)"),
+    ],
+)
+def test_pixels_that_a_layer_cannot_take_are_refused(layer: str, changes: dict[str, object], message: str) -> None:
+    folding = plan(zoo.load("digits"), BOARD, cycles_per_frame=64).folding_json()
+    folding["layers"][layer] |= {"pix": 2, **changes}
+    with pytest.raises(VolleyError, match=message):
+        plan(zoo.load("digits"), BOARD, folding=folding)
+
+
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("seed", range(20))
 def test_random_networks_come_near_line_rate(seed: int, axes: int) -> None:

@@ -31,12 +31,24 @@ def line_buffer(frame: Map, kernel: int, stride: int, padding: int, pad: Any) ->
     ]
 
 
-def window_full(columns: Map, kernel: int, stride: int, padding: int, pad: Any, replay: int = 1) -> list[list[Any]]:
-    """Windows of `kernel` columns, kx = 0 first, in stream order."""
+def beats(frame: Map, pix: int) -> list[list[Any]]:
+    """A map in stream order: the items of `pix` neighbours in a row to a beat, the leftmost first."""
     return [
-        [item(columns, y, ox * stride - padding + kx, g, pad) for kx in range(kernel)]
+        [pixel[g] for pixel in row[x : x + pix]]
+        for row in frame
+        for x in range(0, len(row), pix)
+        for g in range(len(row[0]))
+    ]
+
+
+def window_full(columns: Map, kernel: int, stride: int, padding: int, pad: Any, replay: int = 1,
+                pix: int = 1) -> list[list[Any]]:
+    """Windows of `kernel` columns, kx = 0 first, in stream order; `pix` windows to a beat, the leftmost first."""
+    return [
+        [item(columns, y, ox * stride - padding + kx, g, pad)
+         for ox in range(first, first + pix) for kx in range(kernel)]
         for y in range(len(columns))
-        for ox in range(span(len(columns[0]), kernel, stride, padding))
+        for first in range(0, span(len(columns[0]), kernel, stride, padding), pix)
         for _ in range(replay)
         for g in range(len(columns[0][0]))
     ]

@@ -91,10 +91,12 @@ elif CORE == "volley_sew":
 
 elif CORE == "volley_pool_or":
     SOURCES, SINK = ("s_window",), "m_spike"
-    of_parameters({"one tap": P["TAPS"] == 1, "TAPS is no power of two": P["TAPS"].bit_count() > 1})
+    PIX = P.get("PIX", 1)
+    of_parameters({"one tap": P["TAPS"] == 1, "TAPS is no power of two": P["TAPS"].bit_count() > 1,
+                   "several pixels per beat": PIX > 1})
     declare("no tap spikes", "first tap alone", "last tap alone", "every tap spikes")
 
-    def vector():
+    def window() -> list[int]:
         density = random.choice((0, 1, 2))  # AND of as many random words
         words = [random.getrandbits(P["LANES"] * P["TB"]) for _ in range(P["TAPS"])]
         for _ in range(density):
@@ -105,7 +107,12 @@ elif CORE == "volley_pool_or":
             hit("first tap alone", len(taps) > 1 and taps[0] and sum(taps) == 1)
             hit("last tap alone", len(taps) > 1 and taps[-1] and sum(taps) == 1)
             hit("every tap spikes", len(taps) > 1 and all(taps))
-        return (pack(words, P["LANES"] * P["TB"]),), pool([[w] for w in words], union)[0]
+        return words
+
+    def vector():
+        pixels, width = [window() for _ in range(PIX)], P["LANES"] * P["TB"]
+        joint = [pool([[w] for w in words], union)[0] for words in pixels]
+        return (pack([w for words in pixels for w in words], width),), pack(joint, width)
 
 else:  # volley_pool_sum with WORD_W = 1: LANES counts the steps as well
     SOURCES, SINK = ("s_window",), "m_spike"

@@ -17,7 +17,10 @@ from verif.tb.coverage import declare, hit, of_parameters
 
 CORE = os.environ["COCOTB_TOPLEVEL"]
 P = params()
-LANES = P["LANES"]
+PIX = P.get("PIX", 1)
+LANES = P["LANES"]  # of a pixel
+if CORE != "volley_readout":
+    of_parameters({"several pixels per beat": PIX > 1})
 
 if CORE == "volley_encode_radix":
     SOURCES, SINK, LATENCY = ("s_pixel",), "m_spike", 1
@@ -27,8 +30,8 @@ if CORE == "volley_encode_radix":
 
     def vectors():
         """(input of each source, output) a beat: every pixel on every lane."""
-        for first in range(0, 256 + LANES):
-            pixels = [(first + 37 * lane) % 256 for lane in range(LANES)]
+        for first in range(0, 256 + PIX * LANES):
+            pixels = [(first + 37 * lane) % 256 for lane in range(PIX * LANES)]
             for pixel in pixels if STEPS < 8 else []:
                 low = pixel & ((1 << (8 - STEPS)) - 1)
                 hit("rounded up", low >= 1 << (7 - STEPS))
@@ -76,7 +79,10 @@ else:
             hit("first tap largest", TAPS > 1 and first > max(words[0] for words in window[1:]))
             hit("last tap largest", TAPS > 1 and last > max(words[0] for words in window[:-1]))
             hit("all taps on the upper rail", all(words[0] == TOP for words in window))
-            yield (pack([w for tap in window for w in tap], WORD_W),), pack(pool(window, REDUCE), OUT_W)
+            pixels = random.choices(windows, k=PIX)
+            pixels[random.randrange(PIX)] = window
+            words = [w for pixel in pixels for tap in pixel for w in tap]
+            yield (pack(words, WORD_W),), pack([w for pixel in pixels for w in pool(pixel, REDUCE)], OUT_W)
 
 
 def push(tb: TB, count: int | None = None) -> None:

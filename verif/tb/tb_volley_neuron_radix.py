@@ -13,11 +13,13 @@ from verif.tb.coverage import declare, hit, of_parameters
 P = params()
 LANES, IN_W, IN_SIGNED, EXPONENT, THETA_W, BIAS_W, V_W, T, UNROLLED = (
     P[k] for k in ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "V_W", "T", "UNROLLED"))
+PIX = P.get("PIX", 1)
 H_MIN, H_MAX = (-(1 << (IN_W - 1)), (1 << (IN_W - 1)) - 1) if IN_SIGNED else (0, (1 << IN_W) - 1)
 B_MIN, B_MAX = -(1 << (BIAS_W - 1)), (1 << (BIAS_W - 1)) - 1
 THETA_MAX = (1 << THETA_W) - 1
 Neuron = tuple[int, int, int]  # h, theta, b
-of_parameters({"unrolled": UNROLLED, "serial": not UNROLLED, "unsigned h": not IN_SIGNED, "exponent": EXPONENT > 0})
+of_parameters({"unrolled": UNROLLED, "serial": not UNROLLED, "unsigned h": not IN_SIGNED, "exponent": EXPONENT > 0,
+               "several pixels per beat": PIX > 1})
 declare("potential late", "parameters late", "v negative", "v beyond the last code", "all ones", "all zeros",
         *(f"v {near} the first threshold" for near in ("on", "one below", "one above")))
 
@@ -56,15 +58,20 @@ def random_neuron() -> Neuron:
 
 
 def push(tb: TB, neurons: list[Neuron], frame: int = 5) -> None:
-    """LANES neurons to a beat, random ones fill up the last; every `frame`-th beat ends a frame."""
+    """LANES neurons to a beat, random ones fill up the last; every `frame`-th beat ends a frame.
+
+    They are those of a beat's pixels in turn; the other pixels have the same parameters and any potential.
+    """
     neurons = neurons + [random_neuron() for _ in range(-len(neurons) % LANES)]
     for n in range(0, len(neurons), LANES):
         lanes, last = neurons[n:n + LANES], n // LANES % frame == frame - 1
-        tb.send([Beat(pack([h for h, _, _ in lanes], IN_W), last)], "s_acc")
+        pixels = [[(random.randint(H_MIN, H_MAX), theta, b) for _, theta, b in lanes] for _ in range(PIX)]
+        pixels[n // LANES % PIX] = lanes
+        tb.send([Beat(pack([h for pixel in pixels for h, _, _ in pixel], IN_W), last)], "s_acc")
         tb.send([pack([theta << BIAS_W | pack([b], BIAS_W) for _, theta, b in lanes], THETA_W + BIAS_W)], "s_param")
-        words = [neuron_radix(h, theta, b, EXPONENT, T) for h, theta, b in lanes]
+        words = [neuron_radix(h, theta, b, EXPONENT, T) for pixel in pixels for h, theta, b in pixel]
         tb.expect([Beat(pack(words, T), last)])
-        for (h, theta, b), word in zip(lanes, words, strict=True):
+        for (h, theta, b), word in zip(itertools.chain(*pixels), words, strict=True):
             cover(h, theta, b, word)
 
 

@@ -15,6 +15,7 @@ PE, SIMD, T, TP, WEIGHT_W, FOLDS, ACC_W = (P[k] for k in ("PE", "SIMD", "T", "TP
 TOP = (1 << T) - 1
 RAIL = (1 << (WEIGHT_W - 1)) - 1
 PER_STEP = P.get("PER_STEP", 0)
+PIX = P.get("PIX", 1)
 BODY = P.get("BODY", 0)
 # -2^(W-1) is no weight of a converted network, but nothing in the array forbids it; SOFT takes 2 bits as ternary.
 LOWEST = -1 if (BODY, WEIGHT_W) == (2, 2) else -RAIL - 1
@@ -32,7 +33,8 @@ LATENCY = latency()
 of_parameters({"all steps at once": T == TP, "several cycles per slice": TP < T, "one slice": FOLDS == 1,
                "several slices": FOLDS > 1, "potentials per step": PER_STEP and T > 1,
                "potentials per step, several cycles per slice": PER_STEP and TP < T,
-               "one input": SIMD == 1, "one output": PE == 1, **{f"BODY {body}": body == BODY for body in range(4)}})
+               "several pixels per beat": PIX > 1, "one input": SIMD == 1,
+               "one output": PE == 1, **{f"BODY {body}": body == BODY for body in range(4)}})
 declare("sum on the upper rail", "sum on the lower rail", "spikes late", "weights late")
 
 
@@ -41,28 +43,31 @@ def bench(dut, flow="full", **stalls) -> TB:
 
 
 def random_window() -> tuple[list, list]:
-    """Slices and weights; every spike word and every weight is often on a rail."""
+    """Slices of each pixel, and weights; every spike word and every weight is often on a rail."""
     word = lambda: random.choice((0, TOP, random.randint(0, TOP)))  # noqa: E731
     weight = lambda: random.choice((-RAIL, RAIL, random.randint(-RAIL, RAIL)))  # noqa: E731
-    return ([[word() for _ in range(SIMD)] for _ in range(FOLDS)],
+    return ([[[word() for _ in range(SIMD)] for _ in range(FOLDS)] for _ in range(PIX)],
             [[[weight() for _ in range(SIMD)] for _ in range(PE)] for _ in range(FOLDS)])
 
 
 def constant_window(word: int, weight: int) -> tuple[list, list]:
-    return [[word] * SIMD] * FOLDS, [[[weight] * SIMD] * PE] * FOLDS
+    return [[[word] * SIMD] * FOLDS] * PIX, [[[weight] * SIMD] * PE] * FOLDS
 
 
 def push(tb: TB, windows: list[tuple[list, list]], frame: int = 3) -> None:
     """Send and expect; every `frame`-th window ends a frame."""
-    for n, (slices, weights) in enumerate(windows):
+    for n, (pixels, weights) in enumerate(windows):
         last = n % frame == frame - 1
         for fold in range(FOLDS):
-            tb.send([Beat(pack(slices[fold], T), last and fold == FOLDS - 1)], "s_spike")
+            words = [word for slices in pixels for word in slices[fold]]
+            tb.send([Beat(pack(words, T), last and fold == FOLDS - 1)], "s_spike")
             tb.send([pack([w for row in weights[fold] for w in row], WEIGHT_W)], "s_weight")
-        if PER_STEP:
-            numbers = [acc for over_time in per_step(slices, weights, T) for acc in reversed(over_time)]
-        else:
-            numbers = synapse_array(slices, weights, T)
+        numbers = []
+        for slices in pixels:
+            if PER_STEP:
+                numbers += [acc for over_time in per_step(slices, weights, T) for acc in reversed(over_time)]
+            else:
+                numbers += synapse_array(slices, weights, T)
         tb.expect([Beat(pack(numbers, ACC_W), last)])
         largest = FOLDS * SIMD * (1 if PER_STEP else TOP)
         hit("sum on the upper rail", largest * RAIL in numbers)

@@ -16,11 +16,11 @@ from verif.tb.coverage import declare, hit, of_parameters
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
 NET = json.loads(os.environ["VOLLEY_NET"])
-SIZE, CHANNELS, CLASSES = NET["NET_BYTES"], NET["NET_CHANNELS"], NET["NET_CLASSES"]
+SIZE, CHANNELS, PIX, CLASSES = (NET[f"NET_{name}"] for name in ("BYTES", "CHANNELS", "PIX", "CLASSES"))
 CHECKSUM = 0xC0DE
 COUNT = (1 << params()["COUNT_W"]) - 1  # the most that a counter holds
-of_parameters({"pixels straddle words": 4 % CHANNELS > 0, "a last word that is not full": SIZE % 4 > 0,
-               "several logits at once": NET["NET_LANES"] > 1})
+of_parameters({"beats straddle words": 4 % (PIX * CHANNELS) > 0, "several pixels per beat": PIX > 1,
+               "a last word that is not full": SIZE % 4 > 0, "several logits at once": NET["NET_LANES"] > 1})
 declare("good", "bad", "output stalls counted")
 
 

@@ -10,7 +10,7 @@ import random
 
 import cocotb
 
-from verif.models.window import line_buffer, span, window_fold, window_fold_cycles, window_full
+from verif.models.window import beats, line_buffer, span, window_fold, window_fold_cycles, window_full
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
@@ -19,7 +19,9 @@ P = params()
 ITEM_W, GROUPS, HEIGHT, WIDTH = (P[k] for k in ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH"))
 PAD = P.get("PAD_ITEM", 0)
 REPLAY = P.get("REPLAY", 1)
-IN = HEIGHT * WIDTH * GROUPS
+PIX = P.get("PIX", 1)
+ROW = WIDTH // PIX * GROUPS  # beats of a row
+IN = HEIGHT * ROW
 
 if CORE == "volley_line_buffer":
     SOURCE, SINK = "s_spike", "m_column"
@@ -28,32 +30,40 @@ if CORE == "volley_line_buffer":
     LATENCY = 3
 
     def completing():  # the beat that makes the first output possible
-        return (WINDOW[0] - WINDOW[2] - 1) * WIDTH * GROUPS
+        return (WINDOW[0] - WINDOW[2] - 1) * ROW
 
     def outputs(frame):
-        return [pack(column, ITEM_W) for row in line_buffer(frame, *WINDOW, PAD) for pixel in row for column in pixel]
+        columns = beats(line_buffer(frame, *WINDOW, PAD), PIX)
+        return [pack([i for column in beat for i in column], ITEM_W) for beat in columns]
 
     def cycles():
-        return max(HEIGHT, ROWS) * WIDTH * GROUPS
+        return max(HEIGHT, ROWS) * ROW
 
 elif CORE == "volley_window_full":
     SOURCE, SINK = "s_column", "m_window"
     WINDOW = (P["KERNEL"], P["STRIDE"], P["PADDING"])
     COLS = span(WIDTH, *WINDOW)
+    OUT_PIX = max(1, PIX // WINDOW[1])
     LATENCY = 1
 
+    def newest(ox):
+        """Beat of its row that completes the window of output ox."""
+        kernel, stride, padding = WINDOW
+        return (ox * stride - padding + kernel - 1) // PIX
+
     def completing():
-        return (WINDOW[0] - WINDOW[2] - 1) * GROUPS if WIDTH >= WINDOW[0] - WINDOW[2] else IN
+        first = newest(OUT_PIX - 1)
+        return first * GROUPS if first < WIDTH // PIX else IN
 
     def outputs(frame):
-        return [pack(window, ITEM_W) for window in window_full(frame, *WINDOW, PAD, REPLAY)]
+        return [pack(window, ITEM_W) for window in window_full(frame, *WINDOW, PAD, REPLAY, OUT_PIX)]
 
     def cycles():
-        kernel, stride, padding = WINDOW
-        beyond = max(0, (COLS - 1) * stride + kernel - padding - WIDTH)
-        overlap = min(beyond, kernel - 1 - padding, WIDTH)
+        row = WIDTH // PIX
+        beyond = max(0, newest(COLS - 1) + 1 - row)
+        overlap = min(beyond, newest(OUT_PIX - 1), row)
         last_row = overlap - (overlap > 0 and GROUPS == 1)
-        return (HEIGHT * (WIDTH + beyond - overlap) + last_row) * GROUPS + HEIGHT * COLS * (REPLAY - 1)
+        return (HEIGHT * (row + beyond - overlap) + last_row) * GROUPS + HEIGHT * COLS // OUT_PIX * (REPLAY - 1)
 
 else:
     SOURCE, SINK = "s_item", "m_window"
@@ -80,6 +90,11 @@ if "REPLAY" in P:
     of_parameters({"replay": REPLAY > 1})
 if "SLOTS" in P:
     of_parameters({"several rows per bank": P["SLOTS"] > 1})
+if CORE != "volley_window_fold":
+    of_parameters({"several pixels per beat": PIX > 1})
+if CORE == "volley_window_full":
+    of_parameters({"fewer pixels per beat out than in": 1 < WINDOW[1] < PIX,
+                   "one window out of several pixels": 1 < PIX <= WINDOW[1]})
 declare("the last output needs no next frame", "a frame pauses inside")
 
 
@@ -95,7 +110,7 @@ def stream(values: list[int]) -> list[Beat]:
 
 
 def beats_of(frame) -> list[Beat]:
-    return stream([item for row in frame for pixel in row for item in pixel])
+    return stream([pack(items, ITEM_W) for items in beats(frame, PIX)])
 
 
 OUT = len(outputs(random_frame()))
@@ -129,7 +144,7 @@ async def frames(dut, flow):
         tb.send(push(tb, random_frame()))
     await tb.finish()
     assert tb.boards[SINK].compared == count * OUT + EARLY
-    if flow == "full" and not (CORE == "volley_line_buffer" and P["SLOTS"] * WIDTH * GROUPS == 1):
+    if flow == "full" and not (CORE == "volley_line_buffer" and P["SLOTS"] * ROW == 1):
         gaps = tb.sink.last_gaps()[4:]
         assert set(gaps) == {cycles()}, f"cycles per frame {gaps}, expected {cycles()}"
 
@@ -142,7 +157,7 @@ async def frame_ends_without_the_next(dut):
     tb.send(push(tb, random_frame()))
     await tb.finish()
     hit("the last output needs no next frame")
-    for part in sorted({1, GROUPS, 2 * GROUPS, WIDTH * GROUPS, WIDTH * GROUPS + 1, IN - 1}):
+    for part in sorted({1, GROUPS, 2 * GROUPS, ROW, ROW + 1, IN - 1}):
         if not 0 < part < IN:
             continue
         first, second = push(tb, random_frame()), push(tb, random_frame())

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 from pyflow.graph import INPUT
 from pyflow.operators import (
     BurstEncode,
+    Conv,
     DeltaEncode,
     Direct,
     Encode,
@@ -16,17 +18,33 @@ from pyflow.operators import (
     PhaseEncode,
     RateEncode,
     TTFSEncode,
+    Windowed,
 )
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
 from pyflow.planning.netlist import Stream
 
 
+def pixels_wanted(b: Builder, tensor: str) -> int:
+    """Pixels per beat of `tensor` that its readers want: those of the nearest convolutions, times the strides of
+    pools in front of them."""
+    wanted = 1
+    for op in b.network.operators:
+        if tensor not in op.inputs or not op.pixelwise:
+            continue
+        if isinstance(op, Conv):
+            wanted = max(wanted, b.foldings[op.name].pix)
+        elif (behind := pixels_wanted(b, op.name)) > 1:
+            wanted = max(wanted, behind * (op.stride[1] if isinstance(op, Windowed) else 1))
+    return wanted
+
+
 def network_input(b: Builder) -> None:
     """The stream of pixels, samples or spikes that the top makes of the host's bytes."""
     tensor = b.tensors[INPUT]
-    out = b.output(tensor, tensor.shape[0])
     events = tensor.encoding is Encoding.RATE
+    pix = 1 if events else math.gcd(pixels_wanted(b, INPUT), tensor.shape[2])
+    out = b.output(tensor, tensor.shape[0], pix)
     pixel = b.declare(replace(out, name="pixel", bits=8, numbers=1, tensor="" if events else INPUT))
     if events:
         layer = b.readers[INPUT][0]
@@ -45,8 +63,17 @@ def network_input(b: Builder) -> None:
 
 @lowers(Encode)
 def encode(b: Builder, op: Encode, pixels: Stream) -> Stream:
-    out = b.output(b.tensors[op.name], pixels.lanes)
-    return b.join("encode_radix", op.name, "", [("pixel", pixels)], [("spike", out)], LANES=pixels.lanes, T=op.steps)
+    out = b.output(b.tensors[op.name], pixels.lanes, pixels.pix)
+    return b.join(
+        "encode_radix",
+        op.name,
+        "",
+        [("pixel", pixels)],
+        [("spike", out)],
+        LANES=pixels.lanes,
+        T=op.steps,
+        PIX=pixels.pix,
+    )
 
 
 def replay(b: Builder, layer: str, stream: Stream, out: Stream) -> Stream:

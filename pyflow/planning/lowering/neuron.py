@@ -40,7 +40,7 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
         op.name,
         "",
         [("acc", stream)],
-        [("spike", b.output(b.tensors[op.name], stream.lanes))],
+        [("spike", b.output(b.tensors[op.name], stream.lanes, stream.pix))],
         memory,
         "param",
         LANES=stream.lanes,
@@ -52,6 +52,7 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
         V_W=op.potential_width(source),
         T=op.steps,
         UNROLLED=int(not serial(b, op, op.steps)),
+        PIX=stream.pix,
     )
 
 

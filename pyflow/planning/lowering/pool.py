@@ -11,7 +11,10 @@ from pyflow.planning.netlist import Stream
 
 
 def pool_window(b: Builder, op: Windowed, stream: Stream) -> Stream:
+    """The widest beats that its rows allow."""
     (source,) = b.sources(op)
+    pix = max(n for n in op.legal_pix(source) if stream.pix % n == 0)
+    stream = b.lanes(stream, stream.lanes, source.shape[0], op.name, pix=pix)
     columns = windows.columns(b, op, stream, source.shape, op.kernel[0], 0)
     return windows.full(b, op, columns, source.shape, 1, 0)
 
@@ -24,10 +27,11 @@ def pool(b: Builder, op: MaxPool | SumPool, stream: Stream) -> Stream:
         op.name,
         "",
         [("window", window)],
-        [("spike", b.output(b.tensors[op.name], stream.lanes))],
+        [("spike", b.output(b.tensors[op.name], stream.lanes, window.pix))],
         LANES=stream.lanes * stream.numbers,  # the steps of a spike train are counted one by one
         WORD_W=stream.bits // stream.numbers,
         TAPS=op.kernel[0] * op.kernel[1],
+        PIX=window.pix,
     )
 
 
@@ -39,10 +43,11 @@ def or_pool(b: Builder, op: OrPool, stream: Stream) -> Stream:
         op.name,
         "",
         [("window", window)],
-        [("spike", b.output(b.tensors[op.name], stream.lanes))],
+        [("spike", b.output(b.tensors[op.name], stream.lanes, window.pix))],
         LANES=stream.lanes,
         TB=stream.numbers,
         TAPS=op.kernel[0] * op.kernel[1],
+        PIX=window.pix,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import BODIES, Folding, ceil_div
-from pyflow.operators import Conv, Linear, Synapse
+from pyflow.operators import Conv, Linear, Synapse, Tensor
 from pyflow.planning import windows
 from pyflow.planning.bodies import size_of
 from pyflow.planning.builder import Builder
@@ -36,6 +36,13 @@ def embed_kernel(conv: Conv) -> Conv:
     )
 
 
+def pixels_per_beat(op: Synapse, source: Tensor) -> list[int]:
+    """Pixels per beat that the core of `op` can take, where a cycle takes a whole window."""
+    if not isinstance(op, Conv):
+        return [1]
+    return [1] if op.kernel == (1, 1) != op.stride else op.legal_pix(source)
+
+
 def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     """`folding` made concrete for `op` (tp, neuron kinds), or VolleyError naming what is illegal."""
     (source,) = network.sources(op)
@@ -59,6 +66,18 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
         raise VolleyError(f"{where}: a padding code needs lanes={c} (all channels in one beat), not {folding.lanes}")
     tp = op.steps_per_cycle(folding, source)
     fo, fi = op.folds(replace(folding, slice=kind), source)
+    if folding.pix > 1:
+        legal = pixels_per_beat(op, source) if fo * fi == 1 else []
+        if not legal:
+            raise VolleyError(
+                f"{where}: pix={folding.pix} pixels per beat need a convolution with whole windows and pixels in a "
+                f"cycle: slice=all, lanes={c}, pe={co}; use pix=1"
+            )
+        if folding.pix not in legal:
+            raise VolleyError(
+                f"{where}: pix={folding.pix} makes no whole beats of its rows of {source.shape[2]} pixels in or out; "
+                f"use one of {', '.join(map(str, legal))}"
+            )
     if folding.memory == "const" and fo * fi > 1:
         raise VolleyError(f"{where}: memory=const holds one row, this folding has {fo * fi}; use lut or block")
     chosen = replace(folding, slice=kind, tp=tp, body="lut" if folding.body == "auto" else folding.body)
@@ -72,11 +91,11 @@ def conv(b: Builder, op: Conv, stream: Stream) -> Stream:
     (source,) = b.sources(op)
     folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
     replay, _ = op.folds(folding, source)
-    stream = b.lanes(stream, folding.lanes, source.shape[0], op.name)
+    stream = b.lanes(stream, folding.lanes, source.shape[0], op.name, pix=folding.pix)
     groups, pad = stream.groups, pack_codes(op.pad_code, stream.bits, stream.groups * folding.lanes)
     if folding.slice != "tap":
         columns = windows.columns(b, op, stream, source.shape, folding.rows, pad)
-        pad = repeat(pad, stream.width, op.kernel[0])
+        pad = repeat(pad, stream.pixel_width, op.kernel[0])
         if folding.slice == "all":
             window = windows.full(b, op, columns, source.shape, replay, pad)
         else:
@@ -137,7 +156,7 @@ def array(b: Builder, op: Synapse, window: Stream) -> Stream:
         op.name,
         "array",
         [("spike", window)],
-        [("acc", b.output(tensor, folding.pe))],
+        [("acc", b.output(tensor, folding.pe, window.pix))],
         memory,
         "weight",
         BODY=BODIES.index(folding.body),
@@ -149,4 +168,5 @@ def array(b: Builder, op: Synapse, window: Stream) -> Stream:
         FOLDS=op.folds(folding, source)[1],
         ACC_W=tensor.number_bits,
         PER_STEP=int(source.timed),
+        PIX=window.pix,
     )

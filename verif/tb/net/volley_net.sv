@@ -5,22 +5,24 @@
 // apart as a second layer would, at pixels of 100 and less.
 `default_nettype none
 module volley_net import volley_net_pkg::*; (
-  input  wire logic                     clk,
-  input  wire logic                     rst,
-  input  wire logic                     s_pixel_tvalid,
-  output logic                          s_pixel_tready,
-  input  wire logic [IN_CHANNELS*8-1:0] s_pixel_tdata,
-  input  wire logic                     s_pixel_tlast,
-  output logic                          m_logit_tvalid,
-  input  wire logic                     m_logit_tready,
-  output logic [OUT_LANES*32-1:0]       m_logit_tdata,
-  output logic                          m_logit_tlast,
-  output logic [COUNTERS*32-1:0]        stat_saturated
+  input  wire logic                            clk,
+  input  wire logic                            rst,
+  input  wire logic                            s_pixel_tvalid,
+  output logic                                 s_pixel_tready,
+  input  wire logic [IN_PIX*IN_CHANNELS*8-1:0] s_pixel_tdata,
+  input  wire logic                            s_pixel_tlast,
+  output logic                                 m_logit_tvalid,
+  input  wire logic                            m_logit_tready,
+  output logic [OUT_LANES*32-1:0]              m_logit_tdata,
+  output logic                                 m_logit_tlast,
+  output logic [COUNTERS*32-1:0]               stat_saturated
 );
   localparam int unsigned BEATS = (CLASSES + OUT_LANES - 1) / OUT_LANES;
   logic [31:0] sum [BEATS*OUT_LANES];
   logic        sending;
-  int unsigned position, beat;
+  int unsigned position, beat, at;
+  logic [7:0]  pixel;
+  logic [31:0] high, low;
 
   assign s_pixel_tready = !sending;
   assign m_logit_tvalid = sending;
@@ -28,13 +30,26 @@ module volley_net import volley_net_pkg::*; (
   always_comb
     for (int unsigned l = 0; l < OUT_LANES; l++) m_logit_tdata[l*32 +: 32] = sum[beat*OUT_LANES + l];
 
+  logic [31:0] added [BEATS*OUT_LANES];
+  always_comb begin
+    added = sum;
+    {high, low} = '0;
+    for (int unsigned p = 0; p < IN_PIX; p++) begin
+      pixel = s_pixel_tdata[p*IN_CHANNELS*8 +: 8];
+      at    = (position + p) % CLASSES;
+      added[at] = added[at] + 32'(pixel);
+      high  = high + 32'(pixel >= 8'd200);
+      low   = low + 32'(pixel <= 8'd100);
+    end
+  end
+
   always_ff @(posedge clk) begin
     if (s_pixel_tvalid && s_pixel_tready) begin
-      sum[position] <= sum[position] + 32'(s_pixel_tdata[7:0]);
-      position      <= position == CLASSES - 1 ? 0 : position + 1;
-      sending       <= s_pixel_tlast;
-      stat_saturated[0  +: 32] <= stat_saturated[0  +: 32] + 32'(s_pixel_tdata[7:0] >= 8'd200);
-      stat_saturated[32 +: 32] <= stat_saturated[32 +: 32] + 32'(s_pixel_tdata[7:0] <= 8'd100);
+      for (int unsigned k = 0; k < BEATS*OUT_LANES; k++) sum[k] <= added[k];
+      position <= (position + IN_PIX) % CLASSES;
+      sending  <= s_pixel_tlast;
+      stat_saturated[0  +: 32] <= stat_saturated[0  +: 32] + high;
+      stat_saturated[32 +: 32] <= stat_saturated[32 +: 32] + low;
     end
     if (rst) stat_saturated <= '0;
     if (m_logit_tvalid && m_logit_tready) beat <= beat + 1;

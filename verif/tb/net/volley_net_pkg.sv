@@ -3,12 +3,14 @@
 `ifndef NET_BYTES
   `define NET_BYTES 16
   `define NET_CHANNELS 1
+  `define NET_PIX 1
   `define NET_CLASSES 4
   `define NET_LANES 1
 `endif
 package volley_net_pkg;
   localparam int unsigned FRAME_BYTES      = `NET_BYTES;
   localparam int unsigned IN_CHANNELS      = `NET_CHANNELS;
+  localparam int unsigned IN_PIX           = `NET_PIX;
   localparam int unsigned CLASSES          = `NET_CLASSES;
   localparam int unsigned OUT_LANES        = `NET_LANES;
   localparam int unsigned FRAMES_IN_FLIGHT = 4;
