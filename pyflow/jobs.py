@@ -423,7 +423,6 @@ def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
         with suppress(VolleyError):
             data = _dataset(args, network.meta.get("data"), network.input_shape)
     build = _compile(args, network)
-    say(f"project of {network.name} for {board.title}; Vivado takes a quarter of an hour and more")
     placed = vivado.bitstream(build, board, None if data is None else data.x_test)
     report = _report(build, board)
     area = {key: list(placed.used[key]) for key in report["area"]}

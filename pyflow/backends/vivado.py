@@ -63,7 +63,7 @@ def bitstream(build: Build, board: Board, frames: np.ndarray | None = None) -> P
     """
     script = project(build, board)
     checked = check(script)
-    version = _version(script.parent, checked)
+    version = _version(script.parent, checked, board)
     if frames is not None:
         activity(build, board, frames[:ACTIVITY_FRAMES], script.parent / "src" / f"{NAME}.saif")
     run(script.parent, board)
@@ -71,14 +71,18 @@ def bitstream(build: Build, board: Board, frames: np.ndarray | None = None) -> P
 
 
 # ---------------------------------------------------------------------- the project
+def wrapper() -> Path:
+    """Source of the accelerator's top."""
+    return rtl_folder() / "top" / f"{ACCELERATOR}.v"
+
+
 def sources(build: Build, board: Board) -> list[tuple[Path, str]]:
     """Files of the project with their types, in the order in which they are read."""
-    wrapper = rtl_folder() / "top" / f"{ACCELERATOR}.v"
     verilog = [build.rtl / "volley_net_pkg.sv", *rtl_sources(board.family), build.rtl / "volley_net.sv"]
     here = share("boards", board.name)
     return [
         *((path, "systemVerilogSource") for path in verilog),
-        (wrapper, "verilogSource"),
+        (wrapper(), "verilogSource"),
         *((path, "mem") for path in sorted(build.rtl.glob("*.mem"))),
         (here / f"{board.name}.xdc", "xdc"),
         (share("boards", "common", "zynq.tcl"), "tclSource"),
@@ -137,11 +141,11 @@ def check(script: Path) -> str:
 
 
 # ---------------------------------------------------------------------- running Vivado
-def _version(work: Path, checked: str) -> str:
+def _version(work: Path, checked: str, board: Board) -> str:
     """Version of the Vivado on PATH. Raises VolleyError where there is none, or too old a one."""
     oldest, newest = SUPPORTED
     hint = f"{checked}: {work}; supported: Vivado {oldest} to {newest}, the free edition will do"
-    instead = "`make estimate` gives the area without it"
+    instead = f"`make estimate BOARD={board.name}` gives the area without it"
     program = shutil.which("vivado", path=tool_env()["PATH"])
     if program is None:
         raise VolleyError(f"vivado: program not found on PATH; {hint}; {instead}")
@@ -177,8 +181,9 @@ def run(work: Path, board: Board) -> None:
     if not status:
         return
     text = log.read_text(errors="replace")
-    if over := [f"{kind} {used:,} of {there:,}" for kind, used, there in vivado_reports.overused(text)]:
-        raise VolleyError(_too_large(board, over))
+    if required := vivado_reports.overused(text):
+        used, there = ({kind: row[i] for kind, *row in required} for i in (0, 1))
+        raise VolleyError(_too_large(board, overflows(used, there)))
     synthesised = work / f"{NAME}.runs" / "synth_1" / f"{TOP}_utilization_synth.rpt"
     if synthesised.exists() and (found := _overflows(vivado_reports.utilisation(synthesised.read_text()))):
         raise VolleyError(_too_large(board, found))
@@ -200,12 +205,13 @@ def _follow(output: IO[str], log: IO[str]) -> None:
                     bar.update(_STEPS.index(step[1]) - bar.n)
 
 
-def _too_large(board: Board, over: list[str] | tuple[str, ...]) -> str:
+def _too_large(board: Board, over: tuple[str, ...]) -> str:
     return f"does not fit {board.title}: {'; '.join(over)}; raise CYCLES= (more folding), or take a larger board"
 
 
 def _overflows(used: dict[str, tuple[float, float]]) -> tuple[str, ...]:
-    return overflows({key: u for key, (u, _) in used.items()}, {key: int(there) for key, (_, there) in used.items()})
+    cells, there = ({key.upper(): pair[i] for key, pair in used.items()} for i in (0, 1))
+    return overflows(cells, there)
 
 
 # ---------------------------------------------------------------------- what came out
@@ -223,12 +229,9 @@ def collect(work: Path, folder: Path, board: Board, version: str) -> Placed:
         path.unlink(missing_ok=True)
     if gone := [path for path in (*reports, *made) if not path.is_file()]:
         raise VolleyError(f"vivado: {gone[0]} was not written (whole log: {work / 'vivado.log'})")
-    used, timing, power = (
-        read(path.read_text(errors="replace"))
-        for read, path in zip(
-            (vivado_reports.utilisation, vivado_reports.timing, vivado_reports.power), reports, strict=True
-        )
-    )
+    texts = [path.read_text(errors="replace") for path in reports]
+    used = vivado_reports.utilisation(texts[0])
+    timing, power = vivado_reports.timing(texts[1]), vivado_reports.power(texts[2])
     if over := _overflows(used):
         raise VolleyError(_too_large(board, over))
     if not timing.met:

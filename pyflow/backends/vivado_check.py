@@ -74,7 +74,9 @@ def _source(interp: Any, script: Path) -> None:
     except tkinter.TclError as e:
         trace = str(interp.getvar("errorInfo"))
         found = re.search(r'\(file "([^"]+)" line (\d+)\)', trace)
+        inside = re.search(r'\(procedure "(\S+::\S+)" line (\d+)\)', trace)  # of ours, not a stub
         where = f"{found[1]} line {found[2]}" if found else str(script)
+        where += f", {inside[1]} line {inside[2]}" if inside else ""
         raise VolleyError(f"{where}: {e}") from None
 
 
@@ -104,17 +106,19 @@ class _Vivado:
 
     def _options(self, name: str, arguments: list[str]) -> tuple[dict[str, str], list[str]]:
         known = dict(f"{o} ".split(" ", 1) for o in self.commands[name]["options"])
-        options, rest = {}, []
+        options: dict[str, str] = {}
+        rest: list[str] = []
         words = iter(arguments)
         for word in words:
             if not re.match(r"-[a-z_]", word):
                 rest.append(word)
             elif word not in known:
                 raise _Refused(f"option {word} is unknown; {self.commands_source} has {', '.join(known) or 'none'}")
-            elif known[word] and (value := next(words, None)) is None:
-                raise _Refused(f"option {word} needs a value")
             else:
-                options[word] = value if known[word] else ""
+                value = next(words, None) if known[word] else ""
+                if value is None:
+                    raise _Refused(f"option {word} needs a value")
+                options[word] = value
         if len(rest) > self.commands[name]["arguments"]:
             raise _Refused(f"{len(rest)} arguments, at most {self.commands[name]['arguments']}")
         return options, rest
@@ -140,7 +144,8 @@ class _Vivado:
         self._file(name)
 
     def _read_xdc(self, options: dict[str, str], name: str) -> None:
-        self.constraints.append(self._file(name))
+        self._file(name)
+        self.constraints.append(Path(name))
 
     def _current_project(self, options: dict[str, str]) -> str:
         return "project:volley"

@@ -69,7 +69,7 @@ def utilisation(text: str) -> dict[str, tuple[float, float]]:
         if not match or not header:
             raise VolleyError(f"vivado: no row {row!r} in the utilisation report; is it complete?")
         columns = dict(zip(_row(header[-1]), _row(match[1]), strict=True))
-        found[key] = (float(columns["Used"].replace(",", "")), float(columns["Available"].replace(",", "")))
+        found[key] = (_number(columns["Used"]), _number(columns["Available"]))
     return found
 
 
@@ -106,6 +106,10 @@ def overused(log: str) -> list[tuple[str, int, int]]:
     return [(kind, int(used), int(there)) for kind, used, there in re.findall(pattern, log)]
 
 
+def _number(text: str) -> float:
+    return float(text) if "." in text else int(text)
+
+
 def _row(text: str) -> list[str]:
     return [cell.strip() for cell in text.split("|")]
 
@@ -131,18 +135,23 @@ def graft_saif(source: Path, target: Path, path: Sequence[str], cycle_ps: float)
     top = re.search(r"\(INSTANCE volley_top\b", text)
     if not top:
         raise VolleyError(f"{source}: no INSTANCE volley_top; is it a SAIF file of pyflow's simulator?")
-    depth, end = 0, len(text)
-    for bracket in re.finditer(r"[()]", text[top.start() :]):
-        depth += 1 if bracket[0] == "(" else -1
-        if not depth:
-            end = top.start() + bracket.end()
-            break
     times = re.compile(r"\((T0|T1|TX|TZ|TB|DURATION) (\d+)\)")
 
     def scaled(part: str) -> str:
         return times.sub(lambda m: f"({m[1]} {round(int(m[2]) * cycle_ps / CYCLE)})", part)
 
     header = re.sub(r"\(TIMESCALE [^)]*\)", "(TIMESCALE 1ps)", text[: text.index("(INSTANCE")])
-    inner = text[top.end() : end - 1]
     opening = "".join(f"(INSTANCE {name}\n" for name in path)
+    inner = _inside(text[top.end() :])
     target.write_text(f"{scaled(header)}{opening}{scaled(inner)}{')' * len(path)}\n)\n")
+
+
+def _inside(text: str) -> str:
+    """`text` up to the line that closes what was open before it."""
+    depth, length = 1, 0
+    for line in text.splitlines(keepends=True):
+        depth += line.count("(") - line.count(")")
+        if not depth:
+            break
+        length += len(line)
+    return text[:length]

@@ -122,8 +122,8 @@ class Estimate:
     @property
     def overflows(self) -> tuple[str, ...]:
         """What does not fit, one phrase each; empty if all does."""
-        budget = asdict(self.board.budget)
-        return overflows(asdict(self.total), {key: budget[key] for key in ("lut", "ff", "bram", "dsp")})
+        used, there = asdict(self.total), asdict(self.board.budget)
+        return overflows({key.upper(): n for key, n in used.items()}, {key.upper(): there[key] for key in used})
 
     @property
     def fits(self) -> bool:

@@ -43,13 +43,13 @@ class Board:
     budget: Budget
 
 
-def overflows(used: Mapping[str, float], there: Mapping[str, int]) -> tuple[str, ...]:
-    """What does not fit, one phrase each; empty if all does."""
+def overflows(used: Mapping[str, float], there: Mapping[str, float]) -> tuple[str, ...]:
+    """What of the cells `used` does not fit those that are `there`, one phrase each; empty if all does."""
     phrases = []
     for key, limit in there.items():
         if used[key] > limit:
             over = f"{100 * (used[key] - limit) / limit:.1f} % over" if limit else "the part has none"
-            phrases.append(f"{key.upper()} {used[key]:,g} of {limit:,}, {over}")
+            phrases.append(f"{key} {used[key]:,g} of {limit:,g}, {over}")
     return tuple(phrases)
 
 
