@@ -10,6 +10,7 @@ import contextlib
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,9 +28,7 @@ ACCELERATOR = "volley_axi_top_wrapper"  # module that the block design refers to
 SUPPORTED = ("2022.1", "2024.2")  # oldest and newest Vivado that the Tcl is written for
 NAME = "volley"  # of the project
 TOP = "zynq_wrapper"  # made by Vivado around the block design `zynq`
-# From the top of the routed design down to volley_top, where the simulation's activity belongs: Vivado names the
-# module behind a reference `inst`.
-SAIF_PATH = (TOP, "zynq_i", "volley", "inst", "u_axi_top", "u_top")
+ACCELERATOR_PATH = (TOP, "zynq_i", "volley", "inst")  # its instances: Vivado names the module behind a reference `inst`
 ACTIVITY_FRAMES = 8
 _STEPS = ("synth_design", "opt_design", "place_design", "route_design", "write_bitstream")
 
@@ -158,11 +157,28 @@ def _version(work: Path, checked: str, board: Board) -> str:
     return found[1]
 
 
+def instances(top: str, target: str, files: Sequence[Path]) -> tuple[str, ...]:
+    """Names of the instances from module `top` down to one of module `target`; file = module."""
+    texts = {path.stem: path.read_text() for path in files}
+    ways: dict[str, tuple[str, ...]] = {top: ()}
+    for module in (pending := [top]):
+        for below in texts:
+            parameters = r"(?:#\s*\((?:[^()]|\([^()]*\))*\)\s*)?"
+            found = re.search(rf"^\s*{below}\s+{parameters}(\w+)\s*\(", texts[module], re.MULTILINE)
+            if found and below not in ways:
+                ways[below] = (*ways[module], found[1])
+                pending.append(below)
+    if target not in ways:
+        raise VolleyError(f"{top}: has no instance of {target} in it")
+    return ways[target]
+
+
 def activity(build: Build, board: Board, frames: np.ndarray, target: Path) -> None:
     """Simulate `frames` back to back in RTL and write what every signal of volley_top did, at the board's clock."""
     raw = target.with_suffix(".verilator")
     build.simulate(frames, taps=0, solo=0, saif=raw)
-    vivado_reports.graft_saif(raw, target, SAIF_PATH, 1e6 / board.clock_mhz)
+    path = (*ACCELERATOR_PATH, *instances(ACCELERATOR, "volley_top", [wrapper(), *rtl_sources(board.family)]))
+    vivado_reports.graft_saif(raw, target, path, 1e6 / board.clock_mhz)
     raw.unlink()
 
 

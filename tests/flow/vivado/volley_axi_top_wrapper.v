@@ -34,5 +34,6 @@ module volley_axi_top_wrapper (
   output wire        s_axi_ctrl_rvalid,
   input  wire        s_axi_ctrl_rready
 );
+  volley_top u_top (.clk(clk), .aresetn(aresetn));
 endmodule
 `default_nettype wire
