@@ -29,7 +29,7 @@ SUPPORTED = ("2022.1", "2024.2")  # oldest and newest Vivado that the Tcl is wri
 NAME = "volley"  # of the project
 TOP = "zynq_wrapper"  # made by Vivado around the block design `zynq`
 ACCELERATOR_PATH = (TOP, "zynq_i", "volley", "inst")  # its instances: Vivado names the module behind a reference `inst`
-ACTIVITY_FRAMES = 8
+ACTIVITY_FRAMES = 8  # that make the power report, and the self-test on the board
 _STEPS = ("synth_design", "opt_design", "place_design", "route_design", "write_bitstream")
 
 
@@ -66,7 +66,10 @@ def bitstream(build: Build, board: Board, frames: np.ndarray | None = None) -> P
     if frames is not None:
         activity(build, board, frames[:ACTIVITY_FRAMES], script.parent / "src" / f"{NAME}.saif")
     run(script.parent, board)
-    return collect(script.parent, build.folder, board, version)
+    placed = collect(script.parent, build.folder, board, version)
+    if frames is not None:
+        selftest(build, frames[:ACTIVITY_FRAMES])
+    return placed
 
 
 # ---------------------------------------------------------------------- the project
@@ -163,8 +166,7 @@ def instances(top: str, target: str, files: Sequence[Path]) -> tuple[str, ...]:
     ways: dict[str, tuple[str, ...]] = {top: ()}
     for module in (pending := [top]):
         for below in texts:
-            parameters = r"(?:#\s*\((?:[^()]|\([^()]*\))*\)\s*)?"
-            found = re.search(rf"^\s*{below}\s+{parameters}(\w+)\s*\(", texts[module], re.MULTILINE)
+            found = re.search(rf"^\s*{below}\b[^;]*?\b(u_\w+)\s*\(", texts[module], re.MULTILINE)
             if found and below not in ways:
                 ways[below] = (*ways[module], found[1])
                 pending.append(below)
@@ -255,6 +257,13 @@ def collect(work: Path, folder: Path, board: Board, version: str) -> Placed:
     for path, target in zip(made, targets, strict=True):
         shutil.copy(path, target)
     return Placed(board, version, used, timing, power, *targets)
+
+
+def selftest(build: Build, frames: np.ndarray) -> None:
+    """Frames and the reference's logits, and the script that compares them on the board."""
+    network = build.network
+    np.savez(build.folder / "selftest.npz", frames=network.host_bytes(frames), logits=network.run(frames))
+    shutil.copy(share("boards", "common", "selftest.py"), build.folder / "selftest.py")
 
 
 def _too_slow(board: Board, timing: Timing) -> str:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -218,6 +220,7 @@ def test_bitstream(
     assert (folder / f"{name}.bit").read_text() == "bits"
     assert (folder / f"{name}.hwh").read_text() == "<EDKSYSTEM/>"
     assert (folder / "vivado/src/volley.saif").read_text() == str(vivado.ACTIVITY_FRAMES)
+    assert {path.name for path in folder.glob("selftest.*")} == {"selftest.npz", "selftest.py"}
     parts = {
         "volley.tcl": _collapsed((folder / "vivado/volley.tcl").read_text(), load_board(name).family),
         "src/settings.tcl": (folder / "vivado/src/settings.tcl").read_text(),
@@ -373,9 +376,7 @@ def test_activity_of_real_frames(tmp_path: Path) -> None:
 
 
 def test_the_way_to_volley_top(tmp_path: Path) -> None:
-    (tmp_path / "volley_a.v").write_text(
-        "module volley_a;\n  volley_b #(.N(2 * (3)), .M(1)) u_b (\n.x(y));\nendmodule\n"
-    )
+    (tmp_path / "volley_a.v").write_text("module volley_a;\n  volley_b #(.N(2 * (3)), .M(1)) u_b (\n.x(y));\n")
     (tmp_path / "volley_b.sv").write_text("module volley_b;\n  volley_c u_first (.x(y));\n  volley_c u_second ();\n")
     (tmp_path / "volley_c.sv").write_text("module volley_c;\n  // volley_a u_a (\nendmodule\n")
     files = sorted(tmp_path.iterdir())
@@ -388,6 +389,43 @@ def test_a_saif_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("(SAIFILE\n(INSTANCE top\n)\n)\n")
     with pytest.raises(VolleyError, match="no INSTANCE volley_top"):
         vivado_reports.graft_saif(tmp_path / "a", tmp_path / "b", ("x",), 1.0)
+
+
+# ---------------------------------------------------------------------- the self-test on the board
+PYNQ = """
+import numpy as np
+def allocate(shape, dtype): return np.zeros(shape, dtype)
+class Channel:
+    def __init__(self, wait): self.wait = wait
+    def transfer(self, buffer): self.buffer = buffer
+class Overlay:
+    def __init__(self, path):
+        self.dma, known = self, np.load("selftest.npz")
+        self.answers = {f.tobytes(): l for f, l in zip(known["frames"], known["logits"])}
+        self.sendchannel, self.recvchannel = Channel(self.send), Channel(lambda: None)
+    def send(self):
+        logits = self.answers[self.sendchannel.buffer.tobytes()] + FAULT
+        self.recvchannel.buffer[:] = [*logits, FLAG << 8]
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "flag", "status", "said"),
+    [
+        (0, 0, 0, ["3 frames of 64 bytes, 10 logits", "every logit equal", "self-test passed: 0 of 3 frames wrong"]),
+        (1, 0, 1, ["WRONG [", "expected [", "self-test FAILED: 3 of 3 frames wrong"]),
+        (0, 1, 1, ["short frame", "self-test FAILED"]),
+    ],
+)
+def test_the_selftest_compares_every_logit(fault: int, flag: int, status: int, said: list[str], tmp_path: Path) -> None:
+    build = pyflow.compile(zoo.load("digits"), out_dir=tmp_path, cycles_per_frame=256)
+    vivado.selftest(build, np.random.default_rng(0).random((3, 1, 8, 8)).astype(np.float32))
+    (tmp_path / "pynq.py").write_text(PYNQ.replace("FAULT", str(fault)).replace("FLAG", str(flag)))
+    (tmp_path / "pynq-z2.bit").touch()
+    run = subprocess.run([sys.executable, "selftest.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == status, run.stderr
+    for words in ["pynq-z2.bit loaded", *said]:
+        assert words in run.stdout
 
 
 def test_the_boards_of_vivado_have_their_files() -> None:
