@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -419,9 +419,10 @@ def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
     from pyflow.report import update_report
 
     network, data = _network(args, need_data=False)
-    if data is None:  # the activity of real frames makes the power report; without data it is a guess of Vivado's
-        with suppress(VolleyError):
-            data = _dataset(args, network.meta.get("data"), network.input_shape)
+    try:
+        data = data or _dataset(args, network.meta.get("data"), network.input_shape)
+    except VolleyError as e:
+        say(f"no frames, so no self-test, and power from Vivado's default activity ({e})")
     build = _compile(args, network)
     placed = vivado.bitstream(build, board, None if data is None else data.x_test)
     report = _report(build, board)

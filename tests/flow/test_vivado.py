@@ -246,6 +246,26 @@ def test_a_bitstream_keeps_what_the_simulation_found(
     assert report["frames_compared"] == 360 and report["clock"] == "placed" and report["placed"]["max_mhz"] == 104.3
 
 
+def test_without_frames_there_is_no_selftest(
+    tmp_path: Path, stand_in: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    stand_in("kv260")
+    monkeypatch.chdir(tmp_path)
+    zoo.load("digits").with_meta(data="mnist").save("my.vly")
+    assert main(["bitstream", "--net", "my.vly", "--board", "kv260", "--cycles", "256", "--out", "b"]) == 0
+    assert "no frames, so no self-test, and power from Vivado's default activity" in capsys.readouterr().out
+    assert (tmp_path / "b/kv260.bit").is_file() and not list(tmp_path.glob("b/**/*.saif")) + list(
+        tmp_path.glob("b/self*")
+    )
+
+
+def test_without_tcl_the_project_is_made_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = pyflow.compile(zoo.load("digits"), out_dir=tmp_path, cycles_per_frame=256)
+    monkeypatch.setattr(vivado_check, "has_tcl", lambda: False)
+    said = vivado.check(vivado.project(build, load_board("pynq-z2")))
+    assert said == "project made, its Tcl not checked (this Python has no tkinter)"
+
+
 def _line(capsys: Any) -> str:
     """The one line of an error."""
     lines = [line for line in capsys.readouterr().err.strip().splitlines() if not line.startswith("warning:")]
