@@ -78,10 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     _plan_options(p)
     p = command("report", "print the tables of a report.json")
     p.add_argument("file", nargs="?", default="build/digits/report.json")
-    for name in ("bitstream", "explore"):
-        p = command(name, f"{name} (not built yet)")
-        _model_options(p)
-        _plan_options(p)
+    p = command("bitstream", "bitstream of a network for a board: synthesis, place and route, packing")
+    _model_options(p)
+    _plan_options(p)
+    p = command("explore", "explore (not built yet)")
+    _model_options(p)
+    _plan_options(p)
     return parser
 
 

@@ -82,7 +82,7 @@ class Build:
     folder: Path
     checked: bool = False  # simulate with the RTL's assertions (slower)
     rtl_sources: tuple[Path, ...] | None = None  # cores to simulate instead of rtl/rtl.f's
-    _programs: dict[bool, Path] = field(default_factory=dict, repr=False)
+    _programs: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @property
     def netlist(self) -> Netlist:
@@ -92,13 +92,13 @@ class Build:
     def rtl(self) -> Path:
         return self.folder / "rtl"
 
-    def simulator(self, waves: bool = False) -> Path:
-        """Path of the simulator, built if need be."""
-        if waves not in self._programs:
-            self._programs[waves] = verilator.build(
-                self.netlist, self.rtl, waves=waves, checked=self.checked, rtl=self.rtl_sources
+    def simulator(self, trace: str = "") -> Path:
+        """Path of the simulator, built if need be. trace: "vcd" or "saif", where it is to record."""
+        if trace not in self._programs:
+            self._programs[trace] = verilator.build(
+                self.netlist, self.rtl, trace=trace, checked=self.checked, rtl=self.rtl_sources
             )
-        return self._programs[waves]
+        return self._programs[trace]
 
     def simulate(
         self,
@@ -110,14 +110,16 @@ class Build:
         stall_out: float = 0.0,
         seed: int = 0,
         vcd: Path | None = None,
+        saif: Path | None = None,
         progress: Callable[[int], None] | None = None,
         words: np.ndarray | None = None,
     ) -> Result:
         """Simulate frames `x` (as Network.run takes them) in RTL.
 
         taps: frames of which every stream is recorded; 0 leaves stalls and layers uncounted too (faster).
-        solo: first frames sent one at a time; the first gives the latency. stall_*: probability of a stalled
-        cycle. words: 32-bit words sent of each frame, where it is to be too short or too long.
+        solo: first frames sent one at a time; the first gives the latency. vcd, saif: file for waves, or for the
+        activity of every signal, one of them. stall_*: probability of a stalled cycle. words: 32-bit words sent of
+        each frame, where it is to be too short or too long.
         """
         network = self.network
         raw = network.host_bytes(x)
@@ -128,7 +130,7 @@ class Build:
         limit = 4 * (self.plan.schedule.latency_cycles + self.plan.schedule.cycles_per_frame) + 1000
         scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
         run = verilator.run(
-            self.simulator(vcd is not None),
+            self.simulator("vcd" if vcd else "saif" if saif else ""),
             self.rtl,
             raw,
             network.classes,
@@ -140,6 +142,7 @@ class Build:
             seed=seed,
             limit=int(limit * scale),
             vcd=vcd,
+            saif=saif,
             progress=progress,
             words=words,
         )

@@ -3,7 +3,7 @@
 // every beat of every stream of the network. Knows nothing of the reference.
 //
 //   Vvolley_top frames.bin FRAMES OUT_DIR [--taps N] [--solo N] [--stall-in P] [--stall-out P] [--seed S]
-//               [--limit CYCLES] [--vcd FILE] [--progress] [--words FILE]
+//               [--limit CYCLES] [--vcd FILE | --saif FILE] [--progress] [--words FILE]
 //
 // frames.bin: FRAMES x FRAME_BYTES bytes. Writes OUT_DIR/results.bin, (CLASSES + 1) int32 per frame;
 // OUT_DIR/times.bin, two uint64 per frame (cycle of its first word in, cycle of its last logit out) and
@@ -21,8 +21,12 @@
 #include "Vvolley_top.h"
 #include "Vvolley_top___024root.h"
 #include "verilated.h"
-#if VM_TRACE
+#if VM_TRACE_SAIF
+#include "verilated_saif_c.h"
+using Trace = VerilatedSaifC;
+#elif VM_TRACE
 #include "verilated_vcd_c.h"
+using Trace = VerilatedVcdC;
 #endif
 #include "taps.h"  // FRAME_BYTES, CLASSES, VOLLEY_STREAMS(X): X(name, words, beats per frame)
 
@@ -76,7 +80,7 @@ int main(int argc, char** argv) {
   const uint64_t frames = std::strtoull(argv[2], nullptr, 10);
   uint64_t tap_frames = 0, solo = 0, limit = 1000000;
   double stall_in = 0, stall_out = 0;
-  std::string vcd, lengths;
+  std::string waves, lengths;
   bool progress = false;
   for (int i = 4; i < argc; ++i) {
     const std::string a = argv[i];
@@ -89,7 +93,7 @@ int main(int argc, char** argv) {
     else if (a == "--stall-out") stall_out = std::atof(v);
     else if (a == "--seed") rng_state = std::strtoull(v, nullptr, 10) * 2 + 1;
     else if (a == "--limit") limit = std::strtoull(v, nullptr, 10);
-    else if (a == "--vcd") vcd = v;
+    else if (a == "--vcd" || a == "--saif") waves = v;
     else if (a == "--words") lengths = v;
     else fail("unknown option " + a);
   }
@@ -110,15 +114,15 @@ int main(int argc, char** argv) {
   auto context = std::make_unique<VerilatedContext>();
   auto top = std::make_unique<Vvolley_top>(context.get());
 #if VM_TRACE
-  std::unique_ptr<VerilatedVcdC> trace;
-  if (!vcd.empty()) {
+  std::unique_ptr<Trace> trace;
+  if (!waves.empty()) {
     context->traceEverOn(true);
-    trace = std::make_unique<VerilatedVcdC>();
+    trace = std::make_unique<Trace>();
     top->trace(trace.get(), 99);
-    trace->open(vcd.c_str());
+    trace->open(waves.c_str());
   }
 #else
-  if (!vcd.empty()) fail("this build has no waves");
+  if (!waves.empty()) fail("this build has no waves");
 #endif
 
   std::vector<Tap> taps;

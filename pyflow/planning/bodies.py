@@ -19,6 +19,7 @@ from pyflow.hardware import BODIES, Cost, Folding, ceil_div
 from pyflow.operators import Synapse, Tensor
 
 TABLE = Path(__file__).with_name("bodies.json")
+SHARED = {"xcup": "xc7"}  # families that are priced by another's rows: flip-flops and slices are equal, LUTs not more
 PE = 12  # outputs of a measured sum: whole DSP slices for 4 and for 6 lanes
 
 
@@ -80,7 +81,7 @@ def sum_cost(family: str, size: Size) -> Cost | None:
     """Cells of volley_synapse_sum with free weights; None where the table has nothing of this family and body."""
     cells = {
         key[2:]: value
-        for key, value in _table().get(family, {}).items()
+        for key, value in _table().get(SHARED.get(family, family), {}).items()
         if key[0] == size.body and (key[1] == size.per_step or key[3] == 1)
     }
     if not cells or not size.legal:

@@ -19,13 +19,13 @@ def test_every_board_loads_and_says_whether_it_ran(name: str) -> None:
 
 
 def test_the_promised_boards_are_there() -> None:
-    assert {"pynq-z2", "ulx3s-85f", "icebreaker"} <= set(board_names())
+    assert {"pynq-z2", "kv260", "ulx3s-85f", "icebreaker"} <= set(board_names())
     assert load_board("pynq-z2").budget.lut == 53200
     assert load_board("ulx3s-85f").clock_mhz == 50.0
 
 
 def test_an_unknown_board_lists_the_known_ones() -> None:
-    with pytest.raises(VolleyError, match="'pynq' is unknown; known: icebreaker, pynq-z2, ulx3s-85f"):
+    with pytest.raises(VolleyError, match="'pynq' is unknown; known: icebreaker, kv260, pynq-z2, ulx3s-85f"):
         load_board("pynq")
 
 

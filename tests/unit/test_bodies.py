@@ -65,6 +65,35 @@ def test_between_its_points_cells_grow() -> None:
         assert small is not None and large is not None and 0 < small.lut < large.lut
 
 
+# LUT on xc7 and xcup, in this order: 22 and 22, 641 and 629, 881 and 881, 1,105 and 893, 115 and 52, 842 and 842.
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(Size("gate", PE, 16, 1, 4, 8, True)),
+        *(
+            pytest.param(size, marks=pytest.mark.long)
+            for size in (
+                Size("lut", PE, 4, 4, 1, 4, False), Size("lut", PE, 16, 1, 1, 8, False),
+                Size("soft", PE, 16, 4, 1, 4, True), Size("soft", PE, 4, 1, 1, 2, True),
+                Size("mult", PE, 16, 4, 1, 4, False),
+            )
+        ),
+    ],
+    ids=lambda size: size.body,
+)  # fmt: skip
+def test_a_family_that_shares_a_table_costs_no_more(size: Size) -> None:
+    from benchmarks.calibrate import measure
+
+    row, cost = measure("xcup", size), sum_cost("xcup", size)
+    assert cost is not None and (row["ff"], row["dsp"]) == (round(cost.ff), cost.dsp)
+    assert 0.4 * cost.lut <= row["lut"] <= round(cost.lut)
+
+
+def test_the_planner_uses_the_dsp_slices_of_both_xilinx_families() -> None:
+    chosen = [plan(zoo.load("digits"), load_board(name), cycles_per_frame=256) for name in ("pynq-z2", "kv260")]
+    assert chosen[0].total.dsp == chosen[1].total.dsp > 0
+
+
 def test_a_family_without_a_table_has_luts_only() -> None:
     assert sum_cost("ice40", Size("mult", 4, 4, 4, 1, 4, False)) is None
     chosen = plan(zoo.load("digits"), load_board("icebreaker"), cycles_per_frame=20_000)
