@@ -93,15 +93,18 @@ def sources(build: Build, board: Board) -> list[tuple[Path, str]]:
 
 
 def project(build: Build, board: Board) -> Path:
-    """Write the project to `<build>/vivado`; its first script."""
+    """Write the project to `<build>/vivado`; its first script. What an earlier one left beside it goes."""
     from edalize.flows.vivado import Vivado
 
     files = sources(build, board)
     missing = [path for path, _ in files if not path.is_file()]
     if missing:
         raise VolleyError(f"{missing[0]}: no such file; board {board.name!r} cannot be built with Vivado")
+    _way_to_volley_top(board)
     work = build.folder / "vivado"
     _clear(work)
+    for name in (f"{board.name}.bit", f"{board.name}.hwh", "selftest.npz", "selftest.py"):
+        (build.folder / name).unlink(missing_ok=True)
     (work / "src").mkdir(parents=True)
     for path in (*(path for path, _ in files), share("boards", "common", "reports.tcl")):
         shutil.copy(path, work / "src" / path.name)
@@ -160,6 +163,10 @@ def _version(work: Path, checked: str, board: Board) -> str:
     return found[1]
 
 
+def _way_to_volley_top(board: Board) -> tuple[str, ...]:
+    return instances(ACCELERATOR, "volley_top", [wrapper(), *rtl_sources(board.family)])
+
+
 def instances(top: str, target: str, files: Sequence[Path]) -> tuple[str, ...]:
     """Names of the instances from module `top` down to one of module `target`; file = module."""
     texts = {path.stem: path.read_text() for path in files}
@@ -179,7 +186,7 @@ def activity(build: Build, board: Board, frames: np.ndarray, target: Path) -> No
     """Simulate `frames` back to back in RTL and write what every signal of volley_top did, at the board's clock."""
     raw = target.with_suffix(".verilator")
     build.simulate(frames, taps=0, solo=0, saif=raw)
-    path = (*ACCELERATOR_PATH, *instances(ACCELERATOR, "volley_top", [wrapper(), *rtl_sources(board.family)]))
+    path = (*ACCELERATOR_PATH, *_way_to_volley_top(board))
     vivado_reports.graft_saif(raw, target, path, 1e6 / board.clock_mhz)
     raw.unlink()
 
@@ -236,15 +243,13 @@ def _overflows(used: dict[str, tuple[float, float]]) -> tuple[str, ...]:
 def collect(work: Path, folder: Path, board: Board, version: str) -> Placed:
     """Read the reports of a finished run and copy the bitstream and its description to `folder`.
 
-    Raises VolleyError where timing is missed or the design is too large; `folder` then has no bitstream.
+    Raises VolleyError where timing is missed or the design is too large; `folder` then gets no bitstream.
     """
     run = work / f"{NAME}.runs" / "impl_1"
     reports = [run / f"{NAME}_{kind}.rpt" for kind in ("utilization", "timing", "power")]
     handoffs = sorted(work.glob(f"{NAME}.*/sources_1/bd/zynq/hw_handoff/zynq.hwh"))  # .gen since 2020.2
     made = [run / f"{TOP}.bit", *(handoffs[:1] or [work / "zynq.hwh"])]
     targets = [folder / f"{board.name}{path.suffix}" for path in made]
-    for path in targets:
-        path.unlink(missing_ok=True)
     if gone := [path for path in (*reports, *made) if not path.is_file()]:
         raise VolleyError(f"vivado: {gone[0]} was not written (whole log: {work / 'vivado.log'})")
     texts = [path.read_text(errors="replace") for path in reports]

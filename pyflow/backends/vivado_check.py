@@ -325,6 +325,10 @@ def _module(name: str, sources: Iterable[Path]) -> _Cell:
     for port, direction in ports.items():
         if found := re.fullmatch(r"(\w+)_(tvalid|awvalid|arvalid)", port):
             sides[found[1]] = "slave" if direction == "in" else "master"
+    clocked = re.findall(r"ASSOCIATED_BUSIF ([\w:]+)", path.read_text())
+    if missing := set(sides) - set(":".join(clocked).split(":")):
+        names = ", ".join(sorted(missing))
+        raise _Refused(f"module {name}: no clock is associated with {names} (ASSOCIATED_BUSIF, UG994)")
     pins = {p: d for p, d in ports.items() if not any(p.startswith(f"{side}_") for side in sides)}
     segments = [f"{side}/reg0" for side in sides if f"{side}_awvalid" in ports and sides[side] == "slave"]
     needed = [p for p, d in pins.items() if d == "in"]

@@ -2,6 +2,7 @@
 // Ports of the accelerator's top with registers, where rtl/top does not have it: enough for the block design.
 `default_nettype none
 module volley_axi_top_wrapper (
+  (* X_INTERFACE_PARAMETER = "XIL_INTERFACENAME clk, ASSOCIATED_BUSIF s_axis:m_axis:s_axi_ctrl" *)
   input  wire        clk,
   input  wire        aresetn,
   input  wire        s_axis_tvalid,
