@@ -40,6 +40,7 @@ class Folding:
     layer. slice: taps per cycle ("all", "column" = one kernel column, "tap" = one).
     tp: time steps per cycle. window_depth: beats the replay buffer holds (0: the smallest that is
     legal, rounded up to a power of two); rows: rows the line buffer holds (0: the kernel height).
+    events: of a linear layer, words that are not zero taken per cycle (0: every word, zero or not).
     """
 
     pe: int = 1
@@ -51,6 +52,7 @@ class Folding:
     body: str = "auto"
     window_depth: int = 0
     rows: int = 0
+    events: int = 0
 
     def __post_init__(self) -> None:
         for key, allowed in (("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES), ("body", ("auto", *BODIES))):
@@ -60,7 +62,7 @@ class Folding:
         for key in ("pe", "lanes"):
             if getattr(self, key) < 1:
                 raise VolleyError(f"folding: {key}={getattr(self, key)} must be at least 1")
-        for key in ("tp", "window_depth", "rows"):
+        for key in ("tp", "window_depth", "rows", "events"):
             if getattr(self, key) < 0:
                 raise VolleyError(f"folding: {key}={getattr(self, key)} must not be negative")
 

@@ -70,9 +70,14 @@ class Synapse(Windowed):
         """(output folds, input folds)."""
         kh, kw, c = self.taps(source)
         slices = {"all": 1, "column": kw, "tap": kh * kw}[folding.slice]
-        return ceil_div(self.weight.shape[0], folding.pe), slices * ceil_div(c, folding.lanes)
+        slices *= ceil_div(c, folding.lanes)
+        if folding.events:  # at most: where no word is zero
+            slices = ceil_div(slices * folding.lanes, folding.events)
+        return ceil_div(self.weight.shape[0], folding.pe), slices
 
     def simd(self, folding: Folding, source: Tensor) -> int:
+        if folding.events:
+            return folding.events
         kh, kw, _ = self.taps(source)
         return folding.lanes * {"all": kh * kw, "column": kh, "tap": 1}[folding.slice]
 

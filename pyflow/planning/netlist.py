@@ -15,7 +15,8 @@ FRAMES_IN_FLIGHT = 64  # frames whose flags the top can remember
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One AXI4-Stream of the network: passes x pixels x groups beats per frame, lanes x bits of payload.
+    """One AXI4-Stream of the network: passes x pixels x groups beats per frame, lanes x bits of payload. pixels is 0
+    where the data decides how many beats there are.
 
     bits: of a lane, all its numbers. numbers: per lane and beat, TB of a tensor with time (1 where one number stands
     for every step). tensor: the IR tensor it carries whole and in raster order ("" for columns and windows).
@@ -58,7 +59,7 @@ class Instance:
     sinks: tuple[Port, ...]
     sources: tuple[Port, ...]
     parameters: dict[str, Any]
-    memory: Memory | None = None  # read through an own volley_weight_source
+    memory: Memory | None = None  # read through an own volley_weight_source, or inside where memory_port is ""
     memory_port: str = ""
 
     @property

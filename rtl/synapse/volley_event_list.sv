@@ -63,28 +63,32 @@ module volley_event_list #(
   logic               here_q, end_q;           // a beat is in word_q; it is the frame's last
   logic               take, frame_end;
 
-  logic [LANES-1:0]   rest [PICKS+1];          // pending after so many picks
-  logic [LANES-1:0]   first [PICKS];           // one-hot: the word picked
-  event_t             pick [PICKS];
+  logic [LANES-1:0]   rest;                    // pending after this cycle's picks
+  event_t             pick [PICKS];            // word 0 where nothing is left to pick
+  logic [FILL_W-1:0]  picks;
   logic               done;                    // with the beat in word_q
 
-  assign rest[0] = pending_q;
-  for (genvar e = 0; e < PICKS; e++) begin : g_pick
-    assign rest[e+1] = rest[e] & (rest[e] - 1'b1);
-    assign first[e]  = rest[e] & ~rest[e+1];
-    always_comb begin
+  always_comb begin
+    rest  = pending_q;
+    picks = '0;
+    for (int unsigned e = 0; e < PICKS; e++) begin
+      logic [LANES-1:0]   left, first;         // first: one-hot, the leading one
       logic [PLACE_W-1:0] lane;
       logic [T-1:0]       word;
-      lane = '0;
-      word = '0;
+      left  = rest & (rest - 1'b1);
+      first = rest & ~left;
+      lane  = '0;
+      word  = '0;
       for (int unsigned l = 0; l < LANES; l++) begin
-        lane |= first[e][l] ? PLACE_W'(l) : '0;
-        word |= first[e][l] ? word_q[l*T +: T] : '0;
+        lane |= first[l] ? PLACE_W'(l) : '0;
+        word |= first[l] ? word_q[l*T +: T] : '0;
       end
       pick[e] = {PLACE_W'(base_q + lane), word};
+      picks   = picks + FILL_W'(rest != '0);
+      rest    = left;
     end
   end
-  assign done           = rest[PICKS] == '0;
+  assign done           = rest == '0;
   assign s_spike_tready = move && done;
   assign take           = s_spike_tvalid && s_spike_tready;
   assign frame_end      = beat_q == BEAT_W'(BEATS - 1);
@@ -94,7 +98,7 @@ module volley_event_list #(
 
   always_ff @(posedge clk) begin
     if (move) begin
-      pending_q <= done ? fresh : rest[PICKS];
+      pending_q <= done ? fresh : rest;
       if (done) here_q <= s_spike_tvalid;
     end
     if (take) begin
@@ -112,7 +116,7 @@ module volley_event_list #(
 
   // ------------------------------------------------------------------ the picked words, and the row that they join
   event_t            picked_q [EVENTS];        // word 0 where nothing was picked
-  logic [FILL_W-1:0] count_q, count;
+  logic [FILL_W-1:0] count_q;
   logic              close_q;                  // they are the frame's last
 
   event_t            row_q [EVENTS];
@@ -121,11 +125,6 @@ module volley_event_list #(
   event_t            sum [2*EVENTS];           // row and picked words, one behind the other
   event_t            row_d [EVENTS];
   logic              over, write, full;
-
-  always_comb begin
-    count = '0;
-    for (int unsigned e = 0; e < PICKS; e++) count += FILL_W'(first[e] != '0);
-  end
 
   assign held  = last_q ? '0 : fill_q;
   assign total = held + count_q;
@@ -147,7 +146,7 @@ module volley_event_list #(
     if (move) begin
       for (int unsigned e = 0; e < EVENTS; e++) picked_q[e] <= '0;
       for (int unsigned e = 0; e < PICKS; e++) picked_q[e] <= pick[e];
-      count_q <= count;
+      count_q <= picks;
       close_q <= here_q && done && end_q;
       row_q   <= row_d;
       fill_q  <= over ? total - FILL_W'(EVENTS) : total;

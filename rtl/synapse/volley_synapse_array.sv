@@ -63,7 +63,8 @@ module volley_synapse_array #(
   assign ce   = !m_acc_tvalid || m_acc_tready;
   assign take = s_spike_tvalid && s_weight_tvalid;
   assign mark = '{first_step: step == '0,             last_step: step == STEP_W'(STEPS - 1),
-                  first_fold: fold == '0,             last_fold: FOLDS == 0 ? s_spike_tlast : fold == FOLD_W'(FOLDS - 1),
+                  first_fold: fold == '0,
+                  last_fold:  FOLDS == 0 ? s_spike_tlast : fold == FOLD_W'(FOLDS - 1),
                   last:       s_spike_tlast};
   assign s_spike_tready  = ce && s_weight_tvalid && mark.last_step;
   assign s_weight_tready = ce && s_spike_tvalid && mark.last_step;
