@@ -59,7 +59,7 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
         frames *= SAMPLES if skipping else 1
         counts = sparsity.expected(netlist, frames)
     words = {layer: found.ravel().tolist() for layer, found in counts.items()}
-    rows = {i.layer: np.repeat(sparsity.row_counts(counts[i.layer], i), i.parameters["REPLAY"]) for i in skipping}
+    rows = {i.layer: sparsity.window_rows(counts[i.layer], i) for i in skipping}
     for inst in netlist.instances:
         sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
         cores += cores_of(inst, sinks, sources, words.get(inst.layer, []), rows.get(inst.layer, []))

@@ -74,21 +74,31 @@ def expected(netlist: Netlist, frames: int) -> Counts:
         (source,) = netlist.network.sources(operators[inst.layer])
         known, lanes = rate(netlist.network, operators[inst.layer]), inst.parameters["LANES"]
         c, h, w = source.shape
-        lists, inputs, groups = frames * source.passes, c * h * w, ceil_div(c, lanes)
-        # The mean exactly: so many words of each list, rounded up in as many lists as its fraction says.
-        words = np.floor((known.mean if known else 1.0) * inputs + (np.arange(lists) + 0.5) / lists).astype(int)
+        runs, inputs, groups = frames * source.passes, c * h * w, ceil_div(c, lanes)
+        # The mean exactly: so many words of each run, rounded up in as many as its fraction says.
+        words = np.floor((known.mean if known else 1.0) * inputs + (np.arange(runs) + 0.5) / runs).astype(int)
         rng = np.random.default_rng(0)
-        order = rng.random((lists, inputs)).argsort(1).argsort(1)
-        drawn = np.zeros((lists, h * w, groups * lanes), bool)
-        drawn[..., :c] = (order < rng.permutation(words)[:, None]).reshape(lists, h * w, c)
+        order = rng.random((runs, inputs)).argsort(1).argsort(1)
+        drawn = np.zeros((runs, h * w, groups * lanes), bool)
+        drawn[..., :c] = (order < rng.permutation(words)[:, None]).reshape(runs, h * w, c)
         found[inst.layer] = drawn.reshape(frames, -1, lanes).sum(-1)
     return found
+
+
+def most_rows(parameters: Mapping[str, int]) -> int:
+    """Rows of a frame without zeros."""
+    return ceil_div(parameters["BEATS"] * parameters["LANES"], parameters["EVENTS"])
 
 
 def row_counts(counts: np.ndarray, inst: Instance) -> np.ndarray:
     """Rows of each frame (pass) of an event list."""
     per_frame = counts.reshape(-1, inst.parameters["BEATS"]).sum(1)
     return np.maximum(1, -(-per_frame // inst.parameters["EVENTS"]))
+
+
+def window_rows(counts: np.ndarray, inst: Instance) -> list[int]:
+    """Rows of each window of the array behind it, one frame after the other."""
+    return np.repeat(row_counts(counts, inst), inst.parameters["REPLAY"]).tolist()  # type: ignore[no-any-return]
 
 
 def array_cycles(netlist: Netlist, counts: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -440,7 +440,7 @@ class EventList(Core):
             if self.seen < len(self.leave) and self.leave[self.seen] <= tick:
                 if self.seen == len(self.met):
                     return  # it stalls, until nobody knows when
-                self.tick, self.stalled = self.leave[self.seen], self.met[self.seen]
+                self.tick, self.stalled = max(self.tick, self.leave[self.seen]), self.met[self.seen]
                 self.seen += 1
                 continue
             h_in.append(tick + self.stalled)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-import random
-
 import pytest
 
 from verif.harness import run_bench
+from verif.models.event_list import image
 
 LIST = ("T", "LANES", "BEATS", "EVENTS", "REPLAY", "DEPTH")
 EVENT = ("PE", "EVENTS", "T", "TP", "WEIGHT_W", "INPUTS", "FOLDS", "KIND")
@@ -31,15 +30,6 @@ def test_event_list(values):
 ])
 def test_event_list_all(values):
     check_list(values)
-
-
-def image(pe: int, width: int, rows: int) -> str:
-    """Weights from rail to rail, drawn by the sizes; the lowest is no weight of a network, but a legal one."""
-    rng = random.Random(pe * 1000 + rows)
-    low, top = 1 << (width - 1), (1 << (width - 1)) - 1
-    fields = [[rng.choice((low, top, top + 2, rng.getrandbits(width))) & (2 * low - 1) for _ in range(pe)]
-              for _ in range(rows)]
-    return "\n".join(f"{sum(w << (width * o) for o, w in enumerate(row)):0{-(-pe * width // 4)}x}" for row in fields)
 
 
 def check_event(values: tuple[int, ...], **others: int) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from verif.models.synapse_array import per_step, synapse_array
@@ -39,3 +40,12 @@ def synapse_event(rows: Sequence[Sequence[Event]], weights: Sequence[Sequence[in
     if each_step:
         return [acc for over_time in per_step(slices, named, steps) for acc in reversed(over_time)]
     return synapse_array(slices, named, steps)
+
+
+def image(pe: int, width: int, rows: int) -> str:
+    """Weights from rail to rail, drawn by the sizes; the lowest is no weight of a network, but a legal one."""
+    rng = random.Random(pe * 1000 + rows)
+    low, top = 1 << (width - 1), (1 << (width - 1)) - 1
+    fields = [[rng.choice((low, top, top + 2, rng.getrandbits(width))) & (2 * low - 1) for _ in range(pe)]
+              for _ in range(rows)]
+    return "\n".join(f"{sum(w << (width * o) for o, w in enumerate(row)):0{-(-pe * width // 4)}x}" for row in fields)
