@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -131,22 +131,24 @@ def _candidates(
                         continue
                     found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
                     break
-                for events in EVENTS if known else ():
-                    if folding := _skipping(op, Folding(1, lanes, kind, tp, events=events), source, target, known):
-                        found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
+                for folding in _skipping(op, lanes, tp, source, target, known) if known else ():
+                    found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
     found.sort(key=lambda f: f[0])
     return found[:limit]
 
 
-def _skipping(op: Synapse, folding: Folding, source: Tensor, target: int, known: sparsity.Rate) -> Folding | None:
-    """`folding` with as few outputs at a time as keep to `target`."""
+def _skipping(
+    op: Synapse, lanes: int, tp: int, source: Tensor, target: int, known: sparsity.Rate
+) -> Iterator[Folding]:
+    """Foldings that skip zeros, each with as few outputs at a time as keep to `target`."""
     inputs, co = math.prod(source.shape), op.weight.shape[0]
-    beats, picks = ceil_div(source.shape[0], folding.lanes) * math.prod(source.shape[1:]), folding.events
-    taken = beats + ceil_div(math.ceil(known.most * inputs), min(picks, folding.lanes))  # each beat a cycle, and more
-    if folding.events > inputs or taken > target:
-        return None
-    busy = sparsity.rows(known.most, folding, source) * (source.beat_steps // folding.tp)
-    return next((replace(folding, pe=pe) for pe in _splits(co) if ceil_div(co, pe) * busy <= target), None)
+    beats, words = ceil_div(source.shape[0], lanes) * math.prod(source.shape[1:]), math.ceil(known.most * inputs)
+    for events in (n for n in EVENTS if n <= inputs):
+        if beats + ceil_div(words, min(events, lanes)) > target:  # at most: a cycle for every beat, and its words
+            continue
+        folding = Folding(1, lanes, "tap", tp, events=events)
+        busy = sparsity.rows(known.most, folding, source) * (source.beat_steps // tp)
+        yield from [replace(folding, pe=pe) for pe in _splits(co) if ceil_div(co, pe) * busy <= target][:1]
 
 
 @dataclass(frozen=True, slots=True)

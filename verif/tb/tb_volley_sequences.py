@@ -30,7 +30,8 @@ declare("reset in the cycle of a transfer", "reset during a stall")
 
 # The source whose tlast the core passes on or acts upon. Every other one is noise, which it must not follow.
 HEARD = {
-    "encode_radix": "s_pixel", "synapse_array": "s_spike", "neuron_radix": "s_acc", "readout": "s_acc", "synapse_event": "s_event",
+    "encode_radix": "s_pixel", "synapse_array": "s_spike", "neuron_radix": "s_acc", "readout": "s_acc",
+    "synapse_event": "s_event",
     "pool_max": "s_window", "pool_sum": "s_window", "pool_or": "s_window",
     "add": "s_a", "residual": "s_acc", "sew": "s_a",
     "lane_convert": "s_axis", "frame_guard": "s_axis", "frame_result": "s_logit",

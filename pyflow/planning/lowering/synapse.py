@@ -10,7 +10,7 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import BODIES, Folding, ceil_div
+from pyflow.hardware import BODIES, Folding, ceil_div, event_list_depth
 from pyflow.operators import Conv, Linear, Synapse
 from pyflow.planning import windows
 from pyflow.planning.bodies import size_of
@@ -161,8 +161,7 @@ def event_array(b: Builder, op: Linear, stream: Stream, replay: int) -> Stream:
         BEATS=stream.beats,
         EVENTS=folding.events,
         REPLAY=replay,
-        # By default the next frame, which has zeros, finds room beside this one.
-        DEPTH=depth or (2 * smallest if replay > 1 else 4),
+        DEPTH=depth or event_list_depth(inputs, folding.events, replay),
     )
     table, widths = weight_rows(op, folding, b.network), (op.weight_bits,)
     kind = folding.memory
