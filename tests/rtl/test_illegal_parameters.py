@@ -166,7 +166,8 @@ MAY_BE_0 = {
     "scale": "FACTOR", "encode_rate": "MODE", "encode_delta": "MODE", "sew": "MODE",
     "line_buffer": "PADDING", "window_full": "PADDING", "window_fold": "PAD_Y PAD_X",
     "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
-    "synapse_sum": "BODY", "synapse_array": "BODY FOLDS", "synapse_event": "BODY", "lif_step": NEURON, "neuron_lif": NEURON,
+    "synapse_sum": "BODY", "synapse_array": "BODY FOLDS", "synapse_event": "BODY",
+    "lif_step": NEURON, "neuron_lif": NEURON,
 }  # fmt: skip
 
 

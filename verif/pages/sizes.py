@@ -201,7 +201,8 @@ ROWS: dict[str, Row] = {
     ),
     "volley_synapse_event": Row(
         {"PE": 1, "EVENTS": 1, "T": 1, "WEIGHT_W": 2, "INPUTS": 1, "ACC_W": 4},
-        ({"PE": 4, "INPUTS": 128, "FOLDS": 8, "KIND": 2}, {"PE": 16, "EVENTS": 4, "INPUTS": 128, "FOLDS": 8, "KIND": 2}),
+        ({"PE": 4, "INPUTS": 128, "FOLDS": 8, "KIND": 2},
+         {"PE": 16, "EVENTS": 4, "INPUTS": 128, "FOLDS": 8, "KIND": 2}),
         # Two events of places 0 and 1, then place 3 alone: a window of two rows for each fold
         Wave({"PE": 1, "INPUTS": 4, "FOLDS": 2, "ACC_W": 10}, 20, 2,
              data={"s_event": (0b01_0001_00_0001, 0b00_0000_11_0010) * 5}, stalls=(11,)),
