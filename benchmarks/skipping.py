@@ -3,7 +3,7 @@
 
 Each layer in turn is folded as the planner has it, and with an event list in front; the rest of the network stays as it
 is. The cycles of its array are predicted from the rates measured on training images, and measured in RTL on test
-images. Area: yosys on the layer's cores for xc7, weights included.
+images. Area: yosys on each of the layer's cores for xc7, weights included.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,21 @@ from tqdm import tqdm
 import pyflow
 from pyflow import data, zoo
 from pyflow.backends import yosys
+from pyflow.backends.toolbox import blackboxes, needed_by, rtl_sources
 from pyflow.build import Build
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import Linear
 from pyflow.planning.board import load_board
+from pyflow.planning.memories import MEMORY_KINDS
 from pyflow.planning.planner import plan
 from pyflow.report import layer_rows
 
 BOARD = "pynq-z2"
 FRAMES = 128
 CASES = {  # network -> layer -> keys that make it skip zeros
-    "digits": {"fc": {"pe": 1, "events": 1}},
-    "lenet5": {"fc1": {"pe": 4, "events": 1}, "fc2": {"pe": 1, "events": 1}},
+    "digits": {"fc": {"pe": 2, "events": 2}},
+    "lenet5": {"fc1": {"pe": 4, "events": 2}, "fc2": {"pe": 1, "events": 1}},
 }
 COLUMNS = ["layer", "words", "array", "frames", "mismatches", "busy, predicted", "measured", "cycles/frame, predicted",
            "measured", "LUT", "FF", "RAMB36", "DSP"]  # fmt: skip
@@ -55,9 +58,23 @@ def measure(network: Network, folding: dict[str, Any], layer: str, x: np.ndarray
 
 
 def area_of(build: Build, layer: str) -> yosys.Area:
-    """Of the layer's own cores: window or event list, array, weights."""
-    found = yosys.estimate(build.netlist, build.rtl, load_board(BOARD))
-    return found.layers[layer]
+    """Of the layer's own cores, one by one: lane converter, window or event list, array, weights."""
+    family, total = load_board(BOARD).family, yosys.Area()
+    for inst in (i for i in build.netlist.instances if i.layer == layer):
+        core, parameters = inst.module, dict(inst.parameters)
+        cores: list[tuple[str, dict[str, Any], list[Path]]] = [(core, parameters, [])]
+        if inst.memory:
+            images = [build.rtl / f"{inst.memory.name}.mem"]
+            content = {"KIND": MEMORY_KINDS[inst.memory.kind], "INIT_FILE": f'"{images[0].name}"'}
+            size = {"WIDTH": inst.memory.width, "DEPTH": inst.memory.depth}
+            cores = [(core, parameters, []), ("volley_weight_source", {**size, **content}, images)]
+            if not inst.memory_port:
+                cores = [(core, parameters | content, images)]
+        for name, values, files in cores:
+            sources = [*blackboxes(family), *needed_by(name, rtl_sources(family))]
+            cells, _ = yosys.synthesise(sources, name, family, parameters=values, images=files)
+            total += yosys.area_of(cells[name], family)
+    return total
 
 
 def cases(name: str, data_dir: str | None) -> list[list[str]]:
@@ -68,7 +85,7 @@ def cases(name: str, data_dir: str | None) -> list[list[str]]:
     rows = []
     for layer, keys in tqdm(CASES[name].items(), name, disable=None, leave=False):
         skipping = {**dense, "layers": {**dense["layers"], layer: dense["layers"][layer] | {"tp": 0, **keys}}}
-        skipping["layers"][layer] |= {"body": "lut", "window_depth": 0}
+        skipping["layers"][layer] |= {"body": "mult", "window_depth": 0}
         rows += [measure(network, folding, layer, x) for folding in (dense, skipping)]
         rows[-2][0] = rows[-1][0] = f"{name} {layer} ({share(network, layer)} not zero)"
     return rows

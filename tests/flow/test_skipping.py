@@ -127,7 +127,7 @@ def sparse_network(share: float, outputs: int = 64) -> Network:
     rng = np.random.default_rng(1)
     weight = rng.integers(-7, 8, (outputs, 512, 1, 1)).astype(np.int8)
     operators = (
-        pyflow.operators.Encode("encode", ("input",), 4),
+        Encode("encode", ("input",), 4),
         Linear("fc", ("encode",), weight=weight, weight_bits=4),
         Readout("logits", ("fc",), bias=np.zeros(outputs, np.int64)),
     )
@@ -144,6 +144,17 @@ def test_the_planner_skips_where_it_pays() -> None:
     assert chosen[0.05].total.lut < 0.7 * chosen[1.0].total.lut
     assert chosen[0.05].schedule.cycles_per_frame <= 600
     assert plan(sparse_network(0.9), few, cycles_per_frame=600).folding_json() == chosen[1.0].folding_json()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("lanes", "events", "beats", "depth"), [(1, 1, 120, 128), (3, 2, 40, 64), (8, 4, 18, 64)])
+def test_the_cost_of_a_list_is_that_of_synthesis(lanes: int, events: int, beats: int, depth: int) -> None:
+    from pyflow.backends.yosys import area_of, synthesise_core
+
+    sizes = {"T": 4, "LANES": lanes, "BEATS": beats, "EVENTS": events, "REPLAY": 10, "DEPTH": depth}
+    area = area_of(synthesise_core("volley_event_list", "xc7", sizes), "xc7")
+    cost = event_list_cost(lanes, events, lanes * beats, 4, 10, depth)
+    assert (area.lut, area.ff) == (pytest.approx(cost.lut, rel=0.2), pytest.approx(cost.ff, rel=0.2))
 
 
 @pytest.mark.parametrize(("layer", "change", "message"), [
