@@ -16,7 +16,8 @@ from pyflow import zoo
 from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.operators import Accumulate, Encoding, LIFNeuron, Linear, Readout
+from pyflow.hardware import event_list_cost
+from pyflow.operators import Accumulate, Encode, Encoding, LIFNeuron, Linear, Readout
 from pyflow.planning.board import load_board
 from pyflow.planning.lowering import build_netlist
 from pyflow.planning.planner import plan, read_folding

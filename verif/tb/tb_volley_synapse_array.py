@@ -30,7 +30,8 @@ def latency() -> int:
 
 LATENCY = latency()
 of_parameters({"all steps at once": T == TP, "several cycles per slice": TP < T, "one slice": FOLDS == 1,
-               "windows that tlast ends": FOLDS == 0, "several slices": FOLDS > 1, "potentials per step": PER_STEP and T > 1,
+               "windows that tlast ends": FOLDS == 0, "several slices": FOLDS > 1,
+               "potentials per step": PER_STEP and T > 1,
                "potentials per step, several cycles per slice": PER_STEP and TP < T,
                "one input": SIMD == 1, "one output": PE == 1, **{f"BODY {body}": body == BODY for body in range(4)}})
 declare("sum on the upper rail", "sum on the lower rail", "spikes late", "weights late")
