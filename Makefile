@@ -24,7 +24,7 @@ SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 STAMP := $(VENV)/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint formal mutate coverage waves bitstream estimate bench bench-networks bench-density bench-busy calibrate docs venv clean
+.PHONY: help sim test test-long lint formal mutate coverage waves bitstream estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,13 +66,16 @@ bitstream: $(STAMP) ## bitstream for a board  [NET= BOARD=]
 estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)
 
-bench: bench-networks bench-density bench-busy ## every table of benchmarks/
+bench: bench-networks bench-density bench-busy bench-skipping ## every table of benchmarks/
 
 bench-density: $(STAMP) ## operations per DSP slice, LUTs per lane of every body of the synapse array
 	$(PY) -m benchmarks.density
 
 bench-busy: $(STAMP) ## share of an array's lanes that work, over back-to-back frames
 	$(PY) -m benchmarks.busy
+
+bench-skipping: $(STAMP) ## linear layers with every word, and with those that are not zero  [DATA_DIR=]
+	$(PY) -m benchmarks.skipping $(call opt,data-dir,DATA_DIR)
 
 calibrate: $(STAMP) ## measures the bodies by synthesis for the planner (when one of them changes)
 	$(PY) -m benchmarks.calibrate

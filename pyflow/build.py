@@ -225,7 +225,7 @@ class Build:
 def beat_cycles(inst: Instance) -> int:
     """Cycles that one input beat occupies a core."""
     p = inst.parameters
-    if inst.module == "volley_synapse_array":
+    if inst.module in ("volley_synapse_array", "volley_synapse_event"):
         return p["T"] // p["TP"]
     if p.get("UNROLLED", True):
         return 1

@@ -244,6 +244,14 @@ class Network:
 
         return saturations(self, x)
 
+    def with_rates(self, x: np.ndarray) -> Network:
+        """With meta["nonzero"] measured on typical frames `x`: for each linear layer the share of its input words that
+        are not zero ("mean", and "max" of a frame) and the "steps" of a word. The planner then knows what skipping
+        zeros gives."""
+        from pyflow.reference import rates
+
+        return self.with_meta(nonzero=rates(self, x))
+
     def summary(self) -> str:
         """One line per operator: name, kind, shape, T, bits, weights."""
         rows = [("layer", "kind", "output", "T", "bits", "weights", "W")]

@@ -41,6 +41,7 @@ class Folding:
     of its outputs. slice: taps per cycle ("all", "column" = one kernel column, "tap" = one).
     tp: time steps per cycle. window_depth: beats the replay buffer holds (0: the smallest that is
     legal, rounded up to a power of two); rows: rows the line buffer holds (0: the kernel height).
+    events: of a linear layer, words that are not zero taken per cycle (0: every word, zero or not).
     """
 
     pe: int = 1
@@ -53,6 +54,7 @@ class Folding:
     window_depth: int = 0
     rows: int = 0
     pix: int = 1
+    events: int = 0
 
     def __post_init__(self) -> None:
         for key, allowed in (("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES), ("body", ("auto", *BODIES))):
@@ -62,7 +64,7 @@ class Folding:
         for key in ("pe", "lanes", "pix"):
             if getattr(self, key) < 1:
                 raise VolleyError(f"folding: {key}={getattr(self, key)} must be at least 1")
-        for key in ("tp", "window_depth", "rows"):
+        for key in ("tp", "window_depth", "rows", "events"):
             if getattr(self, key) < 0:
                 raise VolleyError(f"folding: {key}={getattr(self, key)} must not be negative")
 
@@ -144,10 +146,11 @@ class Cost:
         return (self.lut, self.ff, self.bram, self.dsp, self.weight_bits)
 
 
-def bram36(width: int, depth: int) -> float:
-    """RAMB36 count of a simple dual-port RAM, in halves (RAMB18), best of the legal aspect ratios."""
+def bram36(width: int, depth: int, *, dual: bool = False) -> float:
+    """RAMB36 count of a simple dual-port RAM, in halves (RAMB18), best of the legal aspect ratios. dual: both ports
+    read, and none is wider than 18 bits of a half."""
     best = float("inf")
-    for w, d in ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)):
+    for w, d in ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))[dual:]:
         best = min(best, ceil_div(width, w) * ceil_div(depth, d) * 0.5)
     return best
 
@@ -236,6 +239,19 @@ def conversions(lanes: int, pix: int, to_lanes: int, to_pix: int, channels: int)
     if channels % lanes == 0 == channels % to_lanes:
         return [(pix * lanes, to_pix * to_lanes, math.lcm(pix, to_pix) * channels)]
     return conversions(lanes, pix, channels, 1, channels) + conversions(channels, 1, to_lanes, to_pix, channels)
+def event_list_depth(inputs: int, events: int, replay: int) -> int:
+    """Rows that an event list holds if nobody says: the next frame, which has zeros, finds room beside this one."""
+    return 2 << max(1, (ceil_div(inputs, events) - 1).bit_length()) if replay > 1 else 4
+
+
+def event_list_cost(lanes: int, events: int, inputs: int, bits: int, replay: int, depth: int = 0) -> Cost:
+    """Event list: its RAM, the choice of each pick among the lanes, the rows that picked words are joined to
+    (checked against yosys for 1 to 16 lanes and 1 to 4 events, within 20 %)."""
+    event = max(1, (inputs - 1).bit_length()) + bits
+    ram = ram_cost(events * event + 1, depth or event_list_depth(inputs, events, replay))
+    choice = min(events, lanes) * lanes * (bits + 2)
+    joined = Cost(lut=0.85 * events * events * event, ff=2 * events * event)
+    return ram + joined + Cost(lut=97 + choice, ff=55 + lanes * (bits + 1))
 
 
 def goes_to_block_ram(width: int, depth: int) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
-from pyflow.operators import Conv, LIFNeuron, Operator, Stateful
+from pyflow.operators import Conv, LIFNeuron, Linear, Operator, Stateful, Tensor
 
 BATCH = 512  # frames at a time, if
 NUMBERS = 2**24  # no layer's windows (im2col, over all steps) are more than this
@@ -51,6 +51,26 @@ def saturations(network: Network, x: np.ndarray) -> dict[str, np.ndarray]:
         return {}
     _, trace = run(network, x, trace={op.inputs[0] for op in layers})
     return {op.name: op.saturations(trace[op.inputs[0]], network.sources(op)[0]) for op in layers}
+
+
+def not_zero(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """[N, C, H, W], or [N, T, C, H, W] of a tensor with time -> bool [N, passes, C, H, W]: is that word not zero?"""
+    if not tensor.timed:
+        return values[:, None] != 0
+    return (values != 0).reshape(len(values), tensor.passes, tensor.block, *tensor.shape).any(2)
+
+
+def rates(network: Network, x: np.ndarray) -> dict[str, dict[str, float]]:
+    """See Network.with_rates."""
+    layers = {op.name: network.sources(op)[0] for op in network.operators if isinstance(op, Linear)}
+    if not layers:
+        return {}
+    _, trace = run(network, x, trace={source.name for source in layers.values()})
+    found = {}
+    for name, source in layers.items():
+        shares = not_zero(trace[source.name], source).mean((2, 3, 4))  # [N, passes]
+        found[name] = {"mean": float(shares.mean()), "max": float(shares.max()), "steps": source.beat_steps}
+    return found
 
 
 def _batch(network: Network) -> int:

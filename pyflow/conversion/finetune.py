@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from pyflow.conversion.layout import Layout, Options, PoolSpec, assemble, quantise
 from pyflow.conversion.quantise import QuantSynapse, round_scale
-from pyflow.conversion.radix import calibrate, check_images, prepare
+from pyflow.conversion.radix import RATE_FRAMES, calibrate, check_images, prepare
 from pyflow.conversion.torch_blocks import batches, encode, pool, synapse
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
@@ -229,7 +229,7 @@ def finetune(
             losses.append(total / len(x))
             bar.set_postfix(loss=f"{losses[-1]:.4f}")
             log.info("fine-tune epoch %d/%d: loss %.4f", epoch + 1, epochs, losses[-1])
-    network = fake.network(name, meta={"encoding": "radix", "seed": seed})
+    network = fake.network(name, meta={"encoding": "radix", "seed": seed}).with_rates(data.calibration[:RATE_FRAMES])
     return FineTuned(network, accuracy(fake, data.x_test, data.y_test), tuple(losses), fake)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ENCODINGS = ("radix",)
 SAMPLES = 1 << 18  # values per layer and batch that calibration looks at
+RATE_FRAMES = 256  # of calibration on which the words that are not zero are counted
 MSE_STEPS = np.linspace(0.3, 1.0, 36)
 
 
@@ -60,7 +61,7 @@ def convert(
         model, calibration, Options(timesteps, weight_bits, input_bits), name=name, input_shape=input_shape
     )
     scales = calibrate(plan, images, percentile=percentile, seed=seed)
-    return assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed})
+    return assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed}).with_rates(images[:RATE_FRAMES])
 
 
 def prepare(

@@ -64,7 +64,7 @@ def _module(netlist: Netlist) -> str:
     for stream in netlist.streams:
         lines += [
             f"  logic {', '.join(f'{stream.name}_{s}' for s in SIGNALS if s != 'tdata')};"
-            f"  // {stream.frame_beats} beats per frame, {_payload(stream)} bit",
+            f"  // {stream.frame_beats or 'as many'} beats per frame, {_payload(stream)} bit",
             f"  logic [{stream.width - 1}:0] {stream.name}_tdata;",
         ]
     lines += [
@@ -94,15 +94,17 @@ def _instance(inst: Instance, counter: int | None) -> list[str]:
     lines: list[str] = []
     connections = [".clk", ".rst"]
     connections += _bind("s", inst.sinks)
+    values = dict(inst.parameters)
+    image: dict[str, Any] = {}
     if inst.memory:
+        image = {"KIND": MEMORY_KINDS[inst.memory.kind], "INIT_FILE": f"{inst.memory.name}.mem"}
+    if inst.memory and not inst.memory_port:
+        values |= image
+        connections += [".cfg_we(1'b0)", ".cfg_addr('0)", ".cfg_data('0)"]
+    elif inst.memory:
         wire = inst.memory.name
         width, depth = inst.memory.width, inst.memory.depth
-        parameters = {
-            "WIDTH": width,
-            "DEPTH": depth,
-            "KIND": MEMORY_KINDS[inst.memory.kind],
-            "INIT_FILE": f"{wire}.mem",
-        }
+        parameters = {"WIDTH": width, "DEPTH": depth, **image}
         lines += [
             f"  logic {wire}_tvalid, {wire}_tready;",
             f"  logic [{width - 1}:0] {wire}_tdata;",
@@ -116,7 +118,6 @@ def _instance(inst: Instance, counter: int | None) -> list[str]:
     connections += [f".{port}()" for port in OPEN_PORTS.get(inst.module, ())]
     if counter is not None:
         connections.append(f".stat_saturated(stat_saturated[{32 * counter} +: 32])")
-    values = dict(inst.parameters)
     if "PAD_ITEM" in values:
         values["PAD_ITEM"] = f"{inst.sink.pixel_width}'h{values['PAD_ITEM']:x}"
     lines += [f"  {inst.module} #({_parameters(values)}) {inst.name} ("]

@@ -70,9 +70,14 @@ class Synapse(Windowed):
         """(output folds, input folds)."""
         kh, kw, c = self.taps(source)
         slices = {"all": 1, "column": kw, "tap": kh * kw}[folding.slice]
-        return ceil_div(self.weight.shape[0], folding.pe), slices * ceil_div(c, folding.lanes)
+        slices *= ceil_div(c, folding.lanes)
+        if folding.events:  # at most: where no word is zero
+            slices = ceil_div(slices * folding.lanes, folding.events)
+        return ceil_div(self.weight.shape[0], folding.pe), slices
 
     def simd(self, folding: Folding, source: Tensor) -> int:
+        if folding.events:
+            return folding.events
         kh, kw, _ = self.taps(source)
         return folding.lanes * {"all": kh * kw, "column": kh, "tap": 1}[folding.slice]
 
@@ -226,6 +231,26 @@ class Linear(Synapse):
         # The frame is one pixel whose "taps" are the H*W positions, each of C channels.
         c, h, w = source.shape
         return (h, w, c)
+
+    def cost(self, folding: Folding, source: Tensor, sums: Cost | None = None) -> Cost:
+        if not folding.events:
+            return Synapse.cost(self, folding, source, sums)
+        (c, h, w), (fo, _), events = source.shape, self.folds(folding, source), folding.events
+        lanes, pe, tp = folding.lanes, folding.pe, self.steps_per_cycle(folding, source)
+        beats = h * w * ceil_div(c, lanes)
+        inputs, depth, width = beats * lanes, fo * beats * lanes, pe * self.weight_bits
+        acc, cycles = self.infer(source).number_bits, source.beat_steps // tp
+        address = (depth - 1).bit_length()
+        total = hw.event_list_cost(lanes, events, inputs, source.bits, fo, folding.window_depth)
+        total += Cost(lut=events * address + 2 * address, ff=events * (address + 2 * source.bits) + address)
+        if folding.memory in ("block", "writable") or folding.memory == "auto" and hw.goes_to_block_ram(width, depth):
+            copies = events if folding.memory == "writable" else ceil_div(events, 2)  # two reads of a memory
+            total += Cost(bram=copies * hw.bram36(width, depth, dual=folding.memory != "writable" and events > 1))
+        else:
+            total += Cost(lut=events * width * depth / 16, ff=events * width)
+        total += self.sum_cost(pe, events, tp, depth, sums, per_step=source.timed)
+        total += self.accumulation_cost(pe, events, tp, cycles, acc, per_step=source.timed)
+        return total + Cost(weight_bits=width * depth)
 
     def input_cost(self, folding: Folding, source: Tensor) -> Cost:
         c, h, w = source.shape

@@ -12,6 +12,7 @@ from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
 from pyflow.hardware import Folding, ceil_div
 from pyflow.operators import Add, LIFNeuron, Operator, Residual, Synapse, Tensor
+from pyflow.planning import sparsity
 from pyflow.planning.memories import Memory
 from pyflow.planning.netlist import Instance, Netlist, Port, Stream, branch_name, fifo_name
 
@@ -180,6 +181,14 @@ class Builder:
             BEATS=out.beats,
             PASSES=out.passes,
         )
+
+    def window_rows(self, op: Synapse) -> int:
+        """Cycles between outputs of a layer, on average, but for T/TP: slices of a window, rows of an event list."""
+        (source,) = self.sources(op)
+        folding, known = self.foldings[op.name], sparsity.rate(self.network, op)
+        if folding.events and known:
+            return sparsity.rows(known.mean, folding, source)
+        return op.folds(folding, source)[1]
 
     def synapse_before(self, op: Operator) -> Synapse | None:
         """The synapse layer whose potentials `op` reads, itself or in a sum."""

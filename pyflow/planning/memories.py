@@ -35,8 +35,8 @@ class Memory:
 
 
 def weight_rows(op: Synapse, folding: Folding, network: Network) -> np.ndarray:
-    """int64 [folds_out * folds_in, PE * SIMD] rows of the weight memory, in the order the array reads
-    them. Channels beyond Ci and outputs beyond Co are zero."""
+    """int64 rows of the weight memory: [folds_out * folds_in, PE * SIMD] in the order the array reads them, or
+    [folds_out * inputs, PE] for one that looks them up. Channels beyond Ci and outputs beyond Co are zero."""
     (source,) = network.sources(op)
     kh, kw, c = op.taps(source)
     fo, _ = op.folds(folding, source)
@@ -45,6 +45,8 @@ def weight_rows(op: Synapse, folding: Folding, network: Network) -> np.ndarray:
     w = np.zeros((fo * pe, kh, kw, groups * lanes), np.int64)
     w[: op.weight.shape[0], :, :, :c] = op.matrix(source)
     w = w.reshape(fo, pe, kh, kw, groups, lanes)  # fo, pe, ky, kx, g, lane
+    if folding.events:
+        return w.transpose(0, 2, 3, 4, 5, 1).reshape(-1, pe)  # fo, ky, kx, g, lane | pe
     order = {
         "all": (0, 4, 1, 3, 2, 5),  # fo | g         | pe | kx, ky, lane
         "column": (0, 3, 4, 1, 2, 5),  # fo | kx, g     | pe | ky, lane

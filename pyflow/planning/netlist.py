@@ -16,6 +16,7 @@ FRAMES_IN_FLIGHT = 64  # frames whose flags the top can remember
 @dataclass(frozen=True, slots=True)
 class Stream:
     """One AXI4-Stream of the network: passes x pixels / pix x groups beats per frame, pix x lanes x bits of payload.
+    pixels is 0 where the data decides how many beats there are.
 
     pix: pixels per beat, whole ones (groups = 1) where there are several. bits: of a lane, all its numbers.
     numbers: per lane and beat, TB of a tensor with time (1 where one number stands
@@ -65,7 +66,7 @@ class Instance:
     sinks: tuple[Port, ...]
     sources: tuple[Port, ...]
     parameters: dict[str, Any]
-    memory: Memory | None = None  # read through an own volley_weight_source
+    memory: Memory | None = None  # read through an own volley_weight_source, or inside where memory_port is ""
     memory_port: str = ""
 
     @property

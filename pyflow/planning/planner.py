@@ -21,7 +21,7 @@ from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators import SPIKES, Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
-from pyflow.planning import bodies
+from pyflow.planning import bodies, sparsity
 from pyflow.planning.board import Board
 from pyflow.planning.lowering import build_netlist, embed_kernel
 from pyflow.planning.lowering.synapse import pixels_per_beat
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
 DSP_FILL = 0.9  # share of its DSP slices
 DSP_PRICES = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, math.inf)  # [LUT]; the first at which the board has enough
+EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer that skips zeros may take
 FOLDING_VERSION = 1
 ENDLESS = 1 << 30  # beats
 
@@ -108,9 +109,10 @@ def _beats_ok(op: Synapse, folding: Folding, source: Tensor, target: int) -> boo
 
 
 def _candidates(
-    op: Synapse, source: Tensor, target: int, prices: Prices, limit: int = 48
+    op: Synapse, source: Tensor, target: int, prices: Prices, known: sparsity.Rate | None, limit: int = 48
 ) -> list[tuple[float, Folding]]:
-    """Cheapest foldings of one layer that keep to `target`, as (LUT equivalents, folding)."""
+    """Cheapest foldings of one layer that keep to `target`, as (LUT equivalents, folding). known: its share of words
+    that are not zero; a folding that skips the others keeps to the target in the densest frame measured too."""
     kh, kw, c = op.taps(source)
     co = op.weight.shape[0]
     slices = (
@@ -133,8 +135,24 @@ def _candidates(
                         continue
                     found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
                     break
+                for folding in _skipping(op, lanes, tp, source, target, known) if known else ():
+                    found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
     found.sort(key=lambda f: f[0])
     return found[:limit]
+
+
+def _skipping(
+    op: Synapse, lanes: int, tp: int, source: Tensor, target: int, known: sparsity.Rate
+) -> Iterator[Folding]:
+    """Foldings that skip zeros, each with as few outputs at a time as keep to `target`."""
+    inputs, co = math.prod(source.shape), op.weight.shape[0]
+    beats, words = ceil_div(source.shape[0], lanes) * math.prod(source.shape[1:]), math.ceil(known.most * inputs)
+    for events in (n for n in EVENTS if n <= inputs):
+        if beats + ceil_div(words, min(events, lanes)) > target:  # at most: a cycle for every beat, and its words
+            continue
+        folding = Folding(1, lanes, "tap", tp, events=events)
+        busy = sparsity.rows(known.most, folding, source) * (source.beat_steps // tp)
+        yield from [replace(folding, pe=pe) for pe in _splits(co) if ceil_div(co, pe) * busy <= target][:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +207,7 @@ def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, 
         goal = _per_pass(target, source)
         front = {way: best for way, best in front.items() if _beats(way, channels, height * width) <= goal}
         if isinstance(op, Synapse):
-            offers = _through_synapse(op, source, goal, prices, front)
+            offers = _through_synapse(op, source, goal, prices, front, sparsity.rate(network, op))
         else:
             growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
             offers = _through(op, source, goal, prices, front, growth)
@@ -201,10 +219,10 @@ def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, 
 
 
 def _through_synapse(
-    op: Synapse, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer]
+    op: Synapse, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], known: sparsity.Rate | None
 ) -> Iterator[tuple[Way, float, dict[str, Folding]]]:
     channels, height, width = source.shape
-    for price, folding in _candidates(op, source, goal, prices):
+    for price, folding in _candidates(op, source, goal, prices, known):
         way = (folding.lanes, folding.pix)
         if _beats(way, channels, height * width) > goal:
             continue
@@ -253,7 +271,9 @@ def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, 
                 return None
             found = [
                 (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
-                for i, (price, folding) in enumerate(_candidates(op, source, goal, prices))
+                for i, (price, folding) in enumerate(
+                    _candidates(op, source, goal, prices, sparsity.rate(network, op))
+                )
                 if folding.pix == 1
             ]
             if not found:
@@ -280,6 +300,10 @@ def _resized(netlist: Netlist, grow: bool) -> list[Buffers]:
         if inst.module == "volley_window_fold" and layer in foldings:
             depth = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2
             if grow and depth <= 8 * inst.sink.beats or not grow and depth >= window_span(p):
+                trials.append(({**foldings, layer: replace(foldings[layer], window_depth=depth)}, fifos))
+        elif inst.module == "volley_event_list":
+            depth, rows = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2, sparsity.most_rows(p)
+            if grow and depth <= 8 * rows or not grow and depth >= (rows if p["REPLAY"] > 1 else 2):
                 trials.append(({**foldings, layer: replace(foldings[layer], window_depth=depth)}, fifos))
         elif inst.module == "volley_line_buffer" and layer in foldings:
             slots = p["SLOTS"] + (1 if grow else -1)
@@ -473,9 +497,8 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
     for op in operators.values():
         if isinstance(op, Synapse):
             folding = netlist.foldings[op.name]
-            window = next(
-                (i for i in netlist.instances if i.layer == op.name and i.module == "volley_window_fold"), None
-            )
+            buffers = ("volley_window_fold", "volley_event_list")
+            window = next((i for i in netlist.instances if i.layer == op.name and i.module in buffers), None)
             if window:
                 folding = replace(folding, window_depth=window.parameters["DEPTH"])
             (source,) = netlist.network.sources(op)

@@ -14,29 +14,37 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyflow.hardware import ceil_div
+from pyflow.planning import sparsity
 from pyflow.planning.netlist import Netlist
 from pyflow.planning.timing import Channel, Core, Guard, LaneConvert, Result, cores_of
 
 FRAMES = 8  # simulated at least; the first ones fill the pipeline
 BEATS = 1024  # of the longest stream, at least: short frames settle late
+SAMPLES = 3  # times as many frames where they differ
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """cycles_per_frame: gap between frames' last results, settled. latency: first pixel in to last
-    logit out of a lone frame. peaks: by stream behind a FIFO, the most beats that it held."""
+    logit out of a lone frame. peaks: by stream behind a FIFO, the most beats that it held. ends: cycle of each frame's
+    last result, from the first word in on. busy: cycles per frame of layers that skip zeros."""
 
     cycles_per_frame: float
     latency_cycles: int
     peaks: dict[str, int]
+    ends: tuple[int, ...]
+    busy: dict[str, float]
 
 
-def predict(netlist: Netlist) -> Schedule:
-    """Schedule of back-to-back frames through `netlist` and its top."""
+def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
+    """Schedule of back-to-back frames through `netlist` and its top.
+
+    x: the frames. Without them a layer that skips zeros is given frames by its measured rate.
+    """
     size = netlist.network.frame_bytes
-    words = Channel(ceil_div(size, 4))
-    guarded = Channel(words.beats)
-    cores: list[Core] = [Guard(words, guarded)]
+    host = Channel(ceil_div(size, 4))
+    guarded = Channel(host.beats)
+    cores: list[Core] = [Guard(host, guarded)]
     channels = {s.name: Channel(s.beats) for s in netlist.streams}
     pixel = netlist.streams[0]
     if pixel.pix * pixel.lanes == 4:
@@ -44,9 +52,18 @@ def predict(netlist: Netlist) -> Schedule:
     else:
         lanes = pixel.pix * pixel.lanes
         cores.append(LaneConvert(guarded, channels[pixel.name], lanes_in=4, lanes_out=lanes, channels=size))
+    frames = max(FRAMES, BEATS // max(s.frame_beats for s in netlist.streams))
+    skipping = sparsity.lists(netlist)
+    if x is not None:
+        frames, counts = len(x), sparsity.counted(netlist, x)
+    else:
+        frames *= SAMPLES if skipping else 1
+        counts = sparsity.expected(netlist, frames)
+    words = {layer: found.ravel().tolist() for layer, found in counts.items()}
+    rows = {i.layer: sparsity.window_rows(counts[i.layer], i) for i in skipping}
     for inst in netlist.instances:
         sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
-        cores += cores_of(inst, sinks, sources)
+        cores += cores_of(inst, sinks, sources, words.get(inst.layer, []), rows.get(inst.layer, []))
     logits, classes = channels[netlist.logits.name], netlist.network.classes
     if netlist.logits.lanes > 1:
         single = Channel(classes)
@@ -55,8 +72,7 @@ def predict(netlist: Netlist) -> Schedule:
     out = Channel(classes + 1)
     cores.append(Result(logits, out))
 
-    frames = max(FRAMES, BEATS // max(s.frame_beats for s in netlist.streams))
-    words.valid = [0] * (words.beats * frames)
+    host.valid = [0] * (host.beats * frames)
     target = out.beats * frames
     while len(out.moved) < target:
         # Downstream first: handshakes travel back, so that upstream finds its room at once.
@@ -70,7 +86,9 @@ def predict(netlist: Netlist) -> Schedule:
     fifos = [inst for inst in netlist.instances if inst.module == "volley_fifo"]
     peaks = {i.source.name: _peak(channels[i.sink.name].moved, channels[i.source.name].moved) for i in fifos}
     period = float(gaps[len(gaps) // 2 :].mean())  # gaps may alternate, by 40 and 41 cycles say
-    return Schedule(period, int(out.moved[classes - 1] - words.moved[0]), peaks)
+    start = host.moved[0]
+    latency, busy = int(out.moved[classes - 1] - start), sparsity.array_cycles(netlist, counts)
+    return Schedule(period, latency, peaks, tuple(int(t) - start for t in ends), busy)
 
 
 def _peak(moved_in: list[int], moved_out: list[int]) -> int:

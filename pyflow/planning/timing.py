@@ -374,6 +374,106 @@ class FullWindow(Core):
                     self.row = 0 if last_row else self.row + 1
 
 
+class Register(Core):
+    """A register that takes the next beat when the present one leaves."""
+
+    def advance(self, force: bool) -> bool:
+        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
+        j, start = len(h_in), len(h_in)
+        while j < len(v_in) and j - 1 < len(h_out):
+            t = v_in[j]
+            if j:
+                t = max(t, h_in[-1] + 1, h_out[j - 1])
+            h_in.append(t)
+            v_out.append(t + 1)
+            j += 1
+        return j > start
+
+
+class EventList(Core):
+    """volley_event_list. words: how many of each beat of the sink are not zero, of all frames one after the other.
+
+    The way into the list stops as a whole while a row finds it full, so it lives in ticks: tick q happens in cycle
+    q + (stalled cycles up to it). A beat taken in tick a has its picks in ticks a + 1, ..., each joins the row in the
+    tick behind; a row leaves then if it overflows, and one tick later if it is the frame's last.
+    """
+
+    def __init__(self, sink: Channel, source: Channel, p: dict[str, int], words: list[int]) -> None:
+        super().__init__(sink, source)
+        self.p, self.words, self.picks = p, words, min(p["EVENTS"], p["LANES"])
+        self.tick = 0  # the earliest in which the next beat is taken
+        self.seen = self.stalled = 0  # rows that left up to that tick, and the stalls that they met
+        self.fill = 0  # words in the row that is made
+        self.leave: list[int] = []  # by row: the tick in which it leaves,
+        self.met: list[int] = []  # the stalled cycles up to then, its own included
+        self.ends: list[bool] = []  # is it the last one of a frame?
+        self.freed: list[int] = []  # cycle in which it was read for the last time
+        self.issued = -1  # cycle of the last read
+        self.first = self.row = self.replay = 0  # row of the frame that is read, row to read, in which replay
+
+    def advance(self, force: bool) -> bool:
+        before = len(self.sink.moved), len(self.met), len(self.source.valid)
+        while True:
+            progress = len(self.sink.moved), len(self.met), len(self.source.valid)
+            self._write()
+            self._take()
+            self._read()
+            if progress == (len(self.sink.moved), len(self.met), len(self.source.valid)):
+                return before != progress
+
+    def _write(self) -> None:
+        while (r := len(self.met)) < len(self.leave) and r - self.p["DEPTH"] < len(self.freed):
+            stalled = self.met[-1] if r else 0
+            at = self.leave[r] + stalled
+            if r >= self.p["DEPTH"]:
+                at = max(at, self.freed[r - self.p["DEPTH"]] + 1)
+            self.met.append(at - self.leave[r])
+
+    def _take(self) -> None:
+        v_in, h_in = self.sink.valid, self.sink.moved
+        while (j := len(h_in)) < len(v_in):
+            tick = max(self.tick, v_in[j] - self.stalled)
+            if self.seen < len(self.leave) and self.leave[self.seen] <= tick:
+                if self.seen == len(self.met):
+                    return  # it stalls, until nobody knows when
+                self.tick, self.stalled = max(self.tick, self.leave[self.seen]), self.met[self.seen]
+                self.seen += 1
+                continue
+            h_in.append(tick + self.stalled)
+            words, frame_end = self.words[j], (j + 1) % self.p["BEATS"] == 0
+            self.tick = tick + max(1, ceil_div(words, self.picks))
+            for n in range(tick + 1, self.tick + 1):
+                self.fill += min(words, self.picks)
+                words -= min(words, self.picks)
+                if self.fill > self.p["EVENTS"]:
+                    self.leave.append(n + 1)
+                    self.ends.append(False)
+                    self.fill -= self.p["EVENTS"]
+            if frame_end:
+                self.leave.append(self.tick + 2)
+                self.ends.append(True)
+                self.fill = 0
+
+    def _read(self) -> None:
+        v_out, h_out = self.source.valid, self.source.moved
+        while self.row < len(self.met) and len(v_out) - 1 < len(h_out):
+            t = max(self.issued, self.leave[self.row] + self.met[self.row]) + 1
+            if v_out:
+                t = max(t, h_out[-1])
+            self.issued = t
+            v_out.append(t + 1)
+            last = self.replay == self.p["REPLAY"] - 1
+            if last:
+                self.freed.append(t)
+            if not self.ends[self.row]:
+                self.row += 1
+            elif last:
+                self.row += 1
+                self.first, self.replay = self.row, 0
+            else:
+                self.row, self.replay = self.first, self.replay + 1
+
+
 def line_buffer(sink: Channel, source: Channel, p: dict[str, int]) -> Store:
     h, k, s, pad = p["HEIGHT"], p["KERNEL"], p["STRIDE"], p["PADDING"]
     beats, held = p["WIDTH"] // p["PIX"] * p["GROUPS"], k * p["SLOTS"]
@@ -452,14 +552,29 @@ def _state(p: dict[str, int], ticks: int) -> tuple[int, int] | None:
     return (p["BEATS"], ticks) if p["PASSES"] > 1 else None
 
 
-def cores_of(inst: Instance, sinks: list[Channel], sources: list[Channel]) -> list[Core]:
-    """The recurrences of an instance; two joined sinks come as a core of their own."""
+def cores_of(
+    inst: Instance, sinks: list[Channel], sources: list[Channel], words: list[int], rows: list[int]
+) -> list[Core]:
+    """The recurrences of an instance; two joined sinks come as a core of their own. Of a layer that skips zeros,
+    words: not zero in each beat of its input; rows: of each of its windows."""
+    if inst.module == "volley_event_list":
+        return [EventList(sinks[0], sources[0], inst.parameters, words)]
+    if inst.module == "volley_synapse_event":
+        (ends, p), ways = (set(np.cumsum(rows).tolist()), inst.parameters), [Channel(0), Channel(0)]
+        array = _array(p, ways[1], sources[0], p["EVENTS"], lambda n: n in ends)
+        return [Register(sinks[0], ways[0]), Register(*ways), array]
     if inst.module == "volley_join":  # no register in it
         return [Zip(sinks, sources[0])]
     if len(sinks) > 1:
         both = Channel(sinks[0].beats)
         return [Zip(sinks, both), _core(inst, both, sources)]
     return [_core(inst, sinks[0], sources)]
+
+
+def _array(p: dict[str, int], sink: Channel, source: Channel, simd: int, emits: Callable[[int], bool]) -> Pipe:
+    steps = p["T"] // p["TP"]
+    latency = 1 + (steps > 1 and not p["PER_STEP"]) + sum_latency(p["BODY"], simd, p["TP"], bool(p["PER_STEP"]))
+    return Pipe(sink, source, emits=emits, interval=steps, latency=latency)
 
 
 def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
@@ -506,15 +621,8 @@ def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
         case "volley_pool_max" | "volley_pool_sum":
             return Pipe(sink, source, latency=max(1, log2(p["TAPS"])))
         case "volley_synapse_array":
-            steps, folds = p["T"] // p["TP"], p["FOLDS"]
-            return Pipe(
-                sink,
-                source,
-                emits=lambda n: n % folds == 0,
-                interval=steps,
-                latency=1 + (steps > 1 and not p["PER_STEP"])
-                + sum_latency(p["BODY"], p["SIMD"], p["TP"], p["PER_STEP"]),
-            )
+            folds = p["FOLDS"]
+            return _array(p, sink, source, p["SIMD"], lambda n: n % folds == 0)
         case "volley_neuron_radix":
             if p["UNROLLED"]:
                 return Pipe(sink, source, latency=p["T"] + 1)

@@ -34,7 +34,9 @@ def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any
             "weight_bits": int(cost.weight_bits),
         }
         inst = next(i for i in build.netlist.instances if i.source.tensor == op.name and i.module != "volley_fifo")
-        row["predicted_cycles"] = inst.sink.frame_beats * beat_cycles(inst)
+        row["predicted_cycles"] = round(
+            build.plan.schedule.busy.get(op.name, inst.sink.frame_beats * beat_cycles(inst))
+        )
         if isinstance(op, Synapse):
             folding = build.netlist.foldings[op.name]
             row["folding"] = {

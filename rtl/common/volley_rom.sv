@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// ROM: rdata <= mem[raddr] when re. Latency 1. rdata holds while re is low.
+// ROM: rdata <= mem[raddr] when re, at each of its ports. Latency 1. rdata holds while re is low.
+// Two ports fit the two sides of one block RAM.
 `default_nettype none
 module volley_rom #(
   parameter int unsigned DATA_W    = 8,        // word width [bit]
   parameter int unsigned DEPTH     = 512,      // words, >= 2
   parameter string       INIT_FILE = "",       // $readmemh image; "" leaves the content undefined (lint only)
   parameter string       STYLE     = "auto",   // "auto", "block" or "distributed"
+  parameter int unsigned PORTS     = 1,        // words read at once
   localparam int unsigned ADDR_W   = $clog2(DEPTH)
 ) (
-  input  wire logic              clk,
-  input  wire logic              re,
-  input  wire logic [ADDR_W-1:0] raddr,
-  output logic [DATA_W-1:0]      rdata
+  input  wire logic                    clk,
+  input  wire logic                    re,
+  input  wire logic [PORTS*ADDR_W-1:0] raddr,  // the first port's in the low bits
+  output logic [PORTS*DATA_W-1:0]      rdata
 );
   if (DATA_W < 1) $fatal(1, "volley_rom: DATA_W = %0d must be at least 1", DATA_W);
   if (DEPTH < 2) $fatal(1, "volley_rom: DEPTH must be at least 2");
+  if (PORTS < 1) $fatal(1, "volley_rom: PORTS = %0d must be at least 1", PORTS);
 
   // Vivado reads rom_style; yosys reads rom_block first, and calls a ROM made of LUTs "logic".
   (* rom_style = STYLE, rom_block = STYLE == "distributed" ? "logic" : STYLE *)
@@ -24,8 +27,10 @@ module volley_rom #(
     initial $readmemh(INIT_FILE, mem);
   end
 
-  always_ff @(posedge clk) begin
-    if (re) rdata <= mem[raddr];
+  for (genvar p = 0; p < PORTS; p++) begin : g_port
+    always_ff @(posedge clk) begin
+      if (re) rdata[p*DATA_W +: DATA_W] <= mem[raddr[p*ADDR_W +: ADDR_W]];
+    end
   end
 endmodule
 `default_nettype wire

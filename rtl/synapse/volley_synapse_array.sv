@@ -6,6 +6,7 @@
 // PER_STEP = 1: the steps are not added up,
 //   acc[o][t] = sum over FOLDS slices, SIMD inputs of (s_i[t] ? w[o][i] : 0)
 // PIX pixels side by side meet the same weights, each in sums of its own.
+// FOLDS = 0: a window is the slices up to s_spike_tlast, one at least, and m_acc_tlast marks every window.
 // Throughput: one slice per T/TP cycles. Latency after the last slice's last step: 1 + that of
 // volley_synapse_sum (+1 if TP < T and PER_STEP = 0).
 // Model: verif/models/synapse_array.py.
@@ -17,7 +18,7 @@ module volley_synapse_array #(
   parameter int unsigned T        = 4,         // time steps of a spike word
   parameter int unsigned TP       = T,         // time steps per cycle, divides T
   parameter int unsigned WEIGHT_W = 4,         // bits of a weight, signed
-  parameter int unsigned FOLDS    = 1,         // slices of a window
+  parameter int unsigned FOLDS    = 1,         // slices of a window; 0: tlast ends it
   parameter int unsigned ACC_W    = 16,        // bits of a result, signed; must hold every sum
   parameter bit          PER_STEP = 1'b0,      // 1: a number for each time step
   parameter int unsigned PIX      = 1,         // pixels per beat: slices of as many windows
@@ -47,8 +48,8 @@ module volley_synapse_array #(
   localparam int unsigned SUMS_W  = PE * (PER_STEP ? TP : 1) * SUM_W;  // of a pixel
   localparam int unsigned OUTPUTS = PIX * PE;
 
-  if (PE < 1 || SIMD < 1 || T < 1 || WEIGHT_W < 1 || FOLDS < 1 || ACC_W < 1 || PIX < 1)
-    $fatal(1, "volley_synapse_array: PE, SIMD, T, WEIGHT_W, FOLDS, ACC_W and PIX must be at least 1");
+  if (PE < 1 || SIMD < 1 || T < 1 || WEIGHT_W < 1 || ACC_W < 1 || PIX < 1)
+    $fatal(1, "volley_synapse_array: PE, SIMD, T, WEIGHT_W, ACC_W and PIX must be at least 1");
   if (TP < 1 || T % TP != 0) $fatal(1, "volley_synapse_array: TP = %0d does not divide T = %0d", TP, T);
 
   // ------------------------------------------------------------------ control
@@ -58,13 +59,14 @@ module volley_synapse_array #(
 
   logic              ce, take;
   logic [STEP_W-1:0] step;
-  logic [FOLD_W-1:0] fold;
+  logic [FOLD_W-1:0] fold;                     // FOLDS = 0: the window has begun
   mark_t             mark;
 
   assign ce   = !m_acc_tvalid || m_acc_tready;
   assign take = s_spike_tvalid && s_weight_tvalid;
   assign mark = '{first_step: step == '0,             last_step: step == STEP_W'(STEPS - 1),
-                  first_fold: fold == '0,             last_fold: fold == FOLD_W'(FOLDS - 1),
+                  first_fold: fold == '0,
+                  last_fold:  FOLDS == 0 ? s_spike_tlast : fold == FOLD_W'(FOLDS - 1),
                   last:       s_spike_tlast};
   assign s_spike_tready  = ce && s_weight_tvalid && mark.last_step;
   assign s_weight_tready = ce && s_spike_tvalid && mark.last_step;
@@ -72,7 +74,7 @@ module volley_synapse_array #(
   always_ff @(posedge clk) begin
     if (ce && take) begin
       step <= mark.last_step ? '0 : step + 1'b1;
-      if (mark.last_step) fold <= mark.last_fold ? '0 : fold + 1'b1;
+      if (mark.last_step) fold <= mark.last_fold ? '0 : FOLDS == 0 ? 1'b1 : fold + 1'b1;
     end
     if (rst) begin
       step <= '0;

@@ -22,6 +22,7 @@ from verif.pages import sv
 Row = tuple[str, dict[str, int], str]  # core, its parameters, what is said; of a part inside: with that part's name
 
 ILLEGAL: list[Row] = [
+    ("rom", {"PORTS": 0}, "PORTS = 0 must be at least 1"),
     ("ram", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
     ("ram", {"DEPTH": 1}, "DEPTH must be at least 2"),
     ("rom", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
@@ -106,9 +107,15 @@ ILLEGAL: list[Row] = [
     ("synapse_sum", {"BODY": 1, "WEIGHT_W": 9}, "WEIGHT_W = 9, a DSP body takes 8 bits at most"),
     ("synapse_sum", {"BODY": 3, "STEPS": 2},
      "MULT takes whole words of up to 8 steps: TP = T <= 8, PER_STEP = 0"),
-    ("synapse_array", {"PE": 0}, "PE, SIMD, T, WEIGHT_W, FOLDS, ACC_W and PIX must be at least 1"),
+    ("synapse_array", {"PE": 0}, "PE, SIMD, T, WEIGHT_W, ACC_W and PIX must be at least 1"),
     ("synapse_array", {"TP": 3}, "TP = 3 does not divide T = 4"),
     ("synapse_array", {"TP": 0}, "TP = 0 does not divide T = 4"),
+    ("event_list", {"EVENTS": 0}, "T, LANES, BEATS, EVENTS and REPLAY must be at least 1"),
+    ("event_list", {"DEPTH": 12}, "DEPTH = 12 is not a power of two from 2 on"),
+    ("event_list", {"REPLAY": 2, "DEPTH": 8}, "DEPTH = 8 is below the 16 rows of a frame without zeros"),
+    ("synapse_event", {"INPUTS": 0}, "EVENTS, INPUTS and FOLDS must be at least 1"),
+    ("synapse_event", {"KIND": 0}, "KIND = 0 is outside 1..3"),
+    ("synapse_event", {"TP": 3}, "volley_synapse_array: TP = 3 does not divide T = 4"),
     ("neuron_radix", {"BIAS_W": 0}, "LANES, IN_W, THETA_W, BIAS_W and PIX must be at least 1"),
     ("neuron_radix", {"T": 9}, "T = 9 is outside 1..8"),
     ("neuron_radix", {"THETA_W": 14, "V_W": 16}, "V_W = 16 cannot hold theta * 2^(T-1)"),
@@ -169,7 +176,8 @@ MAY_BE_0 = {
     "scale": "FACTOR", "encode_rate": "MODE", "encode_delta": "MODE", "sew": "MODE",
     "line_buffer": "PADDING", "window_full": "PADDING", "window_fold": "PAD_Y PAD_X",
     "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
-    "synapse_sum": "BODY", "synapse_array": "BODY", "lif_step": NEURON, "neuron_lif": NEURON,
+    "synapse_sum": "BODY", "synapse_array": "BODY FOLDS", "synapse_event": "BODY",
+    "lif_step": NEURON, "neuron_lif": NEURON,
 }  # fmt: skip
 
 

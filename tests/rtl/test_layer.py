@@ -11,7 +11,7 @@ def check_array(values: tuple[int, ...], body: int = 0, pix: int = 1) -> None:
     parameters = dict(zip(ARRAY, values, strict=True)) | ({"BODY": body} if body else {})
     parameters |= {"PIX": pix} if pix > 1 else {}
     _, simd, steps, _, weight_w, folds = values
-    largest = folds * simd * ((1 << steps) - 1) << (weight_w - 1)
+    largest = (folds or 5) * simd * ((1 << steps) - 1) << (weight_w - 1)
     run_bench("volley_synapse_array", "tb_volley_synapse_array", parameters | {"ACC_W": 1 + largest.bit_length()})
 
 
@@ -20,6 +20,7 @@ def check_array(values: tuple[int, ...], body: int = 0, pix: int = 1) -> None:
     (3, 5, 4, 4, 4, 3),   # nothing a power of two
     (2, 9, 4, 2, 8, 2),   # two cycles per slice
     (2, 3, 6, 3, 5, 1),   # three steps at once, one fold
+    (2, 3, 4, 2, 4, 0),   # windows that tlast ends
 ])
 def test_synapse_array(values):
     check_array(values)

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from verif.harness import REPO, run_bench, sources_of
+from verif.models.event_list import image
 from verif.pages import sv
 
 LINE = ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH", "KERNEL", "STRIDE", "PADDING", "SLOTS", "PAD_ITEM")
@@ -17,6 +18,8 @@ RATE = (*PIXELS, "MODE", "SEED")
 BURST = (*PIXELS, "ISI_MIN", "ISI_MAX", "COUNT")
 DELTA = ("LANES", "TB", "PASSES", "BEATS", "MODE", "THETA")
 ARRAY = ("PE", "SIMD", "T", "TP", "WEIGHT_W", "FOLDS")
+LIST = ("T", "LANES", "BEATS", "EVENTS", "REPLAY", "DEPTH")
+EVENT = ("PE", "EVENTS", "T", "TP", "WEIGHT_W", "INPUTS", "FOLDS", "KIND", "ACC_W", "INIT_FILE")
 RADIX = ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "T", "UNROLLED", "V_W")
 LIF = ("LANES", "TB", "PASSES", "BEATS", "UNROLLED", "IN_W")
 GATED = ("LANES", "TB", "TAPS", "BEATS", "PASSES")
@@ -47,6 +50,9 @@ CORES = [
     ("weight_source", "weight_source", ("WIDTH", "DEPTH", "KIND", "INIT_FILE"), (9, 5, 3, "weights.mem")),
     ("synapse_array", "synapse_array", (*ARRAY, "ACC_W"), (2, 9, 4, 2, 8, 2, 17)),
     ("synapse_array", "synapse_array", (*ARRAY, "PER_STEP", "ACC_W"), (2, 9, 6, 2, 5, 2, 1, 10)),
+    ("event_list", "event_list", LIST, (4, 5, 3, 2, 3, 16)),
+    ("event_list", "event_list", LIST, (4, 3, 4, 3, 1, 4)),
+    ("synapse_event", "synapse_event", EVENT, (3, 2, 4, 4, 4, 11, 3, 2, 12, "weights.mem")),
     ("neuron_radix", "neuron_radix", RADIX, (3, 9, 1, 3, 7, 8, 4, 0, 13)),
     ("neuron_radix", "neuron_radix", RADIX, (3, 9, 1, 3, 7, 8, 4, 1, 13)),
     ("synapse_array", "synapse_array", (*ARRAY, "PIX", "ACC_W"), (3, 5, 4, 4, 4, 3, 4, 12)),
@@ -71,6 +77,10 @@ CORES = [
     ("frame_guard", "frame_guard", ("BYTES",), (21,)),
     ("frame_result", "frame_result", ("CHECKSUM",), (0xBEEF,)),
 ]
+IMAGES = {
+    "weight_source": {"weights.mem": "\n".join(f"{pow(3, n + 40, 512):x}" for n in range(5))},
+    "synapse_event": {"weights.mem": image(3, 4, 33)},
+}
 every_core = pytest.mark.parametrize(
     ("core", "bench", "names", "values"), CORES, ids=[f"{core}-{n}" for n, (core, *_) in enumerate(CORES)])
 
@@ -81,7 +91,7 @@ def check(core: str, bench: str, names: tuple[str, ...], values: tuple[int | str
     run_bench(
         f"volley_{core}", "tb_volley_sequences", dict(zip(names, values, strict=True)),
         {"OWN_BENCH": bench, "EPISODES": str(episodes)}, {"SYNTHESIS": 1} if asserts else {},
-        {"weights.mem": "\n".join(f"{pow(3, n + 40, 512):x}" for n in range(5))} if core == "weight_source" else {},
+        IMAGES.get(core, {}),
     )  # fmt: skip
 
 

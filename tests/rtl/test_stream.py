@@ -50,7 +50,8 @@ def test_ram(parameters, image):
     run_bench("volley_ram", "tb_volley_ram", parameters, files=files)
 
 
-def test_rom():
+@pytest.mark.parametrize("ports", [1, 2])
+def test_rom(ports):
     words = [(n * 40503) & 0xFFFF for n in range(75)]
-    run_bench("volley_rom", "tb_volley_rom", {"DATA_W": 16, "DEPTH": 75, "INIT_FILE": "rom.mem"},
+    run_bench("volley_rom", "tb_volley_rom", {"DATA_W": 16, "DEPTH": 75, "PORTS": ports, "INIT_FILE": "rom.mem"},
               files={"rom.mem": "\n".join(f"{w:04x}" for w in words)})

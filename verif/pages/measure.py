@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def _with_image(core: Core, parameters: Values) -> tuple[dict[str, int | str], s
     if names is None:
         return dict(parameters), ""
     defaults = {p.name: p.default for p in core.settable}
-    width, words = (int(parameters.get(name, defaults[name])) for name in names)
+    width, words = (
+        math.prod(int(parameters.get(name, defaults[name])) for name in product.split("*")) for product in names)
     text = "".join(f"{scramble(n, width):0{-(-width // 4)}x}\n" for n in range(words))
     return {**parameters, "INIT_FILE": IMAGE}, text

@@ -38,8 +38,8 @@ class Wave:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One core. sizes: for the area, none where it depends on a generated network. wave: None for a core
-    without a clock. image: parameters that are width and number of the words of INIT_FILE; there the
-    content decides the area, so the page takes random words. network: sources of what a compiled network
+    without a clock. image: parameters whose products are width and number of the words of INIT_FILE; there
+    the content decides the area, so the page takes random words. network: sources of what a compiled network
     would bring."""
 
     smallest: Values
@@ -191,6 +191,22 @@ ROWS: dict[str, Row] = {
         ({"PE": 4, "SIMD": 4}, {"PE": 16, "SIMD": 16}),
         # The weights of two folds, again and again: 1 and 7, then -1 and 2
         Wave({"PE": 1, "SIMD": 2, "FOLDS": 2, "ACC_W": 8}, data={"s_weight": (0x71, 0x2F) * 10}, stalls=(12, 13)),
+    ),
+    "volley_event_list": Row(
+        {"T": 1, "LANES": 1, "BEATS": 1, "EVENTS": 1, "DEPTH": 2},
+        ({"REPLAY": 8, "DEPTH": 32}, {"LANES": 8, "BEATS": 64, "EVENTS": 4, "REPLAY": 8, "DEPTH": 256}),
+        # Words 5 and 9, then nothing, then four: three of the six rows, each frame twice
+        Wave({"LANES": 4, "BEATS": 1, "REPLAY": 2, "DEPTH": 4}, 24, 1,
+             data={"s_spike": (0x9050, 0x0000, 0x4321)}, stalls=(13,)),
+    ),
+    "volley_synapse_event": Row(
+        {"PE": 1, "EVENTS": 1, "T": 1, "WEIGHT_W": 2, "INPUTS": 1, "ACC_W": 4},
+        ({"PE": 4, "INPUTS": 128, "FOLDS": 8, "KIND": 2},
+         {"PE": 16, "EVENTS": 4, "INPUTS": 128, "FOLDS": 8, "KIND": 2}),
+        # Two events of places 0 and 1, then place 3 alone: a window of two rows for each fold
+        Wave({"PE": 1, "INPUTS": 4, "FOLDS": 2, "ACC_W": 10}, 20, 2,
+             data={"s_event": (0b01_0001_00_0001, 0b00_0000_11_0010) * 5}, stalls=(11,)),
+        image=("PE*WEIGHT_W", "FOLDS*INPUTS"),
     ),
     # ---------------------------------------------------------------- neuron
     "volley_neuron_radix": Row(

@@ -23,7 +23,7 @@ def serial(b: Builder, op: Operator, steps: int) -> bool:
         return False
     (source,) = b.sources(synapse)
     folding = b.foldings[synapse.name]
-    interval = synapse.folds(folding, source)[1] * (source.beat_steps // folding.tp)  # cycles between beats, at least
+    interval = b.window_rows(synapse) * (source.beat_steps // folding.tp)  # cycles between beats
     return folding.neuron == "serial" or (folding.neuron == "auto" and 1 < steps <= interval)
 
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import BODIES, Folding, ceil_div
+from pyflow.hardware import BODIES, Folding, ceil_div, event_list_depth
 from pyflow.operators import Conv, Linear, Synapse, Tensor
 from pyflow.planning import windows
 from pyflow.planning.bodies import size_of
@@ -53,6 +54,16 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     if folding.lanes > c:
         raise VolleyError(f"{where}: lanes={folding.lanes} is above its {c} input channels; use 1..{c}")
     groups = ceil_div(c, folding.lanes)
+    if folding.events and not isinstance(op, Linear):
+        raise VolleyError(
+            f"{where}: events={folding.events} skips the zeros of a linear layer; a conv's windows overlap, "
+            "each zero is in several of them: use events=0"
+        )
+    if folding.events > math.prod(source.shape):
+        raise VolleyError(
+            f"{where}: events={folding.events} is above its {math.prod(source.shape)} inputs; use "
+            f"1..{math.prod(source.shape)}, or 0 for every word"
+        )
     kind = folding.slice
     if isinstance(op, Linear) or kh * kw == 1:
         kind = "tap"
@@ -78,6 +89,8 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
                 f"{where}: pix={folding.pix} makes no whole beats of its rows of {source.shape[2]} pixels in or out; "
                 f"use one of {', '.join(map(str, legal))}"
             )
+    if folding.memory == "const" and folding.events:
+        raise VolleyError(f"{where}: memory=const is never looked up, events={folding.events} does; use lut or block")
     if folding.memory == "const" and fo * fi > 1:
         raise VolleyError(f"{where}: memory=const holds one row, this folding has {fo * fi}; use lut or block")
     chosen = replace(folding, slice=kind, tp=tp, body="lut" if folding.body == "auto" else folding.body)
@@ -138,9 +151,59 @@ def linear(b: Builder, op: Linear, stream: Stream) -> Stream:
     folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
     replay, _ = op.folds(folding, source)
     stream = b.lanes(stream, folding.lanes, source.shape[0], op.name)
+    if folding.events:
+        return event_array(b, op, stream, replay)
     if replay > 1:  # the whole vector again for every output fold
         stream = windows.folded(b, op.name, stream, groups=stream.beats, replay=replay, depth=folding.window_depth)
     return array(b, op, stream)
+
+
+def event_array(b: Builder, op: Linear, stream: Stream, replay: int) -> Stream:
+    """List of the words that are not zero, and the array that looks their weights up; the stream of potentials."""
+    (source,) = b.sources(op)
+    folding, tensor = b.foldings[op.name], b.tensors[op.name]
+    inputs = stream.beats * stream.lanes
+    rows = ceil_div(inputs, folding.events)
+    smallest = 1 << max(1, (rows - 1).bit_length()) if replay > 1 else 2
+    depth = folding.window_depth
+    if depth and (depth < smallest or depth & (depth - 1)):
+        raise VolleyError(f"folding of {op.name}: window_depth={depth} must be a power of two of at least {smallest}")
+    event_bits = max(1, (inputs - 1).bit_length()) + stream.bits
+    events = b.join(
+        "event_list",
+        op.name,
+        "events",
+        [("spike", stream)],
+        [("event", Stream(f"{op.name}_event", folding.events, event_bits, 0, 1, passes=stream.passes))],
+        T=stream.bits,
+        LANES=stream.lanes,
+        BEATS=stream.beats,
+        EVENTS=folding.events,
+        REPLAY=replay,
+        DEPTH=depth or event_list_depth(inputs, folding.events, replay),
+    )
+    table, widths = weight_rows(op, folding, b.network), (op.weight_bits,)
+    kind = folding.memory
+    if kind == "auto":  # a ROM even of one row: it is looked up
+        kind = memory_kind(kind, np.repeat(table, 2, 0) if len(table) == 1 else table, widths)
+    return b.join(
+        "synapse_event",
+        op.name,
+        "array",
+        [("event", events)],
+        [("acc", b.output(tensor, folding.pe))],
+        Memory(f"{op.name}_weight", table, widths, kind),
+        BODY=BODIES.index(folding.body),
+        PE=folding.pe,
+        EVENTS=folding.events,
+        T=source.beat_steps,
+        TP=folding.tp,
+        WEIGHT_W=op.weight_bits,
+        INPUTS=inputs,
+        FOLDS=replay,
+        ACC_W=tensor.number_bits,
+        PER_STEP=int(source.timed),
+    )
 
 
 def array(b: Builder, op: Synapse, window: Stream) -> Stream:
