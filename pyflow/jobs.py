@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -151,7 +152,7 @@ def _simulate(build: Build, x: np.ndarray, taps: int) -> Result:
 # ---------------------------------------------------------------------- jobs
 def sim(args: argparse.Namespace) -> Outcome:
     """The main job. Exit status 1 if any logit of any frame differs from the reference."""
-    from pyflow.report import layer_rows, layer_table, write_report
+    from pyflow.report import layer_rows, layer_table, update_report
 
     network, data = _network(args)
     assert data is not None
@@ -173,28 +174,18 @@ def sim(args: argparse.Namespace) -> Outcome:
     wrong = np.flatnonzero((result.logits != expected[:answered]).any(axis=1) | (result.flags != 0))
     mismatches = len(wrong) + len(x) - answered
     clipped = network.saturations(x[:STAGE_FRAMES])
-    report: dict[str, Any] = {
-        "version": 1,
-        "network": network.name,
-        "board": board.name,
+    report = _report(build, board, result.cycles_per_frame) | {
         "accuracy_float": stored.get("accuracy_float"),
         "accuracy_finetuned": stored.get("accuracy_finetuned"),
         "accuracy_snn": float((result.logits.argmax(1) == y[:answered]).mean()) if answered else None,
         "frames_compared": answered,
         "mismatches": mismatches,
-        "first_mismatch": None,
         "saturations": {name: float(counts.mean()) for name, counts in clipped.items()},
         "cycles_per_frame": result.cycles_per_frame,
-        "predicted_cycles_per_frame": build.plan.schedule.cycles_per_frame,
         "latency_cycles": result.latency_cycles,
-        "predicted_latency_cycles": build.plan.schedule.latency_cycles,
         "stalls": staged.stalls,
         "sim_frames_per_cpu_s": len(x) / max(result.cpu_s, 1e-3),
-        "clock_mhz": board.clock_mhz,
-        "clock": "assumed",
-        "frames_per_s": board.clock_mhz * 1e6 / (result.cycles_per_frame or build.plan.schedule.cycles_per_frame),
         "layers": layer_rows(build, staged),
-        "area": _area(build, board),
     }
     report["spikes"], report["synops"], report["dense_ops"] = activity(network, x[:ACTIVITY_FRAMES])
     if mismatches:
@@ -205,7 +196,7 @@ def sim(args: argparse.Namespace) -> Outcome:
             f"saturations of the first {len(x[:STAGE_FRAMES])} frames: "
             f"{staged.saturations} counted in RTL, {counted} in the reference"
         )
-    write_report(report, build.folder / "report.json")
+    report = update_report(report, build.folder / "report.json")
     say(layer_table(report["layers"]))
     say(_summary(report))
     say(f"report: {_relative(build.folder / 'report.json')}")
@@ -219,6 +210,32 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
+def _report(build: Build, board: Board, cycles: float | None = None) -> dict[str, Any]:
+    """A report of what is known of a build; what only a simulation can tell is null."""
+    from pyflow.report import REPORT_VERSION, layer_rows
+
+    schedule = build.plan.schedule
+    unknown = (
+        "accuracy_float", "accuracy_finetuned", "accuracy_snn", "frames_compared", "mismatches", "first_mismatch",
+        "cycles_per_frame", "latency_cycles", "synops", "dense_ops", "spikes", "sim_frames_per_cpu_s",
+    )  # fmt: skip
+    return {
+        "version": REPORT_VERSION,
+        "network": build.network.name,
+        "board": board.name,
+        **dict.fromkeys(unknown),
+        "saturations": {},
+        "stalls": {},
+        "predicted_cycles_per_frame": schedule.cycles_per_frame,
+        "predicted_latency_cycles": schedule.latency_cycles,
+        "clock_mhz": board.clock_mhz,
+        "clock": "assumed",
+        "frames_per_s": board.clock_mhz * 1e6 / (cycles or schedule.cycles_per_frame),
+        "layers": layer_rows(build),
+        "area": _area(build, board),
+    }
+
+
 def _area(build: Build, board: Board) -> dict[str, list[float]]:
     """Estimated cells beside the board's budget: {"lut": [used, budget], ...}."""
     total, budget = build.plan.total, board.budget
@@ -230,13 +247,13 @@ def _area(build: Build, board: Board) -> dict[str, list[float]]:
     }
 
 
-def _area_text(area: dict[str, list[float]], board: str) -> str:
+def _area_text(area: dict[str, list[float]], board: str, placed: bool = False) -> str:
     over = [f"{name.upper()} {used:,g} of {limit:,g}" for name, (used, limit) in area.items() if used > limit]
     if over:
         return f"does NOT fit {board}: {', '.join(over)} (estimate; raise CYCLES, or `make estimate` measures)"
     return (
         ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items())
-        + " (estimate; `make estimate` measures)"
+        + (" (placed)" if placed else " (estimate; `make estimate` measures)")
     )
 
 
@@ -245,6 +262,10 @@ def _summary(r: dict[str, Any]) -> str:
         return "-" if value is None else f"{100 * value:.2f} %"
 
     predicted, measured = r["predicted_cycles_per_frame"], r["cycles_per_frame"]
+    placed = f"{r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}"
+    if r["frames_compared"] is None:
+        cycles = f"{_number(predicted)} predicted, not simulated; `make sim` does, and compares every logit"
+        return f"\ncycles per frame    {cycles}\nframe rate          {placed}"
     cycles = "not measured (needs three frames)" if measured is None else f"{_number(measured)} measured"
     error = "" if measured is None else f" ({measured / predicted - 1:+.2%})"
     accuracies = ("float", "accuracy_float"), ("fine-tuned", "accuracy_finetuned"), ("SNN in RTL", "accuracy_snn")
@@ -253,8 +274,8 @@ def _summary(r: dict[str, Any]) -> str:
         "bit-exact": f"{r['frames_compared']:,} frames compared, every logit; {r['mismatches']} mismatches",
         "cycles per frame": f"{cycles}, {_number(predicted)} predicted{error}",
         "latency": f"{r['latency_cycles']:,} cycles measured, {r['predicted_latency_cycles']:,} predicted",
-        "frame rate": f"{r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}",
-        "area": _area_text(r["area"], r["board"]),
+        "frame rate": placed,
+        "area": _area_text(r["area"], r["board"], "placed" in r),
         "activity per frame": f"{r['spikes']:,.0f} spikes, {r['synops']:,.0f} synaptic operations"
         f" of {r['dense_ops']:,.0f} dense",
         **({"saturations": _saturations(r["saturations"])} if r["saturations"] else {}),
@@ -383,10 +404,52 @@ def report(args: argparse.Namespace) -> Outcome:
 
 
 def bitstream(args: argparse.Namespace) -> Outcome:
-    load_board(args.board)
-    raise VolleyError(
-        "not built yet: placed and routed bitstreams come with the board support; `make estimate` gives the area today"
+    """Bitstream of a network for a board, or one line that says what is in the way."""
+    from pyflow.backends import nextpnr
+    from pyflow.report import update_report
+
+    board = load_board(args.board)
+    nextpnr.check(board)
+    network, _ = _network(args, need_data=False)
+    build = _compile(args, network)
+    say(
+        f"synthesis, place and route of {network.name} for {board.title} (a minute for digits, ten for LeNet-5; "
+        "what has been made before is taken from the cache)"
     )
+    placed = nextpnr.implement(build.netlist, build.rtl, board)
+    target = build.folder / f"{board.name}{placed.bitstream.suffix}"
+    shutil.copyfile(placed.bitstream, target)
+    area = {key: [placed.area[key], getattr(board.budget, key)] for key in ("lut", "ff", "bram", "dsp")}
+    report = _report(build, board)
+    report |= {"clock": "placed", "area": area, "placed": placed.to_json()}
+    path = build.folder / "report.json"
+    report = update_report(report, path)
+    cells = ", ".join(f"{name} {used:,} of {there:,}" for name, (used, there) in placed.used.items())
+    rows = {
+        "bitstream": f"{_relative(target)}, {target.stat().st_size:,} bytes",
+        "clock": f"{board.clock_mhz:g} MHz, placed; the slowest path allows {placed.max_mhz:.1f} MHz",
+        "slowest path": placed.worst,
+        "frame rate": f"{report['frames_per_s']:,.0f} frames/s at that clock",
+        "cells": cells,
+        "report": _relative(path),
+    }
+    say("\n".join(f"{title:<20}{text}" for title, text in rows.items()))
+    return 0, report
+
+
+def program(args: argparse.Namespace) -> Outcome:
+    """Load the bitstream that `bitstream` made onto the board, by openFPGALoader."""
+    from pyflow.backends import loader, nextpnr
+
+    board = load_board(args.board)
+    nextpnr.check(board)
+    folder = Path(args.out or f"build/{_identifier(Path(args.net).stem)}")
+    file = folder / f"{board.name}.{nextpnr.suffix(board)}"
+    if not file.exists():
+        raise VolleyError(f"{file}: no bitstream; make it with `make bitstream NET={args.net} BOARD={board.name}`")
+    say(f"loading {_relative(file)} onto {board.title}")
+    loader.load(board, file, flash=args.flash)
+    return 0, {"board": board.name, "bitstream": str(file)}
 
 
 def explore(args: argparse.Namespace) -> Outcome:
@@ -401,5 +464,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "estimate": estimate,
     "report": report,
     "bitstream": bitstream,
+    "program": program,
     "explore": explore,
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -58,6 +59,28 @@ def write_report(report: dict[str, Any], path: Path) -> None:
         os.replace(temporary, path)
     except OSError as e:
         raise VolleyError(f"{path}: cannot be written ({e.strerror}); choose a writable folder") from None
+
+
+def update_report(report: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Write `report` with what an earlier job found of the same plan and this one did not look for: the simulation's
+    numbers, or those of the placed chip. The report that was written."""
+    old: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError, VolleyError):
+        old = json.loads(path.read_text())
+        check_report(old)
+    if old and _plan(old) == _plan(report):
+        if "placed" in old and "placed" not in report:
+            report = report | {key: old[key] for key in ("clock", "area", "placed")}
+        elif report["frames_compared"] is None:
+            report = old | {key: report[key] for key in ("clock_mhz", "clock", "area", "placed")}
+    write_report(report, path)
+    return report
+
+
+def _plan(report: dict[str, Any]) -> tuple[Any, ...]:
+    """What two reports of one plan have in common."""
+    keys = ("network", "board", "clock_mhz", "predicted_cycles_per_frame", "predicted_latency_cycles")
+    return (*(report[key] for key in keys), [layer["folding"] for layer in report["layers"]])
 
 
 def check_report(report: dict[str, Any]) -> None:
