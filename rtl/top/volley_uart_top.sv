@@ -29,6 +29,8 @@ module volley_uart_top #(
   logic [7:0]  request_tdata;
   logic        response_tvalid, response_tready, response_tlast;
   logic [7:0]  response_tdata;
+  logic        answer_tvalid, answer_tready, answer_tlast;
+  logic [7:0]  answer_tdata;
   logic        byte_tvalid, byte_tready;
   logic [7:0]  byte_tdata;
   logic        frame_tvalid, frame_tready, frame_tlast;
@@ -63,10 +65,19 @@ module volley_uart_top #(
     .net_rst, .stat_busy(busy), .stat_broken(broken)
   );
 
+  // From the buffer of responses through the escapes and back to its address is too far for one cycle.
+  volley_skid #(.DATA_W(8)) u_answer (
+    .clk, .rst,
+    .s_axis_tvalid(response_tvalid), .s_axis_tready(response_tready), .s_axis_tdata(response_tdata),
+    .s_axis_tlast(response_tlast),
+    .m_axis_tvalid(answer_tvalid), .m_axis_tready(answer_tready), .m_axis_tdata(answer_tdata),
+    .m_axis_tlast(answer_tlast)
+  );
+
   volley_packet_tx u_packet_tx (
     .clk, .rst,
-    .s_packet_tvalid(response_tvalid), .s_packet_tready(response_tready), .s_packet_tdata(response_tdata),
-    .s_packet_tlast(response_tlast),
+    .s_packet_tvalid(answer_tvalid), .s_packet_tready(answer_tready), .s_packet_tdata(answer_tdata),
+    .s_packet_tlast(answer_tlast),
     .m_byte_tvalid(byte_tvalid), .m_byte_tready(byte_tready), .m_byte_tdata(byte_tdata)
   );
 
