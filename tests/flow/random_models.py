@@ -122,6 +122,9 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
             "memory": "writable" if rng.random() < 0.2 else "auto",
             "rows": int(rng.integers(0, 2 * kh + 1)),
         }
+    skids = np.random.default_rng(seed + 79)
+    for folding in layers.values():
+        folding["skid"] = bool(skids.random() < 0.3)
     chain = [op for op in network.operators[:-1] if len(network.destinations(op.name)) == 1]
     fifos = {op.name: int(rng.integers(2, 9)) for op in chain if rng.random() < 0.2}
     return {"version": 1, "layers": layers, "fifos": fifos}
