@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyflow import zoo
+from pyflow import jobs, zoo
 from pyflow.__main__ import main
 from pyflow.backends import nextpnr, process, verilator
 from pyflow.backends.toolbox import cached, digest, need_package, share
@@ -21,7 +21,7 @@ from pyflow.build import Build, compile
 from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board, board_names, load_board
-from pyflow.report import check_report
+from pyflow.report import check_report, update_report
 
 CHIP = Path(__file__).with_name("chip")
 OPEN = [name for name in board_names() if load_board(name).flow == "nextpnr"]
@@ -159,6 +159,27 @@ def _simulator(netlist: Path) -> str:
         return work / "Vicebreaker_top"
 
     return str(cached("net", f"icebreaker_top-{digest(options, *(path for path, _ in sources))}", make))
+
+
+# ------------------------------------------------------------------ report
+PLACED = {
+    "part": "p", "bitstream": "b.bin", "bytes": 9, "max_mhz": 30.0, "worst_path": "a to b", "seed": 1, "cells": {},
+    "tools": {}, "cpu_s": 1.0,
+}  # fmt: skip
+
+
+def test_a_report_keeps_what_another_job_found_of_the_same_plan(digits: Build, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    blank = jobs._report(digits, load_board("icebreaker"))
+    placed = blank | {"clock": "placed", "placed": PLACED, "area": {"lut": [3000, 5280]}}
+    simulated = blank | {"frames_compared": 9, "mismatches": 0, "cycles_per_frame": 2800.0, "latency_cycles": 5000}
+    assert update_report(placed, path) == placed
+    both = update_report(simulated, path)
+    assert both == simulated | {"clock": "placed", "placed": PLACED, "area": placed["area"]}
+    assert update_report(placed, path) == both == json.loads(path.read_text())
+    assert update_report(simulated | {"predicted_cycles_per_frame": 1}, path)["clock"] == "assumed"  # another plan
+    path.write_text("not a report")
+    assert update_report(simulated, path) == simulated
 
 
 # ------------------------------------------------------------------ ULX3S
