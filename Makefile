@@ -24,7 +24,7 @@ SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 STAMP := $(VENV)/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint formal mutate coverage waves bitstream estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs venv clean
+.PHONY: help sim test test-long lint formal mutate coverage waves bitstream program estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +60,11 @@ else
 	$(SIM) --waves $(call opt,frame,FRAME)
 endif
 
-bitstream: $(STAMP) ## bitstream for a board  [NET= BOARD=]
+bitstream: $(STAMP) ## placed and routed bitstream  [NET=digits|lenet5|... BOARD=icebreaker|ulx3s-85f CYCLES=]
 	$(PY) -m pyflow bitstream $(MODEL) $(PLAN)
+
+program: $(STAMP) ## loads that bitstream onto the board  [NET= BOARD= OUT= FLASH=1]
+	$(PY) -m pyflow program --net "$(NET)" --board "$(BOARD)" $(call opt,out,OUT) $(if $(FLASH),--flash)
 
 estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)

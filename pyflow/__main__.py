@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|explore."""
+"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|program|explore."""
 
 from __future__ import annotations
 
@@ -81,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     p = command("bitstream", "bitstream of a network for a board: synthesis, place and route, packing")
     _model_options(p)
     _plan_options(p)
+    p = command("program", "load the bitstream onto the board")
+    p.add_argument("--net", default="digits", help="the network that `bitstream` was called with")
+    p.add_argument("--board", default="icebreaker")
+    p.add_argument("--out", help="folder of the bitstream (default build/<network>)")
+    p.add_argument("--flash", action="store_true", help="into the board's flash, where it stays")
     p = command("explore", "explore (not built yet)")
     _model_options(p)
     _plan_options(p)

@@ -42,6 +42,7 @@ class Folding:
     tp: time steps per cycle. window_depth: beats the replay buffer holds (0: the smallest that is
     legal, rounded up to a power of two); rows: rows the line buffer holds (0: the kernel height).
     events: of a linear layer, words that are not zero taken per cycle (0: every word, zero or not).
+    skid: skid registers in front of the array and behind it, so that what stalls it starts at a register.
     """
 
     pe: int = 1
@@ -55,6 +56,7 @@ class Folding:
     rows: int = 0
     pix: int = 1
     events: int = 0
+    skid: bool = False
 
     def __post_init__(self) -> None:
         for key, allowed in (("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES), ("body", ("auto", *BODIES))):
@@ -213,6 +215,11 @@ def source_cost(width: int, depth: int, *, block: bool) -> Cost:
 def fifo_cost(width: int, depth: int) -> Cost:
     """FIFO: its RAM (tlast included), two addresses and a count."""
     return ram_cost(width + 1, max(2, depth - 1)) + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
+
+
+def skid_cost(width: int) -> Cost:
+    """Skid register: payload and tlast twice, and a choice between them."""
+    return Cost(lut=width + 4, ff=2 * width + 4)
 
 
 def convert_cost(lanes_in: int, lanes_out: int, bits: int) -> Cost:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -263,10 +264,8 @@ def _summary(r: dict[str, Any]) -> str:
     predicted, measured = r["predicted_cycles_per_frame"], r["cycles_per_frame"]
     placed = f"{r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}"
     if r["frames_compared"] is None:
-        return (
-            f"\nnot simulated       {_number(predicted)} cycles per frame predicted; `make sim` compares every logit"
-            f"\nframe rate          {placed}"
-        )
+        cycles = f"{_number(predicted)} predicted, not simulated; `make sim` does, and compares every logit"
+        return f"\ncycles per frame    {cycles}\nframe rate          {placed}"
     cycles = "not measured (needs three frames)" if measured is None else f"{_number(measured)} measured"
     error = "" if measured is None else f" ({measured / predicted - 1:+.2%})"
     accuracies = ("float", "accuracy_float"), ("fine-tuned", "accuracy_finetuned"), ("SNN in RTL", "accuracy_snn")
@@ -406,12 +405,53 @@ def report(args: argparse.Namespace) -> Outcome:
 
 def bitstream(args: argparse.Namespace) -> Outcome:
     """Bitstream of a network for a board, or one line that says what is in the way."""
+    from pyflow.backends import nextpnr
+    from pyflow.report import update_report
+
     board = load_board(args.board)
     if board.flow == "vivado":
         return _vivado(args, board)
-    raise VolleyError(
-        "not built yet: placed and routed bitstreams come with the board support; `make estimate` gives the area today"
+    nextpnr.check(board)
+    network, _ = _network(args, need_data=False)
+    build = _compile(args, network)
+    say(
+        f"synthesis, place and route of {network.name} for {board.title} (a minute for digits, ten for LeNet-5; "
+        "what has been made before is taken from the cache)"
     )
+    placed = nextpnr.implement(build.netlist, build.rtl, board)
+    target = build.folder / f"{board.name}{placed.bitstream.suffix}"
+    shutil.copyfile(placed.bitstream, target)
+    area = {key: [placed.area[key], getattr(board.budget, key)] for key in ("lut", "ff", "bram", "dsp")}
+    report = _report(build, board)
+    report |= {"clock": "placed", "area": area, "placed": placed.to_json()}
+    path = build.folder / "report.json"
+    report = update_report(report, path)
+    cells = ", ".join(f"{name} {used:,} of {there:,}" for name, (used, there) in placed.used.items())
+    rows = {
+        "bitstream": f"{_relative(target)}, {target.stat().st_size:,} bytes",
+        "clock": f"{board.clock_mhz:g} MHz, placed; the slowest path allows {placed.max_mhz:.1f} MHz",
+        "slowest path": placed.worst,
+        "frame rate": f"{report['frames_per_s']:,.0f} frames/s at that clock",
+        "cells": cells,
+        "report": _relative(path),
+    }
+    say("\n".join(f"{title:<20}{text}" for title, text in rows.items()))
+    return 0, report
+
+
+def program(args: argparse.Namespace) -> Outcome:
+    """Load the bitstream that `bitstream` made onto the board, by openFPGALoader."""
+    from pyflow.backends import loader, nextpnr
+
+    board = load_board(args.board)
+    nextpnr.check(board)
+    folder = Path(args.out or f"build/{_identifier(Path(args.net).stem)}")
+    file = folder / f"{board.name}.{nextpnr.suffix(board)}"
+    if not file.exists():
+        raise VolleyError(f"{file}: no bitstream; make it with `make bitstream NET={args.net} BOARD={board.name}`")
+    say(f"loading {_relative(file)} onto {board.title}")
+    loader.load(board, file, flash=args.flash)
+    return 0, {"board": board.name, "bitstream": str(file)}
 
 
 def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
@@ -457,5 +497,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "estimate": estimate,
     "report": report,
     "bitstream": bitstream,
+    "program": program,
     "explore": explore,
 }

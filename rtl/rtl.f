@@ -48,3 +48,10 @@ eltwise/volley_sew.sv
 top/volley_frame_guard.sv
 top/volley_frame_result.sv
 top/volley_top.sv
+host/volley_uart_rx.sv
+host/volley_uart_tx.sv
+host/volley_crc32.sv
+host/volley_packet_rx.sv
+host/volley_packet_tx.sv
+host/volley_host_command.sv
+top/volley_uart_top.sv

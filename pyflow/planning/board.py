@@ -31,7 +31,9 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class Board:
     """name: folder under boards/. family: of the synthesis (FAMILIES). flow: what makes the bitstream.
-    clock_mhz: of the accelerator, assumed or targeted. oscillator_mhz: what the board supplies."""
+    clock_mhz: of the accelerator, assumed or targeted. oscillator_mhz: what the board supplies.
+    baud: of the UART to the host, 0 where there is none. loader: the board's name for openFPGALoader.
+    skids: plans get skid registers around every synapse array (Folding.skid): what the clock needs on a slow fabric."""
 
     name: str
     title: str
@@ -41,6 +43,9 @@ class Board:
     clock_mhz: float
     oscillator_mhz: float
     budget: Budget
+    baud: int = 0
+    loader: str = ""
+    skids: bool = False
 
 
 def overflows(used: Mapping[str, float], there: Mapping[str, float]) -> tuple[str, ...]:
@@ -87,6 +92,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "str": (str, "a string"),
     "int": (int, "an integer from 0 on"),
     "float": (float, "a number above 0"),
+    "bool": (bool, "true or false"),
     "Budget": (Budget, "a table [budget]"),
 }
 

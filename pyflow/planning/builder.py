@@ -113,6 +113,11 @@ class Builder:
             )
         return stream
 
+    def skid(self, stream: Stream, layer: str, suffix: str) -> Stream:
+        """`stream` behind a skid register, which cuts its handshake in two."""
+        out = replace(stream, name=f"{layer}_{suffix}", tensor="")
+        return self.join("skid", layer, suffix, [("axis", stream)], [("axis", out)], DATA_W=stream.width)
+
     # ------------------------------------------------------------------ the graph
     def operand(self, tensor: str, reader: Operator) -> Stream:
         stream, timed = self._ways[tensor, reader.name], self.tensors[tensor]

@@ -32,6 +32,7 @@ from pyflow.planning.windows import window_span
 log = logging.getLogger(__name__)
 
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
+SINGLE = ("ice40",)  # families whose logic cell holds a LUT or a flip-flop, both only where one feeds the other
 DSP_FILL = 0.9  # share of its DSP slices
 DSP_PRICES = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, math.inf)  # [LUT]; the first at which the board has enough
 EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer that skips zeros may take
@@ -413,7 +414,7 @@ def plan(
         for dsp in DSP_PRICES if board.budget.dsp else (math.inf,):
             found = _choose(hardware, target, Prices(family, dsp))
             if found is None or bodies.dsp(hardware, found) <= DSP_FILL * board.budget.dsp:
-                return found
+                return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
         raise AssertionError("without DSP slices there are none too many")
 
     if cycles_per_frame is not None:
@@ -432,7 +433,8 @@ def plan(
         while True:
             foldings = choose(target)
             cost = None if foldings is None else sum(costs(build_netlist(network, foldings), family).values(), Cost())
-            if cost and cost.lut <= FILL * budget.lut and cost.ff <= budget.ff and cost.bram <= budget.bram:
+            logic = (cost.lut + cost.ff if family in SINGLE else cost.lut) if cost else 0.0
+            if cost and logic <= FILL * budget.lut and cost.ff <= budget.ff and cost.bram <= budget.bram:
                 break
             if target > 2**34:
                 raise VolleyError(
@@ -517,6 +519,8 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
             total[inst.layer] += hw.convert_cost(p["LANES_IN"], p["LANES_OUT"], p["WORD_W"])
         elif inst.module == "volley_step_delay":
             total[inst.layer] += hw.fifo_cost(p["DATA_W"], p["BEATS"] + 1) + Cost(lut=45)
+        elif inst.module == "volley_skid":
+            total[inst.layer] += hw.skid_cost(p["DATA_W"])
         elif inst.module == "volley_fifo":
             total[inst.layer] += hw.fifo_cost(p["DATA_W"], p["DEPTH"])
     return total

@@ -631,6 +631,8 @@ def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
             return LaneConvert(sink, source, lanes_in=p["LANES_IN"], lanes_out=p["LANES_OUT"], channels=p["CHANNELS"])
         case "volley_fifo":
             return Fifo(sink, source, depth=p["DEPTH"])
+        case "volley_skid":
+            return Fifo(sink, source, depth=2)
         case "volley_broadcast":
             return Broadcast(sink, sources)
         case "volley_line_buffer":

@@ -60,9 +60,21 @@ module volley_line_buffer #(
 
   typedef logic signed [ROW_W-1:0] row_t;
 
+  // ------------------------------------------------------------------ rows that the reader needs
+  // Of output row r, where OUT_ROWS is the next frame's first: the first and the last real row, counted from
+  // this frame's row 0. Rows above the map are none, so the first one never goes back.
+  function automatic int first_row(input int r);
+    int at;
+    at = r % int'(OUT_ROWS) * int'(STRIDE) - int'(PADDING);
+    return r / int'(OUT_ROWS) * int'(HEIGHT) + (at < 0 ? 0 : at);
+  endfunction
+  function automatic int last_row_of(input int r);
+    int at;
+    at = r % int'(OUT_ROWS) * int'(STRIDE) - int'(PADDING) + int'(KERNEL) - 1;
+    return r / int'(OUT_ROWS) * int'(HEIGHT) + (at > int'(HEIGHT) - 1 ? int'(HEIGHT) - 1 : at);
+  endfunction
+
   // ------------------------------------------------------------------ writer
-  // wr_row counts from row 0 of the frame that the reader is in.
-  row_t              wr_row;
   logic [BEAT_W-1:0] wr_beat;
   logic [BANK_W-1:0] wr_bank;
   logic [ADDR_W-1:0] wr_base;                  // slot * BEATS
@@ -72,28 +84,38 @@ module volley_line_buffer #(
   assign wr_row_end = wr_beat == BEAT_W'(BEATS - 1);
 
   // ------------------------------------------------------------------ reader
-  row_t              top, top_next;            // first row of the window: -PADDING ...
+  row_t              top;                      // first row of the window: -PADDING ...
   logic [OUT_W-1:0]  out_row;
   logic [BEAT_W-1:0] rd_beat;
   logic [BANK_W-1:0] rd_bank;                  // bank of row `top`
   logic [ADDR_W-1:0] rd_base;                  // its slot * BEATS
-  logic              rd, rd_ready, rd_row_end, last_row;
-  row_t              need;                     // last real row of the window
-  row_t              oldest, oldest_next;      // first row still needed by this window, by the next
+  logic              rd, rd_ready, rd_row_end, rd_next, last_row;
+  // Distances between writer and reader are kept, not their rows: a handshake then depends on a sign.
+  row_t              ahead;                    // of the writer's row, from the last one that the window needs
+  row_t              room, room_next;          // rows that fit, and that will once the reader has passed this window
+  row_t              ahead_step, room_step;    // by which they change at the end of out_row
 
   assign last_row   = out_row == OUT_W'(OUT_ROWS - 1);
   assign rd_row_end = rd_beat == BEAT_W'(BEATS - 1);
-  assign top_next   = top + row_t'(STRIDE);     // within the frame
-  assign need       = top + row_t'(KERNEL - 1) > row_t'(HEIGHT - 1) ? row_t'(HEIGHT - 1)
-                                                                    : top + row_t'(KERNEL - 1);
+  assign rd_next    = rd && rd_row_end;
   // Data are there once the writer is past this beat of the last row needed.
-  assign rd_ready   = wr_row > need || (wr_row == need && wr_beat > rd_beat);
-  // Space is there below `oldest + ROWS`, and below `oldest_next + ROWS` where the reader has passed.
-  // Rows above the map need none, so `oldest` never goes back.
-  assign oldest      = top < row_t'(0) ? row_t'(0) : top;
-  assign oldest_next = last_row ? row_t'(HEIGHT) : top_next < row_t'(0) ? row_t'(0) : top_next;
-  assign s_spike_tready = wr_row < oldest + row_t'(ROWS)
-                       || (wr_row < oldest_next + row_t'(ROWS) && wr_beat < rd_beat);
+  assign rd_ready   = ahead > row_t'(0) || (ahead == row_t'(0) && wr_beat > rd_beat);
+  // Space is there below the rows still needed, and below those of the next window where the reader has passed.
+  assign s_spike_tready = room > row_t'(0) || (room_next > row_t'(0) && wr_beat < rd_beat);
+
+  // STRIDE, but near the upper and the lower edge of the map.
+  localparam int unsigned EDGE = KERNEL / STRIDE + 2 < OUT_ROWS ? KERNEL / STRIDE + 2 : OUT_ROWS;
+  always_comb begin
+    ahead_step = row_t'(STRIDE);
+    room_step  = row_t'(STRIDE);
+    for (int unsigned e = 0; e < 2*EDGE; e++) begin
+      automatic int unsigned r = e < EDGE ? e : OUT_ROWS - 2*EDGE + e;
+      if (out_row == OUT_W'(r)) begin
+        ahead_step = row_t'(last_row_of(int'(r) + 1) - last_row_of(int'(r)));
+        room_step  = row_t'(first_row(int'(r) + 2) - first_row(int'(r) + 1));
+      end
+    end
+  end
 
   // (bank, slot) of a row `step` rows further; returns {bank, base}.
   function automatic logic [BANK_W+ADDR_W-1:0] advance(
@@ -119,15 +141,18 @@ module volley_line_buffer #(
       rd_beat <= rd_row_end ? '0 : rd_beat + 1'b1;
       if (rd_row_end) begin
         out_row <= last_row ? '0 : out_row + 1'b1;
-        top     <= last_row ? -row_t'(PADDING) : top_next;
+        top     <= last_row ? -row_t'(PADDING) : top + row_t'(STRIDE);
         {rd_bank, rd_base} <= last_row ? advance(rd_bank, rd_base, FRAME_STEP_MOD)
                                        : advance(rd_bank, rd_base, ROW_STEP_MOD);
       end
     end
-    wr_row <= wr_row + row_t'(wr && wr_row_end)
-                     - (rd && rd_row_end && last_row ? row_t'(HEIGHT) : row_t'(0));
+    ahead     <= ahead + row_t'(wr && wr_row_end) - (rd_next ? ahead_step : row_t'(0));
+    room      <= (rd_next ? room_next : room) - row_t'(wr && wr_row_end);
+    room_next <= room_next - row_t'(wr && wr_row_end) + (rd_next ? room_step : row_t'(0));
     if (rst) begin
-      wr_row  <= '0;
+      ahead     <= -row_t'(last_row_of(0));
+      room      <= row_t'(int'(ROWS) + first_row(0));
+      room_next <= row_t'(int'(ROWS) + first_row(1));
       wr_beat <= '0;
       wr_bank <= '0;
       wr_base <= '0;

@@ -283,7 +283,7 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
-def test_a_target_that_cannot_says_so_in_one_line() -> None:
+def test_a_target_that_fails_says_why_in_one_line() -> None:
     command = ["make", "--no-print-directory", "bitstream", "BOARD=nonsense"]
     run = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
     assert run.returncode != 0 and "'nonsense' is unknown; known: " in run.stderr

@@ -126,6 +126,9 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
         several = [pix for pix in pixels_per_beat(op, source) if pix > 1]
         if several and pixels.random() < 0.5:
             layers[op.name] |= {"pe": co, "lanes": c, "slice": "all", "pix": int(pixels.choice(several))}
+    skids = np.random.default_rng(seed + 79)
+    for folding in layers.values():
+        folding["skid"] = bool(skids.random() < 0.3)
     chain = [op for op in network.operators[:-1] if len(network.destinations(op.name)) == 1]
     fifos = {op.name: int(rng.integers(2, 9)) for op in chain if rng.random() < 0.2}
     return {"version": 1, "layers": layers, "fifos": fifos}

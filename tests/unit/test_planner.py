@@ -96,6 +96,23 @@ def test_a_small_board_slows_the_network_down() -> None:
     assert small.total.lut <= load_board("icebreaker").budget.lut
 
 
+def test_flip_flops_of_ice40_are_logic_cells() -> None:
+    cost, budget = plan(zoo.load("digits"), load_board("icebreaker")).total, load_board("icebreaker").budget
+    assert cost.lut + cost.ff <= 0.7 * budget.lut
+
+
+def test_skids_stand_around_every_array_where_the_board_asks_for_them() -> None:
+    network = zoo.load("digits")
+    with_skids = plan(network, load_board("ulx3s-85f"), cycles_per_frame=2000)
+    modules = {layer: [i.module for i in with_skids.netlist.instances if i.layer == layer] for layer in ("conv1", "fc")}
+    for found in modules.values():
+        at = found.index("volley_synapse_array")
+        assert found[at - 1] == found[at + 1] == "volley_skid"
+    assert not any(f.skid for f in plan(network, BOARD).netlist.foldings.values())
+    again = plan(network, BOARD, folding=with_skids.folding_json())
+    assert again.schedule == with_skids.schedule
+
+
 def test_a_network_that_fits_nowhere_is_refused() -> None:
     import numpy as np
 

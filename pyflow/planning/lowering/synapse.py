@@ -214,7 +214,9 @@ def array(b: Builder, op: Synapse, window: Stream) -> Stream:
     rows = weight_rows(op, folding, b.network)
     widths = (op.weight_bits,)
     memory = Memory(f"{op.name}_weight", rows, widths, memory_kind(folding.memory, rows, widths))
-    return b.join(
+    if folding.skid:
+        window = b.skid(window, op.name, "slices")
+    potentials = b.join(
         "synapse_array",
         op.name,
         "array",
@@ -233,3 +235,4 @@ def array(b: Builder, op: Synapse, window: Stream) -> Stream:
         PER_STEP=int(source.timed),
         PIX=window.pix,
     )
+    return b.skid(potentials, op.name, "sums") if folding.skid else potentials

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accelerator behind a serial line: volley_top, driven by packets of a host (docs/formats.md). For boards without
+// a processor; a board's own top adds clock, reset and pins.
+`default_nettype none
+module volley_uart_top #(
+  parameter int unsigned CLK_HZ = 12_000_000,  // of clk [Hz]
+  parameter int unsigned BAUD   = 1_000_000    // of the line [bit/s], 8N1
+) (
+  input  wire logic       clk,
+  input  wire logic       aresetn,             // active low, synchronous to clk
+  input  wire logic       uart_rx,             // asynchronous; from the host
+  output logic            uart_tx,             // to the host
+  output logic [3:0]      stat_led             // {error, busy, toggles with each answered frame, ready}
+);
+  localparam int unsigned DIVISOR = BAUD == 0 ? 0 : (CLK_HZ + BAUD / 2) / BAUD;
+  localparam int unsigned OFF     = DIVISOR * BAUD > CLK_HZ ? DIVISOR * BAUD - CLK_HZ : CLK_HZ - DIVISOR * BAUD;
+  if (DIVISOR < 4)
+    $fatal(1, "volley_uart_top: BAUD = %0d is above a quarter of CLK_HZ = %0d", BAUD, CLK_HZ);
+  if (OFF > CLK_HZ / 50)
+    $fatal(1, "volley_uart_top: CLK_HZ = %0d is no multiple of BAUD = %0d to within 2 %%", CLK_HZ, BAUD);
+
+  logic rst;
+  initial rst = 1'b1;                          // in reset from power-up on
+  always_ff @(posedge clk) rst <= !aresetn;
+
+  logic        rx_valid, bad, net_rst, broken, busy;
+  logic [7:0]  rx_data;
+  logic        request_tvalid, request_tready, request_tlast, request_waiting;
+  logic [7:0]  request_tdata;
+  logic        response_tvalid, response_tready, response_tlast;
+  logic [7:0]  response_tdata;
+  logic        answer_tvalid, answer_tready, answer_tlast;
+  logic [7:0]  answer_tdata;
+  logic        byte_tvalid, byte_tready;
+  logic [7:0]  byte_tdata;
+  logic        frame_tvalid, frame_tready, frame_tlast;
+  logic [31:0] frame_tdata;
+  logic [3:0]  frame_tkeep;
+  logic        result_tvalid, result_tready, result_tlast;
+  logic [31:0] result_tdata;
+
+  volley_uart_rx #(.DIVISOR(DIVISOR)) u_rx (.clk, .rst, .uart_rx, .rx_valid, .rx_data);
+
+  volley_packet_rx u_packet_rx (
+    .clk, .rst, .rx_valid, .rx_data,
+    .m_packet_tvalid(request_tvalid), .m_packet_tready(request_tready), .m_packet_tdata(request_tdata),
+    .m_packet_tlast(request_tlast), .stat_waiting(request_waiting), .stat_bad(bad)
+  );
+
+  volley_host_command u_command (
+    .clk, .rst,
+    .s_packet_tvalid(request_tvalid), .s_packet_tready(request_tready), .s_packet_tdata(request_tdata),
+    .s_packet_tlast(request_tlast), .s_packet_waiting(request_waiting),
+    .s_result_tvalid(result_tvalid), .s_result_tready(result_tready), .s_result_tdata(result_tdata),
+    .s_result_tlast(result_tlast),
+    .m_packet_tvalid(response_tvalid), .m_packet_tready(response_tready), .m_packet_tdata(response_tdata),
+    .m_packet_tlast(response_tlast),
+    .m_frame_tvalid(frame_tvalid), .m_frame_tready(frame_tready), .m_frame_tdata(frame_tdata),
+    .m_frame_tkeep(frame_tkeep), .m_frame_tlast(frame_tlast),
+    .m_axi_ctrl_awvalid(), .m_axi_ctrl_awready(1'b1), .m_axi_ctrl_awaddr(),
+    .m_axi_ctrl_wvalid(), .m_axi_ctrl_wready(1'b1), .m_axi_ctrl_wdata(),
+    .m_axi_ctrl_bvalid(1'b1), .m_axi_ctrl_bready(), .m_axi_ctrl_bresp(2'd2),
+    .m_axi_ctrl_arvalid(), .m_axi_ctrl_arready(1'b1), .m_axi_ctrl_araddr(),
+    .m_axi_ctrl_rvalid(1'b1), .m_axi_ctrl_rready(), .m_axi_ctrl_rdata(32'd0), .m_axi_ctrl_rresp(2'd2),
+    .net_rst, .stat_busy(busy), .stat_broken(broken)
+  );
+
+  // From the buffer of responses through the escapes and back to its address is too far for one cycle.
+  volley_skid #(.DATA_W(8)) u_answer (
+    .clk, .rst,
+    .s_axis_tvalid(response_tvalid), .s_axis_tready(response_tready), .s_axis_tdata(response_tdata),
+    .s_axis_tlast(response_tlast),
+    .m_axis_tvalid(answer_tvalid), .m_axis_tready(answer_tready), .m_axis_tdata(answer_tdata),
+    .m_axis_tlast(answer_tlast)
+  );
+
+  volley_packet_tx u_packet_tx (
+    .clk, .rst,
+    .s_packet_tvalid(answer_tvalid), .s_packet_tready(answer_tready), .s_packet_tdata(answer_tdata),
+    .s_packet_tlast(answer_tlast),
+    .m_byte_tvalid(byte_tvalid), .m_byte_tready(byte_tready), .m_byte_tdata(byte_tdata)
+  );
+
+  volley_uart_tx #(.DIVISOR(DIVISOR)) u_tx (
+    .clk, .rst, .s_byte_tvalid(byte_tvalid), .s_byte_tready(byte_tready), .s_byte_tdata(byte_tdata), .uart_tx
+  );
+
+  volley_top u_top (
+    .clk, .aresetn(!rst && !net_rst),
+    .s_axis_tvalid(frame_tvalid), .s_axis_tready(frame_tready), .s_axis_tdata(frame_tdata),
+    .s_axis_tkeep(frame_tkeep), .s_axis_tlast(frame_tlast),
+    .m_axis_tvalid(result_tvalid), .m_axis_tready(result_tready), .m_axis_tdata(result_tdata),
+    .m_axis_tkeep(), .m_axis_tlast(result_tlast),
+    .stat_frames(), .stat_cycles(), .stat_in_stall(), .stat_out_stall(), .stat_saturated(),
+    .err_short(), .err_long(), .err_keep()
+  );
+
+  logic dropped, frame;                        // a bad packet since the last good one; parity of answered frames
+  assign stat_led = {dropped || broken, busy, frame, !rst};
+  always_ff @(posedge clk) begin
+    if (bad) dropped <= 1'b1;
+    else if (request_tvalid) dropped <= 1'b0;
+    if (result_tvalid && result_tready && result_tlast) frame <= !frame;
+    if (rst) begin
+      dropped <= 1'b0;
+      frame   <= 1'b0;
+    end
+  end
+endmodule
+`default_nettype wire
