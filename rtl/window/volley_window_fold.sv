@@ -82,6 +82,7 @@ module volley_window_fold #(
   // ------------------------------------------------------------------ counters
   off_t                lead;                   // items written since the window's first item
   off_t                offset;                 // of the item to read, from the window's first item
+  off_t                ahead;                  // lead - offset, kept so that reading depends on a sign alone
   logic [ADDR_W-1:0]   wr_addr, base;          // base: address of the window's first item
   logic [GROUP_W-1:0]  group;
   logic [KX_W-1:0]     kx;
@@ -94,13 +95,13 @@ module volley_window_fold #(
   x_t                  left;                   // ox*STRIDE_X - PAD_X
   y_t                  top;
   logic wr, rd, on_map, ready, group_end, kx_end, ky_end, replay_end, ox_end, oy_end, next;
-  off_t step;
+  off_t step, ahead_step;
 
   assign wr         = s_item_tvalid && s_item_tready;
   assign s_item_tready = lead < off_t'(DEPTH);
   assign on_map     = (PAD_X == 0 && PAD_Y == 0)           // always: synthesis then drops x and y
                    || (x >= x_t'(0) && x < x_t'(WIDTH) && y >= y_t'(0) && y < y_t'(HEIGHT));
-  assign ready      = !on_map || offset < lead;
+  assign ready      = !on_map || ahead > off_t'(0);
   assign group_end  = group == GROUP_W'(GROUPS - 1);
   assign kx_end     = group_end && kx == KX_W'(KERNEL_X - 1);
   assign ky_end     = kx_end && ky == KY_W'(KERNEL_Y - 1);
@@ -108,11 +109,14 @@ module volley_window_fold #(
   assign ox_end     = ox == OX_W'(OUT_X - 1);
   assign oy_end     = oy == OY_W'(OUT_Y - 1);
   assign next       = rd && replay_end;        // on to the next output pixel
+  assign ahead_step = !rd ? off_t'(0) : !ky_end ? kx_end ? off_t'(STEP_ROW) : off_t'(1)
+                                      : replay_end ? step : off_t'(0);
   assign step       = !ox_end ? off_t'(STEP_X) : !oy_end ? off_t'(STEP_Y) : off_t'(STEP_FRAME);
 
   always_ff @(posedge clk) begin
     if (wr) wr_addr <= wr_addr + 1'b1;
-    lead <= lead + off_t'({1'b0, wr}) - (next ? step : off_t'(0));
+    lead  <= lead + off_t'({1'b0, wr}) - (next ? step : off_t'(0));
+    ahead <= (rd && ky_end ? lead : ahead) + off_t'({1'b0, wr}) - ahead_step;
     if (rd) begin
       group  <= group_end ? '0 : group + 1'b1;
       offset <= offset + (kx_end ? off_t'(STEP_ROW) : off_t'(1));
@@ -147,6 +151,7 @@ module volley_window_fold #(
     end
     if (rst) begin
       lead    <= off_t'(FIRST);
+      ahead   <= off_t'(FIRST);
       offset  <= '0;
       wr_addr <= '0;
       base    <= ADDR_W'(-FIRST);
