@@ -2,6 +2,7 @@
 // Changes the number of lanes per beat. A pixel's CHANNELS words come channel-fastest in
 // BEATS_IN = ceil(CHANNELS / LANES_IN) beats and leave in BEATS_OUT = ceil(CHANNELS / LANES_OUT),
 // both padded with code 0 in the upper lanes of the last one. Lane 0 is in the least significant bits.
+// To and from several whole pixels of C channels per beat: PIX * C lanes, and a run of CHANNELS = PIX * C words.
 // tlast of a pixel's last input beat goes to its last output beat; tlast elsewhere is ignored.
 //
 // Exactly max(BEATS_IN, BEATS_OUT) cycles per pixel, no gap between pixels. Latency 1 from the input
