@@ -52,7 +52,7 @@ def test_window_full(values):
     (4, 1, 3, 6, 3, 2, 1, 1, 9, 2),    # one window per beat
     (4, 1, 3, 12, 5, 6, 1, 1, 3, 3),   # one window for two beats
     (3, 1, 3, 6, 5, 1, 4, 3, 2, 2),    # more columns out than in, replay
-    (3, 1, 3, 4, 7, 1, 3, 1, 2, 4), (3, 2, 3, 2, 6, 1, 5, 1, 2, 2),  # a row is one beat, below the kernel
+    (3, 1, 3, 4, 7, 1, 3, 1, 2, 4), (3, 2, 3, 2, 7, 1, 6, 1, 2, 2),  # a row is one beat, below the kernel
     (2, 1, 3, 9, 4, 1, 3, 1, 1, 3),    # pixels per beat that are no power of two
 ])
 def test_window_full_of_several_pixels(values):
