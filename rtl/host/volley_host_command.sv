@@ -179,9 +179,9 @@ module volley_host_command (
     // ---------------------------------------------------------------- words
     if (state_q == LOAD && take) word[index*8 +: 8] <= s_packet_tdata;
     if (state_q == LOAD && state_d == PUT) {aw_q, w_q} <= {2{operation == WRITE}};
-    if (m_axi_ctrl_awready) aw_q <= 1'b0;
-    if (m_axi_ctrl_wready) w_q <= 1'b0;
-    if (m_axi_ctrl_arready) ar_q <= 1'b0;
+    if (aw_q && m_axi_ctrl_awready) aw_q <= 1'b0;
+    if (w_q && m_axi_ctrl_wready) w_q <= 1'b0;
+    if (ar_q && m_axi_ctrl_arready) ar_q <= 1'b0;
     if (step) index <= '0;
     if (state_q == PUT && operation == WRITE && step && m_axi_ctrl_bresp != '0) error <= 1'b1;
     if (state_q == FETCH && m_axi_ctrl_rvalid) begin

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // UART receiver, 8N1, least significant bit first. A byte whose stop bit is not there is dropped: the packet that
-// it belongs to fails its checksum. A line does not wait, so the byte is there for one cycle and has no tready.
+// it belongs to fails its checksum. A start bit is a falling edge, so a line that is held low gives nothing.
+// A line does not wait: the byte is there for one cycle and has no tready.
 // Latency: DIVISOR/2 + 9*DIVISOR + 3 cycles from the start bit's edge, the middle of the stop bit.
 // Model: verif/models/uart.py.
 `default_nettype none
@@ -16,20 +17,20 @@ module volley_uart_rx #(
   if (DIVISOR < 4) $fatal(1, "volley_uart_rx: DIVISOR = %0d must be at least 4", DIVISOR);
 
   localparam int unsigned COUNT_W = $clog2(DIVISOR);
-  logic [1:0]         sync;                    // uart_rx in this clock domain: sync[0]
+  logic [2:0]         sync;                    // uart_rx in this clock domain: sync[1], and sync[0] a cycle ago
   logic [COUNT_W-1:0] count;                   // cycles to the next sample
   logic [3:0]         bits;                    // samples left of this byte, 0: waiting for a start bit
   logic               line;
 
-  assign line = sync[0];
+  assign line = sync[1];
 
   always_ff @(posedge clk) begin
-    sync     <= {uart_rx, sync[1]};
+    sync     <= {uart_rx, sync[2:1]};
     rx_valid <= 1'b0;
     count    <= count - 1'b1;
     if (bits == 0) begin
       count <= COUNT_W'(DIVISOR / 2 - 1);
-      if (!line) bits <= 4'd10;
+      if (!line && sync[0]) bits <= 4'd10;
     end else if (count == 0) begin
       count <= COUNT_W'(DIVISOR - 1);
       bits  <= bits - 1'b1;

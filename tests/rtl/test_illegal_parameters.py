@@ -162,6 +162,9 @@ ILLEGAL: list[Row] = [
     ("residual", {"ACC_W": 4, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
     ("sew", {"TB": 0}, "LANES and TB must be at least 1"),
     ("sew", {"MODE": 2}, "MODE = 2 is neither 0 (AND) nor 1 (IAND)"),
+    ("uart_rx", {"DIVISOR": 3}, "DIVISOR = 3 must be at least 4"),
+    ("uart_tx", {"DIVISOR": 1}, "DIVISOR = 1 must be at least 2"),
+    ("packet_rx", {"SIZE": 96}, "SIZE = 96 is not a power of two from 8 on"),
     ("frame_guard", {"BYTES": 0}, "BYTES = 0 must be at least 1"),
     ("top", {"COUNT_W": 33}, "COUNT_W = 33 is outside 1..32"),
     *((core.name.removeprefix("volley_"), {"PIX": 2}, "PIX = 2, only 1 pixel per beat is supported")

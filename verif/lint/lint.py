@@ -23,10 +23,10 @@ def lint(module: str) -> str:
 
 
 def generated_packages() -> dict[str, str]:
-    """Module -> a package it imports that is no source but written per network; it cannot stand alone."""
-    listed = {path.stem: path.read_text() for path in rtl_sources()}
-    return {module: package for module, text in listed.items()
-            for package in re.findall(r"^\s*import (\w+)::", text, re.MULTILINE) if package not in listed}
+    """Module -> a package that it or a part of it imports, no source but written per network; it cannot stand alone."""
+    listed = {path.stem for path in rtl_sources()}
+    return {module: package for module in listed for path in sources_of(module)
+            for package in re.findall(r"^\s*import (\w+)::", path.read_text(), re.MULTILINE) if package not in listed}
 
 
 def main(names: list[str]) -> int:
