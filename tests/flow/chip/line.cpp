@@ -2,7 +2,7 @@
 // A host at the serial line of a chip: sends each request when the one before has been answered.
 //   line REQUESTS RESPONSES CYCLES_PER_BIT
 // REQUESTS: for each packet its number of bytes (uint16) and its bytes on the line. RESPONSES: bytes from the line.
-// Exit status 1 if an answer does not come within a million cycles. Prints the cycles it took.
+// Exit status 1 if an answer does not come within 100,000 cycles. Prints the cycles it took.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   };
 
   for (int n = 0; n < 1000; n++) cycle();
+  seen = false;                     // TX was low before the reset
   std::vector<uint8_t> packet;
   for (int low; (low = fgetc(in)) != EOF;) {
     packet.resize(low | fgetc(in) << 8);
@@ -57,10 +58,11 @@ int main(int argc, char** argv) {
         chip.RX = frame >> n & 1;
         for (unsigned c = 0; c < bit; c++) cycle();
       }
-    const uint64_t limit = cycles + 1000000;
+    const uint64_t limit = cycles + 100000;
     while (!answered && cycles < limit) cycle();
     if (!answered) {
-      fprintf(stderr, "no answer after cycle %llu\n", (unsigned long long)cycles);
+      fprintf(stderr, "no answer after cycle %llu, LEDR_N %d, LEDG_N %d\n", (unsigned long long)cycles, int(chip.LEDR_N),
+              int(chip.LEDG_N));
       return 1;
     }
   }
