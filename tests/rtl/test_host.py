@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
+
 import pytest
 
-from verif.harness import run_bench
+from pyflow.backends.toolbox import rtl_sources
+from verif.harness import REPO, run_bench
+
+NET = [REPO / "verif" / "tb" / "net" / name for name in ("volley_net_pkg.sv", "volley_net.sv")]
+GEOMETRY = {"NET_BYTES": 16, "NET_CHANNELS": 1, "NET_CLASSES": 4, "NET_LANES": 1}
 
 
 @pytest.mark.parametrize("divisor", [4, 7, 12])
@@ -25,3 +31,9 @@ def test_packet_tx():
 
 def test_host_command():
     run_bench("volley_host_command", "tb_volley_host_command", {})
+
+
+@pytest.mark.parametrize(("clk_hz", "baud"), [(4_000_000, 1_000_000), (12_000_000, 1_000_000)])
+def test_uart_top(clk_hz, baud):
+    run_bench("volley_uart_top", "tb_volley_uart_top", {"CLK_HZ": clk_hz, "BAUD": baud},
+              {"VOLLEY_NET": json.dumps(GEOMETRY)}, defines=GEOMETRY, sources=[NET[0], *rtl_sources(), NET[1]])

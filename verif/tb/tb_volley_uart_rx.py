@@ -88,7 +88,7 @@ async def disturbed(dut):
     await line.idle(3)
     for _ in range(20):
         dut.uart_rx.value = 0
-        await Timer(random.randint(1, DIVISOR * PERIOD_NS * 1000 // 2 - 2 * PERIOD_NS * 1000), unit="ps")
+        await Timer(random.randint(1, (DIVISOR // 2 - 1) * PERIOD_NS * 1000), unit="ps")
         await line.idle(2)
         hit("glitch")
         byte = random.getrandbits(8)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_uart_top bit by bit around the echo network of verif/tb/net: frames in packets, damaged ones, repeats."""
+
+import json
+import os
+import random
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.handle import Immediate
+from cocotb.triggers import ClockCycles, FallingEdge, Timer, with_timeout
+
+from verif.models.host import LAST, READ, RESET, S_ERROR, S_LAST, STREAM, WAIT
+from verif.models.packet import framed, unframed
+from verif.models.uart import levels
+from verif.tb.axis import PERIOD_NS, params
+
+NET = json.loads(os.environ["VOLLEY_NET"])
+SIZE, CLASSES = NET["NET_BYTES"], NET["NET_CLASSES"]
+BIT_NS = params()["CLK_HZ"] // params()["BAUD"] * PERIOD_NS
+
+
+class Serial:
+    def __init__(self, dut):
+        self.dut, self.bytes, self.seq = dut, [], 0
+        dut.clk.value = Immediate(0)
+        dut.uart_rx.value, dut.aresetn.value = 1, 0
+        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+        cocotb.start_soon(self._listen())
+
+    async def _listen(self):
+        await Timer(5 * PERIOD_NS, unit="ns")
+        while True:
+            await FallingEdge(self.dut.uart_tx)
+            await Timer(BIT_NS * 3 // 2, unit="ns")
+            byte = 0
+            for n in range(8):
+                byte |= int(self.dut.uart_tx.value) << n
+                await Timer(BIT_NS, unit="ns")
+            assert int(self.dut.uart_tx.value), "no stop bit"
+            self.bytes.append(byte)
+
+    async def start(self):
+        await ClockCycles(self.dut.clk, 4)
+        self.dut.aresetn.value = 1
+        await ClockCycles(self.dut.clk, 4)
+
+    async def send(self, data):
+        for byte in data:
+            for level in levels(byte):
+                self.dut.uart_rx.value = level
+                await Timer(BIT_NS, unit="ns")
+
+    async def answer(self):
+        """The next packet, or None within the time of two."""
+        for _ in range(1200):
+            if packets := unframed(self.bytes):
+                self.bytes = []
+                return packets[0]
+            await Timer(BIT_NS, unit="ns")
+        return None
+
+    async def ask(self, command, payload=(), repeat=False):
+        self.seq = self.seq if repeat else self.seq + 1 & 0xFF
+        await self.send(framed([self.seq, command, 0, 0, *payload]))
+        response = await with_timeout(self.answer(), 10_000_000, "ns")
+        assert response and response[:2] == [self.seq, command], response
+        return response[2], response[4:]
+
+
+def echo(frame):
+    return [sum(frame[k::CLASSES]) for k in range(CLASSES)]
+
+
+@cocotb.test()
+async def frames_and_faults(dut):
+    line = Serial(dut)
+    await line.start()
+    assert (await line.ask(RESET))[0] == 0
+    assert int(dut.stat_led.value) & 0b1001 == 1
+    for n in range(8):
+        frame = [random.getrandbits(8) for _ in range(SIZE)]
+        whole = framed([line.seq + 1 & 0xFF, STREAM | LAST | WAIT, 0, 0, *frame])
+        if n % 2:  # damaged on its way: no answer, then the same once more
+            at = random.randrange(1, len(whole) - 1)
+            bad = [*whole[:at], whole[at] ^ 1 << random.randrange(8), *whole[at + 1 :]]
+            await line.send(bad)
+            assert await line.answer() is None
+            assert int(dut.stat_led.value) >> 3
+        expected = [*echo(frame), 0xC0DE0000 | n]
+        data = [word >> 8 * k & 0xFF for word in expected for k in range(4)]
+        assert await line.ask(STREAM | LAST | WAIT, frame) == (S_LAST, data)
+        assert int(dut.stat_led.value) >> 3 == 0
+        assert int(dut.stat_led.value) >> 1 & 1 == (n + 1) % 2
+        if n % 3 == 0:  # the answer got lost: it comes again, the frame is not counted twice
+            assert await line.ask(STREAM | LAST | WAIT, frame, repeat=True) == (S_LAST, data)
+    assert (await line.ask(READ))[0] == S_ERROR  # no registers yet
