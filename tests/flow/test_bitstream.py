@@ -106,7 +106,6 @@ def test_digits_bitstream_for_icebreaker(tmp_path: Path, capsys: pytest.CaptureF
     assert placed["worst_path"] in said and "u_" in placed["worst_path"]
 
 
-@pytest.mark.xfail(strict=True, reason="the simulated netlist stays in reset (LEDG_N = 1); the RTL answers right")
 def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build, tmp_path: Path) -> None:
     """What yosys made of the whole chip, cell by cell, with its open models, at the pins of the UART."""
     board = load_board("icebreaker")

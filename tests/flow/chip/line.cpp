@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
 
   VerilatedContext context;
   Vicebreaker_top chip(&context);
+  chip.eval();                      // defaults of inputs in the cell models reach the pins, once
   chip.RX = 1;
   chip.BTN_N = 1;
   uint64_t cycles = 0;
