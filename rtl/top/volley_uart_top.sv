@@ -17,7 +17,7 @@ module volley_uart_top #(
   if (DIVISOR < 4)
     $fatal(1, "volley_uart_top: BAUD = %0d is above a quarter of CLK_HZ = %0d", BAUD, CLK_HZ);
   if (OFF > CLK_HZ / 50)
-    $fatal(1, "volley_uart_top: CLK_HZ = %0d is no multiple of BAUD = %0d to within 2 %%", CLK_HZ, BAUD);
+    $fatal(1, "volley_uart_top: CLK_HZ = %0d is not within 1/50 of a multiple of BAUD = %0d", CLK_HZ, BAUD);
 
   logic rst;
   initial rst = 1'b1;                          // in reset from power-up on

@@ -7,7 +7,7 @@ from pyflow.backends.toolbox import rtl_sources
 from verif.harness import REPO, run_bench
 
 NET = [REPO / "verif" / "tb" / "net" / name for name in ("volley_net_pkg.sv", "volley_net.sv")]
-GEOMETRY = {"NET_BYTES": 16, "NET_CHANNELS": 1, "NET_CLASSES": 4, "NET_LANES": 1}
+GEOMETRY = {"NET_BYTES": 16, "NET_CHANNELS": 1, "NET_PIX": 1, "NET_CLASSES": 4, "NET_LANES": 1}
 
 
 @pytest.mark.parametrize("divisor", [4, 7, 12])

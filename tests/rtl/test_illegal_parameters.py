@@ -165,6 +165,8 @@ ILLEGAL: list[Row] = [
     ("uart_rx", {"DIVISOR": 3}, "DIVISOR = 3 must be at least 4"),
     ("uart_tx", {"DIVISOR": 1}, "DIVISOR = 1 must be at least 2"),
     ("packet_rx", {"SIZE": 96}, "SIZE = 96 is not a power of two from 8 on"),
+    ("uart_top", {"BAUD": 4_000_000}, "BAUD = 4000000 is above a quarter of CLK_HZ = 12000000"),
+    ("uart_top", {"BAUD": 2_300_000}, "CLK_HZ = 12000000 is not within 1/50 of a multiple of BAUD = 2300000"),
     ("frame_guard", {"BYTES": 0}, "BYTES = 0 must be at least 1"),
     ("top", {"COUNT_W": 33}, "COUNT_W = 33 is outside 1..32"),
     *((core.name.removeprefix("volley_"), {"PIX": 2}, "PIX = 2, only 1 pixel per beat is supported")

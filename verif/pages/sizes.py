@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from verif.models.packet import framed
+
 Values = Mapping[str, int | str]
 ECHO = tuple(Path(__file__).parents[1] / "tb" / "net" / name for name in ("volley_net_pkg.sv", "volley_net.sv"))
 
@@ -248,6 +250,25 @@ ROWS: dict[str, Row] = {
     ),
     "volley_pool_max": Row({"WORD_W": 1, "TAPS": 1}, ({}, {"LANES": 16, "TAPS": 9}), Wave(frame=5)),
     "volley_pool_sum": Row({"WORD_W": 1, "TAPS": 1}, ({}, {"LANES": 16, "TAPS": 9}), Wave(frame=5)),
+    # ---------------------------------------------------------------- host
+    # 0x55 on the line, then 0x0F.
+    "volley_uart_rx": Row({"DIVISOR": 4}, ({}, {"DIVISOR": 104}), Wave({"DIVISOR": 4}, 96, ports={
+        "uart_rx": tuple(bit for level in (1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1)
+                         for bit in (level,) * 4)})),
+    "volley_uart_tx": Row({"DIVISOR": 2}, ({}, {"DIVISOR": 104}),
+                          Wave({"DIVISOR": 2}, 50, data={"s_byte": (0x55, 0x0F)}, stalls=())),
+    "volley_crc32": Row({}, ({},), None),
+    # A whole packet, and one with a flipped bit.
+    "volley_packet_rx": Row({"SIZE": 8}, ({}, {"SIZE": 64}), Wave({"SIZE": 8}, 30, ports={
+        "rx_valid": (1,) * 20 + (0,),
+        "rx_data": (*framed([1, 2, 3, 4]), *(byte ^ (n == 3) for n, byte in enumerate(framed([5, 6, 7, 8])))),
+    }, stalls=())),
+    "volley_packet_tx": Row({}, ({},), Wave(cycles=20, frame=4, data={"s_packet": (1, 2, 0xC0, 4)}, stalls=())),
+    # A reset, then a read of a register: the bus answers 0x2A.
+    "volley_host_command": Row({}, ({},), Wave(
+        cycles=50, frame=4, data={"s_packet": (1, 3, 0, 0, 2, 0, 4, 0)}, stalls=(),
+        ports={f"m_axi_ctrl_{name}": (1,) for name in ("awready", "wready", "bvalid", "arready", "rvalid")}
+              | {"m_axi_ctrl_rdata": (0x2A,)})),
     # ---------------------------------------------------------------- top
     "volley_frame_guard": Row(
         {"BYTES": 1}, ({"BYTES": 64}, {"BYTES": 150528}),
@@ -260,6 +281,8 @@ ROWS: dict[str, Row] = {
     "volley_top": Row({}, (), Wave(cycles=26, data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
                                    ports={"s_axis_tkeep": (15,)}, stalls=()),
                       network=ECHO),
+    "volley_uart_top": Row({"CLK_HZ": 4, "BAUD": 1}, (), Wave(
+        {"CLK_HZ": 4, "BAUD": 1}, 24, ports={"uart_rx": (1,)}, stalls=()), network=ECHO),
 }
 
 
