@@ -98,7 +98,7 @@ def test_data(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     [
         (["--net", "nonsense"], ["nonsense", "digits", "lenet5"]),
         (["--board", "nonsense"], ["nonsense", "pynq-z2"]),
-        (["--cycles", "3"], ["3", "nearest is 64"]),
+        (["--cycles", "3"], ["3", "nearest is 32"]),
         (["--net", "lenet5"], ["DATA_DIR"]),
         (["--net", "lenet5", "--data-dir", "nowhere"], ["nowhere"]),
         (["--net", "missing.vly"], ["missing.vly", "no such file"]),
