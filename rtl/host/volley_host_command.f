@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_host_command and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_ram.sv
+volley_host_command.sv
