@@ -86,9 +86,14 @@ class Core:
 
 
 @cache
-def cores() -> dict[str, Core]:
-    """Every file of rtl/rtl.f by its name, in that order."""
+def listed() -> dict[str, Core]:
+    """Every file of rtl/rtl.f by its name, in that order; a package is a core without ports."""
     return {path.stem: read(path) for path in rtl_sources()}
+
+
+def cores() -> dict[str, Core]:
+    """The modules among them."""
+    return {name: core for name, core in listed().items() if not name.endswith("_pkg")}
 
 
 def direct(core: Core) -> list[Core]:
@@ -97,14 +102,13 @@ def direct(core: Core) -> list[Core]:
 
 
 def closure(core: Core) -> list[Core]:
-    """`core` and all it needs of rtl/rtl.f, leaf first."""
-    needed, pending = set(), [core]
+    """`core` and all it needs of rtl/rtl.f, packages too, leaf first."""
+    needed, pending = set(), [core.name]
     while pending:
-        module = pending.pop()
-        if module.name not in needed:
-            needed.add(module.name)
-            pending += direct(module)
-    return [other for other in cores().values() if other.name in needed]
+        if (name := pending.pop()) in listed() and name not in needed:
+            needed.add(name)
+            pending += listed()[name].needs
+    return [other for other in listed().values() if other.name in needed]
 
 
 def comment_of(core: Core, parameter: Parameter) -> str:
@@ -127,12 +131,11 @@ def _parts(core: Core) -> list[tuple[Core, frozenset[str]]]:
 
 def generated(core: Core) -> frozenset[str]:
     """Modules and packages in the closure that are no source but written per network."""
-    listed = cores()
-    return frozenset(name for part in closure(core) for name in part.needs if name not in listed)
+    return frozenset(name for part in closure(core) for name in part.needs if name not in listed())
 
 
 def read(path: Path) -> Core:
-    """Parse a file that holds one module."""
+    """Parse a file that holds one module or package."""
     tree = syntax.SyntaxTree.fromFile(str(path))
     root = tree.root
     (module,) = root.members if root.kind == Kind.CompilationUnit else [root]
