@@ -41,7 +41,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port. width: an expression in the parameters, "1" for a scalar. group: the last comment above."""
+    """One port. width: an expression in the parameters, "1" for a scalar; the type of a structure. group: the last comment above."""
 
     name: str
     direction: str
@@ -242,9 +242,10 @@ def _ports(ports: Any) -> Iterator[Port]:
     group = ""
     for item, comment, above in _items(ports.ports, ports.closeParen):
         group = above or group
-        dimensions = [_width(d.specifier.selector) for d in item.header.dataType.dimensions]
-        yield Port(item.declarator.name.valueText, item.header.direction.valueText, " * ".join(dimensions) or "1",
-                   comment, group)
+        shape = item.header.dataType
+        width = (_text(shape) if shape.kind == Kind.NamedType else
+                 " * ".join(_width(d.specifier.selector) for d in shape.dimensions) or "1")
+        yield Port(item.declarator.name.valueText, item.header.direction.valueText, width, comment, group)
 
 
 def _width(dimension: Any) -> str:

@@ -42,12 +42,10 @@ class AxiTB(TB):
         self.taken = self.left = 0  # words in and out, of the present network
         self.owed = 0  # words of the network before that have not left
         self.flags = self.cuts = 0
-
-    async def reset(self, cycles: int = 2, **options) -> None:
-        self._forget()
         self.sink.beats.clear()
-        self.sink.accepted.clear()
-        await super().reset(cycles, **options)
+
+    async def reset(self, cycles: int = 2) -> None:
+        await super().reset(cycles, then=self._forget)
         await self.wait(1)  # the reset register follows aresetn
 
     def push(self, frame: Words) -> None:
