@@ -41,7 +41,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port. width: an expression in the parameters, "1" for a scalar; the type of a structure. group: the last comment above."""
+    """One port. width: an expression in the parameters, "1" for a scalar, or the type of a structure. group: the last
+    comment above."""
 
     name: str
     direction: str

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_uart_top and all it needs, leaf first; names are relative to this file (-F).
+// volley_net.sv and volley_net_pkg.sv are written by pyflow.compile: packages go in front,
+// and ../rtl.f takes the place of this list, for a network is made of other cores too.
+../common/volley_ram.sv
+../stream/volley_skid.sv
+../stream/volley_fifo.sv
+../stream/volley_lane_convert.sv
+volley_frame_guard.sv
+volley_frame_result.sv
+volley_top.sv
+../host/volley_uart_rx.sv
+../host/volley_uart_tx.sv
+../host/volley_crc32.sv
+../host/volley_packet_rx.sv
+../host/volley_packet_tx.sv
+../host/volley_host_command.sv
+volley_uart_top.sv
