@@ -24,7 +24,7 @@ SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 STAMP := $(VENV)/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint formal mutate coverage waves bitstream program estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs venv clean
+.PHONY: help sim test test-long lint formal mutate coverage waves bitstream program estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,8 +86,12 @@ calibrate: $(STAMP) ## measures the bodies by synthesis for the planner (when on
 bench-networks: $(STAMP) ## accuracy, cycles, latency, simulation speed of the shipped networks  [DATA_DIR=]
 	$(PY) -m benchmarks.networks $(call opt,data-dir,DATA_DIR)
 
-docs: $(STAMP) ## pages, file lists and FuseSoC descriptions of the cores
+docs: $(STAMP) ## pages, file lists and FuseSoC descriptions of the cores; what the register map generates
+	$(PY) -m verif.registers
 	$(PY) -m verif.pages
+
+registers: $(STAMP) ## the register map as HTML, in build/registers
+	$(PY) -m verif.registers --html build/registers
 
 venv: $(STAMP) ## the virtual environment alone  [VENV= PIP_ARGS=]
 

@@ -48,6 +48,9 @@ eltwise/volley_sew.sv
 top/volley_frame_guard.sv
 top/volley_frame_result.sv
 top/volley_top.sv
+top/volley_regs_pkg.sv
+top/volley_regs.sv
+top/volley_axi_top.sv
 host/volley_uart_rx.sv
 host/volley_uart_tx.sv
 host/volley_crc32.sv

@@ -20,16 +20,19 @@ def emit(netlist: Netlist, folder: Path) -> list[Path]:
     """Write volley_net.sv (package and module) and one .mem per memory into `folder`; the paths written."""
     images = {f"{m.name}.mem": memory_text(m) for m in netlist.memories}
     checksum = zlib.crc32("".join(f"{name}\n{images[name]}" for name in sorted(images)).encode()) & 0xFFFF
-    files = {**images, "volley_net_pkg.sv": _package(netlist, checksum), "volley_net.sv": _module(netlist)}
+    module = _module(netlist)
+    structure = zlib.crc32((_geometry(netlist) + module).encode())
+    package = _package(_geometry(netlist), checksum, structure)
+    files = {**images, "volley_net_pkg.sv": package, "volley_net.sv": module}
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text)
     return [folder / name for name in files]
 
 
-def _package(netlist: Netlist, checksum: int) -> str:
-    return f"""{HEADER}`default_nettype none
-package volley_net_pkg;
+def _geometry(netlist: Netlist) -> str:
+    """What the top has to know of the network."""
+    return f"""\
   localparam int unsigned IN_CHANNELS      = {netlist.network.input_shape[0]};
   localparam int unsigned IN_PIX           = {netlist.streams[0].pix};  // pixels per beat of the network's input
   localparam int unsigned FRAME_BYTES      = {netlist.network.frame_bytes};
@@ -37,7 +40,15 @@ package volley_net_pkg;
   localparam int unsigned CLASSES          = {netlist.network.classes};
   localparam int unsigned FRAMES_IN_FLIGHT = {FRAMES_IN_FLIGHT};
   localparam int unsigned COUNTERS         = {max(1, len(_counters(netlist)))};  // words of stat_saturated
+"""
+
+
+def _package(geometry: str, checksum: int, structure: int) -> str:
+    return f"""{HEADER}`default_nettype none
+package volley_net_pkg;
+{geometry}\
   localparam logic [15:0] WEIGHT_CHECKSUM  = 16'h{checksum:04x};  // low half of the CRC-32 of all .mem files
+  localparam logic [31:0] STRUCTURE_HASH   = 32'h{structure:08x};  // CRC-32 of the unsigned constants and volley_net.sv
 endpackage
 `default_nettype wire
 """

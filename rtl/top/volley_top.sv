@@ -2,7 +2,7 @@
 // Accelerator top: 32-bit AXI4-Stream of 8-bit pixels in, int32 logits and a trailer word out.
 // The network itself is `volley_net` with its constants in `volley_net_pkg`, both written by
 // pyflow.emit. Every frame gets an answer; a bad one is marked in its trailer and in err_*.
-// volley_top_wrapper.v beside it has the same ports in plain Verilog, for IP packagers.
+// volley_axi_top is this with registers.
 `default_nettype none
 module volley_top #(
   parameter int unsigned COUNT_W = 32           // bits of the counters stat_*, which wrap

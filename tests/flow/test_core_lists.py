@@ -23,7 +23,7 @@ from verif.pages.sv import Core, cores, elaborate, generated, literal, read
 CORES = list(cores().values())
 NAMES = [core.name for core in CORES]
 each_core = pytest.mark.parametrize("core", CORES, ids=NAMES)
-TOP = cores()["volley_top"]
+TOP = cores()["volley_axi_top"]
 
 
 def lint(top: str, sources: Sequence[str | Path], parameters: Mapping[str, int | str] | None = None,
@@ -96,10 +96,15 @@ def test_fusesoc_lints_a_core_with_what_it_depends_on(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------ the wrapper
-WRAPPER = TOP.path.with_name("volley_top_wrapper.v")
+WRAPPER = TOP.path.with_name("volley_axi_top_wrapper.v")
 # An attribute, perhaps a second one, and the port they belong to
 INTERFACE = re.compile(r'X_INTERFACE_INFO = "\S+ (\w+ \w+)" \*\)\n(?:  \(\*.*\n)?'
                        r"  (?:in|out)put +wire +(?:\[\S+\] +)?(\w+)")
+
+STREAM = "TVALID TREADY TDATA TKEEP TLAST"
+BUSES = {"s_axis": STREAM, "m_axis": STREAM,
+         "s_axi_ctrl": "AWADDR AWPROT AWVALID AWREADY WDATA WSTRB WVALID WREADY BRESP BVALID BREADY "
+                       "ARADDR ARPROT ARVALID ARREADY RDATA RRESP RVALID RREADY"}
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +117,9 @@ def stated(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_the_wrapper_has_the_ports_of_the_top(stated: list[Path]) -> None:
-    wrapped, errors = elaborate(stated, "volley_top_wrapper")
+    wrapped, errors = elaborate(stated, "volley_axi_top_wrapper")
     assert not errors, errors
-    assert wrapped == elaborate(stated, "volley_top")[0]
+    assert wrapped == elaborate(stated, "volley_axi_top")[0]
     assert all(bits % 8 == 0 for name, bits in wrapped.items() if name.endswith("_tdata"))
     ports, outer = TOP.ports, read(WRAPPER).ports
     assert [(p.name, p.direction, p.comment) for p in outer] == [(p.name, p.direction, p.comment) for p in ports]
@@ -123,13 +128,12 @@ def test_the_wrapper_has_the_ports_of_the_top(stated: list[Path]) -> None:
 def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(stated: list[Path]) -> None:
     options = ["+1364-2001ext+v", "+1800-2017ext+sv", "-Wno-lint", "-Wno-style"]
     sources = [part for path in stated for part in (("-F", path) if path.suffix == ".f" else (path,))]
-    assert lint("volley_top_wrapper", [*options, *sources]) == ""
+    assert lint("volley_axi_top_wrapper", [*options, *sources]) == ""
     text = WRAPPER.read_text(encoding="utf-8")
     named = dict(INTERFACE.findall(text))
-    wanted = {f"{bus} {part}": f"{bus}_{part.lower()}" for bus in ("s_axis", "m_axis")
-              for part in ("TVALID", "TREADY", "TDATA", "TKEEP", "TLAST")}
+    wanted = {f"{bus} {part}": f"{bus}_{part.lower()}" for bus, parts in BUSES.items() for part in parts.split()}
     assert named == {"clk CLK": "clk", "aresetn RST": "aresetn", **wanted}
-    assert "ASSOCIATED_BUSIF s_axis:m_axis, ASSOCIATED_RESET aresetn" in text
+    assert "ASSOCIATED_BUSIF s_axis:m_axis:s_axi_ctrl, ASSOCIATED_RESET aresetn" in text
     assert text.count("FREQ_HZ") == 1  # in the comment that says why it is not there
 
 

@@ -33,13 +33,6 @@ BOARDS = [name for name in board_names() if load_board(name).flow == "vivado"]
 needs_tcl = pytest.mark.skipif(not vivado_check.has_tcl(), reason="this Python has no Tcl (tkinter)")
 
 
-@pytest.fixture(autouse=True)
-def _accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The top with registers, or its ports alone where rtl/top does not have it."""
-    if not vivado.wrapper().is_file():
-        monkeypatch.setattr(vivado, "wrapper", lambda: FILES / f"{vivado.ACCELERATOR}.v")
-
-
 # ---------------------------------------------------------------------- the project
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_project_holds_everything_it_reads(name: str, tmp_path: Path) -> None:
@@ -135,10 +128,7 @@ TYPOS: dict[str, tuple[str, str, str, str]] = {
 def pynq_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pynq")
     build = pyflow.compile(zoo.load("digits"), board="pynq-z2", out_dir=folder, cycles_per_frame=256)
-    with pytest.MonkeyPatch.context() as patch:
-        if not vivado.wrapper().is_file():
-            patch.setattr(vivado, "wrapper", lambda: FILES / f"{vivado.ACCELERATOR}.v")
-        return vivado.project(build, load_board("pynq-z2"))
+    return vivado.project(build, load_board("pynq-z2"))
 
 
 @needs_tcl

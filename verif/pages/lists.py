@@ -13,7 +13,7 @@ import yaml
 from verif.harness import REPO
 from verif.lint.lint import WAIVERS
 from verif.pages.page import summary
-from verif.pages.sv import Core, Parameter, closure, comment_of, direct, generated
+from verif.pages.sv import Core, Parameter, closure, comment_of, direct, generated, listed
 
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
 
@@ -36,8 +36,9 @@ def file_list(core: Core) -> str:
 
 
 def fusesoc(core: Core) -> str:
-    """CAPI2: the core's own file, the cores it depends on, a target to build with and one to lint."""
-    rtl: dict[str, object] = {"files": [core.path.name], "file_type": "systemVerilogSource"}
+    """CAPI2: the core's own file and package, the cores it depends on, a target to build with and one to lint."""
+    own = [f"{core.name}_pkg.sv"] if f"{core.name}_pkg" in listed() else []
+    rtl: dict[str, object] = {"files": [*own, core.path.name], "file_type": "systemVerilogSource"}
     if needed := direct(core):
         rtl["depend"] = [vlnv(other.name) for other in needed]
     lint = {"flow": "lint", "flow_options": {"tool": "verilator", "verilator_options": ["-Wall"]}}

@@ -15,7 +15,7 @@ from pyflow.backends.toolbox import digest
 from verif.cases import collect
 from verif.harness import REPO
 from verif.pages.sizes import Values, row_of
-from verif.pages.sv import Core, closure, comment_of, cores, direct, elaborate, generated, literal, rules_of
+from verif.pages.sv import Core, Port, closure, comment_of, cores, direct, elaborate, generated, literal, rules_of
 
 FOLDER = REPO / "docs" / "cores"
 WIDTH = 100  # columns of SystemVerilog
@@ -137,8 +137,7 @@ def instantiation(core: Core) -> str:
         raise ValueError(errors)
     declared = [port for port in core.ports if port.name not in ("clk", "rst", "aresetn")]
     lines: list[str] = []
-    for width, ports in itertools.groupby(declared, key=lambda port: widths[port.name]):
-        kind = "logic " if width == 1 else f"logic [{width - 1}:0] "
+    for kind, ports in itertools.groupby(declared, key=lambda port: _type(port, widths[port.name])):
         lines += [f"{kind}{part};" for part in _packed([port.name for port in ports], WIDTH - len(kind) - 1)]
     settings = []
     names = {parameter.name for parameter in core.parameters}
@@ -157,6 +156,13 @@ def instantiation(core: Core) -> str:
 
 
 # ------------------------------------------------------------------ parts of it
+def _type(port: Port, bits: int) -> str:
+    """As a declaration begins."""
+    if "::" in port.width:
+        return f"{port.width} "
+    return "logic " if bits == 1 else f"logic [{bits - 1}:0] "
+
+
 def _parameters(core: Core) -> str:
     lines = ["| parameter | type | default | legal | meaning |", "|---|---|---|---|---|"]
     group, rules = "", rules_of(core)

@@ -266,7 +266,7 @@ ROWS: dict[str, Row] = {
     "volley_packet_tx": Row({}, ({},), Wave(cycles=20, frame=4, data={"s_packet": (1, 2, 0xC0, 4)}, stalls=())),
     # A reset, then a read of a register: the bus answers 0x2A.
     "volley_host_command": Row({}, ({},), Wave(
-        cycles=50, frame=4, data={"s_packet": (1, 3, 0, 0, 2, 0, 4, 0)}, stalls=(),
+        cycles=36, frame=4, data={"s_packet": (1, 3, 0, 0, 2, 0, 4, 0)}, stalls=(),
         ports={f"m_axi_ctrl_{name}": (1,) for name in ("awready", "wready", "bvalid", "arready", "rvalid")}
               | {"m_axi_ctrl_rdata": (0x2A,)})),
     # ---------------------------------------------------------------- top
@@ -281,6 +281,9 @@ ROWS: dict[str, Row] = {
     "volley_top": Row({}, (), Wave(cycles=26, data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
                                    ports={"s_axis_tkeep": (15,)}, stalls=()),
                       network=ECHO),
+    "volley_regs": Row({}, ({},), None),
+    "volley_axi_top": Row({}, (), Wave(cycles=26, data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
+                                       ports={"s_axis_tkeep": (15,)}, stalls=()), network=ECHO),
     "volley_uart_top": Row({"CLK_HZ": 4, "BAUD": 1}, (), Wave(
         {"CLK_HZ": 4, "BAUD": 1}, 24, ports={"uart_rx": (1,)}, stalls=()), network=ECHO),
 }

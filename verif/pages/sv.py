@@ -41,7 +41,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port. width: an expression in the parameters, "1" for a scalar. group: the last comment above."""
+    """One port. width: an expression in the parameters, "1" for a scalar, or the type of a structure. group: the last
+    comment above."""
 
     name: str
     direction: str
@@ -86,9 +87,14 @@ class Core:
 
 
 @cache
-def cores() -> dict[str, Core]:
-    """Every file of rtl/rtl.f by its name, in that order."""
+def listed() -> dict[str, Core]:
+    """Every file of rtl/rtl.f by its name, in that order; a package is a core without ports."""
     return {path.stem: read(path) for path in rtl_sources()}
+
+
+def cores() -> dict[str, Core]:
+    """The modules among them."""
+    return {name: core for name, core in listed().items() if not name.endswith("_pkg")}
 
 
 def direct(core: Core) -> list[Core]:
@@ -97,14 +103,13 @@ def direct(core: Core) -> list[Core]:
 
 
 def closure(core: Core) -> list[Core]:
-    """`core` and all it needs of rtl/rtl.f, leaf first."""
-    needed, pending = set(), [core]
+    """`core` and all it needs of rtl/rtl.f, packages too, leaf first."""
+    needed, pending = set(), [core.name]
     while pending:
-        module = pending.pop()
-        if module.name not in needed:
-            needed.add(module.name)
-            pending += direct(module)
-    return [other for other in cores().values() if other.name in needed]
+        if (name := pending.pop()) in listed() and name not in needed:
+            needed.add(name)
+            pending += listed()[name].needs
+    return [other for other in listed().values() if other.name in needed]
 
 
 def comment_of(core: Core, parameter: Parameter) -> str:
@@ -127,12 +132,11 @@ def _parts(core: Core) -> list[tuple[Core, frozenset[str]]]:
 
 def generated(core: Core) -> frozenset[str]:
     """Modules and packages in the closure that are no source but written per network."""
-    listed = cores()
-    return frozenset(name for part in closure(core) for name in part.needs if name not in listed)
+    return frozenset(name for part in closure(core) for name in part.needs if name not in listed())
 
 
 def read(path: Path) -> Core:
-    """Parse a file that holds one module."""
+    """Parse a file that holds one module or package."""
     tree = syntax.SyntaxTree.fromFile(str(path))
     root = tree.root
     (module,) = root.members if root.kind == Kind.CompilationUnit else [root]
@@ -239,9 +243,10 @@ def _ports(ports: Any) -> Iterator[Port]:
     group = ""
     for item, comment, above in _items(ports.ports, ports.closeParen):
         group = above or group
-        dimensions = [_width(d.specifier.selector) for d in item.header.dataType.dimensions]
-        yield Port(item.declarator.name.valueText, item.header.direction.valueText, " * ".join(dimensions) or "1",
-                   comment, group)
+        shape = item.header.dataType
+        width = (_text(shape) if shape.kind == Kind.NamedType else
+                 " * ".join(_width(d.specifier.selector) for d in shape.dimensions) or "1")
+        yield Port(item.declarator.name.valueText, item.header.direction.valueText, width, comment, group)
 
 
 def _width(dimension: Any) -> str:

@@ -3,8 +3,6 @@
 frames do not influence each other, counters and sticky errors, reset in mid-frame."""
 
 import itertools
-import json
-import os
 import random
 
 import cocotb
@@ -13,56 +11,18 @@ from cocotb.triggers import FallingEdge
 from verif.models.frame import frame_guard, frame_result
 from verif.tb.axis import FLOWS, TB, Beat, cycle, params, random_stall
 from verif.tb.coverage import declare, hit, of_parameters
+from verif.tb.echo import CHANNELS, CHECKSUM, CLASSES, NET, PIX, SIZE, ActiveLow, echo, saturated
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
-NET = json.loads(os.environ["VOLLEY_NET"])
-SIZE, CHANNELS, PIX, CLASSES = (NET[f"NET_{name}"] for name in ("BYTES", "CHANNELS", "PIX", "CLASSES"))
-CHECKSUM = 0xC0DE
 COUNT = (1 << params()["COUNT_W"]) - 1  # the most that a counter holds
 of_parameters({"beats straddle words": 4 % (PIX * CHANNELS) > 0, "several pixels per beat": PIX > 1,
                "a last word that is not full": SIZE % 4 > 0, "several logits at once": NET["NET_LANES"] > 1})
 declare("good", "bad", "output stalls counted")
 
 
-class _Reset:
-    """`rst` as axis.TB drives it, on an active-low port."""
-
-    def __init__(self, aresetn):
-        self.aresetn = aresetn
-
-    @property
-    def value(self) -> int:
-        return 1 - int(self.aresetn.value)
-
-    @value.setter
-    def value(self, active: int) -> None:
-        self.aresetn.value = 1 - active
-
-
-class _Dut:
-    def __init__(self, dut):
-        self.dut, self.rst = dut, _Reset(dut.aresetn)
-
-    def __getattr__(self, name: str):
-        return getattr(self.dut, name)
-
-
-def echo(words: list[int]) -> list[int]:
-    """Scalar model of verif/tb/net/volley_net.sv."""
-    data = b"".join(word.to_bytes(4, "little") for word in words)[:SIZE]
-    pixels = data[::CHANNELS]
-    return [sum(pixels[k::CLASSES]) for k in range(CLASSES)]
-
-
-def saturated(words: list[int]) -> int:
-    """Pixels that the echo network counts, in its two words."""
-    data = b"".join(word.to_bytes(4, "little") for word in words)[:SIZE]
-    return sum(pixel >= 200 or pixel <= 100 for pixel in data[::CHANNELS])
-
-
 class TopTB(TB):
     def __init__(self, dut, flow="full", **options):
-        super().__init__(_Dut(dut), flow, **options)
+        super().__init__(ActiveLow(dut), flow, **options)
         self.sent, self.flags, self.saturated = 0, 0, 0
         with_keep(self.source)
 

@@ -19,13 +19,13 @@ module volley_net import volley_net_pkg::*; (
 );
   localparam int unsigned BEATS = (CLASSES + OUT_LANES - 1) / OUT_LANES;
   logic [31:0] sum [BEATS*OUT_LANES];
-  logic        sending;
-  int unsigned position, beat, at;
+  logic        sending, gap;
+  int unsigned position, beat;
   logic [7:0]  pixel;
   logic [31:0] high, low;
 
   assign s_pixel_tready = !sending;
-  assign m_logit_tvalid = sending;
+  assign m_logit_tvalid = sending && !gap;
   assign m_logit_tlast  = beat == BEATS - 1;
   always_comb
     for (int unsigned l = 0; l < OUT_LANES; l++) m_logit_tdata[l*32 +: 32] = sum[beat*OUT_LANES + l];
@@ -36,8 +36,7 @@ module volley_net import volley_net_pkg::*; (
     {high, low} = '0;
     for (int unsigned p = 0; p < IN_PIX; p++) begin
       pixel = s_pixel_tdata[p*IN_CHANNELS*8 +: 8];
-      at    = (position + p) % CLASSES;
-      added[at] = added[at] + 32'(pixel);
+      added[(position + p) % CLASSES] += 32'(pixel);
       high  = high + 32'(pixel >= 8'd200);
       low   = low + 32'(pixel <= 8'd100);
     end
@@ -52,6 +51,7 @@ module volley_net import volley_net_pkg::*; (
       stat_saturated[32 +: 32] <= stat_saturated[32 +: 32] + low;
     end
     if (rst) stat_saturated <= '0;
+    gap <= GAPS && m_logit_tvalid && m_logit_tready && !rst;
     if (m_logit_tvalid && m_logit_tready) beat <= beat + 1;
     if (rst || (m_logit_tvalid && m_logit_tready && m_logit_tlast)) begin
       for (int unsigned k = 0; k < BEATS*OUT_LANES; k++) sum[k] <= '0;

@@ -7,6 +7,9 @@
   `define NET_CLASSES 4
   `define NET_LANES 1
 `endif
+`ifndef NET_GAPS
+  `define NET_GAPS 0
+`endif
 package volley_net_pkg;
   localparam int unsigned FRAME_BYTES      = `NET_BYTES;
   localparam int unsigned IN_CHANNELS      = `NET_CHANNELS;
@@ -16,4 +19,6 @@ package volley_net_pkg;
   localparam int unsigned FRAMES_IN_FLIGHT = 4;
   localparam int unsigned COUNTERS         = 2;
   localparam logic [15:0] WEIGHT_CHECKSUM  = 16'hc0de;
+  localparam logic [31:0] STRUCTURE_HASH   = 32'h5eed_1e55;
+  localparam bit GAPS                      = `NET_GAPS;  // a cycle of nothing behind every beat of logits
 endpackage

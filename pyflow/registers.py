@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses of the registers, and (lowest bit, width) of their fields; FIELD_RESET is a constant field.
+
+Generated from volley_regs.rdl by `make docs`; edits are lost.
+"""
+
+ID = 0x000
+ID_VALUE = (0, 32)
+ID_VALUE_RESET = 0x564c4c59
+VERSION = 0x004
+VERSION_MINOR = (0, 16)
+VERSION_MINOR_RESET = 0x0
+VERSION_MAJOR = (16, 16)
+VERSION_MAJOR_RESET = 0x1
+STRUCTURE = 0x008
+STRUCTURE_HASH = (0, 32)
+WEIGHTS = 0x00c
+WEIGHTS_CHECKSUM = (0, 16)
+CONTROL = 0x010
+CONTROL_SOFT_RESET = (0, 1)
+STATUS = 0x014
+STATUS_RESETTING = (0, 1)
+STATUS_IN_FRAME = (1, 1)
+STATUS_IN_ANSWER = (2, 1)
+ERRORS = 0x018
+ERRORS_SHORT_FRAME = (0, 1)
+ERRORS_LONG_FRAME = (1, 1)
+ERRORS_BAD_KEEP = (2, 1)
+FRAMES = 0x040
+FRAMES_COUNT = (0, 32)
+CYCLES = 0x044
+CYCLES_COUNT = (0, 32)
+IN_STALL = 0x048
+IN_STALL_COUNT = (0, 32)
+OUT_STALL = 0x04c
+OUT_STALL_COUNT = (0, 32)
+SATURATED = 0x050
+SATURATED_COUNT = (0, 32)

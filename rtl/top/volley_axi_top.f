@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_axi_top and all it needs, leaf first; names are relative to this file (-F).
+// volley_net.sv and volley_net_pkg.sv are written by pyflow.compile: packages go in front,
+// and ../rtl.f takes the place of this list, for a network is made of other cores too.
+../common/volley_ram.sv
+../stream/volley_skid.sv
+../stream/volley_fifo.sv
+../stream/volley_lane_convert.sv
+volley_frame_guard.sv
+volley_frame_result.sv
+volley_top.sv
+volley_regs_pkg.sv
+volley_regs.sv
+volley_axi_top.sv

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accelerator with registers: volley_top and, behind AXI4-Lite, the register block of volley_regs.rdl.
+// A soft reset clears the network at once, and keeps both streams whole for what is connected to them, a DMA for
+// instance: what is left of a frame is taken and discarded up to its tlast; an offered result word stays until taken,
+// and an answer that has begun is ended by a trailer with flags[3].
+// volley_axi_top_wrapper.v beside it has the same ports in plain Verilog, for IP packagers.
+`default_nettype none
+module volley_axi_top (
+  input  wire logic        clk,
+  input  wire logic        aresetn,            // active low, synchronous to clk
+  // Sink: pixels, channel fastest, first pixel in the low byte
+  input  wire logic        s_axis_tvalid,
+  output logic             s_axis_tready,
+  input  wire logic [31:0] s_axis_tdata,
+  input  wire logic [3:0]  s_axis_tkeep,
+  input  wire logic        s_axis_tlast,
+  // Source: logits and trailer
+  output logic             m_axis_tvalid,
+  input  wire logic        m_axis_tready,
+  output logic [31:0]      m_axis_tdata,
+  output logic [3:0]       m_axis_tkeep,
+  output logic             m_axis_tlast,
+  // Registers: AXI4-Lite, map in volley_regs.rdl
+  input  wire logic [11:0] s_axi_ctrl_awaddr,
+  input  wire logic [2:0]  s_axi_ctrl_awprot,
+  input  wire logic        s_axi_ctrl_awvalid,
+  output logic             s_axi_ctrl_awready,
+  input  wire logic [31:0] s_axi_ctrl_wdata,
+  input  wire logic [3:0]  s_axi_ctrl_wstrb,
+  input  wire logic        s_axi_ctrl_wvalid,
+  output logic             s_axi_ctrl_wready,
+  output logic [1:0]       s_axi_ctrl_bresp,
+  output logic             s_axi_ctrl_bvalid,
+  input  wire logic        s_axi_ctrl_bready,
+  input  wire logic [11:0] s_axi_ctrl_araddr,
+  input  wire logic [2:0]  s_axi_ctrl_arprot,
+  input  wire logic        s_axi_ctrl_arvalid,
+  output logic             s_axi_ctrl_arready,
+  output logic [31:0]      s_axi_ctrl_rdata,
+  output logic [1:0]       s_axi_ctrl_rresp,
+  output logic             s_axi_ctrl_rvalid,
+  input  wire logic        s_axi_ctrl_rready
+);
+  import volley_net_pkg::*;
+
+  localparam logic [7:0] CUT = 8'h08;          // flags[3] of a trailer
+
+  logic rst;
+  initial rst = 1'b1;                          // in reset from power-up on
+  always_ff @(posedge clk) rst <= !aresetn;
+
+  volley_regs_pkg::volley_regs__in_t  regs_in;
+  volley_regs_pkg::volley_regs__out_t regs_out;
+  logic        cut;                            // a soft reset begins; one cycle later the network is in it
+  logic        cut_q;
+  logic        net_s_tvalid, net_s_tready;
+  logic        net_m_tvalid, net_m_tready, net_m_tlast;
+  logic [31:0] net_m_tdata;
+  logic        in_frame, in_answer;            // begun and not ended
+  logic        drop;                           // the rest of a cut frame
+  logic        kept, ending;                   // a word that was offered when the network went; a trailer is due
+  logic [31:0] kept_tdata;
+  logic        kept_tlast;
+  logic        answer_taken;
+
+  assign cut = regs_out.CONTROL.soft_reset.value;
+
+  // ------------------------------------------------------------------ in
+  assign net_s_tvalid  = s_axis_tvalid && !drop && !cut && !cut_q;
+  assign s_axis_tready = !rst && !cut && !cut_q && (drop || net_s_tready);
+
+  // ------------------------------------------------------------------ out
+  always_comb begin
+    net_m_tready  = m_axis_tready && !cut_q && !kept && !ending;
+    m_axis_tvalid = kept || ending || (net_m_tvalid && !cut_q);
+    m_axis_tdata  = net_m_tdata;
+    m_axis_tlast  = net_m_tlast;
+    if (ending) begin
+      m_axis_tdata = {WEIGHT_CHECKSUM, CUT, 8'd0};
+      m_axis_tlast = 1'b1;
+    end
+    if (kept) begin
+      m_axis_tdata = kept_tdata;
+      m_axis_tlast = kept_tlast;
+    end
+  end
+  assign m_axis_tkeep = 4'hf;
+  assign answer_taken = net_m_tvalid && net_m_tready && net_m_tlast;
+
+  always_ff @(posedge clk) begin
+    cut_q <= cut;
+    if (s_axis_tvalid && s_axis_tready) begin
+      in_frame <= !s_axis_tlast;
+      if (s_axis_tlast) drop <= 1'b0;
+    end
+    if (cut) drop <= in_frame;                 // nothing is taken in this cycle
+    if (m_axis_tvalid && m_axis_tready) begin
+      in_answer <= !m_axis_tlast;
+      kept      <= 1'b0;
+      if (!kept) ending <= 1'b0;
+    end
+    // Words of an earlier cut go on as they are: behind them there is no answer yet.
+    if (cut && !kept && !ending) begin
+      kept       <= net_m_tvalid && !m_axis_tready && !cut_q;
+      kept_tdata <= net_m_tdata;
+      kept_tlast <= net_m_tlast;
+      ending     <= net_m_tvalid && !cut_q ? !net_m_tlast : in_answer;
+    end
+    if (rst) begin
+      cut_q     <= 1'b0;
+      in_frame  <= 1'b0;
+      in_answer <= 1'b0;
+      drop      <= 1'b0;
+      kept      <= 1'b0;
+      ending    <= 1'b0;
+    end
+  end
+
+  // ------------------------------------------------------------------ network
+  volley_top u_top (
+    .clk, .aresetn(aresetn && !cut),
+    .s_axis_tvalid(net_s_tvalid), .s_axis_tready(net_s_tready), .s_axis_tdata, .s_axis_tkeep, .s_axis_tlast,
+    .m_axis_tvalid(net_m_tvalid), .m_axis_tready(net_m_tready), .m_axis_tdata(net_m_tdata), .m_axis_tkeep(),
+    .m_axis_tlast(net_m_tlast),
+    .stat_frames(regs_in.FRAMES.count.next), .stat_cycles(regs_in.CYCLES.count.next),
+    .stat_in_stall(regs_in.IN_STALL.count.next), .stat_out_stall(regs_in.OUT_STALL.count.next),
+    .stat_saturated(regs_in.SATURATED.count.next),
+    .err_short(), .err_long(), .err_keep()     // cleared by reset alone; the trailers carry them too
+  );
+
+  // ------------------------------------------------------------------ registers
+  assign regs_in.STRUCTURE.hash.next           = STRUCTURE_HASH;
+  assign regs_in.WEIGHTS.checksum.next         = WEIGHT_CHECKSUM;
+  assign regs_in.STATUS.resetting.next         = cut || cut_q || drop || kept || ending;
+  assign regs_in.STATUS.in_frame.next          = in_frame;
+  assign regs_in.STATUS.in_answer.next         = in_answer;
+  assign regs_in.ERRORS.short_frame.hwset      = answer_taken && net_m_tdata[8];
+  assign regs_in.ERRORS.long_frame.hwset       = answer_taken && net_m_tdata[9];
+  assign regs_in.ERRORS.bad_keep.hwset         = answer_taken && net_m_tdata[10];
+
+  volley_regs u_regs (
+    .clk, .rst,
+    .s_axil_awready(s_axi_ctrl_awready), .s_axil_awvalid(s_axi_ctrl_awvalid), .s_axil_awaddr(s_axi_ctrl_awaddr),
+    .s_axil_awprot(s_axi_ctrl_awprot),
+    .s_axil_wready(s_axi_ctrl_wready), .s_axil_wvalid(s_axi_ctrl_wvalid), .s_axil_wdata(s_axi_ctrl_wdata),
+    .s_axil_wstrb(s_axi_ctrl_wstrb),
+    .s_axil_bready(s_axi_ctrl_bready), .s_axil_bvalid(s_axi_ctrl_bvalid), .s_axil_bresp(s_axi_ctrl_bresp),
+    .s_axil_arready(s_axi_ctrl_arready), .s_axil_arvalid(s_axi_ctrl_arvalid), .s_axil_araddr(s_axi_ctrl_araddr),
+    .s_axil_arprot(s_axi_ctrl_arprot),
+    .s_axil_rready(s_axi_ctrl_rready), .s_axil_rvalid(s_axi_ctrl_rvalid), .s_axil_rdata(s_axi_ctrl_rdata),
+    .s_axil_rresp(s_axi_ctrl_rresp),
+    .hwif_in(regs_in), .hwif_out(regs_out)
+  );
+endmodule
+`default_nettype wire

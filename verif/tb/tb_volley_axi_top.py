@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""volley_axi_top around the echo network: identity, counters against a count of the streams, sticky errors, soft reset
+in the middle of frames and answers with whole streams, stalls on every channel of both buses."""
+
+import random
+
+import cocotb
+from cocotb.triggers import FallingEdge, ReadOnly
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+
+from pyflow import registers as r
+from verif.models.frame import frame_guard, frame_result
+from verif.tb.axis import FLOWS, TB, Beat, cycle, random_stall
+from verif.tb.coverage import declare, hit
+from verif.tb.echo import CHECKSUM, CLASSES, HASH, SIZE, ActiveLow, echo, saturated
+from verif.tb.frames import Words, bad, beats, directed, good, with_keep
+
+CUT = Beat(CHECKSUM << 16 | 0x800, True)  # ends an answer that a soft reset cut
+declare("good", "bad", "cut in a frame", "cut between frames", "cut in an answer", "cut between answers",
+        "cut with a word offered", "cut while the end of a cut answer waits", "clear of one error")
+
+
+class AxiTB(TB):
+    """Words that leave are compared with `expected()`: what a soft reset leaves of the answers is known only then."""
+
+    def __init__(self, dut, flow="full", **options):
+        super().__init__(ActiveLow(dut), flow, **options)
+        with_keep(self.source)
+        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn,
+                                    reset_active_level=False)
+        if flow != "full":
+            write, read = self.master.write_if, self.master.read_if
+            for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel):
+                channel.set_pause_generator(random_stall(0.5))
+        self.sink.on_beat = lambda beat: None
+        self._forget()
+        cocotb.start_soon(self._watch())
+
+    def _forget(self) -> None:
+        self.words = []  # that have left for certain, of networks that were reset
+        self.frames: list[Words] = []  # sent to the present network, or still to be
+        self.taken = self.left = 0  # words in and out, of the present network
+        self.owed = 0  # words of the network before that have not left
+        self.flags = self.cuts = 0
+        self.sink.beats.clear()
+
+    async def reset(self, cycles: int = 2) -> None:
+        await super().reset(cycles, then=self._forget)
+        await self.wait(1)  # the reset register follows aresetn
+
+    def push(self, frame: Words) -> None:
+        self.frames.append(frame)
+        self.send(beats(frame))
+        hit("bad" if frame_guard(frame, SIZE)[1] else "good")
+
+    def answers(self) -> list[Beat]:
+        """Of all frames, by the present network."""
+        result = []
+        for number, frame in enumerate(self.frames):
+            words, flags = frame_guard(frame, SIZE)
+            answer = frame_result(echo(words), flags, number, CHECKSUM)
+            result += [Beat(word, n == CLASSES) for n, word in enumerate(answer)]
+        return result
+
+    async def _watch(self) -> None:
+        dut = self.dut
+        while True:
+            await FallingEdge(dut.clk)
+            await ReadOnly()
+            if int(dut.rst.value):
+                continue
+            offered, taken = int(dut.m_axis_tvalid.value), int(dut.m_axis_tready.value)
+            before = self.owed
+            if offered and taken:
+                self.owed, self.left = max(0, before - 1), self.left + (before == 0)
+            if int(dut.s_axis_tvalid.value) and int(dut.s_axis_tready.value):
+                self.taken += 1
+            if int(dut.cut.value):
+                self._cut(offered and not taken and not before, before)
+
+    def _cut(self, waits: bool, before: int) -> None:
+        """The network is gone: a word that waits still leaves, then what ends a begun answer."""
+        self.cuts += 1
+        left = self.left + waits
+        out = self.answers()[:left]
+        begun = bool(out) and not out[-1].last
+        self.words += out + [CUT] * begun
+        self.owed += waits + begun
+        started, ends = 0, 0
+        while started < len(self.frames) and ends < self.taken:
+            ends += len(self.frames[started])
+            started += 1
+        hit("cut in a frame" if ends > self.taken else "cut between frames")
+        hit("cut in an answer" if begun else "cut between answers")
+        hit("cut with a word offered", waits)
+        hit("cut while the end of a cut answer waits", before > 0)
+        # What is left of a cut frame is taken without a trace.
+        self.frames, self.taken, self.left = self.frames[started:], self.taken - ends, 0
+
+    async def done(self) -> None:
+        """Everything has been sent and has left, and nothing else; flags are those of all trailers."""
+        await self.until(lambda: not self.source.queue and self.taken == sum(map(len, self.frames)), "word taken")
+        expected = [*self.words, *self.answers()]
+        await self.until(lambda: len(self.sink.beats) >= len(expected), "answer")
+        await self.wait(20)
+        assert self.sink.beats == expected
+        self.flags = 0
+        for beat in expected:
+            self.flags |= beat.data >> 8 & 7 if beat.last else 0
+
+    async def read(self, address: int) -> int:
+        return await self.master.read_dword(address)
+
+    async def write(self, address: int, value: int) -> None:
+        await self.master.write_dword(address, value)
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=["full", "both"])
+async def identity(dut, flow):
+    """What a host reads first; writing there changes nothing, and nothing is behind the map."""
+    tb = AxiTB(dut, flow)
+    await tb.reset()
+    first = {r.ID: int.from_bytes(b"VLLY", "big"), r.VERSION: r.VERSION_MAJOR_RESET << 16 | r.VERSION_MINOR_RESET,
+             r.STRUCTURE: HASH, r.WEIGHTS: CHECKSUM, r.CONTROL: 0, r.STATUS: 0, r.ERRORS: 0, 0x01C: 0, 0xFFC: 0}
+    for _ in range(2):
+        for address, value in first.items():
+            assert await tb.read(address) == value, hex(address)
+        for address in first:
+            if address != r.CONTROL:
+                await tb.write(address, 0xFFFFFFFF)
+    assert not tb.cuts
+    await tb.write(r.CONTROL, 0xFFFFFFFE)
+    assert not tb.cuts
+    await tb.write(r.CONTROL, 1)
+    assert tb.cuts == 1
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def any_frame(dut, flow):
+    """Answers as volley_top's, errors and counters as counted outside, while the registers are read all the time."""
+    tb = AxiTB(dut, flow)
+    await tb.reset()
+    start = cycle()
+    stop = False
+
+    async def read_on() -> None:
+        while not stop:
+            before = cycle() - start
+            value = await tb.read(r.CYCLES)
+            assert before <= value <= cycle() - start
+            assert await tb.read(r.ID) == r.ID_VALUE_RESET
+
+    reader = cocotb.start_soon(read_on())
+    for frame in directed(SIZE) + [make(SIZE) for _ in range(10) for make in (bad, good)]:
+        tb.push(frame)
+    await tb.done()
+    stop = True
+    await reader
+    assert await tb.read(r.FRAMES) == len(tb.frames)
+    assert await tb.read(r.IN_STALL) == tb.source.waited
+    assert await tb.read(r.OUT_STALL) == tb.sink.stalled
+    assert await tb.read(r.SATURATED) == sum(saturated(frame_guard(frame, SIZE)[0]) for frame in tb.frames)
+    assert await tb.read(r.ERRORS) == tb.flags == 7
+    hit("full rate", any(b - a == 3 for a, b in zip(tb.sink.accepted, tb.sink.accepted[3:], strict=False)))
+
+
+@cocotb.test()
+@cocotb.parametrize(fault=[0, 1, 2])
+async def one_error_is_sticky(dut, fault):
+    """Until a 1 is written to it, and set again by the next bad frame; a soft reset leaves it."""
+    whole = good(SIZE)
+    frame = [whole[:-1], whole + whole, [(0, 0b1011), *whole[1:]]][fault]
+    name = [r.ERRORS_SHORT_FRAME, r.ERRORS_LONG_FRAME, r.ERRORS_BAD_KEEP][fault]
+    assert name == (fault, 1)
+    tb = AxiTB(dut)
+    await tb.reset()
+    for _ in range(2):
+        tb.push(frame)
+        tb.push(good(SIZE))
+        await tb.done()
+        assert await tb.read(r.ERRORS) == 1 << fault
+        await tb.write(r.ERRORS, 7 ^ 1 << fault)
+        await tb.write(r.CONTROL, 1)
+        assert await tb.read(r.ERRORS) == 1 << fault
+        await tb.write(r.ERRORS, 1 << fault)
+        assert await tb.read(r.ERRORS) == 0
+        hit("clear of one error")
+    tb.push(frame)
+    await tb.done()
+    await tb.reset()
+    assert await tb.read(r.ERRORS) == 0
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=list(FLOWS))
+async def soft_reset(dut, flow):
+    """At any time: both streams go on whole, the next frame is number 0 and clean, counters start from 0."""
+    tb = AxiTB(dut, flow)
+    await tb.reset()
+    for n in range(40):
+        for _ in range(3):
+            tb.push(random.choice((good, bad))(SIZE))
+        await tb.wait(random.randrange(1, 3 * SIZE))
+        await tb.write(r.CONTROL, 1)
+        if n % 4 == 0:
+            await tb.write(r.CONTROL, 1)  # on the heels of the first
+        if n % 4 == 1:
+            await tb.done()
+            assert await tb.read(r.STATUS) == 0
+            assert await tb.read(r.FRAMES) == len(tb.frames)
+            assert await tb.read(r.SATURATED) == sum(saturated(frame_guard(f, SIZE)[0]) for f in tb.frames)
+    await tb.done()
+    assert tb.cuts == 50
+
+
+@cocotb.test()
+async def status(dut):
+    """What is under way, and that a soft reset is over only when both streams are whole again."""
+    tb = AxiTB(dut, stalls={"m_axis": iter(lambda: held[0], None)})
+    held = [True]
+    await tb.reset()
+    whole = good(SIZE)
+    tb.send(beats(whole)[:1])
+    await tb.wait(10)
+    tb.frames.append(whole)
+    assert await tb.read(r.STATUS) == 1 << r.STATUS_IN_FRAME[0]
+    await tb.write(r.CONTROL, 1)
+    assert await tb.read(r.STATUS) == 1 << r.STATUS_IN_FRAME[0] | 1 << r.STATUS_RESETTING[0]
+    tb.send(beats(whole)[1:])
+    await tb.wait(SIZE)
+    assert await tb.read(r.STATUS) == 0
+    tb.push(good(SIZE))
+    await tb.wait(4 * SIZE)
+    assert await tb.read(r.OUT_STALL) > 0
+    await tb.write(r.CONTROL, 1)  # a word is offered
+    assert await tb.read(r.STATUS) == 1 << r.STATUS_RESETTING[0]
+    held[0] = False
+    await tb.wait(10)
+    assert await tb.read(r.STATUS) == 0
+    tb.push(good(SIZE))
+    await tb.done()
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut):
+    """aresetn resets everything, both buses included."""
+    tb = AxiTB(dut, "both")
+    await tb.reset()
+    for _ in range(10):
+        for _ in range(3):
+            tb.push(bad(SIZE))
+        await tb.wait(random.randrange(2, 4 * SIZE))
+        await tb.reset()
+        assert await tb.read(r.ERRORS) == 0
+        tb.push(good(SIZE))
+        await tb.done()
+        assert await tb.read(r.FRAMES) == 1
