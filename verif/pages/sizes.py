@@ -266,7 +266,7 @@ ROWS: dict[str, Row] = {
     "volley_packet_tx": Row({}, ({},), Wave(cycles=20, frame=4, data={"s_packet": (1, 2, 0xC0, 4)}, stalls=())),
     # A reset, then a read of a register: the bus answers 0x2A.
     "volley_host_command": Row({}, ({},), Wave(
-        cycles=36, frame=4, data={"s_packet": (1, 3, 0, 0, 2, 0, 4, 0)}, stalls=(),
+        cycles=30, frame=4, data={"s_packet": (1, 3, 0, 0, 2, 0, 4, 0)}, stalls=(),
         ports={f"m_axi_ctrl_{name}": (1,) for name in ("awready", "wready", "bvalid", "arready", "rvalid")}
               | {"m_axi_ctrl_rdata": (0x2A,)})),
     # ---------------------------------------------------------------- top
