@@ -405,12 +405,13 @@ def report(args: argparse.Namespace) -> Outcome:
 
 def bitstream(args: argparse.Namespace) -> Outcome:
     """Bitstream of a network for a board, or one line that says what is in the way."""
-    from pyflow.backends import nextpnr
-    from pyflow.report import update_report
-
     board = load_board(args.board)
-    if board.flow == "vivado":
-        return _vivado(args, board)
+    return (_vivado if board.flow == "vivado" else _open_tools)(args, board)
+
+
+def _open_tools(args: argparse.Namespace, board: Board) -> Outcome:
+    from pyflow.backends import nextpnr
+
     nextpnr.check(board)
     network, _ = _network(args, need_data=False)
     build = _compile(args, network)
@@ -422,17 +423,23 @@ def bitstream(args: argparse.Namespace) -> Outcome:
     target = build.folder / f"{board.name}{placed.bitstream.suffix}"
     shutil.copyfile(placed.bitstream, target)
     area = {key: [placed.area[key], getattr(board.budget, key)] for key in ("lut", "ff", "bram", "dsp")}
-    report = _report(build, board)
-    report |= {"clock": "placed", "area": area, "placed": placed.to_json()}
-    path = build.folder / "report.json"
-    report = update_report(report, path)
-    cells = ", ".join(f"{name} {used:,} of {there:,}" for name, (used, there) in placed.used.items())
     rows = {
         "bitstream": f"{_relative(target)}, {target.stat().st_size:,} bytes",
         "clock": f"{board.clock_mhz:g} MHz, placed; the slowest path allows {placed.max_mhz:.1f} MHz",
         "slowest path": placed.worst,
+        "cells": ", ".join(f"{name} {used:,} of {there:,}" for name, (used, there) in placed.used.items()),
+    }
+    return _placed(build, board, area, placed.to_json(), rows)
+
+
+def _placed(build: Build, board: Board, area: dict[str, Any], placed: dict[str, Any], rows: dict[str, str]) -> Outcome:
+    """Report of a placed chip: what is known of the same plan already is kept."""
+    from pyflow.report import update_report
+
+    path = build.folder / "report.json"
+    report = update_report(_report(build, board) | {"clock": "placed", "area": area, "placed": placed}, path)
+    rows |= {
         "frame rate": f"{report['frames_per_s']:,.0f} frames/s at that clock",
-        "cells": cells,
         "report": _relative(path),
     }
     say("\n".join(f"{title:<20}{text}" for title, text in rows.items()))
@@ -456,7 +463,6 @@ def program(args: argparse.Namespace) -> Outcome:
 
 def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
     from pyflow.backends import vivado
-    from pyflow.report import update_report
 
     network, data = _network(args, need_data=False)
     try:
@@ -465,11 +471,7 @@ def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
         say(f"no frames, so no self-test, and power from Vivado's default activity ({e})")
     build = _compile(args, network)
     placed = vivado.bitstream(build, board, None if data is None else data.x_test)
-    report = _report(build, board)
-    area = {key: list(placed.used[key]) for key in report["area"]}
-    report |= {"clock": "placed", "area": area, "placed": placed.to_json()}
-    path = build.folder / "report.json"
-    report = update_report(report, path)
+    area = {key: list(placed.used[key]) for key in ("lut", "ff", "bram", "dsp")}
     power = placed.power
     known = f"activity of {vivado.ACTIVITY_FRAMES} frames" if power.activity else "Vivado's default activity"
     own = "" if power.accelerator_w is None else f", of it {power.accelerator_w:g} W dynamic in the accelerator"
@@ -478,11 +480,8 @@ def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
         "clock": f"{board.clock_mhz:g} MHz, placed; the slowest path allows {placed.timing.reached_mhz:.1f} MHz",
         "cells": ", ".join(f"{key.upper()} {used:,g} of {there:,g}" for key, (used, there) in placed.used.items()),
         "power": f"{power.total_w:g} W on the chip{own} ({known}, confidence {power.confidence})",
-        "frame rate": f"{report['frames_per_s']:,.0f} frames/s at that clock",
-        "report": _relative(path),
     }
-    say("\n".join(f"{title:<20}{text}" for title, text in rows.items()))
-    return 0, report
+    return _placed(build, board, area, placed.to_json(), rows)
 
 
 def explore(args: argparse.Namespace) -> Outcome:
