@@ -158,12 +158,16 @@ def _skipping(
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What cells of a family are worth [LUT]: one number to compare foldings by."""
+    """What cells of a family are worth [LUT]: one number to compare foldings by. events: may a layer skip zeros?"""
 
     family: str
     dsp: float
+    events: bool = True
     ff: float = 0.5
     bram: float = 150.0
+
+    def rate(self, network: Network, op: Operator) -> sparsity.Rate | None:
+        return sparsity.rate(network, op) if self.events else None
 
     def of(self, cost: Cost) -> float:
         return cost.lut + self.ff * cost.ff + self.bram * cost.bram + (self.dsp * cost.dsp if cost.dsp else 0)
@@ -208,7 +212,7 @@ def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, 
         goal = _per_pass(target, source)
         front = {way: best for way, best in front.items() if _beats(way, channels, height * width) <= goal}
         if isinstance(op, Synapse):
-            offers = _through_synapse(op, source, goal, prices, front, sparsity.rate(network, op))
+            offers = _through_synapse(op, source, goal, prices, front, prices.rate(network, op))
         else:
             growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
             offers = _through(op, source, goal, prices, front, growth)
@@ -273,7 +277,7 @@ def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, 
             found = [
                 (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
                 for i, (price, folding) in enumerate(
-                    _candidates(op, source, goal, prices, sparsity.rate(network, op))
+                    _candidates(op, source, goal, prices, prices.rate(network, op))
                 )
                 if folding.pix == 1
             ]
@@ -412,7 +416,8 @@ def plan(
     def choose(target: int) -> dict[str, Folding] | None:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
         for dsp in DSP_PRICES if board.budget.dsp else (math.inf,):
-            found = _choose(hardware, target, Prices(family, dsp))
+            # A list's words come out of a block RAM and decide in the same cycle: too long where skids are needed.
+            found = _choose(hardware, target, Prices(family, dsp, events=not board.skids))
             if found is None or bodies.dsp(hardware, found) <= DSP_FILL * board.budget.dsp:
                 return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
         raise AssertionError("without DSP slices there are none too many")
