@@ -263,7 +263,7 @@ def test_bad_boards_and_tools(capsys: pytest.CaptureFixture[str], monkeypatch: p
         return capsys.readouterr().err.strip()
 
     assert "'nope' is unknown; known: icebreaker" in fails("bitstream", "--board", "nope")
-    assert "makes no bitstream here; boards that do: icebreaker, ulx3s-85f" in fails("bitstream", "--board", "pynq-z2")
+    assert "makes no bitstream here; boards that do: icebreaker, ulx3s-85f" in fails("program", "--board", "pynq-z2")
     assert "make it with `make bitstream NET=x" in fails("program", "--net", "x", "--board", "icebreaker")
     with pytest.raises(VolleyError, match="no-such-tool: not installed; pip install no-such-tool"):
         need_package("no-such-tool", "1.0")
