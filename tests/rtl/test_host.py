@@ -4,9 +4,9 @@ import json
 import pytest
 
 from pyflow.backends.toolbox import rtl_sources
-from verif.harness import REPO, run_bench
+from verif.harness import run_bench
+from verif.pages.sizes import ECHO
 
-NET = [REPO / "verif" / "tb" / "net" / name for name in ("volley_net_pkg.sv", "volley_net.sv")]
 GEOMETRY = {"NET_BYTES": 16, "NET_CHANNELS": 1, "NET_PIX": 1, "NET_CLASSES": 4, "NET_LANES": 1}
 
 
@@ -36,4 +36,4 @@ def test_host_command():
 @pytest.mark.parametrize(("clk_hz", "baud"), [(4_000_000, 1_000_000), (12_000_000, 1_000_000)])
 def test_uart_top(clk_hz, baud):
     run_bench("volley_uart_top", "tb_volley_uart_top", {"CLK_HZ": clk_hz, "BAUD": baud},
-              {"VOLLEY_NET": json.dumps(GEOMETRY)}, defines=GEOMETRY, sources=[NET[0], *rtl_sources(), NET[1]])
+              {"VOLLEY_NET": json.dumps(GEOMETRY)}, defines=GEOMETRY, sources=[ECHO[0], *rtl_sources(), ECHO[1]])

@@ -15,9 +15,10 @@ import pytest
 
 from pyflow.backends.toolbox import need_tool, rtl_sources, tool_env
 from verif.cases import Case
-from verif.harness import REPO, sources_of
+from verif.harness import sources_of
 from verif.mutation import netlist
 from verif.pages import sv
+from verif.pages.sizes import ECHO
 
 Row = tuple[str, dict[str, int], str]  # core, its parameters, what is said; of a part inside: with that part's name
 
@@ -188,8 +189,7 @@ MAY_BE_0 = {
 
 def files_of(core: str) -> list[Path]:
     """The core's files, leaf first; where it holds a network, that of its bench."""
-    package, network = (REPO / "verif" / "tb" / "net" / f"{name}.sv" for name in ("volley_net_pkg", "volley_net"))
-    return sources_of(f"volley_{core.removeprefix('volley_')}", [package, *rtl_sources(), network])
+    return sources_of(f"volley_{core.removeprefix('volley_')}", [ECHO[0], *rtl_sources(), ECHO[1]])
 
 
 def full(core: str, message: str) -> str:

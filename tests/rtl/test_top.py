@@ -4,10 +4,9 @@ import json
 import pytest
 
 from pyflow.backends.toolbox import rtl_sources
-from verif.harness import REPO, run_bench
+from verif.harness import run_bench
+from verif.pages.sizes import ECHO
 from verif.registers import generated
-
-NET = [REPO / "verif" / "tb" / "net" / name for name in ("volley_net_pkg.sv", "volley_net.sv")]
 
 
 @pytest.mark.parametrize("size", [3, 16, 21])
@@ -28,7 +27,7 @@ def test_frame_result():
 def test_top(size, channels, pix, classes, lanes, count_w):
     geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_PIX": pix, "NET_CLASSES": classes, "NET_LANES": lanes}
     run_bench("volley_top", "tb_volley_top", {"COUNT_W": count_w}, {"VOLLEY_NET": json.dumps(geometry)},
-              defines=geometry, sources=[NET[0], *rtl_sources(), NET[1]])
+              defines=geometry, sources=[ECHO[0], *rtl_sources(), ECHO[1]])
 
 
 @pytest.mark.parametrize(("size", "channels", "pix", "classes", "lanes", "gaps"), [
@@ -39,7 +38,7 @@ def test_axi_top(size, channels, pix, classes, lanes, gaps):
     geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_PIX": pix, "NET_CLASSES": classes, "NET_LANES": lanes,
                 "NET_GAPS": gaps}
     run_bench("volley_axi_top", "tb_volley_axi_top", {}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
-              sources=[NET[0], *rtl_sources(), NET[1]])
+              sources=[ECHO[0], *rtl_sources(), ECHO[1]])
 
 
 def test_generated_registers_are_those_of_the_map():
