@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volley: PyTorch networks as bit-exact spiking accelerators. Importing it imports numpy only."""
+"""Volley: PyTorch networks as bit-exact spiking accelerators. Importing it imports nothing else: pyflow.runtime, on a
+board, has Python 3.8 and numpy only."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyflow.errors import VolleyError
-from pyflow.graph import Network
-
 if TYPE_CHECKING:
     from pyflow.build import Build, compile
     from pyflow.conversion import convert
+    from pyflow.errors import VolleyError
+    from pyflow.graph import Network
 
 __version__ = "0.1.0"
 __all__ = ["Build", "Network", "VolleyError", "__version__", "compile", "convert"]
 
-_LAZY = {"convert": "pyflow.conversion", "compile": "pyflow.build", "Build": "pyflow.build"}
+_LAZY = {
+    "Build": "pyflow.build",
+    "Network": "pyflow.graph",
+    "VolleyError": "pyflow.errors",
+    "compile": "pyflow.build",
+    "convert": "pyflow.conversion",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from pyflow.errors import VolleyError
+from pyflow.frames import InputFormat
 from pyflow.operators import OPERATORS, Encoding, Operator, Readout, Stateful, Tensor
 
 FORMAT_VERSION = 2
@@ -182,53 +183,25 @@ class Network:
         Of that shape; H and W may be left out where they are 1 ([N, C, L] for a 1-D network). Raises
         VolleyError on another shape, NaN or a value out of range.
         """
-        x = np.asarray(x)
-        (c, h, w), source = self.input_shape, self.tensors[INPUT]
-        time = (source.steps,) if source.timed else ()
-        shapes = [(c, h, w), *([(c, w)] if h == 1 else []), *([(c,)] if h == w == 1 else [])]
-        if x.shape[1:] not in [(*time, *s) for s in shapes] or not x.ndim:
-            want = "x".join(map(str, (*time, *self.input_shape)))
-            axes = "N,T,C,H,W" if time else "N,C,H,W"
-            raise VolleyError(
-                f"input: shape {x.shape} does not fit network {self.name!r}, which takes [N, {want}] ({axes})"
-            )
-        x = x.reshape(len(x), *time, c, h, w)
-        if x.dtype == bool and source.encoding is Encoding.RATE:
-            x = x.astype(np.int64)
-        if not (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
-            raise VolleyError(f"input: dtype {x.dtype} is neither integer pixels nor float images")
-        whole = np.issubdtype(x.dtype, np.integer)
-        top = 255 if whole and source.encoding is not Encoding.RATE else 1
-        bad = ~((x >= 0) & (x <= top))
-        if source.encoding is Encoding.RATE:
-            bad |= (x != 0) & (x != 1)
-        if bad.any():
-            where = tuple(int(i) for i in np.argwhere(bad)[0])
-            kind = "spikes" if source.encoding is Encoding.RATE else "images"
-            limit = "neither 0 nor 1" if kind == "spikes" else f"outside 0..{top}"
-            raise VolleyError(f"input: value {x[where].item()!r} at {where} is {limit} ({x.dtype} {kind})")
-        if whole or source.encoding is Encoding.RATE:
-            return x.astype(np.int64)
-        return np.floor(x.astype(np.float64) * 255 + 0.5).astype(np.int64)
+        return self.input_format.check(x)
 
     def host_bytes(self, x: np.ndarray) -> np.ndarray:
         """Checked input `x` as a host sends it: uint8 [N, passes * H * W * C], pass by pass, raster order,
         channel fastest. A byte is a pixel, a sample, or the TB steps of a neuron (the earliest most significant).
         """
-        values, source = self.inputs(x), self.tensors[INPUT]
-        if source.timed:
-            n, _, *shape = values.shape
-            steps = values.reshape(n, source.passes, source.block, *shape)
-            if source.encoding is Encoding.RATE:
-                steps = steps << np.arange(source.block)[::-1].reshape(-1, 1, 1, 1)
-            values = steps.sum(2)
-        return np.moveaxis(values, -3, -1).reshape(len(values), self.frame_bytes).astype(np.uint8)
+        return self.input_format.to_bytes(x)
 
     @property
     def frame_bytes(self) -> int:
         """Bytes of a frame, as host_bytes() lays them out."""
-        c, h, w = self.input_shape
-        return self.tensors[INPUT].passes * c * h * w
+        return self.input_format.frame_bytes
+
+    @property
+    def input_format(self) -> InputFormat:
+        """What inputs() takes and host_bytes() makes of it."""
+        source = self.tensors[INPUT]
+        steps, block = (source.steps, source.block) if source.timed else (0, 1)
+        return InputFormat(self.name, self.input_shape, str(source.encoding), steps, block)
 
     def run(self, x: np.ndarray, trace: bool | Collection[str] = False) -> Any:
         """Integer reference: int64 logits [N, classes]; with `trace` also {tensor: int64 [N, C, H, W], or

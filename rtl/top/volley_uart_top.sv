@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Accelerator behind a serial line: volley_top, driven by packets of a host (docs/formats.md). For boards without
-// a processor; a board's own top adds clock, reset and pins.
+// Accelerator behind a serial line: volley_axi_top, its streams and registers driven by packets of a host
+// (docs/formats.md). For boards without a processor; a board's own top adds clock, reset and pins.
 `default_nettype none
 module volley_uart_top #(
   parameter int unsigned CLK_HZ = 12_000_000,  // of clk [Hz]
@@ -38,6 +38,10 @@ module volley_uart_top #(
   logic [3:0]  frame_tkeep;
   logic        result_tvalid, result_tready, result_tlast;
   logic [31:0] result_tdata;
+  logic        awvalid, awready, wvalid, wready, bvalid, bready, arvalid, arready, rvalid, rready;
+  logic [11:0] awaddr, araddr;
+  logic [31:0] wdata, rdata;
+  logic [1:0]  bresp, rresp;
 
   volley_uart_rx #(.DIVISOR(DIVISOR)) u_rx (.clk, .rst, .uart_rx, .rx_valid, .rx_data);
 
@@ -57,11 +61,11 @@ module volley_uart_top #(
     .m_packet_tlast(response_tlast),
     .m_frame_tvalid(frame_tvalid), .m_frame_tready(frame_tready), .m_frame_tdata(frame_tdata),
     .m_frame_tkeep(frame_tkeep), .m_frame_tlast(frame_tlast),
-    .m_axi_ctrl_awvalid(), .m_axi_ctrl_awready(1'b1), .m_axi_ctrl_awaddr(),
-    .m_axi_ctrl_wvalid(), .m_axi_ctrl_wready(1'b1), .m_axi_ctrl_wdata(),
-    .m_axi_ctrl_bvalid(1'b1), .m_axi_ctrl_bready(), .m_axi_ctrl_bresp(2'd2),
-    .m_axi_ctrl_arvalid(), .m_axi_ctrl_arready(1'b1), .m_axi_ctrl_araddr(),
-    .m_axi_ctrl_rvalid(1'b1), .m_axi_ctrl_rready(), .m_axi_ctrl_rdata(32'd0), .m_axi_ctrl_rresp(2'd2),
+    .m_axi_ctrl_awvalid(awvalid), .m_axi_ctrl_awready(awready), .m_axi_ctrl_awaddr(awaddr),
+    .m_axi_ctrl_wvalid(wvalid), .m_axi_ctrl_wready(wready), .m_axi_ctrl_wdata(wdata),
+    .m_axi_ctrl_bvalid(bvalid), .m_axi_ctrl_bready(bready), .m_axi_ctrl_bresp(bresp),
+    .m_axi_ctrl_arvalid(arvalid), .m_axi_ctrl_arready(arready), .m_axi_ctrl_araddr(araddr),
+    .m_axi_ctrl_rvalid(rvalid), .m_axi_ctrl_rready(rready), .m_axi_ctrl_rdata(rdata), .m_axi_ctrl_rresp(rresp),
     .net_rst, .stat_busy(busy), .stat_broken(broken)
   );
 
@@ -85,14 +89,18 @@ module volley_uart_top #(
     .clk, .rst, .s_byte_tvalid(byte_tvalid), .s_byte_tready(byte_tready), .s_byte_tdata(byte_tdata), .uart_tx
   );
 
-  volley_top u_top (
+  // Behind a reset of the network the host has no more beats on their way, so that its streams need not be kept whole.
+  volley_axi_top u_top (
     .clk, .aresetn(!rst && !net_rst),
     .s_axis_tvalid(frame_tvalid), .s_axis_tready(frame_tready), .s_axis_tdata(frame_tdata),
     .s_axis_tkeep(frame_tkeep), .s_axis_tlast(frame_tlast),
     .m_axis_tvalid(result_tvalid), .m_axis_tready(result_tready), .m_axis_tdata(result_tdata),
     .m_axis_tkeep(), .m_axis_tlast(result_tlast),
-    .stat_frames(), .stat_cycles(), .stat_in_stall(), .stat_out_stall(), .stat_saturated(),
-    .err_short(), .err_long(), .err_keep()
+    .s_axi_ctrl_awaddr(awaddr), .s_axi_ctrl_awprot(3'd0), .s_axi_ctrl_awvalid(awvalid), .s_axi_ctrl_awready(awready),
+    .s_axi_ctrl_wdata(wdata), .s_axi_ctrl_wstrb(4'hf), .s_axi_ctrl_wvalid(wvalid), .s_axi_ctrl_wready(wready),
+    .s_axi_ctrl_bresp(bresp), .s_axi_ctrl_bvalid(bvalid), .s_axi_ctrl_bready(bready),
+    .s_axi_ctrl_araddr(araddr), .s_axi_ctrl_arprot(3'd0), .s_axi_ctrl_arvalid(arvalid), .s_axi_ctrl_arready(arready),
+    .s_axi_ctrl_rdata(rdata), .s_axi_ctrl_rresp(rresp), .s_axi_ctrl_rvalid(rvalid), .s_axi_ctrl_rready(rready)
   );
 
   logic dropped, frame;                        // a bad packet since the last good one; parity of answered frames

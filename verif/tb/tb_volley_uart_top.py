@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""volley_uart_top bit by bit around the echo network of verif/tb/net: frames in packets, damaged ones, repeats."""
+"""volley_uart_top bit by bit around the echo network of verif/tb/net: frames in packets, damaged ones, repeats,
+registers."""
 
 import json
 import os
@@ -10,10 +11,12 @@ from cocotb.clock import Clock
 from cocotb.handle import Immediate
 from cocotb.triggers import ClockCycles, FallingEdge, Timer, with_timeout
 
-from verif.models.host import LAST, READ, RESET, S_ERROR, S_LAST, STREAM, WAIT
+from pyflow import registers as r
+from verif.models.host import LAST, READ, RESET, S_LAST, STREAM, WAIT, WRITE
 from verif.models.packet import framed, unframed
 from verif.models.uart import levels
 from verif.tb.axis import PERIOD_NS, params
+from verif.tb.echo import CHECKSUM, HASH
 
 NET = json.loads(os.environ["VOLLEY_NET"])
 SIZE, CLASSES = NET["NET_BYTES"], NET["NET_CLASSES"]
@@ -60,12 +63,17 @@ class Serial:
             await Timer(BIT_NS, unit="ns")
         return None
 
-    async def ask(self, command, payload=(), repeat=False):
+    async def ask(self, command, payload=(), repeat=False, address=0):
         self.seq = self.seq if repeat else self.seq + 1 & 0xFF
-        await self.send(framed([self.seq, command, 0, 0, *payload]))
+        await self.send(framed([self.seq, command, address & 0xFF, address >> 8, *payload]))
         response = await with_timeout(self.answer(), 10_000_000, "ns")
         assert response and response[:2] == [self.seq, command], response
         return response[2], response[4:]
+
+    async def read(self, address):
+        status, data = await self.ask(READ, address=address)
+        assert status == 0
+        return int.from_bytes(bytes(data), "little")
 
 
 def echo(frame):
@@ -94,4 +102,22 @@ async def frames_and_faults(dut):
         assert int(dut.stat_led.value) >> 1 & 1 == (n + 1) % 2
         if n % 3 == 0:  # the answer got lost: it comes again, the frame is not counted twice
             assert await line.ask(STREAM | LAST | WAIT, frame, repeat=True) == (S_LAST, data)
-    assert (await line.ask(READ))[0] == S_ERROR  # no registers yet
+    assert await line.read(r.FRAMES) == 8 and await line.read(r.ERRORS) == 0
+
+
+@cocotb.test()
+async def registers(dut):
+    line = Serial(dut)
+    await line.start()
+    await line.ask(RESET)
+    assert await line.read(r.ID) == r.ID_VALUE_RESET
+    assert await line.read(r.STRUCTURE) == HASH
+    frame = [random.getrandbits(8) for _ in range(SIZE - 1)]  # short by one
+    status, data = await line.ask(STREAM | LAST | WAIT, frame)
+    assert status == S_LAST and data[-4:] == [0, 1, *CHECKSUM.to_bytes(2, "little")]
+    assert await line.read(r.ERRORS) == 1 and await line.read(r.FRAMES) == 1
+    assert await line.ask(WRITE, [1, 0, 0, 0], address=r.ERRORS) == (0, [])
+    assert await line.read(r.ERRORS) == 0
+    await line.ask(STREAM | LAST | WAIT, frame)
+    await line.ask(RESET)  # registers too
+    assert await line.read(r.ERRORS) == 0 and await line.read(r.FRAMES) == 0
