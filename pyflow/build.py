@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from pyflow.backends import verilator
-from pyflow.emit import emit
+from pyflow.emit import emit, write_host
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import SPIKES, Conv, Encoding, Synapse
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
+from pyflow.runtime.files import DEVICE
 
 CONTEXT = 8  # frames simulated ahead of a mismatching one, so that what leaked into it is there again
 FLAGS = {1: "short frame", 2: "long frame", 4: "bad tkeep"}
@@ -242,7 +243,7 @@ def compile(
     time_block: int | None = None,
     checked: bool = False,
 ) -> Build:
-    """Plan `net` for `board` and write `out_dir`: network.vly, folding.json and rtl/.
+    """Plan `net` for `board` and write `out_dir`: network.vly, folding.json, rtl/ and host/ (for pyflow.runtime).
 
     cycles_per_frame, folding: see planning.planner.plan. time_block: time steps per beat, where the network has
     time (default: the network's). Raises VolleyError on anything that cannot be
@@ -252,12 +253,14 @@ def compile(
         raise VolleyError(f"cycles_per_frame={cycles_per_frame} and folding exclude each other; give one")
     if time_block is not None:
         net = replace(net, time_block=time_block)
-    chosen = plan(net, load_board(board), cycles_per_frame=cycles_per_frame, folding=folding)
+    target = load_board(board)
+    chosen = plan(net, target, cycles_per_frame=cycles_per_frame, folding=folding)
     folder = Path(out_dir)
     with _fresh(folder) as work:
         net.save(work / "network.vly")
         (work / "folding.json").write_text(json.dumps(chosen.folding_json(), indent=2) + "\n")
         emit(chosen.netlist, work / "rtl")
+        write_host(chosen, target, work / "rtl", work / "host")
     return Build(net, chosen, folder.resolve(), checked)
 
 
@@ -269,6 +272,9 @@ def _fresh(folder: Path) -> Iterator[Path]:
     """
     rtl = folder / "rtl"
     foreign = [p for p in rtl.iterdir() if not _emitted(p)] if rtl.is_dir() else [rtl] if rtl.exists() else []
+    host = folder / "host"
+    if host.exists() and not (host / DEVICE).is_file():
+        foreign.append(host)
     foreign += [p for p in (folder / "network.vly", folder / "folding.json") if p.is_dir()]
     if foreign:
         raise VolleyError(
@@ -281,11 +287,10 @@ def _fresh(folder: Path) -> Iterator[Path]:
         raise VolleyError(f"out_dir {folder}: cannot be written ({e.strerror}); choose a writable folder") from None
     try:
         yield work
-        old = work / ".old"
         for entry in list(work.iterdir()):
             target = folder / entry.name
             if target.is_dir():  # a folder cannot be replaced in one step: out of the way first
-                os.replace(target, old)
+                os.replace(target, work / f".old-{entry.name}")
             os.replace(entry, target)
     except OSError as e:
         raise VolleyError(f"out_dir {folder}: cannot be written ({e.strerror}); choose a writable folder") from None

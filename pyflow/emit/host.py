@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder host/: what pyflow.runtime has to know of a build, and the runtime itself for boards without pyflow."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+import pyflow
+from pyflow.emit.memory import memory_text
+from pyflow.planning.board import Board
+from pyflow.planning.planner import Plan
+from pyflow.runtime import files
+
+VECTORS = 8  # frames of the self-test
+RUNTIME = ("__init__.py", "errors.py", "frames.py", "registers.py", "runtime")  # of pyflow, to be copied
+
+
+def write_host(plan: Plan, board: Board, rtl: Path, folder: Path) -> None:
+    """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test."""
+    network = plan.netlist.network
+    constants = _constants(rtl / "volley_net_pkg.sv")
+    writable = [m for m in plan.netlist.memories if m.kind == "writable"]
+    fixed = "".join(
+        f"{m.name}\n{memory_text(m)}" for m in plan.netlist.memories if m.kind != "writable"
+    )
+    checksum = f"{constants['WEIGHT_CHECKSUM']:#06x}"
+    document = {
+        "version": files.VERSION,
+        "network": network.name,
+        "board": board.name,
+        "structure": f"{constants['STRUCTURE_HASH']:#010x}",
+        "checksum": checksum,
+        "loaded": checksum,
+        "fixed": f"{zlib.crc32(fixed.encode()):#010x}",
+        "input": network.input_format.to_json(),
+        "classes": network.classes,
+        "logit_scale": network.logit_scale,
+        "clock_mhz": board.clock_mhz,
+        "cycles_per_frame": plan.schedule.cycles_per_frame,
+        "latency_cycles": plan.schedule.latency_cycles,
+        "memories": [],
+        "probes": [],
+    }
+    assert not writable
+    folder.mkdir(parents=True)
+    (folder / files.DEVICE).write_text(json.dumps(document, indent=2) + "\n")
+    rng = np.random.default_rng(0)
+    source = network.input_format
+    time = (source.steps,) if source.steps else ()
+    top = 2 if source.encoding == "rate" else 256
+    write_vectors(plan, rng.integers(0, top, (VECTORS, *time, *source.shape)), folder)
+    package = Path(pyflow.__file__).parent
+    for name in RUNTIME:
+        copy = shutil.copytree if (package / name).is_dir() else shutil.copy
+        (folder / "pyflow").mkdir(exist_ok=True)
+        copy(package / name, folder / "pyflow" / name)
+    shutil.rmtree(folder / "pyflow" / "runtime" / "__pycache__", ignore_errors=True)
+
+
+def write_vectors(plan: Plan, x: np.ndarray, folder: Path) -> None:
+    """Frames `x` and the reference's logits as vectors of the self-test in `folder`."""
+    network = plan.netlist.network
+    np.savez(folder / files.VECTORS, frames=network.host_bytes(x), logits=network.run(x))
+
+
+def _constants(package: Path) -> dict[str, int]:
+    """Sized literals of a package, as the hardware has them."""
+    found = re.findall(r"(\w+)\s*= \d+'h([0-9a-f_]+);", package.read_text())
+    return {name: int(value, 16) for name, value in found}

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs frames on a board. Python 3.8 and numpy; pynq or pyserial for the way to the device.
+
+    from pyflow.runtime import Device
+    with Device.open("serial:/dev/ttyUSB1", "build/digits/host") as device:
+        print(device.self_test())
+        logits = device.infer(images)
+
+Every answer is checked before it is believed: number of the frame, error flags, checksum of the weights, length.
+A frame that fails is sent again; one that keeps failing is reported, and nothing is returned in its place.
+"""
+
+from pyflow.runtime.device import Device, Inference, SelfTest
+from pyflow.runtime.errors import DeviceError, FramesFailed, Fault
+from pyflow.runtime.files import Files
+
+__all__ = ["Device", "DeviceError", "Fault", "Files", "FramesFailed", "Inference", "SelfTest"]

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device that runs one network: frames in, answers checked, registers, weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+import numpy as np
+
+from pyflow import registers as r
+from pyflow.runtime.errors import DeviceError, Fault, FramesFailed
+from pyflow.runtime.files import Files
+from pyflow.runtime.link import Link
+
+FLAGS = ("short frame", "long frame", "bad tkeep", "cut by a reset")  # of a trailer, from bit 8 up
+BEGIN = 0xFFFFFFFF  # written to MEMORY: a new set of weights follows
+RESETS = 3  # a register access is tried again so often
+
+
+@dataclass(frozen=True)
+class Inference:
+    """logits: int64 [N, classes], zero where a frame failed. failures: frame -> why it has no answer. repeated: frames
+    that were sent more than once."""
+
+    logits: np.ndarray
+    failures: Dict[int, str]
+    repeated: int
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """passed: every logit of every vector is the reference's. text: what a person reads, the first difference named."""
+
+    passed: bool
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Device:
+    """One network in one device. Made by open(); usable in a `with`."""
+
+    def __init__(self, link: Link, files: Files) -> None:
+        """Over `link`, for the design that `files` describes. Raises DeviceError where another one is loaded."""
+        self._link, self.files = link, files
+        self._number = 0  # of the next frame since the reset
+        self._stale = True  # streams must be reset before frames go in
+        self._reset()
+
+    @classmethod
+    def open(cls, target: str, files: Any = ".", *, timeout_s: float = 2.0, baud: int = 1_000_000) -> Device:
+        """The device behind `target`:
+
+        "serial:PORT"  a board with a UART (baud: its rate, as board.toml has it)
+        "pynq"         this Zynq board; loads <board>.bit, which lies in host/ or beside it
+        "rtlsim"       no board: the RTL in Verilator, built on first use
+
+        files: the folder host/ of the build, or the one it lies in. timeout_s: how long nothing may move. Raises
+        DeviceError where there is no such device, or another design is loaded.
+        """
+        known = Files.load(files)
+        kind, _, port = target.partition(":")
+        link: Link
+        if kind == "serial" and port:
+            from pyflow.runtime.serial import open_serial
+
+            latency = (known.latency_cycles + known.cycles_per_frame) / (known.clock_mhz * 1e6)
+            link = open_serial(port, baud, frame_s=2 * latency + 0.05, reconnect_s=5 * timeout_s)
+        elif target == "pynq":
+            from pyflow.runtime.pynq import PynqLink
+
+            link = PynqLink.open(_bitstream(known), timeout_s)
+        elif target == "rtlsim":
+            from pyflow.runtime.rtlsim import RtlSimLink
+
+            link = RtlSimLink(known)
+        else:
+            raise DeviceError(f"device {target!r}: unknown; one of serial:PORT (serial:/dev/ttyUSB1), pynq, rtlsim")
+        try:
+            return cls(link, known)
+        except BaseException:
+            link.close()
+            raise
+
+    def close(self) -> None:
+        self._link.close()
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ frames
+    def infer(self, x: Any, *, retries: int = 3) -> np.ndarray:
+        """Logits of frames `x` ([N, C, H, W] and the like, as Network.run takes them): int64 [N, classes].
+
+        A frame that fails is sent up to `retries` more times. Raises FramesFailed where some then still have no answer;
+        it carries the others.
+        """
+        done = self.run_bytes(self.files.frames.to_bytes(x), retries=retries)
+        if done.failures:
+            raise FramesFailed(done.logits, done.failures)
+        return done.logits
+
+    def run_bytes(self, frames: np.ndarray, *, retries: int = 3) -> Inference:
+        """Frames as bytes, uint8 [N, bytes], as InputFormat.to_bytes() lays them out; never raises FramesFailed.
+
+        Raises DeviceError where the device is gone, or another one, before the first answer.
+        """
+        if frames.ndim != 2 or frames.shape[1] != self.files.frames.frame_bytes:
+            raise DeviceError(f"frames {frames.shape}: must be [N, {self.files.frames.frame_bytes}] bytes")
+        logits = np.zeros((len(frames), self.files.classes), np.int64)
+        failures: Dict[int, str] = {}
+        tries = np.zeros(len(frames), np.int64)
+        todo = 0  # the first frame without an answer
+        while todo < len(frames):
+            begun = todo
+            try:
+                for words in self._exchange(frames[begun:]):
+                    logits[todo] = self._believed(words)
+                    todo += 1
+                    self._number = self._number + 1 & 0xFF
+                if todo < len(frames):
+                    raise Fault("no answer")
+            except Fault as e:
+                # The frame whose turn it was is to blame; those behind it are lost with the streams' content.
+                self._stale = True
+                tries[todo] += 1
+                if tries[todo] > retries:
+                    failures[todo] = str(e)
+                    todo += 1
+            except DeviceError as e:
+                if not todo:
+                    raise
+                failures.update((n, str(e)) for n in range(todo, len(frames)))
+                break
+        return Inference(logits, failures, int((tries > 0).sum()))
+
+    def _exchange(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        if self._stale:
+            self._reset()
+        self.check_weights()
+        return self._link.exchange(frames, self.files.classes + 1)
+
+    def _believed(self, words: np.ndarray) -> np.ndarray:
+        """Logits of an answer; Fault where it is not that of the frame whose turn it is."""
+        if len(words) != self.files.classes + 1:
+            raise Fault(f"answer of {len(words)} words instead of {self.files.classes + 1}")
+        trailer = int(words[-1])
+        flags, number, checksum = trailer >> 8 & 0xFF, trailer & 0xFF, trailer >> 16
+        if flags:
+            names = [name for bit, name in enumerate(FLAGS) if flags >> bit & 1] or [f"flags {flags:#04x}"]
+            raise Fault(f"answer marked: {', '.join(names)}")
+        if number != self._number:
+            raise Fault(f"answer of frame {number} instead of {self._number} (modulo 256)")
+        if checksum != self._weights:
+            raise Fault(f"answer by weights {checksum:#06x} instead of {self._weights:#06x}")
+        return words[:-1].astype(np.int32).astype(np.int64)
+
+    # ------------------------------------------------------------------ identity
+    def _reset(self) -> None:
+        """Streams empty, next frame number 0, and still the same design (a cable may have been put elsewhere)."""
+        for last in (False, True):
+            try:
+                self._link.reset()
+                self._greet()
+                break
+            except Fault as e:
+                if last:
+                    raise DeviceError(f"the device does not answer: {e}") from None
+        self._number, self._stale = 0, False
+
+    def _greet(self) -> None:
+        found = self._link.read(r.ID)
+        if found != r.ID_VALUE_RESET:
+            raise DeviceError(f"no Volley design answers (id {found:#010x}); load the bitstream of {self.files.network}")
+        major = self._link.read(r.VERSION) >> r.VERSION_MAJOR[0]
+        if major != r.VERSION_MAJOR_RESET:
+            raise DeviceError(
+                f"register map {major} in the device, this runtime knows {r.VERSION_MAJOR_RESET}; load the bitstream that "
+                "belongs to it"
+            )
+        structure = self._link.read(r.STRUCTURE)
+        if structure != self.files.structure:
+            raise DeviceError(
+                f"another design is loaded: structure {structure:#010x}, {self.files.folder} is of "
+                f"{self.files.structure:#010x} ({self.files.network} for {self.files.board}); load that bitstream, or name "
+                "the folder of the one that is loaded"
+            )
+        self._weights = self._link.read(r.WEIGHTS) & 0xFFFF
+
+    def check_weights(self) -> None:
+        """Raises DeviceError unless the weights in the device are those of the files."""
+        if self._weights not in (self.files.checksum, self.files.loaded):
+            way = "load_weights() writes them" if self.files.memories else "load the bitstream that belongs to them"
+            raise DeviceError(
+                f"other weights in the device: checksum {self._weights:#06x}, {self.files.folder} has "
+                f"{self.files.checksum:#06x}; {way}"
+            )
+
+    # ------------------------------------------------------------------ registers
+    def stats(self) -> Dict[str, Any]:
+        """Counters since the last reset: frames, cycles, in_stall, out_stall (cycles), saturated (neurons x steps);
+        errors: names of the sticky ones; weights: checksum; where the design has probes also stalls and spikes by
+        layer."""
+        try:
+            return self._stats()
+        except Fault as e:
+            raise DeviceError(f"the device does not answer: {e}") from None
+
+    def _stats(self) -> Dict[str, Any]:
+        read = self._link.read
+        errors = read(r.ERRORS)
+        found: Dict[str, Any] = {
+            "frames": read(r.FRAMES),
+            "cycles": read(r.CYCLES),
+            "in_stall": read(r.IN_STALL),
+            "out_stall": read(r.OUT_STALL),
+            "saturated": read(r.SATURATED),
+            "errors": [name for bit, name in enumerate(FLAGS[:3]) if errors >> bit & 1],
+            "weights": read(r.WEIGHTS) & 0xFFFF,
+        }
+        return found
+
+    def clear_errors(self) -> None:
+        """Clears the sticky errors of stats()."""
+        try:
+            self._link.write(r.ERRORS, [0xFFFFFFFF])
+        except Fault as e:
+            raise DeviceError(f"the device does not answer: {e}") from None
+
+    # ------------------------------------------------------------------ self-test
+    def self_test(self) -> SelfTest:
+        """Replays the vectors of the build; the first difference is named."""
+        frames, logits = self.files.vectors()
+        done = self.run_bytes(frames)
+        name = f"{self.files.network} on {self.files.board}"
+        for n, why in sorted(done.failures.items())[:1]:
+            return SelfTest(False, f"self-test FAILED: {name}, frame {n} of {len(frames)}: no answer ({why})")
+        wrong = np.argwhere(done.logits != logits)
+        if len(wrong):
+            n, k = (int(i) for i in wrong[0])
+            where = f"frame {n} of {len(frames)}, logit {k}: expected {logits[n, k]}, got {done.logits[n, k]}"
+            return SelfTest(False, f"self-test FAILED: {name}, {where}; {len(set(wrong[:, 0]))} frames differ")
+        again = f", {done.repeated} sent again" if done.repeated else ""
+        return SelfTest(True, f"self-test passed: {name}, {len(frames)} frames, every logit equal{again}")
+
+
+def _bitstream(files: Files) -> Path:
+    for folder in (files.folder, files.folder.parent):
+        path = folder / f"{files.board}.bit"
+        if path.exists():
+            return path
+    return files.folder.parent / f"{files.board}.bit"

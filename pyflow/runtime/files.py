@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder host/ of a build: what a host has to know of the design in the device (docs/formats.md)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+
+from pyflow.frames import InputFormat
+from pyflow.runtime.errors import DeviceError
+
+VERSION = 1
+DEVICE, VECTORS, WEIGHTS = "device.json", "vectors.npz", "weights.npz"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory that can be written: its number, rows, and 32-bit words of a row."""
+
+    name: str
+    index: int
+    rows: int
+    words: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A counter inside the network. counts: "stalls" (cycles in which a beat waits in front of the layer) or "spikes"
+    (that the layer fired)."""
+
+    index: int
+    layer: str
+    counts: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """Contents of host/. structure: hash of network and folding. checksum: of the weights that the design was built
+    with; loaded: that the device shows once these weights have been written into its memories. fixed: checksum of
+    the images that cannot be written. frames: InputFormat of the network. clock_mhz: of the board. cycles: of a frame
+    and until its answer, as planned."""
+
+    folder: Path
+    network: str
+    board: str
+    structure: int
+    checksum: int
+    loaded: int
+    fixed: int
+    frames: InputFormat
+    classes: int
+    logit_scale: float
+    clock_mhz: float
+    cycles_per_frame: int
+    latency_cycles: int
+    memories: Tuple[Memory, ...]
+    probes: Tuple[Probe, ...]
+
+    @classmethod
+    def load(cls, folder: Any) -> Files:
+        """Of `folder`, or of host/ in it. Raises DeviceError where it is no such folder."""
+        path = Path(folder)
+        path = path if (path / DEVICE).exists() else path / "host"
+        try:
+            document = json.loads((path / DEVICE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DeviceError(
+                f"{folder}: no {DEVICE} in it or in its host/; name the folder that `make bitstream` or compile() made"
+            ) from None
+        except (OSError, ValueError) as e:
+            raise DeviceError(f"{path / DEVICE}: cannot be read ({e}); make it again with `make bitstream`") from None
+        try:
+            if document["version"] != VERSION:
+                raise DeviceError(
+                    f"{path / DEVICE}: version {document['version']}, this runtime reads {VERSION}; take the runtime that "
+                    "lies beside it, or build again"
+                )
+            given = document["input"]
+            shape = (int(given["shape"][0]), int(given["shape"][1]), int(given["shape"][2]))
+            return cls(
+                path,
+                document["network"],
+                document["board"],
+                int(document["structure"], 16),
+                int(document["checksum"], 16),
+                int(document["loaded"], 16),
+                int(document["fixed"], 16),
+                InputFormat(document["network"], shape, given["encoding"], given["steps"], given["block"]),
+                int(document["classes"]),
+                float(document["logit_scale"]),
+                float(document["clock_mhz"]),
+                int(document["cycles_per_frame"]),
+                int(document["latency_cycles"]),
+                tuple(Memory(**m) for m in document["memories"]),
+                tuple(Probe(**p) for p in document["probes"]),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as e:
+            if isinstance(e, DeviceError):
+                raise
+            raise DeviceError(
+                f"{path / DEVICE}: damaged ({type(e).__name__}: {e}); make it again with `make bitstream`"
+            ) from None
+
+    def vectors(self) -> Tuple[np.ndarray, np.ndarray]:
+        """(uint8 [N, bytes], int64 [N, classes]): frames as they are sent, and the logits of the integer reference."""
+        frames, logits = self._arrays(VECTORS, ["frames", "logits"])
+        if frames.ndim != 2 or frames.shape[1] != self.frames.frame_bytes or logits.shape != (len(frames), self.classes):
+            raise DeviceError(
+                f"{self.folder / VECTORS}: {frames.shape} frames and {logits.shape} logits do not fit the network, "
+                f"{self.frames.frame_bytes} bytes and {self.classes} logits; build again"
+            )
+        return frames.astype(np.uint8), logits.astype(np.int64)
+
+    def images(self) -> Dict[str, np.ndarray]:
+        """Words of the memories that can be written, by name: uint32 [rows, words]."""
+        images = dict(zip([m.name for m in self.memories], self._arrays(WEIGHTS, [m.name for m in self.memories])))
+        for memory in self.memories:
+            if images[memory.name].shape != (memory.rows, memory.words):
+                raise DeviceError(
+                    f"{self.folder / WEIGHTS}: {memory.name} is {images[memory.name].shape}, not "
+                    f"{(memory.rows, memory.words)} words; build again"
+                )
+        return images
+
+    def _arrays(self, name: str, keys: List[str]) -> List[np.ndarray]:
+        path = self.folder / name
+        try:
+            with np.load(str(path)) as arrays:
+                return [arrays[key] for key in keys]
+        except FileNotFoundError:
+            raise DeviceError(f"{path}: not there; copy the whole folder host/ of the build") from None
+        except (OSError, ValueError, KeyError, EOFError) as e:
+            raise DeviceError(f"{path}: cannot be read ({e}); copy host/ again, or build again") from None
