@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from pyflow.runtime.link import Link
 
 FLAGS = ("short frame", "long frame", "bad tkeep", "cut by a reset")  # of a trailer, from bit 8 up
 BEGIN = 0xFFFFFFFF  # written to MEMORY: a new set of weights follows
-RESETS = 3  # a register access is tried again so often
+RUN = 256  # frames whose answers are believed together
+GREETINGS = 5  # a device that does not say who it is is asked so often
 
 
 @dataclass(frozen=True)
@@ -118,36 +119,50 @@ class Device:
         tries = np.zeros(len(frames), np.int64)
         todo = 0  # the first frame without an answer
         while todo < len(frames):
-            begun = todo
             try:
-                for words in self._exchange(frames[begun:]):
-                    logits[todo] = self._believed(words)
-                    todo += 1
-                    self._number = self._number + 1 & 0xFF
-                if todo < len(frames):
-                    raise Fault("no answer")
-            except Fault as e:
-                # The frame whose turn it was is to blame; those behind it are lost with the streams' content.
-                self._stale = True
-                tries[todo] += 1
-                if tries[todo] > retries:
-                    failures[todo] = str(e)
-                    todo += 1
+                answers, fault = self._attempt(frames[todo : todo + RUN])
             except DeviceError as e:
                 if not todo:
                     raise
                 failures.update((n, str(e)) for n in range(todo, len(frames)))
                 break
+            if answers:
+                logits[todo : todo + len(answers)] = answers
+                todo += len(answers)
+            if fault:
+                # The frame whose turn it was is to blame; those behind it are lost with the streams' content.
+                tries[todo] += 1
+                if tries[todo] > retries:
+                    failures[todo] = fault
+                    todo += 1
         return Inference(logits, failures, int((tries > 0).sum()))
 
-    def _exchange(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+    def _attempt(self, frames: np.ndarray) -> Tuple[List[np.ndarray], str]:
+        """(logits of the first frames, what stopped the others, "" if nothing)."""
+        answers: List[np.ndarray] = []
+        fault = ""
         if self._stale:
             self._reset()
         self.check_weights()
-        return self._link.exchange(frames, self.files.classes + 1)
+        try:
+            for words in self._link.exchange(frames, self.files.classes + 1):
+                answers.append(self._believed(words, self._number + len(answers) & 0xFF))
+            if len(answers) < len(frames):
+                raise Fault("no answer")
+        except Fault as e:
+            fault = str(e)
+        # A reset that is not ours begins the numbers anew: another frame's answer could have the number expected.
+        try:
+            if self._link.read(r.RESETS) != self._resets:
+                raise Fault("the network was reset by something else")
+        except Fault as e:
+            answers, fault = [], fault or str(e)
+        self._number = self._number + len(answers) & 0xFF
+        self._stale = bool(fault)
+        return answers, fault
 
-    def _believed(self, words: np.ndarray) -> np.ndarray:
-        """Logits of an answer; Fault where it is not that of the frame whose turn it is."""
+    def _believed(self, words: np.ndarray, expected: int) -> np.ndarray:
+        """Logits of an answer; Fault where it is not that of frame `expected` (modulo 256)."""
         if len(words) != self.files.classes + 1:
             raise Fault(f"answer of {len(words)} words instead of {self.files.classes + 1}")
         trailer = int(words[-1])
@@ -155,8 +170,8 @@ class Device:
         if flags:
             names = [name for bit, name in enumerate(FLAGS) if flags >> bit & 1] or [f"flags {flags:#04x}"]
             raise Fault(f"answer marked: {', '.join(names)}")
-        if number != self._number:
-            raise Fault(f"answer of frame {number} instead of {self._number} (modulo 256)")
+        if number != expected:
+            raise Fault(f"answer of frame {number} instead of {expected} (modulo 256)")
         if checksum != self._weights:
             raise Fault(f"answer by weights {checksum:#06x} instead of {self._weights:#06x}")
         return words[:-1].astype(np.int32).astype(np.int64)
@@ -164,13 +179,13 @@ class Device:
     # ------------------------------------------------------------------ identity
     def _reset(self) -> None:
         """Streams empty, next frame number 0, and still the same design (a cable may have been put elsewhere)."""
-        for last in (False, True):
+        for left in reversed(range(GREETINGS)):
             try:
                 self._link.reset()
                 self._greet()
                 break
             except Fault as e:
-                if last:
+                if not left:
                     raise DeviceError(f"the device does not answer: {e}") from None
         self._number, self._stale = 0, False
 
@@ -192,6 +207,7 @@ class Device:
                 "the folder of the one that is loaded"
             )
         self._weights = self._link.read(r.WEIGHTS) & 0xFFFF
+        self._resets = self._link.read(r.RESETS)
 
     def check_weights(self) -> None:
         """Raises DeviceError unless the weights in the device are those of the files."""

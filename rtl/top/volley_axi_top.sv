@@ -62,6 +62,8 @@ module volley_axi_top (
   logic [31:0] kept_tdata;
   logic        kept_tlast;
   logic        answer_taken;
+  logic        rst_q;
+  logic [15:0] resets;                         // of the network; no reset clears it
 
   assign cut = regs_out.CONTROL.soft_reset.value;
 
@@ -116,6 +118,12 @@ module volley_axi_top (
     end
   end
 
+  initial resets = '0;
+  always_ff @(posedge clk) begin
+    rst_q <= rst;
+    if (cut || (rst && !rst_q)) resets <= resets + 1'b1;
+  end
+
   // ------------------------------------------------------------------ network
   volley_top u_top (
     .clk, .aresetn(aresetn && !cut),
@@ -131,6 +139,7 @@ module volley_axi_top (
   // ------------------------------------------------------------------ registers
   assign regs_in.STRUCTURE.hash.next           = STRUCTURE_HASH;
   assign regs_in.WEIGHTS.checksum.next         = WEIGHT_CHECKSUM;
+  assign regs_in.RESETS.count.next             = resets;
   assign regs_in.STATUS.resetting.next         = cut || cut_q || drop || kept || ending;
   assign regs_in.STATUS.in_frame.next          = in_frame;
   assign regs_in.STATUS.in_answer.next         = in_answer;

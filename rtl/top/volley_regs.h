@@ -22,7 +22,7 @@ extern "C" {
 #define VOLLEY_REGS__VERSION__MINOR_bm 0xffff
 #define VOLLEY_REGS__VERSION__MINOR_bp 0
 #define VOLLEY_REGS__VERSION__MINOR_bw 16
-#define VOLLEY_REGS__VERSION__MINOR_reset 0x0
+#define VOLLEY_REGS__VERSION__MINOR_reset 0x1
 #define VOLLEY_REGS__VERSION__MAJOR_bm 0xffff0000
 #define VOLLEY_REGS__VERSION__MAJOR_bp 16
 #define VOLLEY_REGS__VERSION__MAJOR_bw 16
@@ -94,6 +94,11 @@ extern "C" {
 #define VOLLEY_REGS__COUNTER_NAME_7E139D46__COUNT_bp 0
 #define VOLLEY_REGS__COUNTER_NAME_7E139D46__COUNT_bw 32
 
+// reg - volley_regs::RESETS
+#define VOLLEY_REGS__RESETS__COUNT_bm 0xffff
+#define VOLLEY_REGS__RESETS__COUNT_bp 0
+#define VOLLEY_REGS__RESETS__COUNT_bw 16
+
 // addrmap - volley_regs
 typedef struct __attribute__ ((__packed__)) {
     uint32_t ID;
@@ -109,10 +114,11 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t IN_STALL;
     uint32_t OUT_STALL;
     uint32_t SATURATED;
+    uint32_t RESETS;
 } volley_regs_t;
 
 
-static_assert(sizeof(volley_regs_t) == 0x54, "Packing error");
+static_assert(sizeof(volley_regs_t) == 0x58, "Packing error");
 
 #ifdef __cplusplus
 }

@@ -243,6 +243,7 @@ module volley_regs (
         logic IN_STALL;
         logic OUT_STALL;
         logic SATURATED;
+        logic RESETS;
     } decoded_reg_strb_t;
     decoded_reg_strb_t decoded_reg_strb;
     logic decoded_err;
@@ -269,6 +270,7 @@ module volley_regs (
         decoded_reg_strb.IN_STALL = cpuif_req_masked & (cpuif_addr == 12'h48) & !cpuif_req_is_wr;
         decoded_reg_strb.OUT_STALL = cpuif_req_masked & (cpuif_addr == 12'h4c) & !cpuif_req_is_wr;
         decoded_reg_strb.SATURATED = cpuif_req_masked & (cpuif_addr == 12'h50) & !cpuif_req_is_wr;
+        decoded_reg_strb.RESETS = cpuif_req_masked & (cpuif_addr == 12'h54) & !cpuif_req_is_wr;
         decoded_err = '0;
     end
 
@@ -452,7 +454,7 @@ module volley_regs (
             readback_data_var[31:0] = 32'h564c4c59;
         end
         if(rd_mux_addr == 12'h4) begin
-            readback_data_var[15:0] = 16'h0;
+            readback_data_var[15:0] = 16'h1;
             readback_data_var[31:16] = 16'h1;
         end
         if(rd_mux_addr == 12'h8) begin
@@ -485,6 +487,9 @@ module volley_regs (
         end
         if(rd_mux_addr == 12'h50) begin
             readback_data_var[31:0] = hwif_in.SATURATED.count.next;
+        end
+        if(rd_mux_addr == 12'h54) begin
+            readback_data_var[15:0] = hwif_in.RESETS.count.next;
         end
         readback_data = readback_data_var;
         readback_done = decoded_req & ~decoded_req_is_wr;

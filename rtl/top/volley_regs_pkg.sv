@@ -7,7 +7,7 @@ package volley_regs_pkg;
 
     localparam VOLLEY_REGS_DATA_WIDTH = 32;
     localparam VOLLEY_REGS_MIN_ADDR_WIDTH = 12;
-    localparam VOLLEY_REGS_SIZE = 'h54;
+    localparam VOLLEY_REGS_SIZE = 'h58;
 
     typedef struct {
         logic [31:0] next;
@@ -102,6 +102,14 @@ package volley_regs_pkg;
     } volley_regs__counter_name_7e139d46__in_t;
 
     typedef struct {
+        logic [15:0] next;
+    } volley_regs__RESETS__count__in_t;
+
+    typedef struct {
+        volley_regs__RESETS__count__in_t count;
+    } volley_regs__RESETS__in_t;
+
+    typedef struct {
         volley_regs__STRUCTURE__in_t STRUCTURE;
         volley_regs__WEIGHTS__in_t WEIGHTS;
         volley_regs__STATUS__in_t STATUS;
@@ -111,6 +119,7 @@ package volley_regs_pkg;
         volley_regs__counter_name_d0375a26__in_t IN_STALL;
         volley_regs__counter_name_228d07be__in_t OUT_STALL;
         volley_regs__counter_name_7e139d46__in_t SATURATED;
+        volley_regs__RESETS__in_t RESETS;
     } volley_regs__in_t;
 
     typedef struct {

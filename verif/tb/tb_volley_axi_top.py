@@ -132,8 +132,12 @@ async def identity(dut, flow):
     assert not tb.cuts
     await tb.write(r.CONTROL, 0xFFFFFFFE)
     assert not tb.cuts
+    resets = await tb.read(r.RESETS)
     await tb.write(r.CONTROL, 1)
     assert tb.cuts == 1
+    assert await tb.read(r.RESETS) == resets + 1
+    await tb.reset()
+    assert await tb.read(r.RESETS) == resets + 2
 
 
 @cocotb.test()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the co-simulations of pyflow.runtime share: a campaign of seeds, each with one fault, on a real network.
+
+The runtime is ordinary blocking code: it runs in a thread (cocotb's bridge) and comes back here for every access
+(resume). Simulated time is its clock. HOST names the host/ of the build in simulation, FAULT one of the bench's faults,
+SEEDS "first:count".
+
+Of every seed this is asked: each frame is right or reported as failed; the fault was there; and behind it the device
+works as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import cocotb
+from cocotb.utils import get_sim_time
+
+from pyflow.runtime import Device, DeviceError, Files, Inference
+
+FILES = Files.load(os.environ["HOST"])
+FAULT = os.environ["FAULT"]
+FIRST, COUNT = (int(n) for n in os.environ["SEEDS"].split(":"))
+PIXELS, LOGITS = FILES.vectors()
+FRAMES = 5  # sent under a fault
+
+
+def clock() -> float:
+    """Simulated seconds."""
+    return get_sim_time("sec")
+
+
+def compare(done: Inference, picked: list[int]) -> None:
+    """Every frame right, or reported."""
+    for n, vector in enumerate(picked):
+        if n in done.failures:
+            assert not done.logits[n].any()
+        else:
+            assert (done.logits[n] == LOGITS[vector]).all(), f"frame {n}: {done.logits[n]}, {LOGITS[vector]} is right"
+
+
+def some(count: int) -> list[int]:
+    return [random.randrange(len(PIXELS)) for _ in range(count)]
+
+
+def session(connect: Callable[[], Any], inject: Callable[[], None], heal: Callable[[], None]) -> Inference:
+    """One seed: connect and run frames under a fault, then without. connect: makes a link."""
+    device = Device(connect(), FILES)
+    try:
+        picked = some(FRAMES)
+        inject()
+        done = device.run_bytes(PIXELS[picked])
+        heal()
+        compare(done, picked)
+        picked = some(2)
+        again = device.run_bytes(PIXELS[picked])
+        assert not again.failures, again.failures
+        compare(again, picked)
+        assert device.stats()["frames"] >= 1
+        return done
+    finally:
+        heal()
+        device.close()
+
+
+async def campaign(seed: Callable[[], Awaitable[Inference]]) -> None:
+    """`seed` for every seed; what came of them goes into the log."""
+    repeated = failed = 0
+    for number in range(FIRST, FIRST + COUNT):
+        random.seed(f"{FAULT} {number}")
+        try:
+            done = await seed()
+        except BaseException:
+            cocotb.log.error("seed %d of %s", number, FAULT)
+            raise
+        repeated, failed = repeated + done.repeated, failed + len(done.failures)
+    cocotb.log.info("%s: %d seeds, %d frames, %d sent again, %d reported as failed, none wrong", FAULT, COUNT,
+                    COUNT * FRAMES, repeated, failed)
+
+
+def refused(connect: Callable[[], Any], files: Files, run: bool) -> str:
+    """Why a device refuses `files`: at once, or (run) when a frame is to go in."""
+    link = connect()
+    try:
+        device = Device(link, files)
+        if not run:
+            return ""
+        device.run_bytes(PIXELS[:1])
+        return ""
+    except DeviceError as e:
+        return str(e)
+    finally:
+        link.close()
+

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pyflow.runtime against volley_uart_top, bit by bit. Faults: none, flip (a bit of the line, either way), lose, double
+(a byte), noise (bytes of nobody), reset (the button), cable (pulled and back), hash, weights (other files)."""
+
+import errno
+import random
+from dataclasses import replace
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.handle import Immediate
+from cocotb.task import bridge, resume
+from cocotb.triggers import ClockCycles, Event, FallingEdge, First, Timer
+
+from pyflow.runtime.serial import SerialLink
+from verif.models.uart import levels
+from verif.tb.axis import PERIOD_NS, params
+from verif.tb.runtime import FAULT, FILES, campaign, clock, refused, session
+
+BIT_NS = params()["CLK_HZ"] // params()["BAUD"] * PERIOD_NS
+BYTE_NS = 10 * BIT_NS
+RATE = 0.01  # faults per byte
+
+
+class Line:
+    """The cable and what hangs on it."""
+
+    def __init__(self, dut):
+        self.dut, self.received, self.arrived = dut, bytearray(), Event()
+        self.out = False  # the cable is pulled
+        self.fault, self.faults = "", 0
+        dut.clk.value = Immediate(0)
+        dut.uart_rx.value, dut.aresetn.value = 1, 0
+        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+        cocotb.start_soon(self._listen())
+
+    async def start(self):
+        await ClockCycles(self.dut.clk, 4)
+        self.dut.aresetn.value = 1
+        await ClockCycles(self.dut.clk, 4)
+
+    def _strikes(self, fault):
+        hit = self.fault == fault and random.random() < RATE
+        self.faults += hit
+        return hit
+
+    def _copies(self):
+        """Of a byte that arrive."""
+        return 0 if self._strikes("lose") else 2 if self._strikes("double") else 1
+
+    async def _listen(self):
+        await Timer(5 * PERIOD_NS, unit="ns")
+        while True:
+            await FallingEdge(self.dut.uart_tx)
+            await Timer(BIT_NS * 3 // 2, unit="ns")
+            byte = 0
+            for n in range(8):
+                byte |= int(self.dut.uart_tx.value) << n
+                await Timer(BIT_NS, unit="ns")
+            if self._strikes("flip"):
+                byte ^= 1 << random.randrange(8)
+            if not self.out:
+                self.received += bytes([byte] * self._copies())
+                self.arrived.set()
+
+    async def put(self, data):
+        for byte in data:
+            for _ in range(self._copies()):
+                bits = list(levels(byte))
+                if self._strikes("flip"):
+                    bits[random.randrange(len(bits))] ^= 1
+                for level in bits:
+                    self.dut.uart_rx.value = 1 if self.out else level
+                    await Timer(BIT_NS, unit="ns")
+                self.dut.uart_rx.value = 1
+            if random.random() < 0.05:  # an operating system pauses
+                await Timer(random.randrange(1, 2 * BYTE_NS), unit="ns")
+
+    async def take(self, count):
+        """At most `count` bytes; waits for the first, but not long."""
+        self.arrived.clear()
+        if not self.received:
+            await First(self.arrived.wait(), Timer(20 * BYTE_NS, unit="ns"))
+        data = bytes(self.received[:count])
+        del self.received[:count]
+        return data
+
+    # ------------------------------------------------------------------ faults
+    async def noise(self):
+        while self.fault == "noise":
+            await Timer(random.randrange(1, 100 * BYTE_NS), unit="ns")
+            if self.fault == "noise" and int(self.dut.uart_rx.value):
+                self.faults += 1
+                self.received += random.choice([b"\xc0", bytes([random.getrandbits(8)]), b"\xdb"])
+                self.arrived.set()
+
+    async def button(self):
+        await Timer(random.randrange(1, 400 * BYTE_NS), unit="ns")
+        self.faults += 1
+        self.dut.aresetn.value = 0
+        await ClockCycles(self.dut.clk, random.randrange(1, 50))
+        self.dut.aresetn.value = 1
+
+    async def pull(self):
+        await Timer(random.randrange(1, 400 * BYTE_NS), unit="ns")
+        self.faults += 1
+        self.out = True
+        await Timer(random.randrange(1, 400 * BYTE_NS), unit="ns")
+        self.out = False
+
+
+class Port:
+    """A serial port as pyserial has it; every call gives simulated time."""
+
+    def __init__(self, line):
+        if line.out:
+            raise OSError(errno.ENOENT, "No such file or directory")
+        self.line = line
+        line.received.clear()
+
+    def _there(self):
+        if self.line.out:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def write(self, data):
+        self._there()
+        resume(self.line.put)(data)
+        self._there()
+
+    def read(self, count):
+        self._there()
+        data = resume(self.line.take)(count)
+        self._there()
+        return data
+
+    def close(self):
+        pass
+
+
+async def _sleep(seconds):
+    await Timer(round(seconds * 1e9), unit="ns")
+
+
+@cocotb.test()
+async def every_seed(dut):
+    line = Line(dut)
+    await line.start()
+    baud = 1e9 / BIT_NS
+
+    def connect():
+        frame_s = 4 * FILES.latency_cycles * PERIOD_NS * 1e-9
+        return SerialLink(lambda: Port(line), baud, frame_s, reconnect_s=3000 * BYTE_NS * 1e-9,
+                          slack_s=40 * BYTE_NS * 1e-9, clock=clock, sleep=resume(_sleep))
+
+    def inject():
+        line.faults, line.fault = 0, FAULT
+        if FAULT in ("noise", "reset", "cable"):
+            cocotb.start_soon({"noise": line.noise, "reset": line.button, "cable": line.pull}[FAULT]())
+
+    def heal():
+        line.fault = ""
+
+    async def seed():
+        if FAULT == "hash":
+            other = replace(FILES, structure=FILES.structure ^ 1 << random.randrange(32))
+            assert "another design is loaded" in await bridge(refused)(connect, other, False)
+        if FAULT == "weights":
+            wrong = FILES.checksum ^ 1 << random.randrange(16)
+            other = replace(FILES, checksum=wrong, loaded=wrong)
+            assert "other weights in the device" in await bridge(refused)(connect, other, True)
+        done = await bridge(session)(connect, inject, heal)
+        if FAULT in ("none", "hash", "weights"):
+            assert not done.failures and not done.repeated
+        if FAULT in ("reset", "cable"):
+            while line.out or not line.faults or not int(dut.aresetn.value):  # it may come behind the last frame
+                await Timer(BYTE_NS, unit="ns")
+            assert not done.failures
+            await ClockCycles(dut.clk, 100)
+        return done
+
+    await campaign(seed)
