@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,11 @@ from pyflow.errors import VolleyError
 
 @dataclass(frozen=True)
 class InputFormat:
-    """Frames of a network. shape: (C, H, W). encoding: "pixel", "signal" or "rate". steps: T of an input with time, 0 of
-    one without. block: TB, steps of a byte of spikes (1 of all others). network: its name, for messages."""
+    """Frames of a network. shape: (C, H, W). encoding: "pixel", "signal" or "rate". steps: T of an input with time,
+    0 of one without. block: TB, steps of a byte of spikes (1 of all others). network: its name, for messages."""
 
     network: str
-    shape: Tuple[int, int, int]
+    shape: tuple[int, int, int]
     encoding: str = "pixel"
     steps: int = 0
     block: int = 1
@@ -71,8 +71,8 @@ class InputFormat:
         return np.floor(x.astype(np.float64) * 255 + 0.5).astype(np.int64)
 
     def to_bytes(self, x: Any) -> np.ndarray:
-        """Input `x`, as check() takes it, as a host sends it: uint8 [N, passes * H * W * C], pass by pass, raster order,
-        channel fastest. A byte is a pixel, a sample, or the TB steps of a neuron (the earliest most significant).
+        """Input `x`, as check() takes it, as a host sends it: uint8 [N, passes * H * W * C], pass by pass, raster
+        order, channel fastest. A byte is a pixel, a sample, or the TB steps of a neuron (earliest most significant).
         """
         values = self.check(x)
         if self.steps:
@@ -83,5 +83,5 @@ class InputFormat:
             values = steps.sum(2)
         return np.moveaxis(values, -3, -1).reshape(len(values), self.frame_bytes).astype(np.uint8)
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {"shape": list(self.shape), "encoding": self.encoding, "steps": self.steps, "block": self.block}

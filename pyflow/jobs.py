@@ -413,8 +413,8 @@ def _open_tools(args: argparse.Namespace, board: Board) -> Outcome:
     from pyflow.backends import nextpnr
 
     nextpnr.check(board)
-    network, _ = _network(args, need_data=False)
-    build = _compile(args, network)
+    build, _ = _with_vectors(args)
+    network = build.network
     say(
         f"synthesis, place and route of {network.name} for {board.title} (a minute for digits, ten for LeNet-5; "
         "what has been made before is taken from the cache)"
@@ -430,6 +430,22 @@ def _open_tools(args: argparse.Namespace, board: Board) -> Outcome:
         "cells": ", ".join(f"{name} {used:,} of {there:,}" for name, (used, there) in placed.used.items()),
     }
     return _placed(build, board, area, placed.to_json(), rows)
+
+
+def _with_vectors(args: argparse.Namespace) -> tuple[Build, np.ndarray | None]:
+    """The build of a bitstream, and frames of the network's data where they are at hand: the self-test takes some."""
+    from pyflow.emit import VECTORS, write_vectors
+
+    network, data = _network(args, need_data=False)
+    try:
+        data = data or _dataset(args, network.meta.get("data"), network.input_shape)
+    except VolleyError as e:
+        say(f"the self-test gets random frames: no others at hand ({e})")
+    build = _compile(args, network)
+    if data is None:
+        return build, None
+    write_vectors(build.plan, data.x_test[:VECTORS], build.folder / "host")
+    return build, data.x_test
 
 
 def _placed(build: Build, board: Board, area: dict[str, Any], placed: dict[str, Any], rows: dict[str, str]) -> Outcome:
@@ -464,13 +480,8 @@ def program(args: argparse.Namespace) -> Outcome:
 def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
     from pyflow.backends import vivado
 
-    network, data = _network(args, need_data=False)
-    try:
-        data = data or _dataset(args, network.meta.get("data"), network.input_shape)
-    except VolleyError as e:
-        say(f"no frames, so no self-test, and power from Vivado's default activity ({e})")
-    build = _compile(args, network)
-    placed = vivado.bitstream(build, board, None if data is None else data.x_test)
+    build, frames = _with_vectors(args)
+    placed = vivado.bitstream(build, board, frames)
     area = {key: list(placed.used[key]) for key in ("lut", "ff", "bram", "dsp")}
     power = placed.power
     known = f"activity of {vivado.ACTIVITY_FRAMES} frames" if power.activity else "Vivado's default activity"

@@ -88,7 +88,8 @@ def build(
     vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
     options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]
     make = _MAKE_CHECKED if checked else _MAKE
-    return _program("volley_top", emitted, rtl or rtl_sources(), HARNESS, options, make, {"taps.h": header, "net.vlt": vlt})
+    texts = {"taps.h": header, "net.vlt": vlt}
+    return _program("volley_top", emitted, rtl or rtl_sources(), HARNESS, options, make, texts)
 
 
 def build_server(emitted: Path) -> Path:

@@ -67,8 +67,8 @@ def bitstream(build: Build, board: Board, frames: np.ndarray | None = None) -> P
         activity(build, board, frames[:ACTIVITY_FRAMES], script.parent / "src" / f"{NAME}.saif")
     run(script.parent, board)
     placed = collect(script.parent, build.folder, board, version)
-    if frames is not None:
-        selftest(build, frames[:ACTIVITY_FRAMES])
+    for path in (placed.bitstream, placed.handoff):  # host/ is what goes to the board
+        shutil.copy(path, build.folder / "host")
     return placed
 
 
@@ -103,7 +103,7 @@ def project(build: Build, board: Board) -> Path:
     _way_to_volley_top(board)
     work = build.folder / "vivado"
     _clear(work)
-    for name in (f"{board.name}.bit", f"{board.name}.hwh", "selftest.npz", "selftest.py"):
+    for name in (f"{board.name}.bit", f"{board.name}.hwh"):
         (build.folder / name).unlink(missing_ok=True)
     (work / "src").mkdir(parents=True)
     for path in (*(path for path, _ in files), share("boards", "common", "reports.tcl")):
@@ -262,13 +262,6 @@ def collect(work: Path, folder: Path, board: Board, version: str) -> Placed:
     for path, target in zip(made, targets, strict=True):
         shutil.copy(path, target)
     return Placed(board, version, used, timing, power, *targets)
-
-
-def selftest(build: Build, frames: np.ndarray) -> None:
-    """Frames and the reference's logits, and the script that compares them on the board."""
-    network = build.network
-    np.savez(build.folder / "selftest.npz", frames=network.host_bytes(frames), logits=network.run(frames))
-    shutil.copy(share("boards", "common", "selftest.py"), build.folder / "selftest.py")
 
 
 def _too_slow(board: Board, timing: Timing) -> str:

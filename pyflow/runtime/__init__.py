@@ -11,7 +11,7 @@ A frame that fails is sent again; one that keeps failing is reported, and nothin
 """
 
 from pyflow.runtime.device import Device, Inference, SelfTest
-from pyflow.runtime.errors import DeviceError, FramesFailed, Fault
+from pyflow.runtime.errors import DeviceError, Fault, FramesFailed
 from pyflow.runtime.files import Files
 
 __all__ = ["Device", "DeviceError", "Fault", "Files", "FramesFailed", "Inference", "SelfTest"]

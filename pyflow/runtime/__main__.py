@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m pyflow.runtime self-test|stats|infer --device serial:/dev/ttyUSB1 --files build/digits/host"""
+"""python -m pyflow.runtime self-test|demo|infer|stats --device serial:/dev/ttyUSB1 --files build/digits/host"""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 import numpy as np
 
@@ -15,9 +14,9 @@ from pyflow.errors import VolleyError
 from pyflow.runtime import Device
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pyflow.runtime", description="Runs a network on a board.")
-    parser.add_argument("job", choices=["self-test", "stats", "infer", "load-weights"])
+    parser.add_argument("job", choices=["self-test", "demo", "infer", "stats", "load-weights"])
     parser.add_argument("--device", required=True, help="serial:PORT, pynq or rtlsim")
     parser.add_argument("--files", default=".", help="folder host/ of the build, or the one it lies in (default: here)")
     parser.add_argument("--baud", type=int, default=1_000_000, help="of a serial line")
@@ -33,7 +32,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
                 found = device.self_test()
                 print(found, file=sys.stdout if found.passed else sys.stderr)
                 return int(not found.passed)
-            if options.job == "infer":
+            if options.job == "demo":
+                _demo(device)
+            elif options.job == "infer":
                 for n, row in enumerate(device.infer(_frames(options.input))):
                     print(f"frame {n}: class {int(row.argmax())}, logits {' '.join(map(str, row.tolist()))}")
             elif options.job == "load-weights":
@@ -48,7 +49,23 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return 2
 
 
-def _frames(path: Optional[str]) -> np.ndarray:
+def _demo(device: Device) -> None:
+    """One of the vectors as a picture, and what the device takes it for."""
+    frames, _ = device.files.vectors()
+    c, h, w = device.files.frames.shape
+    done = device.run_bytes(frames[:1])
+    if not done.failures and not device.files.frames.steps:
+        for row in frames[0].reshape(h, w, c).max(2):
+            print("".join(" .:-=+*#%@"[int(p) * 10 // 256] * 2 for p in row).rstrip())
+    for frame, why in done.failures.items():
+        raise VolleyError(f"frame {frame}: {why}")
+    low, high = done.logits[0].min(), done.logits[0].max()
+    for k, logit in enumerate(done.logits[0]):
+        bar = "#" * (1 + int(40 * (logit - low) // max(1, high - low)))
+        print(f"class {k}  {bar}  {logit}{'  <' if logit == high else ''}")
+
+
+def _frames(path: str | None) -> np.ndarray:
     if not path:
         raise VolleyError("infer: --input FILE is missing; a .npy with frames")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Inference:
     that were sent more than once."""
 
     logits: np.ndarray
-    failures: Dict[int, str]
+    failures: dict[int, str]
     repeated: int
 
 
@@ -115,7 +115,7 @@ class Device:
         if frames.ndim != 2 or frames.shape[1] != self.files.frames.frame_bytes:
             raise DeviceError(f"frames {frames.shape}: must be [N, {self.files.frames.frame_bytes}] bytes")
         logits = np.zeros((len(frames), self.files.classes), np.int64)
-        failures: Dict[int, str] = {}
+        failures: dict[int, str] = {}
         tries = np.zeros(len(frames), np.int64)
         todo = 0  # the first frame without an answer
         while todo < len(frames):
@@ -137,9 +137,9 @@ class Device:
                     todo += 1
         return Inference(logits, failures, int((tries > 0).sum()))
 
-    def _attempt(self, frames: np.ndarray) -> Tuple[List[np.ndarray], str]:
+    def _attempt(self, frames: np.ndarray) -> tuple[list[np.ndarray], str]:
         """(logits of the first frames, what stopped the others, "" if nothing)."""
-        answers: List[np.ndarray] = []
+        answers: list[np.ndarray] = []
         fault = ""
         if self._stale:
             self._reset()
@@ -192,19 +192,20 @@ class Device:
     def _greet(self) -> None:
         found = self._link.read(r.ID)
         if found != r.ID_VALUE_RESET:
-            raise DeviceError(f"no Volley design answers (id {found:#010x}); load the bitstream of {self.files.network}")
+            hint = f"load the bitstream of {self.files.network}"
+            raise DeviceError(f"no Volley design answers (id {found:#010x}); {hint}")
         major = self._link.read(r.VERSION) >> r.VERSION_MAJOR[0]
         if major != r.VERSION_MAJOR_RESET:
             raise DeviceError(
-                f"register map {major} in the device, this runtime knows {r.VERSION_MAJOR_RESET}; load the bitstream that "
-                "belongs to it"
+                f"register map {major} in the device, this runtime knows {r.VERSION_MAJOR_RESET}; load the bitstream "
+                "that belongs to it"
             )
         structure = self._link.read(r.STRUCTURE)
         if structure != self.files.structure:
             raise DeviceError(
                 f"another design is loaded: structure {structure:#010x}, {self.files.folder} is of "
-                f"{self.files.structure:#010x} ({self.files.network} for {self.files.board}); load that bitstream, or name "
-                "the folder of the one that is loaded"
+                f"{self.files.structure:#010x} ({self.files.network} for {self.files.board}); load that bitstream, or "
+                "name the folder of the one that is loaded"
             )
         self._weights = self._link.read(r.WEIGHTS) & 0xFFFF
         self._resets = self._link.read(r.RESETS)
@@ -219,7 +220,7 @@ class Device:
             )
 
     # ------------------------------------------------------------------ registers
-    def stats(self) -> Dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
         """Counters since the last reset: frames, cycles, in_stall, out_stall (cycles), saturated (neurons x steps);
         errors: names of the sticky ones; weights: checksum; where the design has probes also stalls and spikes by
         layer."""
@@ -228,10 +229,10 @@ class Device:
         except Fault as e:
             raise DeviceError(f"the device does not answer: {e}") from None
 
-    def _stats(self) -> Dict[str, Any]:
+    def _stats(self) -> dict[str, Any]:
         read = self._link.read
         errors = read(r.ERRORS)
-        found: Dict[str, Any] = {
+        found: dict[str, Any] = {
             "frames": read(r.FRAMES),
             "cycles": read(r.CYCLES),
             "in_stall": read(r.IN_STALL),
@@ -248,6 +249,47 @@ class Device:
             self._link.write(r.ERRORS, [0xFFFFFFFF])
         except Fault as e:
             raise DeviceError(f"the device does not answer: {e}") from None
+
+    # ------------------------------------------------------------------ weights
+    def load_weights(self, files: Any) -> str:
+        """Writes the weights of another build of the same structure (its host/) into the device; what was done, as text.
+
+        Thresholds and biases are weights too. Raises DeviceError where the structure differs, where memories that
+        cannot be written differ, or where the device then shows another checksum than that of these weights. The
+        vectors of the self-test and everything else are then those of `files`.
+        """
+        new = files if isinstance(files, Files) else Files.load(files)
+        old = self.files
+        if new.structure != old.structure:
+            raise DeviceError(
+                f"{new.folder}: structure {new.structure:#010x}, the design in the device has {old.structure:#010x}; its "
+                f"weights do not fit. Compile with the folding.json of {old.folder.parent} (folding=), and convert with the "
+                "same exponents"
+            )
+        if new.fixed != old.fixed:
+            raise DeviceError(
+                f"{new.folder}: differs in memories that cannot be written; compile both with memory \"writable\" for these "
+                "layers, or load its bitstream"
+            )
+        images = new.images()
+        try:
+            self._reset()  # nothing may be under way
+            self._link.write(r.MEMORY, [BEGIN])
+            for memory in new.memories:
+                self._link.write(r.MEMORY, [memory.index])
+                self._link.write(r.LOAD, [int(word) for word in images[memory.name].reshape(-1)])
+            self._reset()  # sources of weights have fetched ahead
+        except Fault as e:
+            self._stale = True
+            raise DeviceError(f"weights half loaded: {e}; load them again") from None
+        if self._weights != new.loaded:
+            raise DeviceError(
+                f"weights loaded, but the device shows checksum {self._weights:#06x} instead of {new.loaded:#06x}; load "
+                "them again"
+            )
+        self.files = new
+        words = sum(m.rows * m.words for m in new.memories)
+        return f"weights of {new.network} loaded: {words:,} words into {len(new.memories)} memories"
 
     # ------------------------------------------------------------------ self-test
     def self_test(self) -> SelfTest:

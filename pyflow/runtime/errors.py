@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Dict
-
 import numpy as np
 
 from pyflow.errors import VolleyError
@@ -27,10 +25,10 @@ class FramesFailed(DeviceError):
     logits: int64 [N, classes], zero where a frame failed. failures: frame -> why.
     """
 
-    def __init__(self, logits: np.ndarray, failures: Dict[int, str]) -> None:
+    def __init__(self, logits: np.ndarray, failures: dict[int, str]) -> None:
         first = min(failures)
         super().__init__(
-            f"{len(failures)} of {len(logits)} frames failed; frame {first}: {failures[first]}; the answers of the others "
-            "are in this error's .logits"
+            f"{len(failures)} of {len(logits)} frames failed; frame {first}: {failures[first]}; the answers of the "
+            "others are in this error's .logits"
         )
         self.logits, self.failures = logits, failures

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -57,8 +59,8 @@ class Files:
     clock_mhz: float
     cycles_per_frame: int
     latency_cycles: int
-    memories: Tuple[Memory, ...]
-    probes: Tuple[Probe, ...]
+    memories: tuple[Memory, ...]
+    probes: tuple[Probe, ...]
 
     @classmethod
     def load(cls, folder: Any) -> Files:
@@ -76,8 +78,8 @@ class Files:
         try:
             if document["version"] != VERSION:
                 raise DeviceError(
-                    f"{path / DEVICE}: version {document['version']}, this runtime reads {VERSION}; take the runtime that "
-                    "lies beside it, or build again"
+                    f"{path / DEVICE}: version {document['version']}, this runtime reads {VERSION}; take the runtime "
+                    "that lies beside it, or build again"
                 )
             given = document["input"]
             shape = (int(given["shape"][0]), int(given["shape"][1]), int(given["shape"][2]))
@@ -105,17 +107,18 @@ class Files:
                 f"{path / DEVICE}: damaged ({type(e).__name__}: {e}); make it again with `make bitstream`"
             ) from None
 
-    def vectors(self) -> Tuple[np.ndarray, np.ndarray]:
+    def vectors(self) -> tuple[np.ndarray, np.ndarray]:
         """(uint8 [N, bytes], int64 [N, classes]): frames as they are sent, and the logits of the integer reference."""
         frames, logits = self._arrays(VECTORS, ["frames", "logits"])
-        if frames.ndim != 2 or frames.shape[1] != self.frames.frame_bytes or logits.shape != (len(frames), self.classes):
+        size = self.frames.frame_bytes
+        if frames.ndim != 2 or frames.shape[1] != size or logits.shape != (len(frames), self.classes):
             raise DeviceError(
                 f"{self.folder / VECTORS}: {frames.shape} frames and {logits.shape} logits do not fit the network, "
-                f"{self.frames.frame_bytes} bytes and {self.classes} logits; build again"
+                f"{size} bytes and {self.classes} logits; build again"
             )
         return frames.astype(np.uint8), logits.astype(np.int64)
 
-    def images(self) -> Dict[str, np.ndarray]:
+    def images(self) -> dict[str, np.ndarray]:
         """Words of the memories that can be written, by name: uint32 [rows, words]."""
         images = dict(zip([m.name for m in self.memories], self._arrays(WEIGHTS, [m.name for m in self.memories])))
         for memory in self.memories:
@@ -126,12 +129,12 @@ class Files:
                 )
         return images
 
-    def _arrays(self, name: str, keys: List[str]) -> List[np.ndarray]:
+    def _arrays(self, name: str, keys: list[str]) -> list[np.ndarray]:
         path = self.folder / name
         try:
             with np.load(str(path)) as arrays:
                 return [arrays[key] for key in keys]
         except FileNotFoundError:
             raise DeviceError(f"{path}: not there; copy the whole folder host/ of the build") from None
-        except (OSError, ValueError, KeyError, EOFError) as e:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as e:
             raise DeviceError(f"{path}: cannot be read ({e}); copy host/ again, or build again") from None

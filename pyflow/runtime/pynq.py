@@ -113,8 +113,8 @@ class PynqLink(Link):
 
     # ------------------------------------------------------------------ reset
     def reset(self) -> None:
-        """Reset of the DMA, then of the network; then both streams are made whole: what is left of a frame needs a tlast,
-        what is left of an answer a buffer."""
+        """Reset of the DMA, then of the network; then both streams are made whole: what is left of a frame needs a
+        tlast, what is left of an answer a buffer."""
         self._reset_dma()
         self._registers.write(r.CONTROL, 1)
         send, receive = self._dma.sendchannel, self._dma.recvchannel
@@ -139,8 +139,8 @@ class PynqLink(Link):
                     armed = True
                 if deadline.over:
                     raise DeviceError(
-                        f"the network does not come back from a reset within {self._timeout_s:g} s (status {status:#x}); "
-                        "load the bitstream again"
+                        f"the network does not come back from a reset within {self._timeout_s:g} s "
+                        f"(status {status:#x}); load the bitstream again"
                     )
         finally:
             if armed or sending:
@@ -153,7 +153,8 @@ class PynqLink(Link):
         deadline = Deadline(self._timeout_s, self._clock)
         while (self._dma.read(MM2S + CONTROL) | self._dma.read(S2MM + CONTROL)) & RESET:
             if deadline.over:
-                raise DeviceError(f"the DMA does not come back from a reset within {self._timeout_s:g} s; boot the board")
+                limit = f"{self._timeout_s:g} s"
+                raise DeviceError(f"the DMA does not come back from a reset within {limit}; boot the board")
         self._dma.sendchannel.start()
         self._dma.recvchannel.start()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import time
 import zlib
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def framed(packet: bytes) -> bytes:
     return END + line.replace(ESC, ESC + b"\xdd").replace(END, ESC + b"\xdc") + END
 
 
-def unframed(line: bytes) -> Optional[bytes]:
+def unframed(line: bytes) -> bytes | None:
     """The packet between two end marks, or None where it is damaged."""
     parts = line.split(ESC)
     plain = parts[0]
@@ -98,7 +98,7 @@ class SerialLink(Link):
         for frame in frames:
             data = frame.tobytes()
             parts = [data[start : start + PAYLOAD] for start in range(0, len(data), PAYLOAD)]
-            answer: List[np.ndarray] = []
+            answer: list[np.ndarray] = []
             ended = False
             for n, part in enumerate(parts):
                 flags = LAST | WAIT if n == len(parts) - 1 else 0
@@ -115,7 +115,7 @@ class SerialLink(Link):
         self._drop_port()
 
     # ------------------------------------------------------------------ requests
-    def _stream(self, flags: int, payload: bytes, expected: int) -> Tuple[bool, np.ndarray]:
+    def _stream(self, flags: int, payload: bytes, expected: int) -> tuple[bool, np.ndarray]:
         status, words = self._ask(STREAM | flags, 0, payload, min(expected, WORDS))
         if status & BROKEN:
             raise Fault("the network was stuck and has been reset")
@@ -123,7 +123,7 @@ class SerialLink(Link):
 
     def _ask(
         self, command: int, address: int = 0, payload: bytes = b"", expected: int = 0
-    ) -> Tuple[int, np.ndarray]:
+    ) -> tuple[int, np.ndarray]:
         """(status, words) of the response, of `expected` words at most. Whatever is lost on the way, the request is
         executed once."""
         self._seq = self._seq + 1 & 0xFF
@@ -147,7 +147,7 @@ class SerialLink(Link):
                 return status, words
         raise Fault(f"no answer to {TRIES} requests")
 
-    def _response(self, command: int, wait: float) -> Optional[bytes]:
+    def _response(self, command: int, wait: float) -> bytes | None:
         """The packet that answers the present request, or None if none comes in time; others are old or damaged."""
         deadline = Deadline(wait, self._clock)
         while not deadline.over:
@@ -168,7 +168,7 @@ class SerialLink(Link):
             pass  # it is gone
 
 
-def open_serial(path: str, baud: int, **times: float) -> SerialLink:
+def open_serial(path: str, baud: int, frame_s: float, reconnect_s: float) -> SerialLink:
     """SerialLink over the port `path` of this computer. Raises DeviceError where it cannot be opened."""
     try:
         import serial
@@ -181,7 +181,7 @@ def open_serial(path: str, baud: int, **times: float) -> SerialLink:
         return port
 
     try:
-        return SerialLink(open_port, baud, **times)
+        return SerialLink(open_port, baud, frame_s, reconnect_s)
     except OSError as e:
         raise DeviceError(_why_not(path, e)) from None
 

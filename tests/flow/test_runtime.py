@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 
 from pyflow.backends.toolbox import rtl_sources
 from pyflow.build import Build, compile
+from pyflow.data import Dataset
 from pyflow.graph import Network
 from pyflow.operators import Conv, Encode, Linear, RadixNeuron, Readout
+from pyflow.runtime import Device, FramesFailed
+from pyflow.runtime.rtlsim import RtlSimLink
 from verif import harness
 
 AXI_FAULTS = ("none", "drop", "double", "lose", "repeat", "hang", "stop", "error", "reset", "hash", "weights")
@@ -66,3 +70,66 @@ def test_over_a_serial_line(small: Build, fault: str) -> None:
 @pytest.mark.parametrize("fault", AXI_FAULTS)
 def test_over_axi(small: Build, fault: str) -> None:
     over_axi(small, fault, "0:4")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(0, 1000, 250))
+@pytest.mark.parametrize("fault", UART_FAULTS)
+def test_over_a_serial_line_a_thousand_times(small: Build, fault: str, first: int) -> None:
+    over_the_line(small, fault, f"{first}:250")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(0, 1000, 500))
+@pytest.mark.parametrize("fault", AXI_FAULTS)
+def test_over_axi_a_thousand_times(small: Build, fault: str, first: int) -> None:
+    over_axi(small, fault, f"{first}:500")
+
+
+# ------------------------------------------------------------------ the shipped network, and the RTL as a device
+def test_digits_over_axi(digits_build: Build) -> None:
+    over_axi(digits_build, "none", "0:2")
+
+
+def test_the_rtl_as_a_device(digits_build: Build, digits_data: Dataset, tmp_path: Path) -> None:
+    build, x = digits_build, digits_data.x_test[:300]  # frame numbers wrap
+    with Device.open("rtlsim", build.folder) as device:
+        assert device.self_test().passed and "8 frames, every logit equal" in device.self_test().text
+        np.testing.assert_array_equal(device.infer(x), build.network.run(x))
+        stats = device.stats()
+        assert stats["frames"] == 316 and stats["cycles"] > 300 * build.plan.schedule.cycles_per_frame
+        assert stats["errors"] == [] and stats["saturated"] == 0
+
+
+def test_the_self_test_names_the_first_difference(digits_build: Build) -> None:
+    vectors = dict(np.load(digits_build.folder / "host" / "vectors.npz"))
+    vectors["logits"][5, 3] += 1
+    np.savez(digits_build.folder / "host" / "vectors.npz", **vectors)
+    with Device.open("rtlsim", digits_build.folder / "host") as device:
+        found = device.self_test()
+    want = vectors["logits"][5, 3]
+    assert not found.passed
+    assert f"frame 5 of 8, logit 3: expected {want}, got {want - 1}; 1 frames differ" in found.text
+
+
+def test_frames_that_fail_are_reported_and_the_others_kept(small: Build) -> None:
+    with Device.open("rtlsim", small.folder) as device:
+        pixels, logits = device.files.vectors()
+        link, sent = device._link, []
+
+        def exchange(frames: np.ndarray, words: int) -> Iterator[np.ndarray]:
+            for frame, answer in zip(frames, RtlSimLink.exchange(link, frames, words), strict=True):
+                sent.append(frame)
+                if (frame == pixels[2]).all():
+                    answer = answer ^ np.uint32(0x100)  # marked as short
+                yield answer
+
+        link.exchange = exchange
+        done = device.run_bytes(pixels, retries=2)
+        assert done.failures == {2: "answer marked: short frame"} and done.repeated == 1
+        assert sum((frame == pixels[2]).all() for frame in sent) == 3
+        keep = np.arange(len(pixels)) != 2
+        np.testing.assert_array_equal(done.logits[keep], logits[keep])
+        x = pixels.reshape(-1, 1, 4, 4)
+        with pytest.raises(FramesFailed, match="1 of 8 frames failed; frame 2: answer marked: short frame; .*logits"):
+            device.infer(x, retries=0)

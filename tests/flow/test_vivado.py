@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +21,7 @@ from pyflow import zoo
 from pyflow.__main__ import main
 from pyflow.backends import vivado, vivado_check, vivado_reports
 from pyflow.backends.toolbox import rtl_sources, share
+from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.planning.board import board_names, load_board
 from pyflow.report import check_report
@@ -222,7 +221,10 @@ def test_bitstream(
     assert (folder / f"{name}.bit").read_text() == "bits"
     assert (folder / f"{name}.hwh").read_text() == "<EDKSYSTEM/>"
     assert (folder / "vivado/src/volley.saif").read_text() == str(vivado.ACTIVITY_FRAMES)
-    assert {path.name for path in folder.glob("selftest.*")} == {"selftest.npz", "selftest.py"}
+    names = {path.name for path in (folder / "host").iterdir()}
+    assert names == {f"{name}.bit", f"{name}.hwh", "device.json", "pyflow", "vectors.npz"}
+    digits = load("digits").x_test[:8]
+    np.testing.assert_array_equal(np.load(folder / "host/vectors.npz")["logits"], zoo.load("digits").run(digits))
     parts = {
         "volley.tcl": _collapsed((folder / "vivado/volley.tcl").read_text(), load_board(name).family),
         "src/settings.tcl": (folder / "vivado/src/settings.tcl").read_text(),
@@ -248,17 +250,17 @@ def test_a_bitstream_keeps_what_the_simulation_found(
     assert report["frames_compared"] == 360 and report["clock"] == "placed" and report["placed"]["max_mhz"] == 104.3
 
 
-def test_without_frames_there_is_no_selftest(
+def test_without_data_the_selftest_has_random_frames(
     tmp_path: Path, stand_in: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     stand_in("kv260")
     monkeypatch.chdir(tmp_path)
     zoo.load("digits").with_meta(data="mnist").save("my.vly")
     assert main(["bitstream", "--net", "my.vly", "--board", "kv260", "--cycles", "256", "--out", "b"]) == 0
-    assert "no frames, so no self-test, and power from Vivado's default activity" in capsys.readouterr().out
-    assert (tmp_path / "b/kv260.bit").is_file() and not list(tmp_path.glob("b/**/*.saif")) + list(
-        tmp_path.glob("b/self*")
-    )
+    said = capsys.readouterr().out
+    assert "the self-test gets random frames" in said and "Vivado's default activity" in said
+    assert (tmp_path / "b/kv260.bit").is_file() and not list(tmp_path.glob("b/**/*.saif"))
+    assert (tmp_path / "b/host/vectors.npz").is_file()
 
 
 def test_without_tcl_the_project_is_made_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,43 +413,6 @@ def test_a_saif_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("(SAIFILE\n(INSTANCE top\n)\n)\n")
     with pytest.raises(VolleyError, match="no INSTANCE volley_top"):
         vivado_reports.graft_saif(tmp_path / "a", tmp_path / "b", ("x",), 1.0)
-
-
-# ---------------------------------------------------------------------- the self-test on the board
-PYNQ = """
-import numpy as np
-def allocate(shape, dtype): return np.zeros(shape, dtype)
-class Channel:
-    def __init__(self, wait): self.wait = wait
-    def transfer(self, buffer): self.buffer = buffer
-class Overlay:
-    def __init__(self, path):
-        self.dma, known = self, np.load("selftest.npz")
-        self.answers = {f.tobytes(): l for f, l in zip(known["frames"], known["logits"])}
-        self.sendchannel, self.recvchannel = Channel(self.send), Channel(lambda: None)
-    def send(self):
-        logits = self.answers[self.sendchannel.buffer.tobytes()] + FAULT
-        self.recvchannel.buffer[:] = [*logits, FLAG << 8]
-"""
-
-
-@pytest.mark.parametrize(
-    ("fault", "flag", "status", "said"),
-    [
-        (0, 0, 0, ["3 frames of 64 bytes, 10 logits", "every logit equal", "self-test passed: 0 of 3 frames wrong"]),
-        (1, 0, 1, ["WRONG [", "expected [", "self-test FAILED: 3 of 3 frames wrong"]),
-        (0, 1, 1, ["short frame", "self-test FAILED"]),
-    ],
-)
-def test_the_selftest_compares_every_logit(fault: int, flag: int, status: int, said: list[str], tmp_path: Path) -> None:
-    build = pyflow.compile(zoo.load("digits"), out_dir=tmp_path, cycles_per_frame=256)
-    vivado.selftest(build, np.random.default_rng(0).random((3, 1, 8, 8)).astype(np.float32))
-    (tmp_path / "pynq.py").write_text(PYNQ.replace("FAULT", str(fault)).replace("FLAG", str(flag)))
-    (tmp_path / "pynq-z2.bit").touch()
-    run = subprocess.run([sys.executable, "selftest.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert run.returncode == status, run.stderr
-    for words in ["pynq-z2.bit loaded", *said]:
-        assert words in run.stdout
 
 
 def test_the_boards_of_vivado_have_their_files() -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """pyflow.runtime against volley_axi_top behind a model of the AXI DMA (PG021, simple mode) and of PYNQ's driver. The
 DMA stalls and sends bursts of odd lengths throughout. Faults, each once, at a random beat: none, drop, double (a beat
-on its way in), lose, repeat (on its way out), hang, stop (the DMA, sending or receiving), error (its bit), reset (of the
-network, in the middle), hash, weights (other files)."""
+on its way in), lose, repeat (on its way out), hang, stop (the DMA, sending or receiving), error (its bit), reset (of
+the network, in the middle), hash, weights (other files)."""
 
 import random
 from dataclasses import replace
@@ -129,7 +129,8 @@ class Dma:
             taken = False
             while not taken:
                 await ReadOnly()
-                taken, word, last = int(dut.m_axis_tvalid.value), int(dut.m_axis_tdata.value), int(dut.m_axis_tlast.value)
+                taken = int(dut.m_axis_tvalid.value)
+                word, last = int(dut.m_axis_tdata.value), int(dut.m_axis_tlast.value)
                 await FallingEdge(dut.clk)
             dut.m_axis_tready.value = 0
             times = 1

@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pyflow.runtime without RTL: files, errors, a real serial port (a pseudo-terminal) with a model of the device behind
+it, PYNQ's names, Python 3.8. Against the RTL: tests/flow/test_runtime.py."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyflow import registers as r
+from pyflow import zoo
+from pyflow.build import compile
+from pyflow.runtime import Device, DeviceError, Files, FramesFailed
+from pyflow.runtime.__main__ import main
+from pyflow.runtime.serial import framed, unframed
+from verif.models import packet
+from verif.models.host import Host
+
+# Modules of Python that pyflow.runtime may import.
+STANDARD = {
+    "__future__", "argparse", "dataclasses", "errno", "importlib", "json", "pathlib", "subprocess", "sys", "time",
+    "typing", "zipfile", "zlib",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile(zoo.load("digits"), "icebreaker", tmp_path_factory.mktemp("digits")).folder / "host"
+
+
+@pytest.fixture
+def host(built: Path, tmp_path: Path) -> Path:
+    """host/ of a build, to be damaged."""
+    return Path(shutil.copytree(built, tmp_path / "host"))
+
+
+# ------------------------------------------------------------------ files
+def test_files(built: Path) -> None:
+    files = Files.load(built)
+    assert files == Files.load(built.parent)
+    assert (files.network, files.board, files.classes) == ("digits", "icebreaker", 10)
+    pixels, logits = files.vectors()
+    network = zoo.load("digits")
+    assert pixels.shape == (8, 64) and logits.shape == (8, 10)
+    np.testing.assert_array_equal(network.run(pixels.reshape(-1, 1, 8, 8)), logits)
+    x = np.random.default_rng(1).random((3, 1, 8, 8))
+    np.testing.assert_array_equal(files.frames.to_bytes(x), network.host_bytes(x))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(version=9), "version 9, this runtime reads 1"),
+        (lambda d: d.pop("classes"), "damaged"),
+        (lambda d: d.update(structure="x"), "damaged"),
+        (lambda d: d["input"].update(shape=[1]), "damaged"),
+        (lambda d: d.update(memories=[{"name": "w"}]), "damaged"),
+    ],
+)
+def test_a_damaged_description_is_named(change: Callable[[Any], None], message: str, host: Path) -> None:
+    document = json.loads((host / "device.json").read_text())
+    change(document)
+    (host / "device.json").write_text(json.dumps(document))
+    with pytest.raises(DeviceError, match=message) as error:
+        Files.load(host)
+    assert "device.json" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_missing_and_unreadable_files(host: Path, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="nowhere: no device.json in it or in its host/; name the folder"):
+        Files.load(tmp_path / "nowhere")
+    files = Files.load(host)
+    np.savez(host / "vectors.npz", frames=np.zeros((2, 63), np.uint8), logits=np.zeros((2, 10)))
+    with pytest.raises(DeviceError, match=r"\(2, 63\) frames and .* do not fit the network, 64 bytes and 10 logits"):
+        files.vectors()
+    (host / "vectors.npz").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(DeviceError, match="vectors.npz: cannot be read"):
+        files.vectors()
+    (host / "vectors.npz").unlink()
+    with pytest.raises(DeviceError, match="vectors.npz: not there; copy the whole folder host/"):
+        files.vectors()
+    (host / "device.json").write_text("{")
+    with pytest.raises(DeviceError, match="device.json: cannot be read"):
+        Files.load(host)
+
+
+# ------------------------------------------------------------------ the serial line
+def test_packets_are_those_of_the_model() -> None:
+    rng = np.random.default_rng(0)
+    for length in (4, 5, 52, 252):
+        data = bytes(rng.choice([0xC0, 0xDB, 0xDC, 0xDD, 7], length).astype(np.uint8))
+        line = framed(data)
+        assert list(line) == packet.framed(list(data)) and unframed(line[1:-1]) == data
+        for bad in (line[1:-2], line[1:-1] + b"\xdb", line[1:-1] + b"\xdb\x00", b"", line[2:-1]):
+            assert unframed(bad) is None
+
+
+class Board:
+    """The model of volley_host_command behind a pseudo-terminal, around a network that knows the vectors."""
+
+    def __init__(self, files: Files, **registers: int) -> None:
+        self.files, self.requests = files, 0
+        self.drop = self.mute = 0  # of the answers to come, how many get lost; all of them
+        pixels, logits = files.vectors()
+        self.answers = {p.tobytes(): logit for p, logit in zip(pixels, logits, strict=True)}
+        self.registers = {
+            r.ID: r.ID_VALUE_RESET, r.VERSION: r.VERSION_MAJOR_RESET << 16 | 1, r.STRUCTURE: files.structure,
+            r.WEIGHTS: files.checksum, r.ERRORS: 0, r.FRAMES: 0, r.CYCLES: 5, r.IN_STALL: 0, r.OUT_STALL: 0,
+            r.SATURATED: 0, r.RESETS: 0,
+        } | {getattr(r, name): value for name, value in registers.items()}  # fmt: skip
+        self.model = Host(dict(self.registers))
+        self.far, near = os.openpty()
+        tty.setraw(near)
+        self.port = os.ttyname(near)
+        self.near = near
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        line = b""
+        while True:
+            try:
+                data = os.read(self.far, 4096)
+            except OSError:
+                return
+            if not data:
+                return
+            line += data
+            *packets, line = line.split(b"\xc0")
+            for request in filter(None, map(unframed, packets)):
+                self._answer(request)
+
+    def _answer(self, request: bytes) -> None:
+        self.requests += 1
+        before = len(self.model.frames)
+        if request[1] & 3 == 3:
+            self.number = 0
+            self.model.registers[r.RESETS] += 1
+        if request[1] & 3 == 2 and request[0] != self.model.seq and request[1] & 4:
+            words = [word.to_bytes(4, "little") for word, _, _ in self.model.frames[self.begun :]]
+            pixels = (b"".join(words) + request[4:])[: self.files.frames.frame_bytes]
+            trailer = self.files.checksum << 16 | self.number
+            self.model.results.extend((int(v) & 0xFFFFFFFF, False) for v in self.answers[pixels])
+            self.model.results.append((trailer, True))
+            self.number = self.number + 1 & 0xFF
+            self.model.registers[r.FRAMES] += 1
+        response = self.model.execute(list(request))
+        if len(self.model.frames) > before and self.model.frames[-1][2]:
+            self.begun = len(self.model.frames)
+        if self.drop or self.mute:
+            self.drop -= not self.mute
+            return
+        os.write(self.far, framed(bytes(response)))
+
+    begun = number = 0
+
+    def close(self) -> None:
+        os.close(self.near)
+        os.close(self.far)
+
+
+@pytest.fixture
+def board(built: Path) -> Iterator[Board]:
+    board = Board(Files.load(built))
+    yield board
+    board.close()
+
+
+def test_over_a_real_port(board: Board) -> None:
+    pixels, logits = board.files.vectors()
+    with Device.open(f"serial:{board.port}", board.files.folder) as device:
+        assert device.self_test().text == "self-test passed: digits on icebreaker, 8 frames, every logit equal"
+        board.drop = 2  # the answer is asked for again, the frame is not counted twice
+        np.testing.assert_array_equal(device.infer(pixels.reshape(-1, 1, 8, 8)), logits)
+        assert device.stats()["frames"] == 16
+        device.clear_errors()
+        assert board.model.writes[-1] == (r.ERRORS, 0xFFFFFFFF)
+
+
+def test_a_board_that_falls_silent(board: Board) -> None:
+    pixels, logits = board.files.vectors()
+    with Device.open(f"serial:{board.port}", board.files.folder, timeout_s=0.1) as device:
+        board.mute = 1
+        with pytest.raises(DeviceError, match="no answer to a reset for 0.5 s .*is the board powered"):
+            device.run_bytes(pixels)
+        with pytest.raises(DeviceError, match="the device does not answer"):
+            device.stats()
+
+
+@pytest.mark.parametrize(
+    ("registers", "message"),
+    [
+        ({"ID": 1}, "no Volley design answers .id 0x00000001.; load the bitstream of digits"),
+        ({"VERSION": 2 << 16}, "register map 2 in the device, this runtime knows 1"),
+        ({"STRUCTURE": 5}, "another design is loaded: structure 0x00000005, .*digits for icebreaker"),
+    ],
+)
+def test_another_design_is_refused(registers: dict[str, int], message: str, built: Path) -> None:
+    board = Board(Files.load(built), **registers)
+    with pytest.raises(DeviceError, match=message):
+        Device.open(f"serial:{board.port}", built)
+    board.close()
+
+
+def test_other_weights_are_reported_and_answer_nothing(built: Path) -> None:
+    files = Files.load(built)
+    board = Board(files, WEIGHTS=files.checksum ^ 1)
+    with Device.open(f"serial:{board.port}", built) as device:
+        assert device.stats()["weights"] == files.checksum ^ 1
+        with pytest.raises(DeviceError, match="other weights in the device: checksum .*load the bitstream"):
+            device.self_test()
+    board.close()
+
+
+def test_ports_that_cannot_be_opened(board: Board, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeviceError, match="/dev/nothing: no such port; ports here: "):
+        Device.open("serial:/dev/nothing", built)
+    with Device.open(f"serial:{board.port}", built):
+        with pytest.raises(DeviceError, match="in use by another program; close it"):
+            Device.open(f"serial:{board.port}", built)
+    import serial
+
+    def denied(*_: object, **__: object) -> None:
+        raise serial.SerialException(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(serial, "Serial", denied)
+    with pytest.raises(DeviceError, match="/dev/ttyUSB0: no permission; add yourself to the group .*dialout"):
+        Device.open("serial:/dev/ttyUSB0", built)
+    monkeypatch.setitem(sys.modules, "serial", None)
+    with pytest.raises(DeviceError, match="pyserial: not installed; pip install pyserial"):
+        Device.open("serial:/dev/ttyUSB0", built)
+
+
+def test_devices_that_do_not_exist(built: Path) -> None:
+    for target in ("usb", "serial", "serial:", ""):
+        with pytest.raises(DeviceError, match="unknown; one of serial:PORT .*, pynq, rtlsim"):
+            Device.open(target, built)
+    with pytest.raises(DeviceError, match="pynq: not installed here; run this on the board"):
+        Device.open("pynq", built)
+
+
+def test_frames_of_another_shape(board: Board) -> None:
+    with Device.open(f"serial:{board.port}", board.files.folder) as device:
+        with pytest.raises(ValueError, match=r"input: shape \(1, 3, 3\) does not fit network 'digits'"):
+            device.infer(np.zeros((1, 3, 3)))
+        with pytest.raises(DeviceError, match=r"frames \(2, 3\): must be \[N, 64\] bytes"):
+            device.run_bytes(np.zeros((2, 3), np.uint8))
+        assert device.infer(np.zeros((0, 1, 8, 8))).shape == (0, 10)
+
+
+# ------------------------------------------------------------------ command line
+def test_the_command_line(board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = str(board.files.folder)
+    device = ["--device", f"serial:{board.port}", "--files", files]
+    assert main(["self-test", *device]) == 0
+    assert capsys.readouterr().out == "self-test passed: digits on icebreaker, 8 frames, every logit equal\n"
+    assert main(["demo", *device]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 18 and sum(line.endswith("<") for line in shown) >= 1
+    pixels, logits = board.files.vectors()
+    np.save(tmp_path / "x.npy", pixels[:2].reshape(2, 1, 8, 8))
+    assert main(["infer", *device, "--input", str(tmp_path / "x.npy")]) == 0
+    assert f"frame 1: class {logits[1].argmax()}, logits {logits[1, 0]} " in capsys.readouterr().out
+    assert main(["stats", *device]) == 0
+    assert json.loads(capsys.readouterr().out)["cycles"] == 5
+    for arguments, message in [
+        (["infer", *device], "infer: --input FILE is missing"),
+        (["infer", *device, "--input", "no.npy"], "no.npy: not a readable .npy"),
+        (["self-test", *device, "--timeout", "0"], "--timeout 0 and --baud 1000000 must be positive"),
+        (["self-test", "--device", "serial:/dev/nothing", "--files", files], "/dev/nothing: no such port"),
+        (["load-weights", *device], "--weights FOLDER is missing"),
+    ]:
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+
+
+def test_a_failed_self_test_ends_in_status_1(board: Board, host: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vectors = dict(np.load(host / "vectors.npz"))
+    vectors["logits"][2, 7] -= 1
+    np.savez(host / "vectors.npz", **vectors)
+    assert main(["self-test", "--device", f"serial:{board.port}", "--files", str(host)]) == 1
+    assert "self-test FAILED: digits on icebreaker, frame 2 of 8, logit 7: expected " in capsys.readouterr().err
+
+
+def test_failed_frames_carry_the_others() -> None:
+    error = FramesFailed(np.ones((3, 2), np.int64), {1: "no answer"})
+    assert "1 of 3 frames failed; frame 1: no answer" in str(error) and error.failures == {1: "no answer"}
+
+
+# ------------------------------------------------------------------ on a Zynq
+PYNQ = '''
+import json
+import numpy as np
+from pyflow import registers as r
+
+def allocate(shape, dtype):
+    return np.zeros(shape, dtype)
+
+class Channel:
+    def __init__(self, move):
+        self.move, self.idle = move, False
+    def start(self):
+        self.idle = False
+    def transfer(self, buffer):
+        self.buffer = buffer
+        self.idle = False
+        self.move()
+    def wait(self):
+        assert self.idle
+
+class Overlay:
+    """The accelerator, and a DMA that moves at once."""
+    def __init__(self, path):
+        assert path.endswith(".bit")
+        known, self.files = np.load("vectors.npz"), json.load(open("device.json"))
+        self.answers = {f.tobytes(): l for f, l in zip(known["frames"], known["logits"])}
+        self.dma = self.volley = self
+        self.sendchannel, self.recvchannel = Channel(self.send), Channel(self.receive)
+        self.waiting, self.number = [], 0
+    def send(self):
+        trailer = int(self.files["checksum"], 16) << 16 | self.number & 0xFF
+        self.waiting.append([*self.answers[self.sendchannel.buffer.tobytes()], trailer])
+        self.number += 1
+        self.sendchannel.idle = True
+        self.receive()
+    def receive(self):
+        if self.waiting and not self.recvchannel.idle:
+            words = np.array(self.waiting.pop(0), np.int64).astype(np.uint32)
+            self.recvchannel.buffer[:len(words)] = words
+            self.length, self.recvchannel.idle = 4 * len(words), True
+    def read(self, address):  # of the registers and of the DMA, which overlap nowhere but in 0 and 4
+        return {r.ID: r.ID_VALUE_RESET if self.known else 1, r.VERSION: 1 << 16 if self.known else 0,
+                r.STRUCTURE: int(self.files["structure"], 16), r.WEIGHTS: int(self.files["checksum"], 16),
+                0x34: 0, 0x30: 1, 0x58: getattr(self, "length", 0)}.get(address, 0)
+    def write(self, address, value):
+        self.number = 0
+    known = True
+'''
+
+
+def test_on_a_board_with_pynq_and_python_38(host: Path) -> None:
+    """The folder host/ alone, copied to a board, under the oldest Python that there may be."""
+    (host / "icebreaker.bit").touch()
+    stub = PYNQ.replace("self.dma = self.volley = self", "self.dma, self.volley = Dma(self), self")
+    stub += '''
+class Dma:
+    def __init__(self, overlay):
+        self.overlay, self.sendchannel, self.recvchannel = overlay, None, None
+    def __getattribute__(self, name):
+        if name in ("sendchannel", "recvchannel"):
+            return getattr(object.__getattribute__(self, "overlay"), name)
+        return object.__getattribute__(self, name)
+    def read(self, address):
+        return self.overlay.length if address == 0x58 else 0
+    def write(self, address, value):
+        assert (address, value) == (0, 4)
+'''
+    (host / "pynq.py").write_text(stub)
+    python = _python38() or sys.executable
+    command = [python, "-m", "pyflow.runtime", "self-test", "--device", "pynq"]
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
+    assert run.returncode == 2 and "icebreaker.hwh: not there; copy the .bit and the .hwh" in run.stderr
+    (host / "icebreaker.hwh").touch()
+    run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
+    assert run.stdout == "self-test passed: digits on icebreaker, 8 frames, every logit equal\n", run.stderr
+
+
+def _python38() -> str | None:
+    """A Python 3.8 with numpy, where this machine has one."""
+    found = shutil.which("python3.8")
+    fits = found and not subprocess.run([found, "-c", "import numpy"], capture_output=True, check=False).returncode
+    return found if fits else None
+
+
+def test_what_goes_to_a_board_is_python_38(built: Path) -> None:
+    sources = sorted((built / "pyflow").rglob("*.py"))
+    assert {"device.py", "frames.py", "pynq.py", "serial.py", "registers.py"} <= {path.name for path in sources}
+    for path in sources:
+        tree = ast.parse(path.read_text(), feature_version=(3, 8))
+        imported = {
+            name.split(".")[0]
+            for node in ast.walk(tree)
+            for name in (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import)
+                else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            )
+        }  # fmt: skip
+        assert imported <= {*STANDARD, "numpy", "pyflow", "pynq", "serial"}, path
+
