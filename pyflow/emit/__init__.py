@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what crosses from Python to RTL: parameters, memory images and a structural network module."""
 
-from pyflow.emit.memory import read_memory, write_memory
+from pyflow.emit.memory import LoadImage, checksum_of, load_words, read_memory, write_memory
 from pyflow.emit.verilog import emit
 
-__all__ = ["emit", "read_memory", "write_memory"]
+__all__ = ["LoadImage", "checksum_of", "emit", "load_words", "read_memory", "write_memory"]
