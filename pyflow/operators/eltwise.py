@@ -134,9 +134,9 @@ class Residual(Elementwise):
         return replace(potential, name=self.name, bound=bound)
 
     def most(self, potential: Tensor, skip: Tensor) -> int:
-        """Largest |m| where weights can be loaded: it alone moves a potential as far as the weights do. Raises
-        VolleyError where this one is larger."""
-        limit = max(1, (potential.bound << self.exponent) // skip.bound)
+        """Largest |m| where weights can be loaded: the skip may move a potential 16 times as far as the weights do.
+        Raises VolleyError where this one is larger."""
+        limit = max(1, (potential.bound << (self.exponent + 4)) // skip.bound)
         worst = int(np.abs(self.multiplier).argmax())
         if abs(int(self.multiplier[worst])) > limit:
             raise self._fail(

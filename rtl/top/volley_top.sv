@@ -9,7 +9,7 @@ module volley_top #(
 ) (
   input  wire logic        clk,
   input  wire logic        aresetn,            // active low, synchronous to clk
-  // Load bus of the writable memories, see volley_memory_loader
+  // Load bus of the writable memories: load_data is the number of one, or the next word of it
   input  wire logic        load_select,
   input  wire logic        load_valid,
   input  wire logic [31:0] load_data,

@@ -28,22 +28,39 @@ module volley_net import volley_net_pkg::*; (
   logic [7:0]  pixel;
   logic [31:0] high, low;
 
-  logic        we;
-  logic [39:0] row, offset;
 
-  volley_load_checksum #(.INITIAL(WEIGHT_CHECKSUM)) u_checksum (.clk, .load_select, .load_valid, .load_data, .weight_checksum);
-  volley_memory_loader #(.WIDTH(40), .DEPTH(1), .INDEX(1)) u_loader (
-    .clk, .load_select, .load_valid, .load_data, .cfg_we(we), .cfg_addr(), .cfg_data(row)
-  );
-  initial offset = '0;
-  always_ff @(posedge clk) if (we) offset <= row;
+  // ------------------------------------------------------------------ memory and checksum
+  logic        selected, second;               // memory 1; its second word comes
+  logic [31:0] crc, crc_next, first, offset;   // offset: bits 39:8
+
+  always_comb begin
+    crc_next = crc ^ load_data;
+    for (int unsigned b = 0; b < 32; b++) crc_next = crc_next >> 1 ^ (crc_next[0] ? 32'hEDB88320 : 32'd0);
+  end
+  assign weight_checksum = ~crc[15:0];
+
+  initial begin
+    {selected, second, offset} = '0;
+    crc = {16'hffff, ~WEIGHT_CHECKSUM};
+  end
+  always_ff @(posedge clk) begin
+    if (load_select || load_valid) crc <= load_select && &load_data ? '1 : crc_next;
+    if (load_select) {selected, second} <= {load_data == 32'd1, 1'b0};
+    else if (load_valid && selected) begin
+      {selected, second} <= {!second, 1'b1};
+      first <= load_data;
+      if (second) offset <= {load_data[7:0], first[31:8]};
+    end
+  end
+
+  // ------------------------------------------------------------------ sums
 
   assign s_pixel_tready = !sending;
   assign m_logit_tvalid = sending && !gap;
   assign m_logit_tlast  = beat == BEATS - 1;
   always_comb
     for (int unsigned l = 0; l < OUT_LANES; l++)
-      m_logit_tdata[l*32 +: 32] = beat*OUT_LANES + l < CLASSES ? sum[beat*OUT_LANES + l] + offset[39:8] : '0;
+      m_logit_tdata[l*32 +: 32] = beat*OUT_LANES + l < CLASSES ? sum[beat*OUT_LANES + l] + offset : '0;
 
   logic [31:0] added [BEATS*OUT_LANES];
   always_comb begin
