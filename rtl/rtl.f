@@ -26,6 +26,7 @@ window/volley_window_full.sv
 window/volley_window_fold.sv
 stream/volley_replay.sv
 synapse/volley_weight_source.sv
+synapse/volley_memory_loader.sv
 synapse/volley_step_tree.sv
 synapse/volley_synapse_lut.sv
 synapse/volley_synapse_dsp.sv
@@ -45,6 +46,8 @@ pool/volley_pool_gated.sv
 eltwise/volley_add.sv
 eltwise/volley_residual.sv
 eltwise/volley_sew.sv
+host/volley_crc32.sv
+top/volley_load_checksum.sv
 top/volley_frame_guard.sv
 top/volley_frame_result.sv
 top/volley_top.sv
@@ -53,7 +56,6 @@ top/volley_regs.sv
 top/volley_axi_top.sv
 host/volley_uart_rx.sv
 host/volley_uart_tx.sv
-host/volley_crc32.sv
 host/volley_packet_rx.sv
 host/volley_packet_tx.sv
 host/volley_host_command.sv

@@ -143,6 +143,9 @@ int main(int argc, char** argv) {
   top->clk = 0;
   top->s_axis_tvalid = 0;
   top->m_axis_tready = 0;
+  top->load_select = 0;
+  top->load_valid = 0;
+  top->load_data = 0;
   for (int i = 0; i < 8; ++i) {
     top->clk = !top->clk;
     top->eval();

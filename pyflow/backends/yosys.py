@@ -154,8 +154,12 @@ def estimate(netlist: Netlist, emitted: Path, board: Board, *, timeout_s: float 
     Minutes for a LeNet-5, with a progress bar on a terminal; the result is cached by content. Raises
     VolleyError if yosys is missing, fails or takes longer than `timeout_s`.
     """
-    sources_of = {i.name: [f"u_{i.memory.name}"] for i in netlist.instances if i.memory and i.memory_port}
-    groups = {i.name: [i.name, *sources_of.get(i.name, [])] for i in netlist.instances}
+    groups = {i.name: [i.name] for i in netlist.instances}
+    for i in netlist.instances:
+        if i.memory and i.memory_port:
+            groups[i.name].append(f"u_{i.memory.name}")
+        if i.memory and i.memory.kind == "writable":
+            groups[i.name].append(f"u_{i.memory.name}_loader")
     cores = [*blackboxes(board.family), *rtl_sources(board.family)]
     sources = [emitted / "volley_net_pkg.sv", *cores, emitted / "volley_net.sv"]
     images = [emitted / f"{memory.name}.mem" for memory in netlist.memories]

@@ -2,7 +2,17 @@
 """Writes what crosses from Python to RTL: parameters, memory images and a structural network module; and to hosts."""
 
 from pyflow.emit.host import VECTORS, write_host, write_vectors
-from pyflow.emit.memory import read_memory, write_memory
+from pyflow.emit.memory import LoadImage, checksum_of, load_words, read_memory, write_memory
 from pyflow.emit.verilog import emit
 
-__all__ = ["VECTORS", "emit", "read_memory", "write_host", "write_memory", "write_vectors"]
+__all__ = [
+    "VECTORS",
+    "LoadImage",
+    "checksum_of",
+    "emit",
+    "load_words",
+    "read_memory",
+    "write_host",
+    "write_memory",
+    "write_vectors",
+]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import pyflow
-from pyflow.emit.memory import memory_text
+from pyflow.emit.memory import checksum_of, load_words, memory_text
 from pyflow.planning.board import Board
 from pyflow.planning.planner import Plan
 from pyflow.runtime import files
@@ -25,18 +25,16 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path) -> None:
     """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test."""
     network = plan.netlist.network
     constants = _constants(rtl / "volley_net_pkg.sv")
-    writable = [m for m in plan.netlist.memories if m.kind == "writable"]
-    fixed = "".join(
-        f"{m.name}\n{memory_text(m)}" for m in plan.netlist.memories if m.kind != "writable"
-    )
-    checksum = f"{constants['WEIGHT_CHECKSUM']:#06x}"
+    images = load_words(plan.netlist)
+    fixed = "".join(f"{m.name}\n{memory_text(m)}" for m in plan.netlist.memories if m not in plan.netlist.writable)
+    loaded = checksum_of(images) if images else constants["WEIGHT_CHECKSUM"]
     document = {
         "version": files.VERSION,
         "network": network.name,
         "board": board.name,
         "structure": f"{constants['STRUCTURE_HASH']:#010x}",
-        "checksum": checksum,
-        "loaded": checksum,
+        "checksum": f"{constants['WEIGHT_CHECKSUM']:#06x}",
+        "loaded": f"{loaded:#06x}",
         "fixed": f"{zlib.crc32(fixed.encode()):#010x}",
         "input": network.input_format.to_json(),
         "classes": network.classes,
@@ -44,12 +42,15 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path) -> None:
         "clock_mhz": board.clock_mhz,
         "cycles_per_frame": plan.schedule.cycles_per_frame,
         "latency_cycles": plan.schedule.latency_cycles,
-        "memories": [],
+        "memories": [
+            {"name": i.name, "index": i.index, "rows": len(i.rows), "words": i.rows.shape[1]} for i in images
+        ],
         "probes": [],
     }
-    assert not writable
     folder.mkdir(parents=True)
     (folder / files.DEVICE).write_text(json.dumps(document, indent=2) + "\n")
+    if images:
+        np.savez(folder / files.WEIGHTS, **{image.name: image.rows for image in images})
     rng = np.random.default_rng(0)
     source = network.input_format
     time = (source.steps,) if source.steps else ()

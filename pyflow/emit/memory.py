@@ -1,19 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory images: the one place where integers are packed into bits (`docs/formats.md`)."""
+"""Memory images, as files and as words to load: the one place where integers are packed into bits
+(`docs/formats.md`)."""
 
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.planning.memories import Memory
+from pyflow.planning.netlist import Netlist
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadImage:
+    """What a host loads into one writable memory. index: its number. width: bits of a row.
+    rows: uint32 [depth, ceil(width / 32)], lowest bits first."""
+
+    name: str
+    index: int
+    width: int
+    rows: np.ndarray
+
+
+def load_words(netlist: Netlist) -> list[LoadImage]:
+    """Images of the writable memories, by number. Raises VolleyError as memory_text() does."""
+    images = []
+    for index, memory in enumerate(netlist.writable):
+        packed = _packed(memory)
+        padded = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 4)))
+        images.append(LoadImage(memory.name, index, memory.width, padded.view("<u4").astype(np.uint32)))
+    return images
+
+
+def checksum_of(images: Sequence[LoadImage]) -> int:
+    """What trailers and registers show once these images have been loaded in this order behind one "begin"."""
+    crc = 0
+    for image in images:
+        crc = zlib.crc32(image.index.to_bytes(4, "little") + image.rows.astype("<u4").tobytes(), crc)
+    return crc & 0xFFFF
 
 
 def memory_text(memory: Memory) -> str:
     """$readmemh text: one row a line, field 0 in the least significant bits.
+
+    Raises VolleyError naming the memory, the value and the limit if a field does not fit its width.
+    """
+    digits = -(-memory.width // 4)
+    return "".join(row.tobytes()[::-1].hex()[-digits:].rjust(digits, "0") + "\n" for row in _packed(memory))
+
+
+def _packed(memory: Memory) -> np.ndarray:
+    """uint8 [depth, ceil(width / 8)], little-endian, field 0 in the least significant bits.
 
     Raises VolleyError naming the memory, the value and the limit if a field does not fit its width.
     """
@@ -35,9 +78,8 @@ def memory_text(memory: Memory) -> str:
     for b in range(int(widths.max())):
         live = widths > b
         bits[:, offsets[live] + b] = (memory.rows[:, live] >> b) & 1
-    packed = np.packbits(bits, axis=1, bitorder="little")
-    digits = -(-width // 4)
-    return "".join(row.tobytes()[::-1].hex()[-digits:].rjust(digits, "0") + "\n" for row in packed)
+    packed: np.ndarray = np.packbits(bits, axis=1, bitorder="little")
+    return packed
 
 
 def write_memory(memory: Memory, folder: Path) -> Path:

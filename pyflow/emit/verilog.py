@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyflow.emit.memory import memory_text
-from pyflow.planning.memories import MEMORY_KINDS
+from pyflow.planning.memories import MEMORY_KINDS, Memory
 from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, Stream
 
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
@@ -21,7 +21,10 @@ def emit(netlist: Netlist, folder: Path) -> list[Path]:
     images = {f"{m.name}.mem": memory_text(m) for m in netlist.memories}
     checksum = zlib.crc32("".join(f"{name}\n{images[name]}" for name in sorted(images)).encode()) & 0xFFFF
     module = _module(netlist)
-    structure = zlib.crc32((_geometry(netlist) + module).encode())
+    # What cannot be loaded belongs to the structure, where something else can be.
+    fixed = [f"{m.name}.mem" for m in netlist.memories if m.kind != "writable"] if netlist.writable else []
+    unchangeable = [_geometry(netlist), module, *(f"{name}\n{images[name]}" for name in fixed)]
+    structure = zlib.crc32("".join(unchangeable).encode())
     package = _package(_geometry(netlist), checksum, structure)
     files = {**images, "volley_net_pkg.sv": package, "volley_net.sv": module}
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,6 +43,7 @@ def _geometry(netlist: Netlist) -> str:
   localparam int unsigned CLASSES          = {netlist.network.classes};
   localparam int unsigned FRAMES_IN_FLIGHT = {FRAMES_IN_FLIGHT};
   localparam int unsigned COUNTERS         = {max(1, len(_counters(netlist)))};  // words of stat_saturated
+  localparam int unsigned MEMORIES         = {len(netlist.writable)};  // writable
 """
 
 
@@ -48,7 +52,7 @@ def _package(geometry: str, checksum: int, structure: int) -> str:
 package volley_net_pkg;
 {geometry}\
   localparam logic [15:0] WEIGHT_CHECKSUM  = 16'h{checksum:04x};  // low half of the CRC-32 of all .mem files
-  localparam logic [31:0] STRUCTURE_HASH   = 32'h{structure:08x};  // CRC-32 of the unsigned constants and volley_net.sv
+  localparam logic [31:0] STRUCTURE_HASH   = 32'h{structure:08x};  // CRC-32 of all that cannot be loaded
 endpackage
 `default_nettype wire
 """
@@ -61,6 +65,9 @@ def _module(netlist: Netlist) -> str:
         "module volley_net (",
         "  input  wire logic clk,",
         "  input  wire logic rst,",
+        "  input  wire logic load_select,",
+        "  input  wire logic load_valid,",
+        "  input  wire logic [31:0] load_data,",
         "  input  wire logic s_pixel_tvalid,",
         "  output logic s_pixel_tready,",
         f"  input  wire logic [{pixel.width - 1}:0] s_pixel_tdata,",
@@ -69,7 +76,8 @@ def _module(netlist: Netlist) -> str:
         "  input  wire logic m_logit_tready,",
         f"  output logic [{logits.width - 1}:0] m_logit_tdata,",
         "  output logic m_logit_tlast,",
-        "  output logic [volley_net_pkg::COUNTERS*32-1:0] stat_saturated",
+        "  output logic [volley_net_pkg::COUNTERS*32-1:0] stat_saturated,",
+        "  output logic [15:0] weight_checksum",
         ");",
     ]
     for stream in netlist.streams:
@@ -85,10 +93,24 @@ def _module(netlist: Netlist) -> str:
         *(f"  assign m_logit_{s} = {logits.name}_{s};" for s in SIGNALS if s != "tready"),
         f"  assign {logits.name}_tready = m_logit_tready;",
         *([] if counters else ["  assign stat_saturated = '0;"]),
+        *_checksum(netlist),
     ]
+    numbers = {memory.name: n for n, memory in enumerate(netlist.writable)}
     for inst in netlist.instances:
-        lines += ["", *_instance(inst, counters.get(inst.name))]
+        number = numbers.get(inst.memory.name) if inst.memory else None
+        lines += ["", *_instance(inst, counters.get(inst.name), number)]
     return "\n".join([*lines, "endmodule", "`default_nettype wire", ""])
+
+
+def _checksum(netlist: Netlist) -> list[str]:
+    if not netlist.writable:
+        return ["  assign weight_checksum = volley_net_pkg::WEIGHT_CHECKSUM;"]
+    return [
+        "",
+        "  volley_load_checksum #(.INITIAL(volley_net_pkg::WEIGHT_CHECKSUM)) u_load_checksum (",
+        "    .clk, .load_select, .load_valid, .load_data, .weight_checksum",
+        "  );",
+    ]
 
 
 def _payload(stream: Stream) -> str:
@@ -101,8 +123,29 @@ def _counters(netlist: Netlist) -> dict[str, int]:
     return {name: n for n, name in enumerate(names)}
 
 
-def _instance(inst: Instance, counter: int | None) -> list[str]:
+def _loader(memory: Memory, number: int) -> list[str]:
+    """What writes a memory, and its wires, which have the memory's name."""
+    address = max(1, (memory.depth - 1).bit_length())
+    parameters = _parameters({"WIDTH": memory.width, "DEPTH": memory.depth, "INDEX": number})
+    return [
+        f"  logic {memory.name}_we;",
+        f"  logic [{address - 1}:0] {memory.name}_addr;",
+        f"  logic [{memory.width - 1}:0] {memory.name}_row;",
+        f"  volley_memory_loader #({parameters}) u_{memory.name}_loader (",
+        "    .clk, .load_select, .load_valid, .load_data,",
+        f"    .cfg_we({memory.name}_we), .cfg_addr({memory.name}_addr), .cfg_data({memory.name}_row)",
+        "  );",
+    ]
+
+
+def _instance(inst: Instance, counter: int | None, number: int | None) -> list[str]:
+    """number: of its memory among the writable ones."""
     lines: list[str] = []
+    write = [".cfg_we(1'b0)", ".cfg_addr('0)", ".cfg_data('0)"]
+    if inst.memory and number is not None:
+        lines += _loader(inst.memory, number)
+        wires = {"we": "we", "addr": "addr", "data": "row"}
+        write = [f".cfg_{port}({inst.memory.name}_{wire})" for port, wire in wires.items()]
     connections = [".clk", ".rst"]
     connections += _bind("s", inst.sinks)
     values = dict(inst.parameters)
@@ -111,7 +154,7 @@ def _instance(inst: Instance, counter: int | None) -> list[str]:
         image = {"KIND": MEMORY_KINDS[inst.memory.kind], "INIT_FILE": f"{inst.memory.name}.mem"}
     if inst.memory and not inst.memory_port:
         values |= image
-        connections += [".cfg_we(1'b0)", ".cfg_addr('0)", ".cfg_data('0)"]
+        connections += write
     elif inst.memory:
         wire = inst.memory.name
         width, depth = inst.memory.width, inst.memory.depth
@@ -120,7 +163,7 @@ def _instance(inst: Instance, counter: int | None) -> list[str]:
             f"  logic {wire}_tvalid, {wire}_tready;",
             f"  logic [{width - 1}:0] {wire}_tdata;",
             f"  volley_weight_source #({_parameters(parameters)}) u_{wire} (",
-            "    .clk, .rst, .cfg_we(1'b0), .cfg_addr('0), .cfg_data('0),",
+            f"    .clk, .rst, {', '.join(write)},",
             f"    .m_weight_tvalid({wire}_tvalid), .m_weight_tready({wire}_tready), .m_weight_tdata({wire}_tdata)",
             "  );",
         ]

@@ -133,6 +133,17 @@ class Residual(Elementwise):
             raise self._fail(f"a potential can reach {bound}, which needs more than 46 bits; lower e or m")
         return replace(potential, name=self.name, bound=bound)
 
+    def most(self, potential: Tensor, skip: Tensor) -> int:
+        """Largest |m| where weights can be loaded: the skip may move a potential 16 times as far as the weights do.
+        Raises VolleyError where this one is larger."""
+        limit = max(1, (potential.bound << (self.exponent + 4)) // skip.bound)
+        worst = int(np.abs(self.multiplier).argmax())
+        if abs(int(self.multiplier[worst])) > limit:
+            raise self._fail(
+                f"memory=writable: multiplier {self.multiplier[worst]} of channel {worst} is outside +-{limit}; lower m"
+            )
+        return limit
+
     def run(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
         return (h << self.exponent) + self.multiplier[None, :, None, None] * x
 

@@ -219,8 +219,11 @@ class LIFNeuron(Stateful):
         return state.saturated
 
     # ------------------------------------------------------------------ hardware
-    def params(self) -> dict[str, Param]:
-        """Fields of volley_neuron_lif's s_param, low to high."""
+    def params(self, *, any_weights: bool = False) -> dict[str, Param]:
+        """Fields of volley_neuron_lif's s_param, low to high. any_weights: with widths that depend on no values, for
+        a memory that can be loaded; raises VolleyError where a value does not fit them."""
+        if any_weights:
+            return self._widest()
         zero = np.zeros_like(self.theta)
         own_amount = self.reset_amount.size and not np.array_equal(self.reset_amount, self.theta)
         bias, v0 = (values if values.size else zero for values in (self.bias, self.v0))
@@ -231,6 +234,22 @@ class LIFNeuron(Stateful):
             "v0": Param(v0, _signed_bits(v0)),
             "leak": Param(self.alpha, _unsigned_bits(self.alpha)) if self.leak == "multiply" else Param(zero, 0),
         }
+
+    def _widest(self) -> dict[str, Param]:
+        """A bias is always there; one beyond v's range would saturate in every step."""
+        zero, top = np.zeros_like(self.theta), (1 << (self.width - 1)) - 1
+        limits = {"bias": (-top - 1, top), "reset_amount": (0, 2 * top + 1)}
+        for key, (low, high) in limits.items():
+            for n, value in enumerate(getattr(self, key)):
+                if not low <= value <= high:
+                    raise self._fail(
+                        f"memory=writable: {key} {value} of channel {n} is outside {low}..{high}; raise width"
+                    )
+        bits = {"bias": self.width, "theta": self.width - 1, "reset": self.width, "v0": self.width,
+                "leak": self.leak_frac + 1}  # fmt: skip
+        given = {"bias": self.bias if self.bias.size else zero, "theta": self.theta, "reset": self.reset_amount,
+                 "v0": self.v0, "leak": self.alpha}  # fmt: skip
+        return {key: Param(values, bits[key]) if values.size else Param(zero, 0) for key, values in given.items()}
 
     @property
     def state_bits(self) -> int:

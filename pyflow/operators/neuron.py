@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -53,11 +53,28 @@ class RadixNeuron(Operator):
         bound = source.bound << self.exponent
         return np.clip(self.bias, -bound - 1, self.theta * 2**self.steps + bound)
 
-    def potential_width(self, source: Tensor) -> int:
-        """V_W of DESIGN: wide enough that no potential and no comparison can overflow."""
+    def bounded(self, source: Tensor) -> RadixNeuron:
+        """A neuron of the same codes whose theta and bias have a bound that is the layer's: see most()."""
+        theta, bound = self.most(source, any_weights=True)[0], source.bound << self.exponent
+        over, bias = self.theta > theta, self.clamped_bias(source)
+        code = np.where(over, (bias + bound) // self.theta, 0)
+        moved = code * theta + np.minimum(bias - code * self.theta, bound)
+        return replace(self, theta=np.minimum(self.theta, theta), bias=np.where(over, moved, bias))
+
+    def most(self, source: Tensor, *, any_weights: bool = False) -> tuple[int, int]:
+        """Largest theta and magnitude of a clamped bias: here, or of any bounded() neuron that reads `source`."""
+        if not any_weights:
+            return int(self.theta.max()), magnitude(self.clamped_bias(source))
         bound = source.bound << self.exponent
-        peak = bound + np.abs(self.clamped_bias(source))
-        return hw.signed_width(int(np.maximum(peak, self.theta << (self.steps - 1)).max()))
+        if bound >= 2**34:
+            raise self._fail(f"memory=writable: potentials of any weights reach {bound}, 2^34; lower e or W")
+        theta = 2 * bound + 2
+        return theta, (theta << self.steps) + bound
+
+    def potential_width(self, source: Tensor, *, any_weights: bool = False) -> int:
+        """V_W of DESIGN: wide enough that no potential and no comparison can overflow."""
+        theta, bias = self.most(source, any_weights=any_weights)
+        return hw.signed_width(max((source.bound << self.exponent) + bias, theta << (self.steps - 1)))
 
     def run(self, h: np.ndarray) -> np.ndarray:
         v = (h << self.exponent) + self.bias[None, :, None, None]
@@ -68,7 +85,7 @@ class RadixNeuron(Operator):
         return ceil_div(c, folding.pe) * h * w // folding.pix * (self.steps if folding.neuron == "serial" else 1)
 
     def cost(self, folding: Folding, source: Tensor) -> Cost:
-        width, theta = self.potential_width(source), int(self.theta.max()).bit_length()
+        width, theta = self.potential_width(source), self.most(source)[0].bit_length()
         rows = ceil_div(source.shape[0], folding.pe)
         lut: float
         ff: float
@@ -80,7 +97,7 @@ class RadixNeuron(Operator):
             lut, ff = 1.9 * width * self.steps, 1.55 * width * self.steps
         else:  # thresholds are constants
             lut, ff = 0.9 * width * self.steps, 0.9 * width * self.steps
-        bias = hw.signed_width(int(np.abs(self.clamped_bias(source)).max()))
+        bias = hw.signed_width(self.most(source)[1])
         param, lanes = folding.pe * (theta + bias), folding.pix * folding.pe
         return Cost(lut=lanes * lut, ff=lanes * ff) + hw.source_cost(
             param, rows, block=hw.goes_to_block_ram(param, rows)

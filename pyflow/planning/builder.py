@@ -7,30 +7,51 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from pyflow import hardware as hw
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
 from pyflow.hardware import Folding, ceil_div
-from pyflow.operators import Add, LIFNeuron, Operator, Residual, Synapse, Tensor
+from pyflow.operators import Accumulate, Add, Encoding, LIFNeuron, Operator, Residual, Synapse, Tensor
 from pyflow.planning import sparsity
-from pyflow.planning.memories import Memory
+from pyflow.planning.memories import Memory, memory_kind
 from pyflow.planning.netlist import Instance, Netlist, Port, Stream, branch_name, fifo_name
 
 
 def reachable(network: Network, foldings: dict[str, Folding]) -> dict[str, Tensor]:
     """The network's tensors with the bounds that the hardware must hold: those of these weights, or, where
     weights can be reloaded, of any weights of W bits."""
-    if all(folding.memory != "writable" for folding in foldings.values()):
+    loaded = loaded_operators(network, foldings)
+    if not loaded:
         return network.tensors
     made = {op.name for op in network.operators}
     tensors = {name: tensor for name, tensor in network.tensors.items() if name not in made}
     for op in network.operators:
         sources = [tensors[s] for s in op.inputs]
         tensor = op.infer(*sources)
-        if isinstance(op, Synapse) and op.name in foldings and foldings[op.name].memory == "writable":
+        if isinstance(op, Synapse) and op.name in loaded:
             tensor = replace(tensor, bound=op.weight[0].size * (2 ** (op.weight_bits - 1) - 1) * sources[0].bound)
+        elif isinstance(op, Residual) and op.name in loaded:
+            bound = (sources[0].bound << op.exponent) + op.most(*sources) * sources[1].bound
+            tensor = replace(tensor, bound=bound)
         tensors[op.name] = replace(tensor, block=network.tensors[op.name].block)
     return tensors
+
+
+def loaded_operators(network: Network, foldings: dict[str, Folding]) -> frozenset[str]:
+    """Synapses whose weights can be loaded, and what reads their potentials (or counts the spikes behind them): its
+    numbers are loaded with them."""
+    loaded: set[str] = set()
+    for op in network.operators:
+        if isinstance(op, Synapse):
+            here = op.name in foldings and foldings[op.name].memory == "writable"
+        else:
+            behind = [s for s in op.inputs if s in loaded]
+            here = any(isinstance(op, Accumulate) or network.tensors[s].encoding is Encoding.POTENTIAL for s in behind)
+        if here:
+            loaded.add(op.name)
+    return frozenset(loaded)
 
 
 class Builder:
@@ -42,6 +63,7 @@ class Builder:
         self.foldings = foldings
         self.fifos = fifos
         self.tensors = reachable(network, foldings)
+        self.loaded = loaded_operators(network, foldings)
         self.instances: list[Instance] = []
         self.streams: dict[str, Stream] = {}
         self.readers = {name: network.destinations(name) for name in network.tensors}
@@ -191,9 +213,16 @@ class Builder:
         """Cycles between outputs of a layer, on average, but for T/TP: slices of a window, rows of an event list."""
         (source,) = self.sources(op)
         folding, known = self.foldings[op.name], sparsity.rate(self.network, op)
+        if folding.events and op.name in self.loaded:
+            return 1  # other weights skip more
         if folding.events and known:
             return sparsity.rows(known.mean, folding, source)
         return op.folds(folding, source)[1]
+
+    def memory(self, op: Operator, rows: np.ndarray, widths: tuple[int, ...]) -> Memory:
+        """What a neuron, readout or residual connection reads its numbers from."""
+        kind = memory_kind("writable" if op.name in self.loaded else "auto", rows, widths)
+        return Memory(f"{op.name}_param", rows, widths, kind)
 
     def synapse_before(self, op: Operator) -> Synapse | None:
         """The synapse layer whose potentials `op` reads, itself or in a sum."""

@@ -96,6 +96,11 @@ class Netlist:
     def memories(self) -> list[Memory]:
         return [i.memory for i in self.instances if i.memory]
 
+    @property
+    def writable(self) -> list[Memory]:
+        """Those that a host can load, by their numbers."""
+        return [memory for memory in self.memories if memory.kind == "writable"]
+
 
 def branch_name(tensor: str, reader: str) -> str:
     """Name of the way from a tensor with several readers to one of them."""

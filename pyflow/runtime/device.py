@@ -271,6 +271,10 @@ class Device:
                 f"{new.folder}: differs in memories that cannot be written; compile both with memory \"writable\" for these "
                 "layers, or load its bitstream"
             )
+        if not new.memories:
+            raise DeviceError(
+                f"{old.folder}: no memory of this design can be written; compile it with memory \"writable\" in folding.json"
+            )
         images = new.images()
         try:
             self._reset()  # nothing may be under way

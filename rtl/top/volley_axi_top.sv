@@ -61,10 +61,13 @@ module volley_axi_top (
   logic        kept, ending;                   // a word that was offered when the network went; a trailer is due
   logic [31:0] kept_tdata;
   logic        kept_tlast;
+  logic [15:0] checksum, cut_checksum;         // of the weights: now, at the cut
+  logic        load_select, load_valid;        // a number, a word: written in the cycle before
   logic        answer_taken;
   logic        rst_q;
   logic [15:0] resets;                         // of the network; no reset clears it
 
+  initial {load_select, load_valid} = '0;      // what they reach has no reset
   assign cut = regs_out.CONTROL.soft_reset.value;
 
   // ------------------------------------------------------------------ in
@@ -78,7 +81,7 @@ module volley_axi_top (
     m_axis_tdata  = net_m_tdata;
     m_axis_tlast  = net_m_tlast;
     if (ending) begin
-      m_axis_tdata = {WEIGHT_CHECKSUM, CUT, 8'd0};
+      m_axis_tdata = {cut_checksum, CUT, 8'd0};
       m_axis_tlast = 1'b1;
     end
     if (kept) begin
@@ -91,6 +94,8 @@ module volley_axi_top (
 
   always_ff @(posedge clk) begin
     cut_q <= cut;
+    load_select <= regs_out.MEMORY.index.swmod;
+    load_valid  <= regs_out.LOAD.word.swmod;
     if (s_axis_tvalid && s_axis_tready) begin
       in_frame <= !s_axis_tlast;
       if (s_axis_tlast) drop <= 1'b0;
@@ -106,10 +111,13 @@ module volley_axi_top (
       kept       <= net_m_tvalid && !m_axis_tready && !cut_q;
       kept_tdata <= net_m_tdata;
       kept_tlast <= net_m_tlast;
+      cut_checksum <= checksum;
       ending     <= net_m_tvalid && !cut_q ? !net_m_tlast : in_answer;
     end
     if (rst) begin
       cut_q     <= 1'b0;
+      load_select <= 1'b0;
+      load_valid  <= 1'b0;
       in_frame  <= 1'b0;
       in_answer <= 1'b0;
       drop      <= 1'b0;
@@ -127,18 +135,22 @@ module volley_axi_top (
   // ------------------------------------------------------------------ network
   volley_top u_top (
     .clk, .aresetn(aresetn && !cut),
+    .load_select, .load_valid,
+    .load_data(load_select ? regs_out.MEMORY.index.value : regs_out.LOAD.word.value),
     .s_axis_tvalid(net_s_tvalid), .s_axis_tready(net_s_tready), .s_axis_tdata, .s_axis_tkeep, .s_axis_tlast,
     .m_axis_tvalid(net_m_tvalid), .m_axis_tready(net_m_tready), .m_axis_tdata(net_m_tdata), .m_axis_tkeep(),
     .m_axis_tlast(net_m_tlast),
     .stat_frames(regs_in.FRAMES.count.next), .stat_cycles(regs_in.CYCLES.count.next),
     .stat_in_stall(regs_in.IN_STALL.count.next), .stat_out_stall(regs_in.OUT_STALL.count.next),
     .stat_saturated(regs_in.SATURATED.count.next),
+    .stat_checksum(checksum),
     .err_short(), .err_long(), .err_keep()     // cleared by reset alone; the trailers carry them too
   );
 
   // ------------------------------------------------------------------ registers
   assign regs_in.STRUCTURE.hash.next           = STRUCTURE_HASH;
-  assign regs_in.WEIGHTS.checksum.next         = WEIGHT_CHECKSUM;
+  assign regs_in.WEIGHTS.checksum.next         = checksum;
+  assign regs_in.MEMORIES.count.next           = 32'(MEMORIES);
   assign regs_in.RESETS.count.next             = resets;
   assign regs_in.STATUS.resetting.next         = cut || cut_q || drop || kept || ending;
   assign regs_in.STATUS.in_frame.next          = in_frame;

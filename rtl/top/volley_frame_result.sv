@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Result packer: the int32 logits of a frame up to tlast, then one trailer word, which carries tlast.
-//   trailer = {CHECKSUM[15:0], flags[7:0], frame[7:0]}; flags as volley_frame_guard, frame counts from 0
+//   trailer = {cfg_checksum, flags[7:0], frame[7:0]}; flags as volley_frame_guard, frame counts from 0
+// cfg_checksum may change at any time: a trailer has that of the cycle in which it is made.
 // Latency 1, 1 word/cycle. Model: verif/models/frame.py.
 `default_nettype none
-module volley_frame_result #(
-  parameter logic [15:0] CHECKSUM = '0         // of the weights, see docs/formats.md
-) (
+module volley_frame_result (
   input  wire logic        clk,
   input  wire logic        rst,                // synchronous, active high
+  input  wire logic [15:0] cfg_checksum,       // of the weights, see docs/formats.md
   // Sink: logits, one per beat
   input  wire logic        s_logit_tvalid,
   output logic             s_logit_tready,
@@ -35,7 +35,7 @@ module volley_frame_result #(
   always_ff @(posedge clk) begin
     if (free) begin
       m_axis_tvalid <= trailer ? s_flags_tvalid : s_logit_tvalid;
-      m_axis_tdata  <= trailer ? {CHECKSUM, 5'd0, s_flags_tdata, frame} : s_logit_tdata;
+      m_axis_tdata  <= trailer ? {cfg_checksum, 5'd0, s_flags_tdata, frame} : s_logit_tdata;
       m_axis_tlast  <= trailer;
       if (s_logit_tvalid && !trailer && s_logit_tlast) trailer <= 1'b1;
       if (s_flags_tvalid && trailer) begin

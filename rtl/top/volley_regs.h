@@ -69,6 +69,23 @@ extern "C" {
 #define VOLLEY_REGS__ERRORS__BAD_KEEP_bw 1
 #define VOLLEY_REGS__ERRORS__BAD_KEEP_reset 0x0
 
+// reg - volley_regs::MEMORY
+#define VOLLEY_REGS__MEMORY__INDEX_bm 0xffffffff
+#define VOLLEY_REGS__MEMORY__INDEX_bp 0
+#define VOLLEY_REGS__MEMORY__INDEX_bw 32
+#define VOLLEY_REGS__MEMORY__INDEX_reset 0x0
+
+// reg - volley_regs::LOAD
+#define VOLLEY_REGS__LOAD__WORD_bm 0xffffffff
+#define VOLLEY_REGS__LOAD__WORD_bp 0
+#define VOLLEY_REGS__LOAD__WORD_bw 32
+#define VOLLEY_REGS__LOAD__WORD_reset 0x0
+
+// reg - volley_regs::MEMORIES
+#define VOLLEY_REGS__MEMORIES__COUNT_bm 0xffffffff
+#define VOLLEY_REGS__MEMORIES__COUNT_bp 0
+#define VOLLEY_REGS__MEMORIES__COUNT_bw 32
+
 // reg - volley_regs::counter_name_d194abf0
 #define VOLLEY_REGS__COUNTER_NAME_D194ABF0__COUNT_bm 0xffffffff
 #define VOLLEY_REGS__COUNTER_NAME_D194ABF0__COUNT_bp 0
@@ -108,7 +125,11 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t CONTROL;
     uint32_t STATUS;
     uint32_t ERRORS;
-    uint8_t RESERVED_1c_3f[0x24];
+    uint8_t RESERVED_1c_1f[0x4];
+    uint32_t MEMORY;
+    uint32_t LOAD;
+    uint32_t MEMORIES;
+    uint8_t RESERVED_2c_3f[0x14];
     uint32_t FRAMES;
     uint32_t CYCLES;
     uint32_t IN_STALL;

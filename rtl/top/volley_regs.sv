@@ -238,6 +238,9 @@ module volley_regs (
         logic CONTROL;
         logic STATUS;
         logic ERRORS;
+        logic MEMORY;
+        logic LOAD;
+        logic MEMORIES;
         logic FRAMES;
         logic CYCLES;
         logic IN_STALL;
@@ -265,6 +268,9 @@ module volley_regs (
         decoded_reg_strb.CONTROL = cpuif_req_masked & (cpuif_addr == 12'h10) & cpuif_req_is_wr;
         decoded_reg_strb.STATUS = cpuif_req_masked & (cpuif_addr == 12'h14) & !cpuif_req_is_wr;
         decoded_reg_strb.ERRORS = cpuif_req_masked & (cpuif_addr == 12'h18);
+        decoded_reg_strb.MEMORY = cpuif_req_masked & (cpuif_addr == 12'h20) & cpuif_req_is_wr;
+        decoded_reg_strb.LOAD = cpuif_req_masked & (cpuif_addr == 12'h24) & cpuif_req_is_wr;
+        decoded_reg_strb.MEMORIES = cpuif_req_masked & (cpuif_addr == 12'h28) & !cpuif_req_is_wr;
         decoded_reg_strb.FRAMES = cpuif_req_masked & (cpuif_addr == 12'h40) & !cpuif_req_is_wr;
         decoded_reg_strb.CYCLES = cpuif_req_masked & (cpuif_addr == 12'h44) & !cpuif_req_is_wr;
         decoded_reg_strb.IN_STALL = cpuif_req_masked & (cpuif_addr == 12'h48) & !cpuif_req_is_wr;
@@ -305,6 +311,18 @@ module volley_regs (
                 logic load_next;
             } bad_keep;
         } ERRORS;
+        struct {
+            struct {
+                logic [31:0] next;
+                logic load_next;
+            } index;
+        } MEMORY;
+        struct {
+            struct {
+                logic [31:0] next;
+                logic load_next;
+            } word;
+        } LOAD;
     } field_combo_t;
     field_combo_t field_combo;
 
@@ -325,6 +343,16 @@ module volley_regs (
                 logic value;
             } bad_keep;
         } ERRORS;
+        struct {
+            struct {
+                logic [31:0] value;
+            } index;
+        } MEMORY;
+        struct {
+            struct {
+                logic [31:0] value;
+            } word;
+        } LOAD;
     } field_storage_t;
     field_storage_t field_storage;
 
@@ -429,6 +457,54 @@ module volley_regs (
             end
         end
     end
+    // Field: volley_regs.MEMORY.index
+    always_comb begin
+        automatic logic [31:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.MEMORY.index.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.MEMORY && decoded_req_is_wr) begin // SW write
+            next_c = (field_storage.MEMORY.index.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
+            load_next_c = '1;
+        end
+        field_combo.MEMORY.index.next = next_c;
+        field_combo.MEMORY.index.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.MEMORY.index.value <= 32'h0;
+        end else begin
+            if(field_combo.MEMORY.index.load_next) begin
+                field_storage.MEMORY.index.value <= field_combo.MEMORY.index.next;
+            end
+        end
+    end
+    assign hwif_out.MEMORY.index.value = field_storage.MEMORY.index.value;
+    assign hwif_out.MEMORY.index.swmod = decoded_reg_strb.MEMORY && decoded_req_is_wr && |(decoded_wr_biten[31:0]);
+    // Field: volley_regs.LOAD.word
+    always_comb begin
+        automatic logic [31:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.LOAD.word.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.LOAD && decoded_req_is_wr) begin // SW write
+            next_c = (field_storage.LOAD.word.value & ~decoded_wr_biten[31:0]) | (decoded_wr_data[31:0] & decoded_wr_biten[31:0]);
+            load_next_c = '1;
+        end
+        field_combo.LOAD.word.next = next_c;
+        field_combo.LOAD.word.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.LOAD.word.value <= 32'h0;
+        end else begin
+            if(field_combo.LOAD.word.load_next) begin
+                field_storage.LOAD.word.value <= field_combo.LOAD.word.next;
+            end
+        end
+    end
+    assign hwif_out.LOAD.word.value = field_storage.LOAD.word.value;
+    assign hwif_out.LOAD.word.swmod = decoded_reg_strb.LOAD && decoded_req_is_wr && |(decoded_wr_biten[31:0]);
 
     //--------------------------------------------------------------------------
     // Write response
@@ -472,6 +548,9 @@ module volley_regs (
             readback_data_var[0] = field_storage.ERRORS.short_frame.value;
             readback_data_var[1] = field_storage.ERRORS.long_frame.value;
             readback_data_var[2] = field_storage.ERRORS.bad_keep.value;
+        end
+        if(rd_mux_addr == 12'h28) begin
+            readback_data_var[31:0] = hwif_in.MEMORIES.count.next;
         end
         if(rd_mux_addr == 12'h40) begin
             readback_data_var[31:0] = hwif_in.FRAMES.count.next;

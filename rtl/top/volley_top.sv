@@ -9,6 +9,10 @@ module volley_top #(
 ) (
   input  wire logic        clk,
   input  wire logic        aresetn,            // active low, synchronous to clk
+  // Load bus of the writable memories: load_data is the number of one, or the next word of it
+  input  wire logic        load_select,
+  input  wire logic        load_valid,
+  input  wire logic [31:0] load_data,
   // Sink: pixels, channel fastest, first pixel in the low byte
   input  wire logic        s_axis_tvalid,
   output logic             s_axis_tready,
@@ -27,6 +31,7 @@ module volley_top #(
   output logic [COUNT_W-1:0] stat_in_stall,      // cycles with a pixel word offered and not taken
   output logic [COUNT_W-1:0] stat_out_stall,     // cycles with a result word not taken
   output logic [COUNT_W-1:0] stat_saturated,     // neurons x steps clipped, of all LIF layers
+  output logic [15:0]      stat_checksum,      // of the weights, as in the trailers
   output logic             err_short,
   output logic             err_long,
   output logic             err_keep
@@ -83,10 +88,10 @@ module volley_top #(
 
   // ------------------------------------------------------------------ network
   volley_net u_net (
-    .clk, .rst,
+    .clk, .rst, .load_select, .load_valid, .load_data,
     .s_pixel_tvalid(pixel_tvalid), .s_pixel_tready(pixel_tready), .s_pixel_tdata(pixel_tdata), .s_pixel_tlast(pixel_tlast),
     .m_logit_tvalid(logits_tvalid), .m_logit_tready(logits_tready), .m_logit_tdata(logits_tdata), .m_logit_tlast(logits_tlast),
-    .stat_saturated(saturated)
+    .stat_saturated(saturated), .weight_checksum(stat_checksum)
   );
 
   // ------------------------------------------------------------------ out: logits and trailer
@@ -96,8 +101,8 @@ module volley_top #(
     .m_axis_tvalid(logit_tvalid), .m_axis_tready(logit_tready), .m_axis_tdata(logit_tdata), .m_axis_tlast(logit_tlast)
   );
 
-  volley_frame_result #(.CHECKSUM(WEIGHT_CHECKSUM)) u_result (
-    .clk, .rst,
+  volley_frame_result u_result (
+    .clk, .rst, .cfg_checksum(stat_checksum),
     .s_logit_tvalid(logit_tvalid), .s_logit_tready(logit_tready), .s_logit_tdata(logit_tdata), .s_logit_tlast(logit_tlast),
     .s_flags_tvalid(flags_tvalid), .s_flags_tready(flags_tready), .s_flags_tdata(flags_tdata),
     .m_axis_tvalid, .m_axis_tready, .m_axis_tdata, .m_axis_tkeep, .m_axis_tlast

@@ -6,12 +6,12 @@
 ../stream/volley_skid.sv
 ../stream/volley_fifo.sv
 ../stream/volley_lane_convert.sv
+../host/volley_crc32.sv
 volley_frame_guard.sv
 volley_frame_result.sv
 volley_top.sv
 ../host/volley_uart_rx.sv
 ../host/volley_uart_tx.sv
-../host/volley_crc32.sv
 ../host/volley_packet_rx.sv
 ../host/volley_packet_tx.sv
 ../host/volley_host_command.sv

@@ -97,6 +97,7 @@ ILLEGAL: list[Row] = [
     ("window_fold", {"DEPTH": 16}, "DEPTH = 16 is below the window's span 19"),
     # Synapses and neurons
     ("weight_source", {"WIDTH": 0}, "WIDTH and DEPTH must be at least 1"),
+    ("memory_loader", {"WIDTH": 0}, "WIDTH and DEPTH must be at least 1"),
     ("weight_source", {"KIND": 4}, "KIND = 4 is outside 0..3"),
     ("weight_source", {"KIND": 0}, "KIND 0 (const) holds one row, not 4"),
     ("synapse_lut", {"PE": 0}, "PE, SIMD, TP and WEIGHT_W must be at least 1"),

@@ -201,6 +201,13 @@ ROWS: dict[str, Row] = {
         Wave({"LANES": 4, "BEATS": 1, "REPLAY": 2, "DEPTH": 4}, 24, 1,
              data={"s_spike": (0x9050, 0x0000, 0x4321)}, stalls=(13,)),
     ),
+    "volley_memory_loader": Row(
+        {"WIDTH": 1, "DEPTH": 1}, ({"WIDTH": 16, "DEPTH": 16}, {"WIDTH": 144, "DEPTH": 256}),
+        # Memory 2 is selected, then two rows of two words, and one too many.
+        Wave({"WIDTH": 48, "DEPTH": 2, "INDEX": 2}, 16, ports={
+            "load_select": (0, 1, 0), "load_valid": (0, 0, 1, 1, 1, 0, 1, 1, 0),
+            "load_data": (0, 2, 0x11111111, 0x2222, 0x33333333, 0, 0x4444, 0x55555555, 0)}),
+    ),
     "volley_synapse_event": Row(
         {"PE": 1, "EVENTS": 1, "T": 1, "WEIGHT_W": 2, "INPUTS": 1, "ACC_W": 4},
         ({"PE": 4, "INPUTS": 128, "FOLDS": 8, "KIND": 2},
@@ -276,8 +283,11 @@ ROWS: dict[str, Row] = {
         Wave({"BYTES": 12}, 22, last={"s_axis": (2, 4, 9)}, data={"s_axis": range(0x11, 0x1B)}, stalls=(4,),
              ports={"s_axis_tkeep": (15,)}),
     ),
-    "volley_frame_result": Row({}, ({},), Wave({"CHECKSUM": 0xC0DE}, 18, 3, data={
-        "s_logit": range(0x11, 0x17), "s_flags": (0, 2)}, stalls=(6,))),
+    "volley_load_checksum": Row({}, ({},), Wave({"INITIAL": 0xC0DE}, 16, ports={
+        "load_select": (0, 0, 1, 1, 0), "load_valid": (0, 0, 0, 0, 1, 1, 0, 1, 0),
+        "load_data": (0, 0, 0xFFFFFFFF, 0, 0x11, 0x22, 0, 0x33, 0)})),
+    "volley_frame_result": Row({}, ({},), Wave({}, 18, 3, data={
+        "s_logit": range(0x11, 0x17), "s_flags": (0, 2)}, stalls=(6,), ports={"cfg_checksum": (0xC0DE,)})),
     "volley_top": Row({}, (), Wave(cycles=26, data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
                                    ports={"s_axis_tkeep": (15,)}, stalls=()),
                       network=ECHO),

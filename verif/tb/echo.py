@@ -3,42 +3,34 @@
 
 import json
 import os
+from typing import ClassVar
+
+from verif.models.weight_load import Word, load_checksum, memory_loader
 
 NET = json.loads(os.environ["VOLLEY_NET"])
 SIZE, CHANNELS, PIX, CLASSES = (NET[f"NET_{name}"] for name in ("BYTES", "CHANNELS", "PIX", "CLASSES"))
-CHECKSUM, HASH = 0xC0DE, 0x5EED1E55
+CHECKSUM, HASH, MEMORIES = 0xC0DE, 0x5EED1E55, 2
 
 
-class _Reset:
-    """`rst` as axis.TB drives it, on an active-low port."""
-
-    def __init__(self, aresetn):
-        self.aresetn = aresetn
-
-    @property
-    def value(self) -> int:
-        return 1 - int(self.aresetn.value)
-
-    @value.setter
-    def value(self, active: int) -> None:
-        self.aresetn.value = 1 - active
-
-
-class ActiveLow:
-    """A DUT whose reset is `aresetn`, for axis.TB."""
-
-    def __init__(self, dut):
-        self.dut, self.rst = dut, _Reset(dut.aresetn)
-
-    def __getattr__(self, name: str):
-        return getattr(self.dut, name)
-
-
-def echo(words: list[int]) -> list[int]:
-    """Logits of a frame."""
+def echo(words: list[int], offset: int = 0) -> list[int]:
+    """Logits of a frame. offset: what memory 1 holds, but for its low byte."""
     data = b"".join(word.to_bytes(4, "little") for word in words)[:SIZE]
     pixels = data[::CHANNELS]
-    return [sum(pixels[k::CLASSES]) for k in range(CLASSES)]
+    return [sum(pixels[k::CLASSES]) + offset for k in range(CLASSES)]
+
+
+class Loaded:
+    """The memory and the checksum, which outlive every reset and every test of a simulation."""
+
+    bus: ClassVar[list[Word]] = []
+
+    @property
+    def checksum(self) -> int:
+        return load_checksum(self.bus, CHECKSUM)
+
+    @property
+    def offset(self) -> int:
+        return [0, *(row for _, row in memory_loader(self.bus, 40, 1, 1))][-1] >> 8
 
 
 def saturated(words: list[int]) -> int:

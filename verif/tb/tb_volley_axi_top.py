@@ -10,14 +10,15 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from pyflow import registers as r
 from verif.models.frame import frame_guard, frame_result
-from verif.tb.axis import FLOWS, TB, Beat, cycle, random_stall
+from verif.models.weight_load import BEGIN, Word, load
+from verif.tb.axis import FLOWS, TB, ActiveLow, Beat, cycle, random_stall
 from verif.tb.coverage import declare, hit
-from verif.tb.echo import CHECKSUM, CLASSES, HASH, SIZE, ActiveLow, echo, saturated
+from verif.tb.echo import CLASSES, HASH, MEMORIES, SIZE, Loaded, echo, saturated
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
-CUT = Beat(CHECKSUM << 16 | 0x800, True)  # ends an answer that a soft reset cut
 declare("good", "bad", "cut in a frame", "cut between frames", "cut in an answer", "cut between answers",
-        "cut with a word offered", "cut while the end of a cut answer waits", "clear of one error")
+        "cut with a word offered", "cut while the end of a cut answer waits", "clear of one error", "loaded",
+        "loaded while the end of a cut answer waits")
 
 
 class AxiTB(TB):
@@ -26,6 +27,7 @@ class AxiTB(TB):
     def __init__(self, dut, flow="full", **options):
         super().__init__(ActiveLow(dut), flow, **options)
         with_keep(self.source)
+        self.loaded = Loaded()
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn,
                                     reset_active_level=False)
         if flow != "full":
@@ -58,7 +60,7 @@ class AxiTB(TB):
         result = []
         for number, frame in enumerate(self.frames):
             words, flags = frame_guard(frame, SIZE)
-            answer = frame_result(echo(words), flags, number, CHECKSUM)
+            answer = frame_result(echo(words, self.loaded.offset), flags, number, self.loaded.checksum)
             result += [Beat(word, n == CLASSES) for n, word in enumerate(answer)]
         return result
 
@@ -84,7 +86,7 @@ class AxiTB(TB):
         left = self.left + waits
         out = self.answers()[:left]
         begun = bool(out) and not out[-1].last
-        self.words += out + [CUT] * begun
+        self.words += out + [Beat(self.loaded.checksum << 16 | 0x800, True)] * begun
         self.owed += waits + begun
         started, ends = 0, 0
         while started < len(self.frames) and ends < self.taken:
@@ -108,6 +110,15 @@ class AxiTB(TB):
         for beat in expected:
             self.flags |= beat.data >> 8 & 7 if beat.last else 0
 
+    async def load(self, words: list[Word]) -> None:
+        """Through the registers, while nothing is in flight; a soft reset has to follow."""
+        self.words = list(self.sink.beats)
+        self.frames, self.taken, self.left = [], 0, 0
+        for select, word in words:
+            await self.write(r.MEMORY if select else r.LOAD, word)
+            self.loaded.bus.append((select, word))
+        assert await self.read(r.WEIGHTS) == self.loaded.checksum
+
     async def read(self, address: int) -> int:
         return await self.master.read_dword(address)
 
@@ -122,12 +133,13 @@ async def identity(dut, flow):
     tb = AxiTB(dut, flow)
     await tb.reset()
     first = {r.ID: int.from_bytes(b"VLLY", "big"), r.VERSION: r.VERSION_MAJOR_RESET << 16 | r.VERSION_MINOR_RESET,
-             r.STRUCTURE: HASH, r.WEIGHTS: CHECKSUM, r.CONTROL: 0, r.STATUS: 0, r.ERRORS: 0, 0x01C: 0, 0xFFC: 0}
+             r.STRUCTURE: HASH, r.WEIGHTS: tb.loaded.checksum, r.CONTROL: 0, r.STATUS: 0, r.ERRORS: 0,
+             0x01C: 0, 0xFFC: 0, r.MEMORY: 0, r.LOAD: 0, r.MEMORIES: MEMORIES}
     for _ in range(2):
         for address, value in first.items():
             assert await tb.read(address) == value, hex(address)
         for address in first:
-            if address != r.CONTROL:
+            if address not in (r.CONTROL, r.MEMORY, r.LOAD):
                 await tb.write(address, 0xFFFFFFFF)
     assert not tb.cuts
     await tb.write(r.CONTROL, 0xFFFFFFFE)
@@ -217,6 +229,50 @@ async def soft_reset(dut, flow):
             assert await tb.read(r.SATURATED) == sum(saturated(frame_guard(f, SIZE)[0]) for f in tb.frames)
     await tb.done()
     assert tb.cuts == 50
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=["full", "both"])
+async def weights_are_loaded(dut, flow):
+    """Answers behind a soft reset have what was loaded and its checksum; no reset changes either."""
+    tb = AxiTB(dut, flow)
+    await tb.reset()
+    for begin in (True, False, True):
+        tb.push(good(SIZE))
+        await tb.done()
+        rows = [[random.getrandbits(32) for _ in range(2)]]
+        words = [*load(0, rows), *load(1, rows), (False, 1)]
+        await tb.load([(True, BEGIN), *words] if begin else words)
+        await tb.write(r.CONTROL, 1)
+        tb.push(good(SIZE))
+        await tb.done()
+        await tb.reset()
+        assert await tb.read(r.WEIGHTS) == tb.loaded.checksum
+        tb.push(good(SIZE))
+        await tb.done()
+        hit("loaded")
+
+
+@cocotb.test()
+async def the_end_of_a_cut_answer_keeps_its_checksum(dut):
+    """It is offered when other weights come."""
+    held = [False]
+    tb = AxiTB(dut, stalls={"m_axis": iter(lambda: held[0], None)})
+    await tb.reset()
+    for _ in range(2):
+        tb.push(good(SIZE))
+        await tb.until(lambda: tb.left, "word of the answer")
+        held[0] = True
+        await tb.write(r.CONTROL, 1)
+        await tb.wait(5)
+        assert tb.owed
+        for select, word in [(True, BEGIN), *load(1, [[5, 6]])]:
+            await tb.write(r.MEMORY if select else r.LOAD, word)
+            tb.loaded.bus.append((select, word))
+        hit("loaded while the end of a cut answer waits")
+        held[0] = False
+        await tb.done()
+        await tb.write(r.CONTROL, 1)
 
 
 @cocotb.test()

@@ -7,15 +7,16 @@ import random
 import cocotb
 
 from verif.models.frame import frame_result
-from verif.tb.axis import FLOWS, TB, Beat, params
+from verif.tb.axis import FLOWS, TB, Beat
 from verif.tb.coverage import declare, hit
 
-CHECKSUM = params()["CHECKSUM"]
+CHECKSUM = 0xBEEF
 declare("a frame of one logit", "frame numbers start over", *(f"flag {bit}" for bit in range(3)), "logits late",
-        "flags late")
+        "flags late", "a trailer waits while the checksum changes")
 
 
 def bench(dut, flow="full", **stalls) -> TB:
+    dut.cfg_checksum.value = CHECKSUM
     return TB(dut, flow, sources=("s_logit", "s_flags"), sinks=("m_axis",), stalls=stalls)
 
 
@@ -53,6 +54,32 @@ async def one_side_is_late(dut, late):
     push(tb, 10, classes=1)
     await tb.finish()
     hit("logits late" if late == "s_logit" else "flags late")
+
+
+@cocotb.test()
+async def the_checksum_is_that_of_when_the_trailer_is_made(dut):
+    """One that waits to be taken does not change."""
+    held = [True]
+    tb = bench(dut, m_axis=iter(lambda: held[0], None))
+    await tb.reset()
+    for checksum in (0x0001, 0x8000):
+        held[0] = True
+        trailer = Beat(checksum << 16 | 0x200 | (checksum == 0x8000), True)
+        tb.expect([7, trailer])
+        tb.send([Beat(7, True)], "s_logit")
+        await tb.wait(5)
+        held[0] = False
+        await tb.until(lambda: len(tb.sink.beats) % 2 == 1, "logit")
+        held[0] = True
+        dut.cfg_checksum.value = checksum
+        await tb.wait(2)
+        tb.send([2], "s_flags")
+        await tb.wait(5)
+        dut.cfg_checksum.value = 0xFFFF
+        await tb.wait(3)
+        hit("a trailer waits while the checksum changes")
+        held[0] = False
+        await tb.finish()
 
 
 @cocotb.test()

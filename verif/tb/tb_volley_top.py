@@ -9,21 +9,24 @@ import cocotb
 from cocotb.triggers import FallingEdge
 
 from verif.models.frame import frame_guard, frame_result
-from verif.tb.axis import FLOWS, TB, Beat, cycle, params, random_stall
+from verif.models.weight_load import BEGIN, load
+from verif.tb.axis import FLOWS, TB, ActiveLow, Beat, cycle, params, random_stall
 from verif.tb.coverage import declare, hit, of_parameters
-from verif.tb.echo import CHANNELS, CHECKSUM, CLASSES, NET, PIX, SIZE, ActiveLow, echo, saturated
+from verif.tb.echo import CHANNELS, CLASSES, NET, PIX, SIZE, Loaded, echo, saturated
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
 COUNT = (1 << params()["COUNT_W"]) - 1  # the most that a counter holds
 of_parameters({"beats straddle words": 4 % (PIX * CHANNELS) > 0, "several pixels per beat": PIX > 1,
                "a last word that is not full": SIZE % 4 > 0, "several logits at once": NET["NET_LANES"] > 1})
-declare("good", "bad", "output stalls counted")
+declare("good", "bad", "output stalls counted", "loaded")
 
 
 class TopTB(TB):
     def __init__(self, dut, flow="full", **options):
         super().__init__(ActiveLow(dut), flow, **options)
         self.sent, self.flags, self.saturated = 0, 0, 0
+        self.loaded = Loaded()
+        dut.load_select.value = dut.load_valid.value = 0
         with_keep(self.source)
 
     async def reset(self, cycles: int = 2, **options) -> None:
@@ -33,7 +36,7 @@ class TopTB(TB):
     def push(self, frame: Words) -> None:
         self.send(beats(frame))
         words, flags = frame_guard(frame, SIZE)
-        answer = frame_result(echo(words), flags, self.sent, CHECKSUM)
+        answer = frame_result(echo(words, self.loaded.offset), flags, self.sent, self.loaded.checksum)
         self.expect([Beat(word, n == CLASSES) for n, word in enumerate(answer)])
         self.sent, self.flags = self.sent + 1, self.flags | flags
         self.saturated += saturated(words)
@@ -152,6 +155,27 @@ async def one_error_is_sticky(dut, fault):
     assert tb.flags.bit_count() == 1
     await tb.reset()
     assert not any(int(getattr(dut, name).value) for name in ("err_short", "err_long", "err_keep"))
+
+
+@cocotb.test()
+async def weights_are_loaded(dut):
+    """Answers have what was loaded and its checksum, and a reset changes neither."""
+    tb = TopTB(dut)
+    await tb.reset()
+    for _ in range(3):
+        rows = [[random.getrandbits(32) for _ in range(2)]]
+        for select, word in [(True, BEGIN), *load(0, rows), *load(1, rows)]:
+            dut.load_select.value, dut.load_valid.value, dut.load_data.value = int(select), int(not select), word
+            await tb.wait(1)
+            tb.loaded.bus.append((select, word))
+            assert int(dut.stat_checksum.value) == tb.loaded.checksum
+        dut.load_select.value = dut.load_valid.value = 0
+        await tb.wait(2)
+        for _ in range(2):
+            tb.push(good(SIZE))
+            await tb.finish()
+            await tb.reset()
+        hit("loaded")
 
 
 @cocotb.test()

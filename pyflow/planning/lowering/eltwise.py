@@ -9,7 +9,7 @@ from pyflow import hardware as hw
 from pyflow.operators import Add, And, Concat, Encoding, IAnd, Operator, Residual
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
-from pyflow.planning.memories import Memory, by_fold, memory_kind
+from pyflow.planning.memories import by_fold
 from pyflow.planning.netlist import Stream
 
 
@@ -58,7 +58,8 @@ def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Strea
     a, other = b.sources(op)
     skip = aligned(b, op, potential, skip)
     tensor = b.tensors[op.name]
-    m_w = hw.signed_width(int(np.abs(op.multiplier).max()))
+    most = op.most(a, other) if op.name in b.loaded else int(np.abs(op.multiplier).max())
+    m_w = hw.signed_width(most)
     rows = by_fold(op.multiplier[:, None], potential.lanes, fill=(0,))
     return b.join(
         "residual",
@@ -66,7 +67,7 @@ def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Strea
         "",
         [("acc", potential), ("skip", skip)],
         [("acc", b.output(tensor, potential.lanes))],
-        Memory(f"{op.name}_param", rows, (m_w,), memory_kind("auto", rows, (m_w,))),
+        b.memory(op, rows, (m_w,)),
         "param",
         LANES=potential.lanes,
         STEPS=potential.numbers,

@@ -12,7 +12,7 @@ from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeu
 from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
-from pyflow.planning.memories import Memory, by_fold, memory_kind
+from pyflow.planning.memories import by_fold
 from pyflow.planning.netlist import Stream
 
 
@@ -30,18 +30,18 @@ def serial(b: Builder, op: Operator, steps: int) -> bool:
 @lowers(RadixNeuron)
 def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
     (source,) = b.sources(op)
-    bias = op.clamped_bias(source)
-    theta_w, bias_w = int(op.theta.max()).bit_length(), hw.signed_width(int(np.abs(bias).max()))
-    rows = by_fold(np.stack([bias, op.theta], 1), stream.lanes, fill=(0, 1))
-    widths = (bias_w, theta_w)
-    memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))
+    loaded = op.name in b.loaded
+    theta, bias = op.most(source, any_weights=loaded)
+    theta_w, bias_w = theta.bit_length(), hw.signed_width(bias)
+    held = op.bounded(source) if loaded else op
+    rows = by_fold(np.stack([held.clamped_bias(source), held.theta], 1), stream.lanes, fill=(0, 1))
     return b.join(
         "neuron_radix",
         op.name,
         "",
         [("acc", stream)],
         [("spike", b.output(b.tensors[op.name], stream.lanes, stream.pix))],
-        memory,
+        b.memory(op, rows, (bias_w, theta_w)),
         "param",
         LANES=stream.lanes,
         IN_W=stream.bits,
@@ -49,7 +49,7 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
         EXPONENT=op.exponent,
         THETA_W=theta_w,
         BIAS_W=bias_w,
-        V_W=op.potential_width(source),
+        V_W=op.potential_width(source, any_weights=loaded),
         T=op.steps,
         UNROLLED=int(not serial(b, op, op.steps)),
         PIX=stream.pix,
@@ -59,22 +59,20 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
 @lowers(LIFNeuron)
 def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
     (source,) = b.sources(op)
-    params = op.params()
+    params = op.params(any_weights=op.name in b.loaded)
     silent = max(1, op.v_leak + 1)  # threshold of lanes beyond the channels: their v goes from 0 to v_leak at most
     if op.theta.size % stream.lanes:
         params["theta"] = params["theta"]._replace(bits=max(params["theta"].bits, silent.bit_length()))
     used = {key: param for key, param in params.items() if param.bits}
     fill = tuple(silent if key == "theta" else 0 for key in used)
     rows = by_fold(np.stack([param.values for param in used.values()], 1), stream.lanes, fill)
-    widths = tuple(param.bits for param in used.values())
-    memory = Memory(f"{op.name}_param", rows, widths, memory_kind("auto", rows, widths))
     return b.join(
         "neuron_lif",
         op.name,
         "",
         [("acc", stream)],
         [("spike", b.output(b.tensors[op.name], stream.lanes))],
-        memory,
+        b.memory(op, rows, tuple(param.bits for param in used.values())),
         "param",
         LANES=stream.lanes,
         TB=source.block,
@@ -113,16 +111,16 @@ def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
 
 @lowers(Readout)
 def readout(b: Builder, op: Readout, stream: Stream) -> Stream:
-    bias_w = hw.signed_width(int(np.abs(op.bias).max()))
+    # A logit has 32 bits, so a bias that is loaded has no more.
+    bias_w = 32 if op.name in b.loaded else hw.signed_width(int(np.abs(op.bias).max()))
     rows = by_fold(op.bias[:, None], stream.lanes, fill=(0,))
-    memory = Memory(f"{op.name}_param", rows, (bias_w,), memory_kind("auto", rows, (bias_w,)))
     return b.join(
         "readout",
         op.name,
         "",
         [("acc", stream)],
         [("logit", replace(stream, name=op.name, bits=32, tensor=op.name))],
-        memory,
+        b.memory(op, rows, (bias_w,)),
         "param",
         LANES=stream.lanes,
         IN_W=stream.bits,

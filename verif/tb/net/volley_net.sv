@@ -2,11 +2,14 @@
 // A network small enough to see through, for the bench of volley_top: class k is the sum of the
 // pixels, first channel, of all positions k, k + CLASSES, k + 2*CLASSES ... A pixel that is lost,
 // doubled or belongs to another frame shows. It "saturates" at pixels of 200 and more and, counted
-// apart as a second layer would, at pixels of 100 and less.
+// apart as a second layer would, at pixels of 100 and less. Memory 1, a row of 40 bits, is added to every logit.
 `default_nettype none
 module volley_net import volley_net_pkg::*; (
   input  wire logic                            clk,
   input  wire logic                            rst,
+  input  wire logic                            load_select,
+  input  wire logic                            load_valid,
+  input  wire logic [31:0]                     load_data,
   input  wire logic                            s_pixel_tvalid,
   output logic                                 s_pixel_tready,
   input  wire logic [IN_PIX*IN_CHANNELS*8-1:0] s_pixel_tdata,
@@ -15,7 +18,8 @@ module volley_net import volley_net_pkg::*; (
   input  wire logic                            m_logit_tready,
   output logic [OUT_LANES*32-1:0]              m_logit_tdata,
   output logic                                 m_logit_tlast,
-  output logic [COUNTERS*32-1:0]               stat_saturated
+  output logic [COUNTERS*32-1:0]               stat_saturated,
+  output logic [15:0]                          weight_checksum
 );
   localparam int unsigned BEATS = (CLASSES + OUT_LANES - 1) / OUT_LANES;
   logic [31:0] sum [BEATS*OUT_LANES];
@@ -24,11 +28,39 @@ module volley_net import volley_net_pkg::*; (
   logic [7:0]  pixel;
   logic [31:0] high, low;
 
+
+  // ------------------------------------------------------------------ memory and checksum
+  logic        selected, second;               // memory 1; its second word comes
+  logic [31:0] crc, crc_next, first, offset;   // offset: bits 39:8
+
+  always_comb begin
+    crc_next = crc ^ load_data;
+    for (int unsigned b = 0; b < 32; b++) crc_next = crc_next >> 1 ^ (crc_next[0] ? 32'hEDB88320 : 32'd0);
+  end
+  assign weight_checksum = ~crc[15:0];
+
+  initial begin
+    {selected, second, offset} = '0;
+    crc = {16'hffff, ~WEIGHT_CHECKSUM};
+  end
+  always_ff @(posedge clk) begin
+    if (load_select || load_valid) crc <= load_select && &load_data ? '1 : crc_next;
+    if (load_select) {selected, second} <= {load_data == 32'd1, 1'b0};
+    else if (load_valid && selected) begin
+      {selected, second} <= {!second, 1'b1};
+      first <= load_data;
+      if (second) offset <= {load_data[7:0], first[31:8]};
+    end
+  end
+
+  // ------------------------------------------------------------------ sums
+
   assign s_pixel_tready = !sending;
   assign m_logit_tvalid = sending && !gap;
   assign m_logit_tlast  = beat == BEATS - 1;
   always_comb
-    for (int unsigned l = 0; l < OUT_LANES; l++) m_logit_tdata[l*32 +: 32] = sum[beat*OUT_LANES + l];
+    for (int unsigned l = 0; l < OUT_LANES; l++)
+      m_logit_tdata[l*32 +: 32] = beat*OUT_LANES + l < CLASSES ? sum[beat*OUT_LANES + l] + offset : '0;
 
   logic [31:0] added [BEATS*OUT_LANES];
   always_comb begin

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_memory_loader and all it needs, leaf first; names are relative to this file (-F).
+volley_memory_loader.sv

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_load_checksum and all it needs, leaf first; names are relative to this file (-F).
+../host/volley_crc32.sv
+volley_load_checksum.sv
