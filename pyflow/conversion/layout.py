@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,12 @@ MAX_STEPS = 8
 @dataclass(frozen=True, slots=True)
 class Options:
     """timesteps, weight_bits: one number, or {layer: number} with an optional "default". input_bits: T of the
-    encoder, default `timesteps`."""
+    encoder, default `timesteps`. exponents: {layer: e} of layers whose e is given; the others choose theirs."""
 
     timesteps: int | Mapping[str, int] = 4
     weight_bits: int | Mapping[str, int] = 4
     input_bits: int | None = None
+    exponents: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class BlockSpec:
 
     weight, bias: real, input normalisation folded in. divisor: s_in = (previous scale) / divisor.
     bound_in: largest input code. pad_code: int64 [Ci], or empty where padding is code 0. steps: T of its
-    output (0: readout). bits: W.
+    output (0: readout). bits: W. exponent: e, where it is given.
     """
 
     block: Block
@@ -61,6 +62,7 @@ class BlockSpec:
     steps: int
     bits: int
     pools: tuple[PoolSpec, ...]
+    exponent: int | None = None
 
     @property
     def name(self) -> str:
@@ -134,7 +136,8 @@ def layout(network: FloatNetwork, options: Options) -> Layout:
             pad, pad_error = _pad_code(network, block, scale0 / divisor, bound)
         readout = i == len(body) - 1
         pools, next_divisor, next_bound = _pools(block.pools, steps[i], 2 ** steps[i] - 1)
-        specs.append(BlockSpec(block, weight, bias, divisor, bound, pad, 0 if readout else steps[i], bits[i], pools))
+        e = options.exponents.get(block.synapse.name)
+        specs.append(BlockSpec(block, weight, bias, divisor, bound, pad, 0 if readout else steps[i], bits[i], pools, e))
         divisor, bound = next_divisor, next_bound
     return Layout(network, t, front_specs, tuple(specs), pad_error)
 
@@ -193,6 +196,7 @@ def quantise(spec: BlockSpec, s_in: float, s_out: float | None, ratio: np.ndarra
         "bits": spec.bits,
         "ratio": ratio,
         "name": spec.block.synapse.label,
+        "exponent": spec.exponent,
     }
     if s_out is None:
         return quantise_readout(spec.weight, spec.bias, **common)

@@ -56,19 +56,27 @@ def quantise_synapse(
     bits: int,
     ratio: np.ndarray | None = None,
     name: str = "layer",
+    exponent: int | None = None,
 ) -> QuantSynapse:
     """Integers of a layer that fires.
 
     weight: float64 [Co, ...]; bias: float64 [Co]; s_in, s_out: real value of one input, output code;
     bound_in: largest input code; ratio: clipping per channel, None searches for the smallest squared error.
-    Raises VolleyError if the layer amplifies more than e <= 24 can express.
+    exponent: e, None chooses the smallest that makes every ideal theta 16 or more.
+    Raises VolleyError if the layer amplifies more than e <= 24, or the given one, can express.
     """
     limit, rows = 2 ** (bits - 1) - 1, _rows(weight)
     top = 2**steps_out - 1
     peak = np.abs(rows).max(1, initial=0)
     live = peak * s_in * 2.0**60 > s_out * limit  # anything smaller counts as an all-zero channel
     theta0 = np.where(live, s_out * limit / (s_in * np.where(live, peak, 1)), np.inf)
-    exponent = max(0, int(np.ceil(np.log2(MIN_THETA / theta0.min())))) if live.any() else 0
+    needed = max(0, int(np.ceil(np.log2(MIN_THETA / theta0.min())))) if live.any() else 0
+    exponent = needed if exponent is None else exponent
+    if live.any() and theta0.min() * 2.0**exponent < 1 and exponent < needed:
+        raise VolleyError(
+            f"layer {name!r}: its gain needs e = {needed}, e = {exponent} is given and makes a threshold less than 1; "
+            "convert without `like`, for a design of its own"
+        )
     if exponent > MAX_EXPONENT:
         raise VolleyError(
             f"layer {name!r}: its gain needs e = {exponent}, the limit is {MAX_EXPONENT}; "
@@ -111,11 +119,12 @@ def quantise_readout(
     bits: int,
     ratio: np.ndarray | None = None,
     name: str = "layer",
+    exponent: int | None = None,
 ) -> QuantSynapse:
     """Integers of the last layer: one weight scale for all outputs, so that integer logits compare directly.
 
-    Arguments as in quantise_synapse; one logit unit is s_in * scale / 2^e. e is the smallest that rounds
-    no bias by more than 1/32 weight unit. Raises VolleyError if a logit cannot fit 32 bits.
+    Arguments as in quantise_synapse; one logit unit is s_in * scale / 2^e. If it is not given, e is the smallest that
+    rounds no bias by more than 1/32 weight unit. Raises VolleyError if a logit cannot fit 32 bits.
     """
     limit, rows = 2 ** (bits - 1) - 1, _rows(weight)
     peak = float(np.abs(rows).max(initial=0))
@@ -128,7 +137,7 @@ def quantise_readout(
     integer = _round(rows, np.full(len(rows), scale), limit)
     real = bias / (s_in * scale)
     reach = int(np.abs(integer).sum(1).max(initial=0)) * bound_in
-    exponent = 0
+    given, exponent = exponent, 0
     while (
         exponent < 4
         and np.abs(real * 2**exponent - np.rint(real * 2**exponent)).max(initial=0) / 2**exponent > 0.5 / BIAS_STEP
@@ -136,7 +145,8 @@ def quantise_readout(
         exponent += 1
     while exponent and (reach + np.abs(real).max(initial=0) + 1) * 2**exponent >= LOGIT_LIMIT:
         exponent -= 1
-    if reach + np.abs(real).max(initial=0) + 1 >= LOGIT_LIMIT:
+    exponent = exponent if given is None else given
+    if (reach + np.abs(real).max(initial=0) + 1) * 2**exponent >= LOGIT_LIMIT:
         raise VolleyError(
             f"layer {name!r}: bias {top_bias:g} beside weights of at most {peak:g} needs logits of more than "
             "32 bits; check the weights"

@@ -16,6 +16,7 @@ from pyflow.errors import VolleyError
 from pyflow.frontends.float_graph import FloatNetwork
 from pyflow.frontends.torch_fx import trace
 from pyflow.graph import Network
+from pyflow.operators import RadixNeuron, Readout, Synapse
 from pyflow.shapes import as_maps, map_shape
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def convert(
     name: str | None = None,
     percentile: float | str = 99.9,
     input_shape: tuple[int, ...] | None = None,
+    like: Network | None = None,
 ) -> Network:
     """Convert a trained model to a Network of integers; same arguments, same network.
 
@@ -51,17 +53,24 @@ def convert(
     percentile: of a layer's ReLU outputs that becomes its largest code, or "mse" for the smallest squared error.
     name: of the network. input_shape: (C, H, W) or (C, L), default the model's attribute `input_shape`, else
         that of calibration.
+    like: a network of the same layers, whose exponents e are taken. With one folding both then have the same structure:
+        the weights of one can be loaded into a design of the other, where its memories are writable.
 
     Raises VolleyError for unsupported layers, options or images. Warns about all-zero channels.
     Method: radix coding as in E3NE (arXiv 2111.10027); thresholds exact by construction (docs/numerics.md).
     """
     if encoding not in ENCODINGS:
         raise VolleyError(f"encoding {encoding!r} is not supported yet; use {', '.join(ENCODINGS)}")
-    plan, images = prepare(
-        model, calibration, Options(timesteps, weight_bits, input_bits), name=name, input_shape=input_shape
-    )
+    options = Options(timesteps, weight_bits, input_bits, {} if like is None else exponents(like))
+    plan, images = prepare(model, calibration, options, name=name, input_shape=input_shape)
     scales = calibrate(plan, images, percentile=percentile, seed=seed)
     return assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed}).with_rates(images[:RATE_FRAMES])
+
+
+def exponents(network: Network) -> dict[str, int]:
+    """e of every convolution and linear layer."""
+    readers = {op.inputs[0]: op for op in network.operators if isinstance(op, RadixNeuron | Readout)}
+    return {op.name: readers[op.name].exponent for op in network.operators if isinstance(op, Synapse)}
 
 
 def prepare(

@@ -50,7 +50,7 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / files.DEVICE).write_text(json.dumps(document, indent=2) + "\n")
     if images:
-        np.savez(folder / files.WEIGHTS, **{image.name: image.rows for image in images})
+        np.savez(folder / files.WEIGHTS, **{image.name: image.rows for image in images})  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
     source = network.input_format
     time = (source.steps,) if source.steps else ()

@@ -252,7 +252,7 @@ class Device:
 
     # ------------------------------------------------------------------ weights
     def load_weights(self, files: Any) -> str:
-        """Writes the weights of another build of the same structure (its host/) into the device; what was done, as text.
+        """Writes the weights of another build of the same structure (its host/) into the device; says what was done.
 
         Thresholds and biases are weights too. Raises DeviceError where the structure differs, where memories that
         cannot be written differ, or where the device then shows another checksum than that of these weights. The
@@ -262,18 +262,19 @@ class Device:
         old = self.files
         if new.structure != old.structure:
             raise DeviceError(
-                f"{new.folder}: structure {new.structure:#010x}, the design in the device has {old.structure:#010x}; its "
-                f"weights do not fit. Compile with the folding.json of {old.folder.parent} (folding=), and convert with the "
-                "same exponents"
+                f"{new.folder}: structure {new.structure:#010x}, the design in the device has {old.structure:#010x}; "
+                f"its weights do not fit. Convert with like= the network of {old.folder.parent}, compile with its "
+                "folding.json"
             )
         if new.fixed != old.fixed:
             raise DeviceError(
-                f"{new.folder}: differs in memories that cannot be written; compile both with memory \"writable\" for these "
-                "layers, or load its bitstream"
+                f"{new.folder}: differs in memories that cannot be written; compile both with memory \"writable\" for "
+                "these layers, or load its bitstream"
             )
         if not new.memories:
             raise DeviceError(
-                f"{old.folder}: no memory of this design can be written; compile it with memory \"writable\" in folding.json"
+                f"{old.folder}: no memory of this design can be written; compile it with memory \"writable\" in "
+                "folding.json"
             )
         images = new.images()
         try:
@@ -288,8 +289,8 @@ class Device:
             raise DeviceError(f"weights half loaded: {e}; load them again") from None
         if self._weights != new.loaded:
             raise DeviceError(
-                f"weights loaded, but the device shows checksum {self._weights:#06x} instead of {new.loaded:#06x}; load "
-                "them again"
+                f"weights loaded, but the device shows checksum {self._weights:#06x} instead of {new.loaded:#06x}; "
+                "load them again"
             )
         self.files = new
         words = sum(m.rows * m.words for m in new.memories)

@@ -9,14 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+import pyflow
+from pyflow import registers as r
 from pyflow.backends.toolbox import rtl_sources
 from pyflow.build import Build, compile
+from pyflow.conversion.radix import exponents
 from pyflow.data import Dataset
 from pyflow.graph import Network
 from pyflow.operators import Conv, Encode, Linear, RadixNeuron, Readout
-from pyflow.runtime import Device, FramesFailed
+from pyflow.runtime import Device, DeviceError, FramesFailed
 from pyflow.runtime.rtlsim import RtlSimLink
+from tests.flow.reweighted import writable
 from verif import harness
 
 AXI_FAULTS = ("none", "drop", "double", "lose", "repeat", "hang", "stop", "error", "reset", "hash", "weights")
@@ -40,12 +46,31 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return compile(small_network(), out_dir=tmp_path_factory.mktemp("small"), cycles_per_frame=100)
 
 
-def cosimulate(build: Build, top: str, bench: str, parameters: dict[str, int], fault: str, seeds: str) -> None:
+@pytest.fixture(scope="module")
+def pair(small: Build, tmp_path_factory: pytest.TempPathFactory) -> tuple[Build, Build]:
+    """The same structure with different weights, all in memories that can be written."""
+    folding, folder = writable(small.plan.folding_json()), tmp_path_factory.mktemp("pair")
+    builds = [compile(small_network(seed), out_dir=folder / str(seed), folding=folding) for seed in (0, 1)]
+    assert (builds[0].rtl / "volley_net.sv").read_text() == (builds[1].rtl / "volley_net.sv").read_text()
+    return builds[0], builds[1]
+
+
+def cosimulate(
+    build: Build,
+    top: str,
+    bench: str,
+    parameters: dict[str, int],
+    fault: str,
+    seeds: str,
+    other: Build | None = None,
+) -> None:
     """Run verif/tb/<bench>.py on `top` around the network of `build`."""
     sources = [build.rtl / "volley_net_pkg.sv", *rtl_sources(), build.rtl / "volley_net.sv"]
     simulator = harness.build(top, parameters, sources=sources)
     images = {path.name: path.read_text() for path in build.rtl.glob("*.mem")}
     env = {"HOST": str(build.folder / "host"), "FAULT": fault, "SEEDS": seeds}
+    if other:
+        env["OTHER"] = str(other.folder / "host")
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
         problems = harness.simulate(simulator, run, top, bench, parameters, env, images, timeout_s=3600)
@@ -54,12 +79,13 @@ def cosimulate(build: Build, top: str, bench: str, parameters: dict[str, int], f
     print(next(line for line in log.splitlines() if " seeds, " in line).split("  ")[-1])
 
 
-def over_the_line(build: Build, fault: str, seeds: str) -> None:
-    cosimulate(build, "volley_uart_top", "tb_runtime_uart", {"CLK_HZ": 4_000_000, "BAUD": 1_000_000}, fault, seeds)
+def over_the_line(build: Build, fault: str, seeds: str, other: Build | None = None) -> None:
+    line = {"CLK_HZ": 4_000_000, "BAUD": 1_000_000}
+    cosimulate(build, "volley_uart_top", "tb_runtime_uart", line, fault, seeds, other)
 
 
-def over_axi(build: Build, fault: str, seeds: str) -> None:
-    cosimulate(build, "volley_axi_top", "tb_runtime_axi", {}, fault, seeds)
+def over_axi(build: Build, fault: str, seeds: str, other: Build | None = None) -> None:
+    cosimulate(build, "volley_axi_top", "tb_runtime_axi", {}, fault, seeds, other)
 
 
 @pytest.mark.parametrize("fault", UART_FAULTS)
@@ -70,6 +96,20 @@ def test_over_a_serial_line(small: Build, fault: str) -> None:
 @pytest.mark.parametrize("fault", AXI_FAULTS)
 def test_over_axi(small: Build, fault: str) -> None:
     over_axi(small, fault, "0:4")
+
+
+def test_weights_over_a_serial_line(pair: tuple[Build, Build]) -> None:
+    over_the_line(pair[0], "load", "0:4", pair[1])
+
+
+def test_weights_over_axi(pair: tuple[Build, Build]) -> None:
+    over_axi(pair[0], "load", "0:4", pair[1])
+
+
+@pytest.mark.long
+def test_weights_a_thousand_times(pair: tuple[Build, Build]) -> None:
+    over_axi(pair[0], "load", "0:1000", pair[1])
+    over_the_line(pair[0], "load", "0:1000", pair[1])
 
 
 @pytest.mark.long
@@ -133,3 +173,36 @@ def test_frames_that_fail_are_reported_and_the_others_kept(small: Build) -> None
         x = pixels.reshape(-1, 1, 4, 4)
         with pytest.raises(FramesFailed, match="1 of 8 frames failed; frame 2: answer marked: short frame; .*logits"):
             device.infer(x, retries=0)
+
+
+# ------------------------------------------------------------------ weights
+def test_new_weights_without_a_new_design(tmp_path: Path) -> None:
+    """Another training, converted like the first one: its answers come from the design of the first."""
+
+    def model(seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        layers = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 4)]
+        with torch.no_grad():
+            layers[0].weight *= seed  # the second one alone would need another exponent
+        return nn.Sequential(*layers).eval()
+
+    x = np.random.default_rng(0).random((64, 1, 6, 6)).astype(np.float32)
+    first = pyflow.convert(model(1), x, name="n")
+    second = pyflow.convert(model(9), x, name="n", like=first)
+    assert exponents(first) == exponents(second) != exponents(pyflow.convert(model(9), x, name="n"))
+    plain = compile(first, out_dir=tmp_path / "plain", cycles_per_frame=100)
+    folding = writable(plain.plan.folding_json())
+    builds = [compile(network, out_dir=tmp_path / network_name, folding=folding)
+              for network, network_name in ((first, "first"), (second, "second"))]  # fmt: skip
+    with Device.open("rtlsim", builds[0].folder) as device:
+        np.testing.assert_array_equal(device.infer(x), first.run(x))
+        said = device.load_weights(builds[1].folder)
+        assert said.startswith("weights of n loaded: ") and said.endswith(" words into 4 memories")
+        np.testing.assert_array_equal(device.infer(x), second.run(x))
+        assert device.self_test().passed
+        with pytest.raises(DeviceError, match="structure .* its weights do not fit. Convert with like= "):
+            device.load_weights(plain.folder)
+        device._link.write(r.LOAD, [1])  # a word of nobody
+        device._stale = True
+        with pytest.raises(DeviceError, match=r"other weights in the device: .*; load_weights\(\) writes them"):
+            device.infer(x)

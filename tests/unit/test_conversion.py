@@ -20,6 +20,7 @@ import pyflow
 from pyflow import operators as ops
 from pyflow.conversion import convert
 from pyflow.conversion.quantise import quantise_readout, quantise_synapse
+from pyflow.conversion.radix import exponents
 from pyflow.errors import VolleyError
 from pyflow.frontends import Normalize
 from pyflow.graph import Network
@@ -334,3 +335,24 @@ def test_saved_network_keeps_its_report(tmp_path: Path) -> None:
 def test_import_needs_numpy_only() -> None:
     code = "import sys, pyflow, pyflow.data, pyflow.zoo; assert not {'torch', 'sklearn', 'tqdm'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(pyflow.__file__).parents[1])
+
+
+def test_exponents_of_another_network() -> None:
+    """like=: e of every layer is given, whatever this network alone would choose; the codes stay what they should be."""
+    x = np.random.default_rng(0).random((32, 1, 6, 6)).astype(np.float32)
+
+    def network(gain: float, like: Network | None = None) -> Network:
+        torch.manual_seed(3)
+        model = seq(conv=nn.Conv2d(1, 4, 3), relu=nn.ReLU(), flat=nn.Flatten(), fc=nn.Linear(64, 5)).eval()
+        with torch.no_grad():
+            model.conv.weight *= gain
+        return convert(model, x, name="n", like=like)
+
+    plain, loud = network(1.0), network(9.0)
+    assert exponents(plain)["conv"] < exponents(loud)["conv"]
+    for given, like in ((plain, loud), (loud, plain)):
+        assert exponents(network(1.0 if given is plain else 9.0, like)) == exponents(like)
+    agree = network(9.0, plain).run(x).argmax(1) == loud.run(x).argmax(1)
+    assert agree.mean() > 0.8
+    with pytest.raises(VolleyError, match="layer 'conv': its gain needs e = .*, e = 0 is given .*without `like`"):
+        network(1e4, plain)

@@ -14,6 +14,7 @@ import sys
 import threading
 import tty
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from pyflow import zoo
 from pyflow.build import compile
 from pyflow.runtime import Device, DeviceError, Files, FramesFailed
 from pyflow.runtime.__main__ import main
+from pyflow.runtime.files import Memory
 from pyflow.runtime.serial import framed, unframed
 from verif.models import packet
 from verif.models.host import Host
@@ -119,7 +121,7 @@ class Board:
         self.registers = {
             r.ID: r.ID_VALUE_RESET, r.VERSION: r.VERSION_MAJOR_RESET << 16 | 1, r.STRUCTURE: files.structure,
             r.WEIGHTS: files.checksum, r.ERRORS: 0, r.FRAMES: 0, r.CYCLES: 5, r.IN_STALL: 0, r.OUT_STALL: 0,
-            r.SATURATED: 0, r.RESETS: 0,
+            r.SATURATED: 0, r.RESETS: 0, r.MEMORY: 0, r.LOAD: 0,
         } | {getattr(r, name): value for name, value in registers.items()}  # fmt: skip
         self.model = Host(dict(self.registers))
         self.far, near = os.openpty()
@@ -222,6 +224,39 @@ def test_other_weights_are_reported_and_answer_nothing(built: Path) -> None:
         assert device.stats()["weights"] == files.checksum ^ 1
         with pytest.raises(DeviceError, match="other weights in the device: checksum .*load the bitstream"):
             device.self_test()
+    board.close()
+
+
+def test_weights_that_do_not_fit(board: Board) -> None:
+    files = board.files
+    memory = Memory("w", 0, 2, 1)
+    with Device.open(f"serial:{board.port}", files.folder) as device:
+        for other, message in [
+            (replace(files, structure=1), "structure 0x00000001, the design .* its weights do not fit"),
+            (replace(files, fixed=1), "differs in memories that cannot be written; compile both with memory"),
+            (files, "no memory of this design can be written; compile it with memory .writable. in folding.json"),
+            (replace(files, memories=(memory,)), "weights.npz: not there; copy the whole folder host/"),
+        ]:
+            with pytest.raises(DeviceError, match=message):
+                device.load_weights(other)
+        assert not any(address in (r.MEMORY, r.LOAD) for address, _ in board.model.writes)
+        assert device.self_test().passed
+
+
+def test_a_load_must_show_its_checksum(built: Path, host: Path) -> None:
+    memory = Memory("w", 0, 2, 3)
+    rows = np.arange(6, dtype=np.uint32).reshape(2, 3)
+    np.savez(host / "weights.npz", w=rows)
+    files = replace(Files.load(host), memories=(memory,))
+    board = Board(files)
+    with Device.open(f"serial:{board.port}", host) as device:
+        with pytest.raises(DeviceError, match="weights loaded, but the device shows checksum .*; load them again"):
+            device.load_weights(replace(files, loaded=files.checksum ^ 1))
+        assert board.model.writes == [(r.MEMORY, 0xFFFFFFFF), (r.MEMORY, 0), *((r.LOAD, n) for n in range(6))]
+        device.load_weights(files)  # the model keeps its checksum
+        np.savez(host / "weights.npz", w=rows[:1])
+        with pytest.raises(DeviceError, match=r"weights.npz: w is \(1, 3\), not \(2, 3\) words"):
+            device.load_weights(files)
     board.close()
 
 

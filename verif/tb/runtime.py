@@ -26,6 +26,7 @@ FAULT = os.environ["FAULT"]
 FIRST, COUNT = (int(n) for n in os.environ["SEEDS"].split(":"))
 PIXELS, LOGITS = FILES.vectors()
 FRAMES = 4  # sent under a fault
+OTHER = Files.load(os.environ["OTHER"]) if "OTHER" in os.environ else None  # other weights of the same structure
 
 
 def clock() -> float:
@@ -60,6 +61,29 @@ def session(connect: Callable[[], Any], inject: Callable[[], None], heal: Callab
         assert not again.failures, again.failures
         compare(again, picked)
         assert device.stats()["frames"] >= 1 or FAULT == "reset"
+        return done
+    finally:
+        heal()
+        device.close()
+
+
+def reload(connect: Callable[[], Any], other: Files, inject: Callable[[], None], heal: Callable[[], None]) -> Inference:
+    """One seed: weights of `other` are loaded under a fault, and then those of the build. A load that fails says so."""
+    device = Device(connect(), FILES)
+    try:
+        for files in (other, FILES):
+            inject()
+            while True:
+                try:
+                    device.load_weights(files)
+                    break
+                except DeviceError as e:
+                    assert "load them again" in str(e) or "does not answer" in str(e), e
+            heal()
+            pixels, logits = files.vectors()
+            done = device.run_bytes(pixels[:2])
+            assert not done.failures and (done.logits == logits[:2]).all()
+            assert device.stats()["weights"] == files.loaded
         return done
     finally:
         heal()

@@ -2,7 +2,7 @@
 """pyflow.runtime against volley_axi_top behind a model of the AXI DMA (PG021, simple mode) and of PYNQ's driver. The
 DMA stalls and sends bursts of odd lengths throughout. Faults, each once, at a random beat: none, drop, double (a beat
 on its way in), lose, repeat (on its way out), hang, stop (the DMA, sending or receiving), error (its bit), reset (of
-the network, in the middle), hash, weights (other files)."""
+the network, in the middle), hash, weights (other files), load (weights)."""
 
 import random
 from dataclasses import replace
@@ -19,9 +19,9 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 from pyflow import registers as r
 from pyflow.runtime.pynq import PynqLink
 from verif.tb.axis import PERIOD_NS
-from verif.tb.runtime import FAULT, FILES, campaign, clock, refused, session
+from verif.tb.runtime import FAULT, FILES, OTHER, campaign, clock, refused, reload, session
 
-QUIET = ("none", "hash", "weights")  # nothing goes wrong on the way
+QUIET = ("none", "hash", "weights", "load")  # nothing goes wrong on the way
 
 
 class Channel:
@@ -215,6 +215,8 @@ async def every_seed(dut):
             wrong = FILES.checksum ^ 1 << random.randrange(16)
             other = replace(FILES, checksum=wrong, loaded=wrong)
             assert "other weights in the device" in await bridge(refused)(connect, other, True)
+        if FAULT == "load":
+            return await bridge(reload)(connect, OTHER, inject, heal)
         done = await bridge(session)(connect, inject, heal)
         if FAULT == "reset":
             while not dma.faults:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pyflow.runtime against volley_uart_top, bit by bit. Faults: none, flip (a bit of the line, either way), lose, double
-(a byte), noise (bytes of nobody), reset (the button), cable (pulled and back), hash, weights (other files)."""
+(a byte), noise (bytes of nobody), reset (the button), cable (pulled and back), hash, weights (other files), load
+(weights, while bits flip)."""
 
 import errno
 import random
@@ -16,7 +17,7 @@ from cocotb.triggers import ClockCycles, Event, FallingEdge, First, Timer
 from pyflow.runtime.serial import SerialLink
 from verif.models.uart import levels
 from verif.tb.axis import PERIOD_NS, params
-from verif.tb.runtime import FAULT, FILES, campaign, clock, refused, session
+from verif.tb.runtime import FAULT, FILES, OTHER, campaign, clock, refused, reload, session
 
 BIT_NS = params()["CLK_HZ"] // params()["BAUD"] * PERIOD_NS
 BYTE_NS = 10 * BIT_NS
@@ -154,7 +155,7 @@ async def every_seed(dut):
                           slack_s=40 * BYTE_NS * 1e-9, clock=clock, sleep=resume(_sleep))
 
     def inject():
-        line.faults, line.fault, line.rate = 0, FAULT, random.choice(RATES)
+        line.faults, line.fault, line.rate = 0, "flip" if FAULT == "load" else FAULT, random.choice(RATES)
         if FAULT in ("noise", "reset", "cable"):
             cocotb.start_soon({"noise": line.noise, "reset": line.button, "cable": line.pull}[FAULT]())
 
@@ -171,6 +172,8 @@ async def every_seed(dut):
             wrong = FILES.checksum ^ 1 << random.randrange(16)
             other = replace(FILES, checksum=wrong, loaded=wrong)
             assert "other weights in the device" in await bridge(refused)(connect, other, True)
+        if FAULT == "load":
+            return await bridge(reload)(connect, OTHER, inject, heal)
         done = await bridge(session)(connect, inject, heal)
         struck[0] += line.faults
         if FAULT in ("none", "hash", "weights"):
@@ -183,4 +186,4 @@ async def every_seed(dut):
         return done
 
     await campaign(seed)
-    assert struck[0] or FAULT in ("none", "hash", "weights")
+    assert struck[0] or FAULT in ("none", "hash", "weights", "load")
