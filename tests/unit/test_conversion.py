@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -338,21 +339,22 @@ def test_import_needs_numpy_only() -> None:
 
 
 def test_exponents_of_another_network() -> None:
-    """like=: e of every layer is given, whatever this network alone would choose; the codes stay what they should be."""
+    """like=: e of every layer is given, whatever this network alone would choose."""
     x = np.random.default_rng(0).random((32, 1, 6, 6)).astype(np.float32)
+    torch.manual_seed(3)
+    model = seq(conv=nn.Conv2d(1, 4, 3), relu=nn.ReLU(), flat=nn.Flatten(), fc=nn.Linear(64, 5)).eval()
+    plain = convert(model, x, timesteps=8, weight_bits=2)
+    assert exponents(plain)["conv"] > 4
 
-    def network(gain: float, like: Network | None = None) -> Network:
-        torch.manual_seed(3)
-        model = seq(conv=nn.Conv2d(1, 4, 3), relu=nn.ReLU(), flat=nn.Flatten(), fc=nn.Linear(64, 5)).eval()
-        with torch.no_grad():
-            model.conv.weight *= gain
-        return convert(model, x, name="n", like=like)
+    def moved(by: int) -> Network:
+        return replace(plain, operators=tuple(
+            replace(op, exponent=max(0, op.exponent + by)) if isinstance(op, ops.RadixNeuron) else op
+            for op in plain.operators))  # fmt: skip
 
-    plain, loud = network(1.0), network(9.0)
-    assert exponents(plain)["conv"] < exponents(loud)["conv"]
-    for given, like in ((plain, loud), (loud, plain)):
-        assert exponents(network(1.0 if given is plain else 9.0, like)) == exponents(like)
-    agree = network(9.0, plain).run(x).argmax(1) == loud.run(x).argmax(1)
-    assert agree.mean() > 0.8
-    with pytest.raises(VolleyError, match="layer 'conv': its gain needs e = .*, e = 0 is given .*without `like`"):
-        network(1e4, plain)
+    for by in (-2, 0, 3):
+        other = convert(model, x, timesteps=8, weight_bits=2, like=moved(by))
+        assert exponents(other) == exponents(moved(by))
+        assert (other.run(x).argmax(1) == plain.run(x).argmax(1)).mean() > 0.6  # two bits of weight
+    needed = exponents(plain)["conv"]
+    with pytest.raises(VolleyError, match=f"layer 'conv': its gain needs e = {needed}, e = 0 is given .*`like`"):
+        convert(model, x, timesteps=8, weight_bits=2, like=moved(-24))
