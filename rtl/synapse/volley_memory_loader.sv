@@ -30,15 +30,12 @@ module volley_memory_loader #(
   assign ended = cfg_we && cfg_addr == ADDR_W'(DEPTH - 1);
   assign take  = load_valid && active && !ended;
 
-  initial begin
-    active = 1'b0;
-    cfg_we = 1'b0;
-  end
+  initial {active, cfg_we, cfg_addr} = '0;
 
   if (WORDS == 1) begin : g_word
     always_ff @(posedge clk) begin
       cfg_we <= take;
-      if (take) cfg_data <= load_data[WIDTH-1:0];
+      cfg_data <= load_data[WIDTH-1:0];
     end
   end else begin : g_words
     logic [WORDS*32-1:0]        row;           // the newest word on top
@@ -58,7 +55,7 @@ module volley_memory_loader #(
   end
 
   always_ff @(posedge clk) begin
-    if (cfg_we) cfg_addr <= cfg_addr + 1'b1;
+    if (cfg_we && !ended) cfg_addr <= cfg_addr + 1'b1;
     if (ended) active <= 1'b0;
     if (load_select) begin
       active   <= load_data == INDEX;

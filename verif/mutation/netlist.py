@@ -83,12 +83,18 @@ def mutants(case: Case, count: int, seed: int, owned: set[str], work: Path) -> l
     """
     yosys("\n".join([*elaborate(case, work, {"SYNTHESIS": "1"}), "mutate -list 1000000 -o all.txt",
                      "write_json netlist.json"]), work)  # fmt: skip
-    cells = json.loads((work / "netlist.json").read_text())["modules"][case.dut]["cells"]
+    module = json.loads((work / "netlist.json").read_text())["modules"][case.dut]
+    cells = module["cells"]
+    # yosys loses the initial value of a register whose output it mutates; its input is as good a place.
+    initial = {bit for net in module["netnames"].values() if "init" in net["attributes"] for bit in net["bits"]}
     lines: dict[str, list[str]] = {}
     for command in sorted(set((work / "all.txt").read_text().splitlines())):
         cell = cells[_options(command)["cell"]]
         line = _line(cell["attributes"].get("src", ""))
-        if line.partition(".sv")[0] in owned and _is_logic(cell["type"], _options(command)["port"]):
+        port = _options(command)["port"]
+        if port == "Q" and initial & set(cell["connections"]["Q"]):
+            continue
+        if line.partition(".sv")[0] in owned and _is_logic(cell["type"], port):
             lines.setdefault(line, []).append(command)
     rng = random.Random(seed)
     queues = [[(line, command) for command in rng.sample(found, len(found))] for line, found in sorted(lines.items())]

@@ -31,7 +31,8 @@ module volley_net import volley_net_pkg::*; (
 
   // ------------------------------------------------------------------ memory and checksum
   logic        selected, second;               // memory 1; its second word comes
-  logic [31:0] crc, crc_next, first, offset;   // offset: bits 39:8
+  logic [31:0] crc, crc_next, offset;          // offset: bits 39:8 of the row
+  logic [23:0] first;
 
   always_comb begin
     crc_next = crc ^ load_data;
@@ -48,8 +49,8 @@ module volley_net import volley_net_pkg::*; (
     if (load_select) {selected, second} <= {load_data == 32'd1, 1'b0};
     else if (load_valid && selected) begin
       {selected, second} <= {!second, 1'b1};
-      first <= load_data;
-      if (second) offset <= {load_data[7:0], first[31:8]};
+      first <= load_data[31:8];
+      if (second) offset <= {load_data[7:0], first};
     end
   end
 
