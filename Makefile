@@ -24,7 +24,7 @@ SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 STAMP := $(VENV)/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint formal mutate coverage waves bitstream program estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs registers venv clean
+.PHONY: help sim test test-long lint formal mutate coverage waves bitstream program device estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bitstream: $(STAMP) ## placed and routed bitstream  [NET=digits|lenet5|... BOARD
 
 program: $(STAMP) ## loads that bitstream onto the board  [NET= BOARD= OUT= FLASH=1]
 	$(PY) -m pyflow program --net "$(NET)" --board "$(BOARD)" $(call opt,out,OUT) $(if $(FLASH),--flash)
+
+device: $(STAMP) ## self-test of a design on its board, or in RTL  [NET= OUT= DEVICE=serial:PORT|rtlsim JOB=self-test|demo|stats]
+	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device "$(or $(DEVICE),rtlsim)" --files "$(or $(OUT),build/$(NET))"
 
 estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)

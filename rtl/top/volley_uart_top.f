@@ -10,6 +10,9 @@
 volley_frame_guard.sv
 volley_frame_result.sv
 volley_top.sv
+volley_regs_pkg.sv
+volley_regs.sv
+volley_axi_top.sv
 ../host/volley_uart_rx.sv
 ../host/volley_uart_tx.sv
 ../host/volley_packet_rx.sv
