@@ -121,13 +121,13 @@ class Synapse(Windowed):
         `per_step`: a sum for each step, no weighted sum over them."""
         if sums is not None and sums.dsp:
             return sums
-        # A weight bit that is the same in all rows gives a register or adder bit that dissolves: about half
-        # of a tree of constants does. Few rows also means few different columns, and equal ones are shared.
-        same = 0.5 ** (depth - 1)
+        # A weight bit that is the same in all rows gives a register that dissolves. Few rows also means few different
+        # columns, and equal ones are shared.
         gated = simd * tp * min(pe * self.weight_bits, 2 ** min(depth, 32) - 1)
         if sums is not None:
-            shared = simd * tp * pe * self.weight_bits - gated
-            return Cost(lut=sums.lut * (1 - 0.55 * same), ff=(sums.ff - shared) * (1 - 0.35 * same))
+            # The rows of compressors are cells by name, which synthesis takes as they are: constants leave all of them.
+            return Cost(lut=sums.lut, ff=sums.ff - simd * tp * pe * self.weight_bits + gated)
+        same = 0.5 ** (depth - 1)  # of adders, about half of a tree of constants dissolves
         tree, tree_w = hw.tree_cost(simd, self.weight_bits), self.weight_bits + (simd - 1).bit_length()
         lut = pe * tp * tree.lut * (1 - 0.55 * same)
         ff = pe * tp * tree.ff * (1 - 0.35 * same) + gated

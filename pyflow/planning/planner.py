@@ -11,8 +11,8 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,7 @@ def _candidates(
 ) -> list[tuple[float, Folding]]:
     """Cheapest foldings of one layer that keep to `target`, as (LUT equivalents, folding). known: its share of words
     that are not zero; a folding that skips the others keeps to the target in the densest frame measured too."""
+    prices = prices.of_layer(op.name)
     kh, kw, c = op.taps(source)
     co = op.weight.shape[0]
     slices = (
@@ -158,13 +159,18 @@ def _skipping(
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What cells of a family are worth [LUT]: one number to compare foldings by. events: may a layer skip zeros?"""
+    """What cells of a family are worth [LUT]: one number to compare foldings by. events: may a layer skip zeros?
+    own: what a DSP slice costs a layer that does not pay the price of all."""
 
     family: str
     dsp: float
     events: bool = True
     ff: float = 0.5
     bram: float = 150.0
+    own: Mapping[str, float] = field(default_factory=dict)
+
+    def of_layer(self, name: str) -> Prices:
+        return replace(self, dsp=self.own.get(name, self.dsp), own={})
 
     def rate(self, network: Network, op: Operator) -> sparsity.Rate | None:
         return sparsity.rate(network, op) if self.events else None
@@ -288,6 +294,29 @@ def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, 
         elif ceil_div(out.shape[0], lanes[op.name]) * out.shape[1] * out.shape[2] > _per_pass(target, out):
             return None
     return foldings
+
+
+def _within_dsp(network: Network, target: int, board: Board) -> dict[str, Folding] | None:
+    """_choose() at the lowest price of a DSP slice at which the board has enough of them."""
+    limit = DSP_FILL * board.budget.dsp
+    # A list's words come out of a block RAM and decide in the same cycle: too long where skids are needed.
+    prices = Prices(board.family, math.inf, events=not board.skids)
+    for dsp in DSP_PRICES if board.budget.dsp else (math.inf,):
+        prices = replace(prices, dsp=dsp)
+        found = _choose(network, target, prices)
+        if found is None or bodies.dsp(network, found) <= limit:
+            break
+    if found is None or prices.dsp == DSP_PRICES[0] or not board.budget.dsp:
+        return found
+    # A layer that needs more than there is made them dear for all: the others get the lowest price back where they
+    # take no more than is left.
+    for op in network.operators:
+        if isinstance(op, Synapse):
+            cheaper = replace(prices, own={**prices.own, op.name: DSP_PRICES[0]})
+            other = _choose(network, target, cheaper)
+            if other and bodies.dsp(network, other) <= limit:
+                prices, found = cheaper, other
+    return found
 
 
 # ---------------------------------------------------------------------- buffers
@@ -415,12 +444,8 @@ def plan(
 
     def choose(target: int) -> dict[str, Folding] | None:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
-        for dsp in DSP_PRICES if board.budget.dsp else (math.inf,):
-            # A list's words come out of a block RAM and decide in the same cycle: too long where skids are needed.
-            found = _choose(hardware, target, Prices(family, dsp, events=not board.skids))
-            if found is None or bodies.dsp(hardware, found) <= DSP_FILL * board.budget.dsp:
-                return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
-        raise AssertionError("without DSP slices there are none too many")
+        found = _within_dsp(hardware, target, board)
+        return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
 
     if cycles_per_frame is not None:
         foldings = choose(cycles_per_frame) if cycles_per_frame >= floor else None

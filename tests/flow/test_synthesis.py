@@ -151,7 +151,10 @@ def test_estimate_of_the_digits_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "foldings"), [("digits", SMALL), ("lenet5", LENET5)])
+@pytest.mark.parametrize(("name", "foldings"), [
+    ("digits", SMALL), ("digits", {**SMALL, "conv1": Folding(8, 1, "all", pix=2)}),
+    ("digits", {**SMALL, "conv1": Folding(8, 1, "all", pix=4)}), ("lenet5", LENET5),
+])  # fmt: skip
 def test_the_cost_model_is_within_20_percent(name: str, foldings: dict[str, Folding], tmp_path: Path) -> None:
     netlist = _emitted(name, foldings, tmp_path)
     found, model = estimate(netlist, tmp_path, load_board("pynq-z2")), costs(netlist)

@@ -181,6 +181,7 @@ def test_slots_of_the_fast_lenet5() -> None:
     assert not missing, "not in docs/streams.md:\n" + "\n".join(missing)
     (row,) = re.findall(r"^\| lenet5, four pixels per beat.*$", (REPO / "README.md").read_text(encoding="utf-8"), re.M)
     assert f"| 257 | 257 | {chosen.schedule.latency_cycles:,} |" in row
+    assert f"price without the top is {chosen.total.lut:,.0f} LUT and {chosen.total.ff:,.0f} FF" in text
 
 
 @pytest.mark.long

@@ -7,7 +7,10 @@ import itertools
 
 import pytest
 
-from pyflow.hardware import RowWindows, conversions
+from pyflow import zoo
+from pyflow.hardware import Folding, RowWindows, conversions
+from pyflow.operators import Conv
+from pyflow.planning.bodies import size_of, sum_cost
 from verif.models.lane_convert import lane_convert
 
 ROWS = [
@@ -45,6 +48,22 @@ def test_conversions_keep_every_word_in_its_pixel(channels: int) -> None:
             assert {len(beat) for beat in beats} == {lanes_in}
             beats = [beat for beat, _ in lane_convert([(beat, False) for beat in beats], lanes_out, run)]
         assert beats == _beats(to_lanes, to_pix, channels)
+
+
+# LUT and FF of digits conv1, 8 outputs of 3 x 3 taps, at so many pixels per beat: what brings the windows, and the
+# array with its weights. yosys 0.70 for xc7; tests/flow/test_synthesis.py synthesises them.
+CONV1 = {1: ((151, 124), (803, 1684)), 2: ((189, 168), (1603, 3360)), 4: ((238, 262), (3203, 6712))}
+
+
+@pytest.mark.parametrize("pix", CONV1)
+def test_the_price_of_pixels_is_that_of_synthesis(pix: int) -> None:
+    network, folding = zoo.load("digits"), Folding(8, 1, "all", 4, body="lut", pix=pix)
+    conv = next(op for op in network.operators if isinstance(op, Conv))
+    (source,) = network.sources(conv)
+    whole = conv.cost(folding, source, sum_cost("xc7", size_of(conv, folding, source)))
+    (window, array), windows = CONV1[pix], conv.window_cost(folding, source)
+    for price, cells in ((windows, window), (whole, [a + b for a, b in zip(window, array, strict=True)])):
+        assert (price.lut, price.ff) == (pytest.approx(cells[0], rel=0.15), pytest.approx(cells[1], rel=0.1))
 
 
 def _beats(lanes: int, pix: int, channels: int) -> list[list[int]]:
