@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ FLAGS = ("short frame", "long frame", "bad tkeep", "cut by a reset")  # of a tra
 BEGIN = 0xFFFFFFFF  # written to MEMORY: a new set of weights follows
 RUN = 256  # frames whose answers are believed together
 GREETINGS = 5  # a device that does not say who it is is asked so often
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -224,10 +226,7 @@ class Device:
         """Counters since the last reset: frames, cycles, in_stall, out_stall (cycles), saturated (neurons x steps);
         errors: names of the sticky ones; weights: checksum; where the design has probes also stalls and spikes by
         layer."""
-        try:
-            return self._stats()
-        except Fault as e:
-            raise DeviceError(f"the device does not answer: {e}") from None
+        return self._insist(self._stats)
 
     def _stats(self) -> dict[str, Any]:
         read = self._link.read
@@ -245,8 +244,16 @@ class Device:
 
     def clear_errors(self) -> None:
         """Clears the sticky errors of stats()."""
+        self._insist(lambda: self._link.write(r.ERRORS, [0xFFFFFFFF]))
+
+    def _insist(self, access: Callable[[], T]) -> T:
+        """`access`, again behind a reset where it fails at first: a cable may have been out and back."""
         try:
-            self._link.write(r.ERRORS, [0xFFFFFFFF])
+            return access()
+        except Fault:
+            self._reset()
+        try:
+            return access()
         except Fault as e:
             raise DeviceError(f"the device does not answer: {e}") from None
 

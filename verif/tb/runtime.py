@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import cocotb
+import numpy as np
 from cocotb.utils import get_sim_time
 
 from pyflow.runtime import Device, DeviceError, Files, Inference
@@ -26,6 +27,7 @@ FAULT = os.environ["FAULT"]
 FIRST, COUNT = (int(n) for n in os.environ["SEEDS"].split(":"))
 PIXELS, LOGITS = FILES.vectors()
 FRAMES = 4  # sent under a fault
+_open: list[Device] = []  # the one that the seed before used
 OTHER = Files.load(os.environ["OTHER"]) if "OTHER" in os.environ else None  # other weights of the same structure
 
 
@@ -48,23 +50,27 @@ def some(count: int) -> list[int]:
 
 
 def session(connect: Callable[[], Any], inject: Callable[[], None], heal: Callable[[], None]) -> Inference:
-    """One seed: connect and run frames under a fault, then without. connect: makes a link."""
-    device = Device(connect(), FILES)
+    """One seed: frames under a fault, then without. connect: makes a link; one seed in eight does, the others go on."""
+    if not _open or not random.randrange(8):
+        for device in _open:
+            device.close()
+        _open[:] = [Device(connect(), FILES)]
+    (device,) = _open
+    picked = some(FRAMES)
+    inject()
     try:
-        picked = some(FRAMES)
-        inject()
         done = device.run_bytes(PIXELS[picked])
-        heal()
-        compare(done, picked)
-        picked = some(1)
-        again = device.run_bytes(PIXELS[picked])
-        assert not again.failures, again.failures
-        compare(again, picked)
+    except DeviceError as e:  # before the first answer
+        done = Inference(np.zeros((FRAMES, FILES.classes), np.int64), dict.fromkeys(range(FRAMES), str(e)), FRAMES)
+    heal()
+    compare(done, picked)
+    picked = some(1)
+    again = device.run_bytes(PIXELS[picked])
+    assert not again.failures, again.failures
+    compare(again, picked)
+    if not random.randrange(8):
         assert device.stats()["frames"] >= 1 or FAULT == "reset"
-        return done
-    finally:
-        heal()
-        device.close()
+    return done
 
 
 def reload(connect: Callable[[], Any], other: Files, inject: Callable[[], None], heal: Callable[[], None]) -> Inference:

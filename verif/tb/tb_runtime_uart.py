@@ -159,8 +159,14 @@ async def every_seed(dut):
         if FAULT in ("noise", "reset", "cable"):
             cocotb.start_soon({"noise": line.noise, "reset": line.button, "cable": line.pull}[FAULT]())
 
+    async def back():
+        while line.out or not line.faults:
+            await Timer(BYTE_NS, unit="ns")
+
     def heal():
         line.fault = ""
+        if FAULT == "cable":
+            resume(back)()
 
     struck = [0]
 
@@ -179,7 +185,7 @@ async def every_seed(dut):
         if FAULT in ("none", "hash", "weights"):
             assert not done.failures and not done.repeated
         if FAULT in ("reset", "cable"):
-            while line.out or not line.faults or not int(dut.aresetn.value):  # it may come behind the last frame
+            while not line.faults or not int(dut.aresetn.value):  # it may come behind the last frame
                 await Timer(BYTE_NS, unit="ns")
             assert not done.failures
             await ClockCycles(dut.clk, 100)
