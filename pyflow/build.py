@@ -82,6 +82,7 @@ class Build:
     folder: Path
     checked: bool = False  # simulate with the RTL's assertions (slower)
     rtl_sources: tuple[Path, ...] | None = None  # cores to simulate instead of rtl/rtl.f's
+    probed: bool = False  # with the counters of pyflow.emit.probes
     _programs: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @property
@@ -241,11 +242,13 @@ def compile(
     *,
     time_block: int | None = None,
     checked: bool = False,
+    probes: bool = False,
 ) -> Build:
     """Plan `net` for `board` and write `out_dir`: network.vly, folding.json and rtl/.
 
     cycles_per_frame, folding: see planning.planner.plan. time_block: time steps per beat, where the network has
-    time (default: the network's). Raises VolleyError on anything that cannot be
+    time (default: the network's). probes: with counters of stalls by layer and spikes by tensor, read through the
+    registers (pyflow.emit.probes lists them). Raises VolleyError on anything that cannot be
     built; `out_dir` is then as it was.
     """
     if folding is not None and cycles_per_frame is not None:
@@ -257,8 +260,8 @@ def compile(
     with _fresh(folder) as work:
         net.save(work / "network.vly")
         (work / "folding.json").write_text(json.dumps(chosen.folding_json(), indent=2) + "\n")
-        emit(chosen.netlist, work / "rtl")
-    return Build(net, chosen, folder.resolve(), checked)
+        emit(chosen.netlist, work / "rtl", probed=probes)
+    return Build(net, chosen, folder.resolve(), checked, probed=probes)
 
 
 @contextlib.contextmanager

@@ -87,11 +87,12 @@ module volley_uart_top #(
 
   volley_top u_top (
     .clk, .aresetn(!rst && !net_rst), .load_select(1'b0), .load_valid(1'b0), .load_data(32'd0),
+    .cfg_probe(10'd0),
     .s_axis_tvalid(frame_tvalid), .s_axis_tready(frame_tready), .s_axis_tdata(frame_tdata),
     .s_axis_tkeep(frame_tkeep), .s_axis_tlast(frame_tlast),
     .m_axis_tvalid(result_tvalid), .m_axis_tready(result_tready), .m_axis_tdata(result_tdata),
     .m_axis_tkeep(), .m_axis_tlast(result_tlast),
-    .stat_frames(), .stat_cycles(), .stat_in_stall(), .stat_out_stall(), .stat_saturated(), .stat_checksum(),
+    .stat_frames(), .stat_cycles(), .stat_in_stall(), .stat_out_stall(), .stat_saturated(), .stat_probe(), .stat_checksum(),
     .err_short(), .err_long(), .err_keep()
   );
 
