@@ -18,6 +18,7 @@ import numpy as np
 
 from pyflow.backends import verilator
 from pyflow.emit import emit
+from pyflow.emit import probes as probes_of
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import SPIKES, Conv, Encoding, Synapse
@@ -97,7 +98,12 @@ class Build:
         """Path of the simulator, built if need be. trace: "vcd" or "saif", where it is to record."""
         if trace not in self._programs:
             self._programs[trace] = verilator.build(
-                self.netlist, self.rtl, trace=trace, checked=self.checked, rtl=self.rtl_sources
+                self.netlist,
+                self.rtl,
+                trace=trace,
+                checked=self.checked,
+                rtl=self.rtl_sources,
+                probes=len(probes_of(self.netlist)) if self.probed else 0,
             )
         return self._programs[trace]
 

@@ -22,7 +22,7 @@ OPEN_PORTS = {"volley_fifo": ("stat_count",)}
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A counter of a network emitted with probes. index: its number. layer: operator. what: "stalls", cycles in which
+    """A counter of a network emitted with probes. index: its number. layer: operator, or "input". what: "stalls", cycles in which
     a beat of `stream` waits in front of the layer, or "spikes" of the layer, which `stream` carries."""
 
     index: int
@@ -39,9 +39,9 @@ def probes(netlist: Netlist) -> list[Probe]:
         tensor = inst.source.tensor
         if not tensor or inst.module == "volley_fifo":
             continue
-        found += [(inst.layer, "stalls", stream.name) for _, stream in inst.sinks]
+        found += [(tensor, "stalls", stream.name) for _, stream in inst.sinks]
         if netlist.network.tensors[tensor].encoding in (Encoding.RADIX, *SPIKES):
-            found.append((inst.layer, "spikes", inst.source.name))
+            found.append((tensor, "spikes", inst.source.name))
     if len(found) > MOST_PROBES:
         raise VolleyError(f"probes: {len(found)} are above {MOST_PROBES}; compile without")
     return [Probe(n, *probe) for n, probe in enumerate(found)]
