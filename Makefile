@@ -17,7 +17,7 @@ opt = $(if $($(2)),--$(1) "$($(2))")
 MODEL = --net "$(NET)" $(call opt,weights,WEIGHTS) $(call opt,data,DATA) $(call opt,data-dir,DATA_DIR) \
         $(call opt,timesteps,TIMESTEPS) $(call opt,weight-bits,WEIGHT_BITS) $(call opt,finetune,FINETUNE) $(call opt,seed,SEED)
 PLAN  = --board "$(BOARD)" $(call opt,cycles,CYCLES) $(call opt,folding,FOLDING) $(call opt,time-block,TIME_BLOCK) \
-        $(call opt,out,OUT) $(call opt,json,JSON)
+        $(if $(filter-out 0,$(PROBES)),--probes) $(call opt,out,OUT) $(call opt,json,JSON)
 SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 
 # The stamp's name is a hash of what decides the content: the environment is made once per change of it.

@@ -42,6 +42,7 @@ def _plan_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--cycles", type=int, help="target of cycles per frame (default: the network's own)")
     p.add_argument("--folding", help="folding.json that overrides the planner")
     p.add_argument("--time-block", type=int, help="time steps per beat, where the network has time (default: its own)")
+    p.add_argument("--probes", action="store_true", help="counters of stalls by layer and spikes by tensor")
     p.add_argument("--out", help="output folder (default build/<network>)")
 
 

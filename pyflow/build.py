@@ -18,6 +18,7 @@ import numpy as np
 
 from pyflow.backends import verilator
 from pyflow.emit import emit, write_host
+from pyflow.emit import probes as probes_of
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import SPIKES, Conv, Encoding, Synapse
@@ -83,6 +84,7 @@ class Build:
     folder: Path
     checked: bool = False  # simulate with the RTL's assertions (slower)
     rtl_sources: tuple[Path, ...] | None = None  # cores to simulate instead of rtl/rtl.f's
+    probed: bool = False  # with the counters of pyflow.emit.probes
     _programs: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @property
@@ -97,7 +99,12 @@ class Build:
         """Path of the simulator, built if need be. trace: "vcd" or "saif", where it is to record."""
         if trace not in self._programs:
             self._programs[trace] = verilator.build(
-                self.netlist, self.rtl, trace=trace, checked=self.checked, rtl=self.rtl_sources
+                self.netlist,
+                self.rtl,
+                trace=trace,
+                checked=self.checked,
+                rtl=self.rtl_sources,
+                probes=len(probes_of(self.netlist)) if self.probed else 0,
             )
         return self._programs[trace]
 
@@ -242,11 +249,13 @@ def compile(
     *,
     time_block: int | None = None,
     checked: bool = False,
+    probes: bool = False,
 ) -> Build:
     """Plan `net` for `board` and write `out_dir`: network.vly, folding.json, rtl/ and host/ (for pyflow.runtime).
 
     cycles_per_frame, folding: see planning.planner.plan. time_block: time steps per beat, where the network has
-    time (default: the network's). Raises VolleyError on anything that cannot be
+    time (default: the network's). probes: with counters of stalls by layer and spikes by tensor, read through the
+    registers (pyflow.emit.probes lists them). Raises VolleyError on anything that cannot be
     built; `out_dir` is then as it was.
     """
     if folding is not None and cycles_per_frame is not None:
@@ -259,9 +268,9 @@ def compile(
     with _fresh(folder) as work:
         net.save(work / "network.vly")
         (work / "folding.json").write_text(json.dumps(chosen.folding_json(), indent=2) + "\n")
-        emit(chosen.netlist, work / "rtl")
-        write_host(chosen, target, work / "rtl", work / "host")
-    return Build(net, chosen, folder.resolve(), checked)
+        emit(chosen.netlist, work / "rtl", probed=probes)
+        write_host(chosen, target, work / "rtl", work / "host", probed=probes)
+    return Build(net, chosen, folder.resolve(), checked, probed=probes)
 
 
 @contextlib.contextmanager

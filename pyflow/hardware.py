@@ -213,6 +213,13 @@ def source_cost(width: int, depth: int, *, block: bool) -> Cost:
     return Cost(lut=columns * depth / 16 + 2 * address, ff=2 * columns + address + 2)
 
 
+def loader_cost(width: int, depth: int) -> Cost:
+    """Loader of a writable memory: a shift register of whole words, places of word and row."""
+    words, address = ceil_div(width, 32), max(1, (depth - 1).bit_length())
+    row = width if words == 1 else 32 * words
+    return Cost(lut=8 + 1.5 * address, ff=row + address + (words - 1).bit_length() + 2)
+
+
 def fifo_cost(width: int, depth: int) -> Cost:
     """FIFO: its RAM (tlast included), two addresses and a count."""
     return ram_cost(width + 1, max(2, depth - 1)) + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)

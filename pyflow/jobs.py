@@ -139,7 +139,9 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
 
 def _compile(args: argparse.Namespace, network: Network) -> Build:
     folder = args.out or f"build/{_identifier(network.name)}"
-    return compile(network, args.board, folder, args.cycles, args.folding, time_block=args.time_block)
+    return compile(
+        network, args.board, folder, args.cycles, args.folding, time_block=args.time_block, probes=args.probes
+    )
 
 
 def _simulate(build: Build, x: np.ndarray, taps: int) -> Result:

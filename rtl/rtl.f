@@ -10,6 +10,7 @@ stream/volley_step_delay.sv
 stream/volley_lane_convert.sv
 stream/volley_broadcast.sv
 stream/volley_join.sv
+stream/volley_stream_probe.sv
 stream/volley_arbiter.sv
 stream/volley_aer_pack.sv
 stream/volley_aer_unpack.sv

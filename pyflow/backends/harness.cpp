@@ -28,7 +28,7 @@ using Trace = VerilatedSaifC;
 #include "verilated_vcd_c.h"
 using Trace = VerilatedVcdC;
 #endif
-#include "taps.h"  // FRAME_BYTES, CLASSES, VOLLEY_STREAMS(X): X(name, words, beats per frame)
+#include "taps.h"  // FRAME_BYTES, CLASSES, PROBES, VOLLEY_STREAMS(X): X(name, words, beats per frame)
 
 namespace {
 
@@ -146,6 +146,7 @@ int main(int argc, char** argv) {
   top->load_select = 0;
   top->load_valid = 0;
   top->load_data = 0;
+  top->cfg_probe = 0;
   for (int i = 0; i < 8; ++i) {
     top->clk = !top->clk;
     top->eval();
@@ -234,12 +235,25 @@ int main(int argc, char** argv) {
 #if VM_TRACE
   if (trace) trace->close();
 #endif
+  std::vector<uint32_t> probes;
+  top->s_axis_tvalid = 0;
+  for (unsigned n = 0; n < PROBES; ++n) {  // shown one cycle after they are named
+    top->cfg_probe = n;
+    top->clk = 0;
+    top->eval();
+    top->clk = 1;
+    top->eval();
+    probes.push_back(top->stat_probe);
+  }
   top->final();
 
   FILE* stats = open_in(dir, "stats.json");
-  std::fprintf(stats, "{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %u, \"out_stall\": %u, \"saturated\": %u, \"streams\": {",
+  std::fprintf(stats, "{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %u, \"out_stall\": %u, \"saturated\": %u, ",
                got_frame, cycle, got_frame < frames ? "true" : "false", unsigned(top->stat_in_stall), unsigned(top->stat_out_stall),
                unsigned(top->stat_saturated));
+  std::fprintf(stats, "\"probes\": [");
+  for (size_t n = 0; n < probes.size(); ++n) std::fprintf(stats, "%s%u", n ? ", " : "", unsigned(probes[n]));
+  std::fprintf(stats, "], \"streams\": {");
   if (tap_frames)
     for (size_t i = 0; i < taps.size(); ++i)
       std::fprintf(stats, "%s\"%s\": {\"beats\": %" PRIu64 ", \"stalls\": %" PRIu64 "}", i ? ", " : "", taps[i].name, taps[i].beats, taps[i].stalls);

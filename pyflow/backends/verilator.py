@@ -66,24 +66,31 @@ class Run:
     folder: Path
 
 
-def _taps_header(netlist: Netlist) -> str:
+def _taps_header(netlist: Netlist, count: int) -> str:
     rows = " \\\n".join(f"  X({s.name}, {-(-s.width // 32)}, {s.frame_beats})" for s in netlist.streams)
     return (
         f"// Written by pyflow.backends.verilator.\n#define FRAME_BYTES {netlist.network.frame_bytes}ull\n"
-        f"#define CLASSES {netlist.network.classes}ull\n#define VOLLEY_STREAMS(X) \\\n{rows}\n"
+        f"#define CLASSES {netlist.network.classes}ull\n#define PROBES {count}u\n#define VOLLEY_STREAMS(X) \\\n{rows}\n"
     )
 
 
 def build(
-    netlist: Netlist, emitted: Path, *, trace: str = "", checked: bool = False, rtl: Sequence[Path] | None = None
+    netlist: Netlist,
+    emitted: Path,
+    *,
+    trace: str = "",
+    checked: bool = False,
+    rtl: Sequence[Path] | None = None,
+    probes: int = 0,
 ) -> Path:
     """Simulator of the network in `emitted`, built once per content of its SystemVerilog. Memory images are
     read at run time; new weights still mean a new build, because their checksum is a parameter.
 
     trace: "vcd" (waves) or "saif" (activity), where it is to be recorded. checked: with the RTL's assertions, and
-    quick to build rather than quick to run. rtl: other sources than those of rtl/rtl.f.
+    quick to build rather than quick to run. rtl: other sources than those of rtl/rtl.f. probes: how many the network
+    has.
     """
-    header = _taps_header(netlist)
+    header = _taps_header(netlist, probes)
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
     vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
     options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]

@@ -3,14 +3,16 @@
 
 from pyflow.emit.host import VECTORS, write_host, write_vectors
 from pyflow.emit.memory import LoadImage, checksum_of, load_words, read_memory, write_memory
-from pyflow.emit.verilog import emit
+from pyflow.emit.verilog import Probe, emit, probes
 
 __all__ = [
     "VECTORS",
     "LoadImage",
+    "Probe",
     "checksum_of",
     "emit",
     "load_words",
+    "probes",
     "read_memory",
     "write_host",
     "write_memory",

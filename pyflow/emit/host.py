@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 import pyflow
-from pyflow.emit.memory import checksum_of, load_words, memory_text
+from pyflow.emit.memory import checksum_of, load_words
+from pyflow.emit.verilog import probes
 from pyflow.planning.board import Board
 from pyflow.planning.planner import Plan
 from pyflow.runtime import files
@@ -21,12 +21,12 @@ VECTORS = 8  # frames of the self-test
 RUNTIME = ("__init__.py", "errors.py", "frames.py", "registers.py", "runtime")  # of pyflow, to be copied
 
 
-def write_host(plan: Plan, board: Board, rtl: Path, folder: Path) -> None:
-    """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test."""
+def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: bool = False) -> None:
+    """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test. probed: as
+    given to emit()."""
     network = plan.netlist.network
     constants = _constants(rtl / "volley_net_pkg.sv")
     images = load_words(plan.netlist)
-    fixed = "".join(f"{m.name}\n{memory_text(m)}" for m in plan.netlist.memories if m not in plan.netlist.writable)
     loaded = checksum_of(images) if images else constants["WEIGHT_CHECKSUM"]
     document = {
         "version": files.VERSION,
@@ -35,7 +35,6 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path) -> None:
         "structure": f"{constants['STRUCTURE_HASH']:#010x}",
         "checksum": f"{constants['WEIGHT_CHECKSUM']:#06x}",
         "loaded": f"{loaded:#06x}",
-        "fixed": f"{zlib.crc32(fixed.encode()):#010x}",
         "input": network.input_format.to_json(),
         "classes": network.classes,
         "logit_scale": network.logit_scale,
@@ -45,7 +44,10 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path) -> None:
         "memories": [
             {"name": i.name, "index": i.index, "rows": len(i.rows), "words": i.rows.shape[1]} for i in images
         ],
-        "probes": [],
+        "probes": [
+            {"index": p.index, "layer": p.layer, "stream": p.stream, "counts": p.what}
+            for p in (probes(plan.netlist) if probed else [])
+        ],
     }
     folder.mkdir(parents=True)
     (folder / files.DEVICE).write_text(json.dumps(document, indent=2) + "\n")

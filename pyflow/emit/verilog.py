@@ -4,28 +4,61 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyflow.emit.memory import memory_text
+from pyflow.errors import VolleyError
+from pyflow.operators import SPIKES, Encoding
 from pyflow.planning.memories import MEMORY_KINDS, Memory
 from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, Stream
 
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
 SIGNALS = ("tvalid", "tready", "tdata", "tlast")
+MOST_PROBES = 1024  # that the register PROBE can name
 OPEN_PORTS = {"volley_fifo": ("stat_count",)}
 
 
-def emit(netlist: Netlist, folder: Path) -> list[Path]:
-    """Write volley_net.sv (package and module) and one .mem per memory into `folder`; the paths written."""
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A counter of a network emitted with probes. index: its number. layer: operator, or "input". what: "stalls", cycles in which
+    a beat of `stream` waits in front of the layer, or "spikes" of the layer, which `stream` carries."""
+
+    index: int
+    layer: str
+    what: str
+    stream: str
+
+
+def probes(netlist: Netlist) -> list[Probe]:
+    """The probes of a network, by number: stalls in front of every core that makes a tensor, spikes of every tensor
+    that has any. Raises VolleyError where there are more than a register can name."""
+    found = []
+    for inst in netlist.instances:
+        tensor = inst.source.tensor
+        if not tensor or inst.module == "volley_fifo":
+            continue
+        found += [(tensor, "stalls", stream.name) for _, stream in inst.sinks]
+        if netlist.network.tensors[tensor].encoding in (Encoding.RADIX, *SPIKES):
+            found.append((tensor, "spikes", inst.source.name))
+    if len(found) > MOST_PROBES:
+        raise VolleyError(f"probes: {len(found)} are above {MOST_PROBES}; compile without")
+    return [Probe(n, *probe) for n, probe in enumerate(found)]
+
+
+def emit(netlist: Netlist, folder: Path, *, probed: bool = False) -> list[Path]:
+    """Write volley_net.sv (package and module) and one .mem per memory into `folder`; the paths written. probed: with
+    the counters of probes(netlist)."""
     images = {f"{m.name}.mem": memory_text(m) for m in netlist.memories}
     checksum = zlib.crc32("".join(f"{name}\n{images[name]}" for name in sorted(images)).encode()) & 0xFFFF
-    module = _module(netlist)
+    listed = probes(netlist) if probed else []
+    geometry, module = _geometry(netlist, len(listed)), _module(netlist, listed)
     # What cannot be loaded belongs to the structure, where something else can be.
     fixed = [f"{m.name}.mem" for m in netlist.memories if m.kind != "writable"] if netlist.writable else []
-    unchangeable = [_geometry(netlist), module, *(f"{name}\n{images[name]}" for name in fixed)]
+    unchangeable = [geometry, module, *(f"{name}\n{images[name]}" for name in fixed)]
     structure = zlib.crc32("".join(unchangeable).encode())
-    package = _package(_geometry(netlist), checksum, structure)
+    package = _package(geometry, checksum, structure)
     files = {**images, "volley_net_pkg.sv": package, "volley_net.sv": module}
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -33,7 +66,7 @@ def emit(netlist: Netlist, folder: Path) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _geometry(netlist: Netlist) -> str:
+def _geometry(netlist: Netlist, count: int) -> str:
     """What the top has to know of the network."""
     return f"""\
   localparam int unsigned IN_CHANNELS      = {netlist.network.input_shape[0]};
@@ -44,6 +77,7 @@ def _geometry(netlist: Netlist) -> str:
   localparam int unsigned FRAMES_IN_FLIGHT = {FRAMES_IN_FLIGHT};
   localparam int unsigned COUNTERS         = {max(1, len(_counters(netlist)))};  // words of stat_saturated
   localparam int unsigned MEMORIES         = {len(netlist.writable)};  // writable
+  localparam int unsigned PROBES           = {count};  // words of stat_probes
 """
 
 
@@ -58,7 +92,7 @@ endpackage
 """
 
 
-def _module(netlist: Netlist) -> str:
+def _module(netlist: Netlist, listed: list[Probe]) -> str:
     pixel, logits, counters = netlist.streams[0], netlist.logits, _counters(netlist)
     lines = [
         HEADER + "`default_nettype none",
@@ -77,6 +111,7 @@ def _module(netlist: Netlist) -> str:
         f"  output logic [{logits.width - 1}:0] m_logit_tdata,",
         "  output logic m_logit_tlast,",
         "  output logic [volley_net_pkg::COUNTERS*32-1:0] stat_saturated,",
+        f"  output logic [{32 * max(1, len(listed)) - 1}:0] stat_probes,",
         "  output logic [15:0] weight_checksum",
         ");",
     ]
@@ -93,13 +128,26 @@ def _module(netlist: Netlist) -> str:
         *(f"  assign m_logit_{s} = {logits.name}_{s};" for s in SIGNALS if s != "tready"),
         f"  assign {logits.name}_tready = m_logit_tready;",
         *([] if counters else ["  assign stat_saturated = '0;"]),
+        *([] if listed else ["  assign stat_probes = '0;"]),
         *_checksum(netlist),
     ]
+    for probe in listed:
+        lines += ["", *_probe(probe, next(s for s in netlist.streams if s.name == probe.stream))]
     numbers = {memory.name: n for n, memory in enumerate(netlist.writable)}
     for inst in netlist.instances:
         number = numbers.get(inst.memory.name) if inst.memory else None
         lines += ["", *_instance(inst, counters.get(inst.name), number)]
     return "\n".join([*lines, "endmodule", "`default_nettype wire", ""])
+
+
+def _probe(probe: Probe, stream: Stream) -> list[str]:
+    parameters = _parameters({"DATA_W": stream.width, "SPIKES": int(probe.what == "spikes")})
+    return [
+        f"  volley_stream_probe #({parameters}) u_probe_{probe.index} (  // {probe.what} of {probe.layer}",
+        f"    .clk, .rst, .probe_valid({stream.name}_tvalid), .probe_ready({stream.name}_tready),",
+        f"    .probe_data({stream.name}_tdata), .stat_count(stat_probes[{32 * probe.index} +: 32])",
+        "  );",
+    ]
 
 
 def _checksum(netlist: Netlist) -> list[str]:

@@ -545,6 +545,8 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
             total[op.name] = op.cost(applied, *netlist.network.sources(op))
     for inst in netlist.instances:
         p = inst.parameters
+        if inst.memory and inst.memory.kind == "writable":
+            total[inst.layer] += hw.loader_cost(inst.memory.width, inst.memory.depth)
         if inst.module == "volley_lane_convert":
             total[inst.layer] += hw.convert_cost(p["LANES_IN"], p["LANES_OUT"], p["WORD_W"])
         elif inst.module == "volley_step_delay":

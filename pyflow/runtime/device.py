@@ -224,8 +224,8 @@ class Device:
     # ------------------------------------------------------------------ registers
     def stats(self) -> dict[str, Any]:
         """Counters since the last reset: frames, cycles, in_stall, out_stall (cycles), saturated (neurons x steps);
-        errors: names of the sticky ones; weights: checksum; where the design has probes also stalls and spikes by
-        layer."""
+        errors: names of the sticky ones; weights: checksum. Of a design with probes also layers: for each its spikes,
+        and stalls (cycles) by the stream in front of it."""
         return self._insist(self._stats)
 
     def _stats(self) -> dict[str, Any]:
@@ -240,7 +240,15 @@ class Device:
             "errors": [name for bit, name in enumerate(FLAGS[:3]) if errors >> bit & 1],
             "weights": read(r.WEIGHTS) & 0xFFFF,
         }
-        return found
+        layers: dict[str, Any] = {}
+        for probe in self.files.probes:
+            self._link.write(r.PROBE, [probe.index])
+            count, layer = read(r.PROBE_COUNT), layers.setdefault(probe.layer, {})
+            if probe.counts == "stalls":
+                layer.setdefault("stalls", {})[probe.stream] = count
+            else:
+                layer["spikes"] = count
+        return {**found, "layers": layers} if layers else found
 
     def clear_errors(self) -> None:
         """Clears the sticky errors of stats()."""
@@ -261,9 +269,9 @@ class Device:
     def load_weights(self, files: Any) -> str:
         """Writes the weights of another build of the same structure (its host/) into the device; says what was done.
 
-        Thresholds and biases are weights too. Raises DeviceError where the structure differs, where memories that
-        cannot be written differ, or where the device then shows another checksum than that of these weights. The
-        vectors of the self-test and everything else are then those of `files`.
+        Thresholds and biases are weights too. Raises DeviceError where the structure differs (memories that cannot be
+        written belong to it), or where the device then shows another checksum than that of these weights. The vectors
+        of the self-test and everything else are then those of `files`.
         """
         new = files if isinstance(files, Files) else Files.load(files)
         old = self.files
@@ -271,12 +279,7 @@ class Device:
             raise DeviceError(
                 f"{new.folder}: structure {new.structure:#010x}, the design in the device has {old.structure:#010x}; "
                 f"its weights do not fit. Convert with like= the network of {old.folder.parent}, compile with its "
-                "folding.json"
-            )
-        if new.fixed != old.fixed:
-            raise DeviceError(
-                f"{new.folder}: differs in memories that cannot be written; compile both with memory \"writable\" for "
-                "these layers, or load its bitstream"
+                "folding.json; layers that differ need memory \"writable\" in it"
             )
         if not new.memories:
             raise DeviceError(

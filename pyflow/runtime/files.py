@@ -31,19 +31,19 @@ class Memory:
 
 @dataclass(frozen=True)
 class Probe:
-    """A counter inside the network. counts: "stalls" (cycles in which a beat waits in front of the layer) or "spikes"
-    (that the layer fired)."""
+    """A counter inside the network. counts: "stalls" (cycles in which a beat of `stream` waits in front of the layer) or
+    "spikes" (that the layer fired)."""
 
     index: int
     layer: str
+    stream: str
     counts: str
 
 
 @dataclass(frozen=True)
 class Files:
     """Contents of host/. structure: hash of network and folding. checksum: of the weights that the design was built
-    with; loaded: that the device shows once these weights have been written into its memories. fixed: checksum of
-    the images that cannot be written. frames: InputFormat of the network. clock_mhz: of the board. cycles: of a frame
+    with; loaded: that the device shows once these weights have been written into its memories. frames: InputFormat of the network. clock_mhz: of the board. cycles: of a frame
     and until its answer, as planned."""
 
     folder: Path
@@ -52,7 +52,6 @@ class Files:
     structure: int
     checksum: int
     loaded: int
-    fixed: int
     frames: InputFormat
     classes: int
     logit_scale: float
@@ -90,7 +89,6 @@ class Files:
                 int(document["structure"], 16),
                 int(document["checksum"], 16),
                 int(document["loaded"], 16),
-                int(document["fixed"], 16),
                 InputFormat(document["network"], shape, given["encoding"], given["steps"], given["block"]),
                 int(document["classes"]),
                 float(document["logit_scale"]),

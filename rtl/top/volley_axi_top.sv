@@ -143,7 +143,7 @@ module volley_axi_top (
     .stat_frames(regs_in.FRAMES.count.next), .stat_cycles(regs_in.CYCLES.count.next),
     .stat_in_stall(regs_in.IN_STALL.count.next), .stat_out_stall(regs_in.OUT_STALL.count.next),
     .stat_saturated(regs_in.SATURATED.count.next),
-    .stat_checksum(checksum),
+    .cfg_probe(regs_out.PROBE.index.value), .stat_probe(regs_in.PROBE_COUNT.count.next), .stat_checksum(checksum),
     .err_short(), .err_long(), .err_keep()     // cleared by reset alone; the trailers carry them too
   );
 
@@ -152,6 +152,7 @@ module volley_axi_top (
   assign regs_in.WEIGHTS.checksum.next         = checksum;
   assign regs_in.MEMORIES.count.next           = 32'(MEMORIES);
   assign regs_in.RESETS.count.next             = resets;
+  assign regs_in.PROBES.count.next             = 32'(PROBES);
   assign regs_in.STATUS.resetting.next         = cut || cut_q || drop || kept || ending;
   assign regs_in.STATUS.in_frame.next          = in_frame;
   assign regs_in.STATUS.in_answer.next         = in_answer;

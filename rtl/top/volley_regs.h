@@ -86,6 +86,22 @@ extern "C" {
 #define VOLLEY_REGS__MEMORIES__COUNT_bp 0
 #define VOLLEY_REGS__MEMORIES__COUNT_bw 32
 
+// reg - volley_regs::PROBE
+#define VOLLEY_REGS__PROBE__INDEX_bm 0x3ff
+#define VOLLEY_REGS__PROBE__INDEX_bp 0
+#define VOLLEY_REGS__PROBE__INDEX_bw 10
+#define VOLLEY_REGS__PROBE__INDEX_reset 0x0
+
+// reg - volley_regs::PROBE_COUNT
+#define VOLLEY_REGS__PROBE_COUNT__COUNT_bm 0xffffffff
+#define VOLLEY_REGS__PROBE_COUNT__COUNT_bp 0
+#define VOLLEY_REGS__PROBE_COUNT__COUNT_bw 32
+
+// reg - volley_regs::PROBES
+#define VOLLEY_REGS__PROBES__COUNT_bm 0xffffffff
+#define VOLLEY_REGS__PROBES__COUNT_bp 0
+#define VOLLEY_REGS__PROBES__COUNT_bw 32
+
 // reg - volley_regs::counter_name_d194abf0
 #define VOLLEY_REGS__COUNTER_NAME_D194ABF0__COUNT_bm 0xffffffff
 #define VOLLEY_REGS__COUNTER_NAME_D194ABF0__COUNT_bp 0
@@ -129,7 +145,11 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t MEMORY;
     uint32_t LOAD;
     uint32_t MEMORIES;
-    uint8_t RESERVED_2c_3f[0x14];
+    uint8_t RESERVED_2c_2f[0x4];
+    uint32_t PROBE;
+    uint32_t PROBE_COUNT;
+    uint32_t PROBES;
+    uint8_t RESERVED_3c_3f[0x4];
     uint32_t FRAMES;
     uint32_t CYCLES;
     uint32_t IN_STALL;

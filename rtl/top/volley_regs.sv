@@ -241,6 +241,9 @@ module volley_regs (
         logic MEMORY;
         logic LOAD;
         logic MEMORIES;
+        logic PROBE;
+        logic PROBE_COUNT;
+        logic PROBES;
         logic FRAMES;
         logic CYCLES;
         logic IN_STALL;
@@ -271,6 +274,9 @@ module volley_regs (
         decoded_reg_strb.MEMORY = cpuif_req_masked & (cpuif_addr == 12'h20) & cpuif_req_is_wr;
         decoded_reg_strb.LOAD = cpuif_req_masked & (cpuif_addr == 12'h24) & cpuif_req_is_wr;
         decoded_reg_strb.MEMORIES = cpuif_req_masked & (cpuif_addr == 12'h28) & !cpuif_req_is_wr;
+        decoded_reg_strb.PROBE = cpuif_req_masked & (cpuif_addr == 12'h30);
+        decoded_reg_strb.PROBE_COUNT = cpuif_req_masked & (cpuif_addr == 12'h34) & !cpuif_req_is_wr;
+        decoded_reg_strb.PROBES = cpuif_req_masked & (cpuif_addr == 12'h38) & !cpuif_req_is_wr;
         decoded_reg_strb.FRAMES = cpuif_req_masked & (cpuif_addr == 12'h40) & !cpuif_req_is_wr;
         decoded_reg_strb.CYCLES = cpuif_req_masked & (cpuif_addr == 12'h44) & !cpuif_req_is_wr;
         decoded_reg_strb.IN_STALL = cpuif_req_masked & (cpuif_addr == 12'h48) & !cpuif_req_is_wr;
@@ -323,6 +329,12 @@ module volley_regs (
                 logic load_next;
             } word;
         } LOAD;
+        struct {
+            struct {
+                logic [9:0] next;
+                logic load_next;
+            } index;
+        } PROBE;
     } field_combo_t;
     field_combo_t field_combo;
 
@@ -353,6 +365,11 @@ module volley_regs (
                 logic [31:0] value;
             } word;
         } LOAD;
+        struct {
+            struct {
+                logic [9:0] value;
+            } index;
+        } PROBE;
     } field_storage_t;
     field_storage_t field_storage;
 
@@ -505,6 +522,29 @@ module volley_regs (
     end
     assign hwif_out.LOAD.word.value = field_storage.LOAD.word.value;
     assign hwif_out.LOAD.word.swmod = decoded_reg_strb.LOAD && decoded_req_is_wr && |(decoded_wr_biten[31:0]);
+    // Field: volley_regs.PROBE.index
+    always_comb begin
+        automatic logic [9:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.PROBE.index.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.PROBE && decoded_req_is_wr) begin // SW write
+            next_c = (field_storage.PROBE.index.value & ~decoded_wr_biten[9:0]) | (decoded_wr_data[9:0] & decoded_wr_biten[9:0]);
+            load_next_c = '1;
+        end
+        field_combo.PROBE.index.next = next_c;
+        field_combo.PROBE.index.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.PROBE.index.value <= 10'h0;
+        end else begin
+            if(field_combo.PROBE.index.load_next) begin
+                field_storage.PROBE.index.value <= field_combo.PROBE.index.next;
+            end
+        end
+    end
+    assign hwif_out.PROBE.index.value = field_storage.PROBE.index.value;
 
     //--------------------------------------------------------------------------
     // Write response
@@ -551,6 +591,15 @@ module volley_regs (
         end
         if(rd_mux_addr == 12'h28) begin
             readback_data_var[31:0] = hwif_in.MEMORIES.count.next;
+        end
+        if(rd_mux_addr == 12'h30) begin
+            readback_data_var[9:0] = field_storage.PROBE.index.value;
+        end
+        if(rd_mux_addr == 12'h34) begin
+            readback_data_var[31:0] = hwif_in.PROBE_COUNT.count.next;
+        end
+        if(rd_mux_addr == 12'h38) begin
+            readback_data_var[31:0] = hwif_in.PROBES.count.next;
         end
         if(rd_mux_addr == 12'h40) begin
             readback_data_var[31:0] = hwif_in.FRAMES.count.next;

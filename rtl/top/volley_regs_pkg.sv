@@ -71,6 +71,22 @@ package volley_regs_pkg;
 
     typedef struct {
         logic [31:0] next;
+    } volley_regs__PROBE_COUNT__count__in_t;
+
+    typedef struct {
+        volley_regs__PROBE_COUNT__count__in_t count;
+    } volley_regs__PROBE_COUNT__in_t;
+
+    typedef struct {
+        logic [31:0] next;
+    } volley_regs__PROBES__count__in_t;
+
+    typedef struct {
+        volley_regs__PROBES__count__in_t count;
+    } volley_regs__PROBES__in_t;
+
+    typedef struct {
+        logic [31:0] next;
     } volley_regs__counter_name_d194abf0__count__in_t;
 
     typedef struct {
@@ -123,6 +139,8 @@ package volley_regs_pkg;
         volley_regs__STATUS__in_t STATUS;
         volley_regs__ERRORS__in_t ERRORS;
         volley_regs__MEMORIES__in_t MEMORIES;
+        volley_regs__PROBE_COUNT__in_t PROBE_COUNT;
+        volley_regs__PROBES__in_t PROBES;
         volley_regs__counter_name_d194abf0__in_t FRAMES;
         volley_regs__counter_name_8895b1e0__in_t CYCLES;
         volley_regs__counter_name_d0375a26__in_t IN_STALL;
@@ -158,8 +176,17 @@ package volley_regs_pkg;
     } volley_regs__LOAD__out_t;
 
     typedef struct {
+        logic [9:0] value;
+    } volley_regs__PROBE__index__out_t;
+
+    typedef struct {
+        volley_regs__PROBE__index__out_t index;
+    } volley_regs__PROBE__out_t;
+
+    typedef struct {
         volley_regs__CONTROL__out_t CONTROL;
         volley_regs__MEMORY__out_t MEMORY;
         volley_regs__LOAD__out_t LOAD;
+        volley_regs__PROBE__out_t PROBE;
     } volley_regs__out_t;
 endpackage

@@ -13,6 +13,7 @@ module volley_top #(
   input  wire logic        load_select,
   input  wire logic        load_valid,
   input  wire logic [31:0] load_data,
+  input  wire logic [9:0]  cfg_probe,          // number of the probe that stat_probe shows, 1 cycle later
   // Sink: pixels, channel fastest, first pixel in the low byte
   input  wire logic        s_axis_tvalid,
   output logic             s_axis_tready,
@@ -31,6 +32,7 @@ module volley_top #(
   output logic [COUNT_W-1:0] stat_in_stall,      // cycles with a pixel word offered and not taken
   output logic [COUNT_W-1:0] stat_out_stall,     // cycles with a result word not taken
   output logic [COUNT_W-1:0] stat_saturated,     // neurons x steps clipped, of all LIF layers
+  output logic [31:0]      stat_probe,         // its count; 0 where there is none of that number
   output logic [15:0]      stat_checksum,      // of the weights, as in the trailers
   output logic             err_short,
   output logic             err_long,
@@ -60,6 +62,7 @@ module volley_top #(
   logic        guard_tready;
   logic [COUNTERS*32-1:0] saturated;           // a word per LIF layer
   logic [COUNT_W-1:0]     saturated_sum;
+  logic [(PROBES > 0 ? PROBES : 1)*32-1:0] probes;
 
   // Nothing is taken in while resetting: the reset register is one cycle behind aresetn.
   assign s_axis_tready = guard_tready && !rst;
@@ -91,7 +94,7 @@ module volley_top #(
     .clk, .rst, .load_select, .load_valid, .load_data,
     .s_pixel_tvalid(pixel_tvalid), .s_pixel_tready(pixel_tready), .s_pixel_tdata(pixel_tdata), .s_pixel_tlast(pixel_tlast),
     .m_logit_tvalid(logits_tvalid), .m_logit_tready(logits_tready), .m_logit_tdata(logits_tdata), .m_logit_tlast(logits_tlast),
-    .stat_saturated(saturated), .weight_checksum(stat_checksum)
+    .stat_saturated(saturated), .stat_probes(probes), .weight_checksum(stat_checksum)
   );
 
   // ------------------------------------------------------------------ out: logits and trailer
@@ -112,6 +115,17 @@ module volley_top #(
   always_comb begin
     saturated_sum = '0;
     for (int unsigned n = 0; n < COUNTERS; n++) saturated_sum = saturated_sum + COUNT_W'(saturated[n*32 +: 32]);
+  end
+
+  if (PROBES > 0) begin : g_probes
+    always_ff @(posedge clk) begin
+      stat_probe <= '0;
+      for (int unsigned n = 0; n < PROBES; n++) if (cfg_probe == 10'(n)) stat_probe <= probes[n*32 +: 32];
+    end
+  end else begin : g_no_probes
+    logic unused;
+    assign stat_probe = '0;
+    assign unused     = ^{cfg_probe, probes};
   end
 
   always_ff @(posedge clk) begin

@@ -141,6 +141,18 @@ def test_the_rtl_as_a_device(digits_build: Build, digits_data: Dataset, tmp_path
         assert stats["errors"] == [] and stats["saturated"] == 0
 
 
+def test_probes_of_a_device(tmp_path: Path) -> None:
+    build = compile(small_network(), out_dir=tmp_path, cycles_per_frame=100, probes=True)
+    with Device.open("rtlsim", tmp_path) as device:
+        pixels, _ = device.files.vectors()
+        device.run_bytes(pixels)
+        layers = device.stats()["layers"]
+    _, trace = build.network.run(pixels.reshape(-1, 1, 4, 4), trace=True)
+    assert layers["neuron"]["spikes"] == np.bitwise_count(trace["neuron"]).sum() > 0
+    assert layers["encode"]["spikes"] == np.bitwise_count(trace["encode"]).sum()
+    assert set(layers) == {"encode", "conv", "neuron", "fc", "readout"} and layers["conv"]["stalls"]
+
+
 def test_the_self_test_names_the_first_difference(digits_build: Build) -> None:
     vectors = dict(np.load(digits_build.folder / "host" / "vectors.npz"))
     vectors["logits"][5, 3] += 1

@@ -19,6 +19,11 @@ def test_join(a_w, b_w):
     run_bench("volley_join", "tb_volley_join", {"A_W": a_w, "B_W": b_w})
 
 
+@pytest.mark.parametrize(("data_w", "spikes", "count_w"), [(1, 0, 1), (8, 0, 7), (1, 1, 1), (13, 1, 9), (64, 1, 11)])
+def test_stream_probe(data_w, spikes, count_w):
+    run_bench("volley_stream_probe", "tb_volley_stream_probe", {"DATA_W": data_w, "SPIKES": spikes, "COUNT_W": count_w})
+
+
 @pytest.mark.parametrize(("data_w", "n"), [(8, 2), (1, 1), (5, 3), (4, 8)])
 def test_arbiter(data_w, n):
     run_bench("volley_arbiter", "tb_volley_arbiter", {"DATA_W": data_w, "N": n})

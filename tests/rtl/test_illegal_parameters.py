@@ -50,6 +50,7 @@ ILLEGAL: list[Row] = [
     ("broadcast", {"N": 0}, "N = 0 must be at least 1"),
     ("join", {"A_W": 0}, "A_W = 0 must be at least 1"),
     ("join", {"B_W": 0}, "B_W = 0 must be at least 1"),
+    ("stream_probe", {"DATA_W": 0}, "DATA_W = 0 must be at least 1, COUNT_W = 32 in 1..32"),
     ("arbiter", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
     ("arbiter", {"N": 0}, "N = 0 must be at least 1"),
     *((core, {name: 0}, f"{name} = 0 must be at least 1")

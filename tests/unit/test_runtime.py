@@ -236,7 +236,6 @@ def test_weights_that_do_not_fit(board: Board) -> None:
     with Device.open(f"serial:{board.port}", files.folder) as device:
         for other, message in [
             (replace(files, structure=1), "structure 0x00000001, the design .* its weights do not fit"),
-            (replace(files, fixed=1), "differs in memories that cannot be written; compile both with memory"),
             (files, "no memory of this design can be written; compile it with memory .writable. in folding.json"),
             (replace(files, memories=(memory,)), "weights.npz: not there; copy the whole folder host/"),
         ]:

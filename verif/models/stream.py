@@ -46,3 +46,10 @@ def arbiter(packets: Sequence[Sequence[list[tuple[int, bool]]]]) -> list[tuple[i
 def replay(frame: list[int], passes: int) -> list[tuple[int, bool]]:
     """The frame's passes, each with its end marked."""
     return [(data, n == len(frame) - 1) for _ in range(passes) for n, data in enumerate(frame)]
+
+
+def probe(cycles: Iterable[tuple[int, int, int]], spikes: bool) -> int:
+    """Count of volley_stream_probe behind cycles of (valid, ready, data)."""
+    if spikes:
+        return sum(data.bit_count() for valid, ready, data in cycles if valid and ready)
+    return sum(valid and not ready for valid, ready, _ in cycles)

@@ -120,6 +120,10 @@ ROWS: dict[str, Row] = {
         cycles=16, data={"s_a": range(1, 20), "s_b": range(0x81, 0x90)}, idle={"s_b": (4, 5)}, stalls=(10,))),
     "volley_broadcast": Row({"DATA_W": 1, "N": 1}, ({}, {"DATA_W": 64, "N": 4}), Wave(
         cycles=16, data={"s_axis": range(1, 20)}, stalls={"m_axis[0]": (4, 5), "m_axis[1]": (9, 10, 11)})),
+    "volley_stream_probe": Row(
+        {"DATA_W": 1, "COUNT_W": 1}, ({}, {"DATA_W": 64, "SPIKES": 1}),
+        Wave({"SPIKES": 1}, 16, ports={"probe_valid": (0, 1, 1, 1, 1, 0), "probe_ready": (0, 1, 0, 1, 1, 1, 0),
+                                       "probe_data": (0, 0x0F, 0x81, 0x81, 0xFF, 0x55, 0)})),
     "volley_arbiter": Row({"DATA_W": 1, "N": 1}, ({}, {"DATA_W": 64, "N": 4}), Wave(
         frame=3, data={"s_axis[0]": range(0x11, 0x20), "s_axis[1]": range(0x21, 0x30)}, idle={"s_axis[1]": (1, 5, 6)})),
     "volley_aer_pack": Row(

@@ -10,6 +10,7 @@ from verif.models.weight_load import Word, load_checksum, memory_loader
 NET = json.loads(os.environ["VOLLEY_NET"])
 SIZE, CHANNELS, PIX, CLASSES = (NET[f"NET_{name}"] for name in ("BYTES", "CHANNELS", "PIX", "CLASSES"))
 CHECKSUM, HASH, MEMORIES = 0xC0DE, 0x5EED1E55, 2
+PROBES = [None, 0x01234567, 0xFEDCBA98]  # the first one counts beats of pixels
 
 
 def echo(words: list[int], offset: int = 0) -> list[int]:
@@ -31,6 +32,12 @@ class Loaded:
     @property
     def offset(self) -> int:
         return [0, *(row for _, row in memory_loader(self.bus, 40, 1, 1))][-1] >> 8
+
+
+def probes(frames: int) -> list[int]:
+    """Counts behind so many frames since reset."""
+    beats = frames * -(-SIZE // (CHANNELS * PIX))
+    return [beats if constant is None else constant for constant in PROBES]
 
 
 def saturated(words: list[int]) -> int:

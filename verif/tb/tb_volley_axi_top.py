@@ -13,7 +13,7 @@ from verif.models.frame import frame_guard, frame_result
 from verif.models.weight_load import BEGIN, Word, load
 from verif.tb.axis import FLOWS, TB, ActiveLow, Beat, cycle, random_stall
 from verif.tb.coverage import declare, hit
-from verif.tb.echo import CLASSES, HASH, MEMORIES, SIZE, Loaded, echo, saturated
+from verif.tb.echo import CLASSES, HASH, MEMORIES, PROBES, SIZE, Loaded, echo, probes, saturated
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
 declare("good", "bad", "cut in a frame", "cut between frames", "cut in an answer", "cut between answers",
@@ -134,7 +134,8 @@ async def identity(dut, flow):
     await tb.reset()
     first = {r.ID: int.from_bytes(b"VLLY", "big"), r.VERSION: r.VERSION_MAJOR_RESET << 16 | r.VERSION_MINOR_RESET,
              r.STRUCTURE: HASH, r.WEIGHTS: tb.loaded.checksum, r.CONTROL: 0, r.STATUS: 0, r.ERRORS: 0,
-             0x01C: 0, 0xFFC: 0, r.MEMORY: 0, r.LOAD: 0, r.MEMORIES: MEMORIES}
+             0x01C: 0, 0xFFC: 0, r.MEMORY: 0, r.LOAD: 0, r.MEMORIES: MEMORIES,
+             r.PROBES: len(PROBES)}
     for _ in range(2):
         for address, value in first.items():
             assert await tb.read(address) == value, hex(address)
@@ -229,6 +230,22 @@ async def soft_reset(dut, flow):
             assert await tb.read(r.SATURATED) == sum(saturated(frame_guard(f, SIZE)[0]) for f in tb.frames)
     await tb.done()
     assert tb.cuts == 50
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=["full", "both"])
+async def probes_by_number(dut, flow):
+    tb = AxiTB(dut, flow)
+    await tb.reset()
+    for frames in (0, 2, 5):
+        while len(tb.frames) < frames:
+            tb.push(good(SIZE))
+        await tb.done()
+        there = probes(frames)
+        for number in [0, 2, 1, *range(3, 9), *(1 << n for n in range(10))]:
+            await tb.write(r.PROBE, number)
+            assert await tb.read(r.PROBE) == number
+            assert await tb.read(r.PROBE_COUNT) == (there[number] if number < len(there) else 0)
 
 
 @cocotb.test()

@@ -12,13 +12,13 @@ from verif.models.frame import frame_guard, frame_result
 from verif.models.weight_load import BEGIN, load
 from verif.tb.axis import FLOWS, TB, ActiveLow, Beat, cycle, params, random_stall
 from verif.tb.coverage import declare, hit, of_parameters
-from verif.tb.echo import CHANNELS, CLASSES, NET, PIX, SIZE, Loaded, echo, saturated
+from verif.tb.echo import CHANNELS, CLASSES, NET, PIX, SIZE, Loaded, echo, probes, saturated
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
 COUNT = (1 << params()["COUNT_W"]) - 1  # the most that a counter holds
 of_parameters({"beats straddle words": 4 % (PIX * CHANNELS) > 0, "several pixels per beat": PIX > 1,
                "a last word that is not full": SIZE % 4 > 0, "several logits at once": NET["NET_LANES"] > 1})
-declare("good", "bad", "output stalls counted", "loaded")
+declare("good", "bad", "output stalls counted", "loaded", "a probe that is not there")
 
 
 class TopTB(TB):
@@ -26,7 +26,7 @@ class TopTB(TB):
         super().__init__(ActiveLow(dut), flow, **options)
         self.sent, self.flags, self.saturated = 0, 0, 0
         self.loaded = Loaded()
-        dut.load_select.value = dut.load_valid.value = 0
+        dut.load_select.value = dut.load_valid.value = dut.cfg_probe.value = 0
         with_keep(self.source)
 
     async def reset(self, cycles: int = 2, **options) -> None:
@@ -155,6 +155,21 @@ async def one_error_is_sticky(dut, fault):
     assert tb.flags.bit_count() == 1
     await tb.reset()
     assert not any(int(getattr(dut, name).value) for name in ("err_short", "err_long", "err_keep"))
+
+
+@cocotb.test()
+async def probes_by_number(dut):
+    tb = TopTB(dut)
+    await tb.reset()
+    for _ in range(3):
+        tb.push(good(SIZE))
+    await tb.finish()
+    there = probes(tb.sent)
+    for number in [2, 0, 1, *range(3, 20), *(1 << n for n in range(10)), 1023]:
+        dut.cfg_probe.value = number
+        await tb.wait(1)
+        assert int(dut.stat_probe.value) == (there[number] if number < len(there) else 0)
+        hit("a probe that is not there", number >= len(there))
 
 
 @cocotb.test()

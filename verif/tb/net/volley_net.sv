@@ -2,7 +2,7 @@
 // A network small enough to see through, for the bench of volley_top: class k is the sum of the
 // pixels, first channel, of all positions k, k + CLASSES, k + 2*CLASSES ... A pixel that is lost,
 // doubled or belongs to another frame shows. It "saturates" at pixels of 200 and more and, counted
-// apart as a second layer would, at pixels of 100 and less. Memory 1, a row of 40 bits, is added to every logit.
+// apart as a second layer would, at pixels of 100 and less. Probe 0 counts beats of pixels. Memory 1, a row of 40 bits, is added to every logit.
 `default_nettype none
 module volley_net import volley_net_pkg::*; (
   input  wire logic                            clk,
@@ -19,6 +19,7 @@ module volley_net import volley_net_pkg::*; (
   output logic [OUT_LANES*32-1:0]              m_logit_tdata,
   output logic                                 m_logit_tlast,
   output logic [COUNTERS*32-1:0]               stat_saturated,
+  output logic [PROBES*32-1:0]                 stat_probes,
   output logic [15:0]                          weight_checksum
 );
   localparam int unsigned BEATS = (CLASSES + OUT_LANES - 1) / OUT_LANES;
@@ -26,7 +27,9 @@ module volley_net import volley_net_pkg::*; (
   logic        sending, gap;
   int unsigned position, beat;
   logic [7:0]  pixel;
-  logic [31:0] high, low;
+  logic [31:0] high, low, pixels;
+
+  assign stat_probes = {32'hfedcba98, 32'h01234567, pixels};
 
 
   // ------------------------------------------------------------------ memory and checksum
@@ -83,7 +86,11 @@ module volley_net import volley_net_pkg::*; (
       stat_saturated[0  +: 32] <= stat_saturated[0  +: 32] + high;
       stat_saturated[32 +: 32] <= stat_saturated[32 +: 32] + low;
     end
-    if (rst) stat_saturated <= '0;
+    if (s_pixel_tvalid && s_pixel_tready) pixels <= pixels + 1'b1;
+    if (rst) begin
+      stat_saturated <= '0;
+      pixels <= '0;
+    end
     gap <= GAPS && m_logit_tvalid && m_logit_tready && !rst;
     if (m_logit_tvalid && m_logit_tready) beat <= beat + 1;
     if (rst || (m_logit_tvalid && m_logit_tready && m_logit_tlast)) begin

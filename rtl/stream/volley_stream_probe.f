@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// volley_stream_probe and all it needs, leaf first; names are relative to this file (-F).
+volley_stream_probe.sv
