@@ -22,8 +22,8 @@ RUNTIME = ("__init__.py", "errors.py", "frames.py", "registers.py", "runtime")  
 
 
 def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: bool = False) -> None:
-    """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test. probed: as
-    given to emit()."""
+    """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test.
+    probed: as given to emit()."""
     network = plan.netlist.network
     constants = _constants(rtl / "volley_net_pkg.sv")
     images = load_words(plan.netlist)

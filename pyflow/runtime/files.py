@@ -31,8 +31,8 @@ class Memory:
 
 @dataclass(frozen=True)
 class Probe:
-    """A counter inside the network. counts: "stalls" (cycles in which a beat of `stream` waits in front of the layer) or
-    "spikes" (that the layer fired)."""
+    """A counter inside the network. counts: "stalls" (cycles in which a beat of `stream` waits in front of the layer)
+    or "spikes" (that the layer fired)."""
 
     index: int
     layer: str
@@ -42,9 +42,9 @@ class Probe:
 
 @dataclass(frozen=True)
 class Files:
-    """Contents of host/. structure: hash of network and folding. checksum: of the weights that the design was built
-    with; loaded: that the device shows once these weights have been written into its memories. frames: InputFormat of the network. clock_mhz: of the board. cycles: of a frame
-    and until its answer, as planned."""
+    """Contents of host/. structure: hash of network and folding. checksum: of the weights that the design was built with;
+    loaded: that the device shows once these weights have been written into its memories. frames: InputFormat of the
+    network. clock_mhz: of the board. cycles_per_frame, latency_cycles: as planned."""
 
     folder: Path
     network: str
