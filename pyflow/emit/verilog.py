@@ -22,8 +22,8 @@ OPEN_PORTS = {"volley_fifo": ("stat_count",)}
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A counter of a network emitted with probes. index: its number. layer: operator, or "input". what: "stalls", cycles
-    in which a beat of `stream` waits in front of the layer, or "spikes" of the layer, which `stream` carries."""
+    """A counter of a network emitted with probes. index: its number. layer: operator, or "input". what: "stalls",
+    cycles in which a beat of `stream` waits in front of the layer, or "spikes" of the layer, which `stream` carries."""
 
     index: int
     layer: str
