@@ -177,7 +177,8 @@ module volley_host_command (
       stat_broken <= 1'b0;
     end
     // ---------------------------------------------------------------- words
-    if (state_q == LOAD && take) word[index*8 +: 8] <= s_packet_tdata;
+    for (int unsigned n = 0; n < 4; n++)
+      if (state_q == LOAD && take && index == 2'(n)) word[n*8 +: 8] <= s_packet_tdata;
     if (state_q == LOAD && state_d == PUT) {aw_q, w_q} <= {2{operation == WRITE}};
     if (aw_q && m_axi_ctrl_awready) aw_q <= 1'b0;
     if (w_q && m_axi_ctrl_wready) w_q <= 1'b0;

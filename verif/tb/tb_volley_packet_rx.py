@@ -75,8 +75,9 @@ def damaged(data, fault):
 
 
 @cocotb.test()
-async def good_packets(dut):
-    tb = LineTB(dut)
+@cocotb.parametrize(flow=["full", "ready_after_valid"])
+async def good_packets(dut, flow):
+    tb = LineTB(dut, flow=flow)
     await tb.reset()
     for n in range(40):
         packet = random_packet({0: 4, 1: SIZE - 4}.get(n))
@@ -149,6 +150,11 @@ async def directed(dut):
         tb.expect_packet([9, 8, 7, 6])
         await tb.line(framed([9, 8, 7, 6]))
         await tb.drained()
+    for length in (1 << n for n in range(SIZE.bit_length())):  # each bit of the count by itself
+        before = tb.bad
+        await tb.line([*[0x55] * length, END])
+        await tb.wait(2)
+        assert tb.bad == before + 1, length
     before = tb.bad
     await tb.line([END] * 7)
     await tb.finish()

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""volley_uart_rx: every byte value, clocks that differ, glitches, missing stop bits, a line held low, reset."""
+"""volley_uart_rx: every byte value, clocks that differ, glitches, missing stop bits, a line held low, reset;
+every byte in its cycle for any levels."""
 
 import random
 
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly, Timer
 
-from verif.models.uart import levels
+from verif.models.uart import levels, received
 from verif.tb.axis import PERIOD_NS, TB, cycle, params
 from verif.tb.coverage import declare, hit
 
 DIVISOR = params()["DIVISOR"]
 declare("a byte right behind another", "a pause between bytes", "fast sender", "slow sender", "glitch", "no stop bit",
-        "line held low", "reset in a byte")
+        "line held low", "reset in a byte", "line low in a reset", "glitch just too short", "shortest start bit")
 
 
 class Line:
@@ -120,3 +121,46 @@ async def reset_in_a_byte(dut):
         await line.idle(1)
         await line.drive(levels(byte))
         await line.check([byte])
+
+
+def waveform(cycles):
+    """Levels of a line, one a cycle: bytes whose bits differ in length, glitches of any length, breaks, noise."""
+    line: list[int] = []
+    while len(line) < cycles:
+        kind = random.randrange(6)
+        if kind < 2:
+            bit = DIVISOR * random.uniform(0.94, 1.06)
+            wave = levels(random.getrandbits(8))
+            line += [wave[int(n / bit)] for n in range(int(10 * bit))]
+        elif kind == 2:
+            low = random.choice((DIVISOR // 2, DIVISOR // 2 + 1, random.randint(1, 2 * DIVISOR)))
+            hit("glitch just too short", low == DIVISOR // 2)
+            hit("shortest start bit", low == DIVISOR // 2 + 1)
+            line += [0] * low
+        elif kind == 3:
+            line += [1] * random.randint(1, 4 * DIVISOR)
+        elif kind == 4:
+            line += [0] * random.randint(9 * DIVISOR, 12 * DIVISOR)
+        else:
+            line += [random.getrandbits(1) for _ in range(random.randint(1, 3 * DIVISOR))]
+    return line
+
+
+@cocotb.test()
+async def any_levels(dut):
+    """Every byte in its cycle, whatever the line does; behind a reset the line counts as having been high."""
+    tb = TB(dut, sources=(), sinks=())
+    dut.uart_rx.value = 1
+    await tb.reset()
+    for _ in range(25):
+        got, line = [], waveform(random.choice((5, 12, 40, 40)) * DIVISOR)
+        for n, level in enumerate([*line, 1, 1]):  # two cycles from a sample to its byte
+            dut.rst.value, dut.uart_rx.value = 0, level
+            await FallingEdge(dut.clk)
+            if int(dut.rx_valid.value):
+                got.append((n - 2, int(dut.rx_data.value)))
+        assert got == received(line, DIVISOR)
+        level = random.getrandbits(1)
+        dut.rst.value, dut.uart_rx.value = 1, level
+        hit("line low in a reset", not level)
+        await FallingEdge(dut.clk)

@@ -52,8 +52,8 @@ async def every_byte(dut, stall):
     wire.line, wire.taken = [], []
     sent = random.sample(range(256), 256)
     wire.tb.send(sent)
-    while wire.tb.source.queue:
-        await wire.tb.wait(10)
+    for n in range(len(sent)):
+        await wire.tb.until(lambda n=n: len(wire.taken) > n, f"byte {n} taken", 10 * DIVISOR + 5000)
     await wire.check(sent)
     gaps = {b - a for a, b in zip(wire.taken, wire.taken[1:], strict=False)}
     assert min(gaps) == 10 * DIVISOR
