@@ -43,8 +43,8 @@ class Probe:
 @dataclass(frozen=True)
 class Files:
     """Contents of host/. structure: hash of network and folding. checksum: of the weights that the design was built
-    with; loaded: that the device shows once these weights have been written into its memories. frames: InputFormat of the
-    network. clock_mhz: of the board. cycles_per_frame, latency_cycles: as planned."""
+    with; loaded: that the device shows once these weights have been written into its memories. frames: InputFormat
+    of the network. clock_mhz: of the board. cycles_per_frame, latency_cycles: as planned."""
 
     folder: Path
     network: str
