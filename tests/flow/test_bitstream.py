@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import zlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,37 +21,16 @@ from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board, board_names, load_board
 from pyflow.report import check_report, update_report
+from pyflow.runtime.serial import END, LAST, RESET, STREAM, WAIT, framed, unframed
 
 CHIP = Path(__file__).with_name("chip")
 OPEN = [name for name in board_names() if load_board(name).flow == "nextpnr"]
 DIGITS = 100
-STREAM, RESET, LAST, WAIT = 2, 3, 4, 8  # commands of volley_host_command and their flags
-END, ESC = b"\xc0", b"\xdb"  # SLIP: an END or ESC inside a packet goes as ESC and one of these
-ESCAPED = {ESC: ESC + b"\xdd", END: ESC + b"\xdc"}
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return compile(zoo.load("digits"), "icebreaker", tmp_path_factory.mktemp("digits"))
-
-
-def _framed(packet: bytes) -> bytes:
-    """A packet with its CRC-32, as it goes over the line."""
-    line = packet + zlib.crc32(packet).to_bytes(4, "little")
-    for plain, escaped in ESCAPED.items():
-        line = line.replace(plain, escaped)
-    return END + line + END
-
-
-def _unframed(line: bytes) -> list[bytes]:
-    """The packets in what came over the line; every CRC must be right."""
-    packets = []
-    for packet in filter(None, line.split(END)):
-        for plain, escaped in reversed(ESCAPED.items()):
-            packet = packet.replace(escaped, plain)
-        assert zlib.crc32(packet[:-4]).to_bytes(4, "little") == packet[-4:]
-        packets.append(packet[:-4])
-    return packets
 
 
 def _netlist(build: Build, board: Board) -> Path:
@@ -115,7 +93,7 @@ def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build,
     requests = [bytes([1, RESET, 0, 0])]
     for n, pixels in enumerate(network.host_bytes(x)):
         requests.append(bytes([(n + 2) & 0xFF, STREAM | LAST | WAIT, 0, 0]) + pixels.tobytes())
-    lines = [_framed(request) for request in requests]
+    lines = [framed(request) for request in requests]
     (tmp_path / "requests").write_bytes(b"".join(len(line).to_bytes(2, "little") + line for line in lines))
     run = subprocess.run(
         [_simulator(netlist), "requests", "responses", str(round(board.clock_mhz * 1e6) // board.baud)],
@@ -123,7 +101,7 @@ def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert run.stdout.split()[1:] == ["1", "0"], "no error and ready, by the LEDs"
-    answers = _unframed((tmp_path / "responses").read_bytes())
+    answers = [unframed(line) or b"" for line in (tmp_path / "responses").read_bytes().split(END) if line]
     assert len(answers) == DIGITS + 1 and answers[0] == bytes([1, RESET, 0, 0])
     words = []
     for request, answer in zip(requests[1:], answers[1:], strict=True):
