@@ -8,6 +8,7 @@ from typing import Iterator, Sequence
 
 import numpy as np
 
+from pyflow.errors import VolleyError
 from pyflow.runtime.errors import DeviceError, Fault
 from pyflow.runtime.files import Files
 from pyflow.runtime.link import Link
@@ -27,7 +28,10 @@ class RtlSimLink(Link):
         if not (rtl / "volley_net.sv").exists():
             raise DeviceError(f"{rtl}: no RTL there; give the host/ of a build, which compile() makes beside rtl/")
         self._limit = 4 * (files.latency_cycles + files.cycles_per_frame) + 1000
-        program = build_server(rtl)
+        try:
+            program = build_server(rtl)
+        except VolleyError as e:
+            raise DeviceError(f"rtlsim: {e}; a build of another release has to be compiled again") from None
         # Memory images are named without a folder: the simulation runs where they lie.
         self._process = subprocess.Popen(
             [str(program)], cwd=str(rtl), stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True
