@@ -107,9 +107,9 @@ def test_weights_over_axi(pair: tuple[Build, Build]) -> None:
 
 
 @pytest.mark.long
-def test_weights_a_thousand_times(pair: tuple[Build, Build]) -> None:
-    over_axi(pair[0], "load", "0:1000", pair[1])
-    over_the_line(pair[0], "load", "0:1000", pair[1])
+def test_weights_many_times(pair: tuple[Build, Build]) -> None:
+    over_axi(pair[0], "load", "0:200", pair[1])
+    over_the_line(pair[0], "load", "0:200", pair[1])
 
 
 @pytest.mark.long
