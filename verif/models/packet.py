@@ -25,11 +25,15 @@ def checksum(packet: Iterable[int]) -> list[int]:
     return [(crc ^ 0xFFFFFFFF) >> 8 * n & 0xFF for n in range(4)]
 
 
+def enclosed(plain: Iterable[int]) -> list[int]:
+    """Bytes on the line for a packet and its checksum: between two end marks, with escapes."""
+    escapes = {END: [ESC, ESC_END], ESC: [ESC, ESC_ESC]}
+    return [END, *(out for byte in plain for out in escapes.get(byte, [byte])), END]
+
+
 def framed(packet: Sequence[int]) -> list[int]:
     """Bytes on the line for one packet."""
-    escapes = {END: [ESC, ESC_END], ESC: [ESC, ESC_ESC]}
-    inner = [byte for plain in (*packet, *checksum(packet)) for byte in escapes.get(plain, [plain])]
-    return [END, *inner, END]
+    return enclosed([*packet, *checksum(packet)])
 
 
 def unframed(line: Iterable[int], size: int = 256) -> list[list[int]]:

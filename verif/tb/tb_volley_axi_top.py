@@ -5,7 +5,7 @@ in the middle of frames and answers with whole streams, stalls on every channel 
 import random
 
 import cocotb
-from cocotb.triggers import FallingEdge, ReadOnly
+from cocotb.triggers import FallingEdge, ReadOnly, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from pyflow import registers as r
@@ -151,6 +151,52 @@ async def identity(dut, flow):
     assert await tb.read(r.RESETS) == resets + 1
     await tb.reset()
     assert await tb.read(r.RESETS) == resets + 2
+
+
+@cocotb.test()
+async def bits_of_an_address_and_bytes_of_a_word(dut):
+    """Each decides: the neighbours of a register at one bit's distance are others, and a write is by strobes."""
+    tb = AxiTB(dut)
+    await tb.reset()
+    for bit in range(2, 12):
+        await tb.write(r.CONTROL ^ 1 << bit, 1)
+    await tb.master.write(r.CONTROL + 1, b"\xff\xff\xff")
+    assert not tb.cuts
+    for frame in directed(SIZE):
+        tb.push(frame)
+    await tb.done()
+    known = {r.ERRORS: 7, r.ID: r.ID_VALUE_RESET, r.STRUCTURE: HASH, r.FRAMES: len(tb.frames)}
+    for bit in range(2, 12):
+        await tb.write(r.ERRORS ^ 1 << bit, 6)
+        for register, value in known.items():
+            assert await tb.read(register) == value
+            assert await tb.read(register ^ 1 << bit) != value
+    await tb.master.write(r.ERRORS + 1, b"\xff\xff\xff")
+    assert await tb.read(r.ERRORS) == 7
+    await tb.master.write(r.ERRORS, b"\x07")
+    assert await tb.read(r.ERRORS) == 0
+    await tb.master.write(r.CONTROL, b"\x01")
+    assert tb.cuts == 1
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=["full", "both"])
+async def reads_and_writes_at_once(dut, flow):
+    """Several of each under way; each is answered once, reads with what was asked for."""
+    tb = AxiTB(dut, flow)
+    await tb.reset()
+
+    async def reads() -> None:
+        for _ in range(40):
+            address, value = random.choice(((r.ID, r.ID_VALUE_RESET), (r.STRUCTURE, HASH), (r.ERRORS, 0), (0xFFC, 0)))
+            assert await with_timeout(tb.read(address), 10_000, "ns") == value
+
+    async def writes() -> None:
+        for _ in range(40):
+            await with_timeout(tb.write(random.choice((r.ID, r.ERRORS, 0xFFC)), 0xFFFFFFFF), 10_000, "ns")
+
+    for task in [cocotb.start_soon(job()) for job in (reads, writes) * 3]:
+        await task
 
 
 @cocotb.test()

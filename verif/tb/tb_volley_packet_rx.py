@@ -6,7 +6,7 @@ import random
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
 
-from verif.models.packet import END, ESC, checksum, framed, unframed
+from verif.models.packet import END, ESC, checksum, enclosed, framed, unframed
 from verif.tb.axis import TB, Beat, changing_stall, cycle, params
 from verif.tb.coverage import declare, hit, waive
 
@@ -160,6 +160,25 @@ async def directed(dut):
     await tb.finish()
     assert tb.bad == before
     assert checksum([1, 2, 3, 4]) == list((0xB63CFBCD).to_bytes(4, "little"))  # zlib.crc32
+
+
+@cocotb.test()
+async def every_bit_of_the_checksum(dut):
+    """The register behind the packet is wrong in one bit, and the packet is dropped."""
+    tb = LineTB(dut)
+    await tb.reset()
+    packet = [1, 2, 3, 4]
+    for bit in range(32):
+        error = 1 << bit
+        for _ in range(32):  # back to the checksum's bits that end in this one
+            error = ((error ^ 0xEDB88320) << 1 | 1) if error >> 31 else error << 1
+        wrong = [byte ^ error >> 8 * n & 0xFF for n, byte in enumerate(checksum(packet))]
+        await tb.line(enclosed([*packet, *wrong]))
+        await tb.wait(2)
+        assert tb.bad == bit + 1
+    tb.expect_packet(packet)
+    await tb.line(framed(packet))
+    await tb.finish()
 
 
 @cocotb.test()
