@@ -113,6 +113,8 @@ async def campaign(seed: Callable[[], Awaitable[Inference]]) -> None:
 
 def refused(connect: Callable[[], Any], files: Files, run: bool) -> str:
     """Why a device refuses `files`: at once, or (run) when a frame is to go in."""
+    while _open:  # one host at a time: this one resets the network
+        _open.pop().close()
     link = connect()
     try:
         device = Device(link, files)
