@@ -66,8 +66,9 @@ bitstream: $(STAMP) ## placed and routed bitstream  [NET=digits|lenet5|... BOARD
 program: $(STAMP) ## loads that bitstream onto the board  [NET= BOARD= OUT= FLASH=1]
 	$(PY) -m pyflow program --net "$(NET)" --board "$(BOARD)" $(call opt,out,OUT) $(if $(FLASH),--flash)
 
-device: $(STAMP) ## self-test of a design on its board, or in RTL  [NET= OUT= DEVICE=serial:PORT|rtlsim JOB=self-test|demo|stats]
-	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device "$(or $(DEVICE),rtlsim)" --files "$(or $(OUT),build/$(NET))"
+device: $(STAMP) ## self-test of a design on its board, or in RTL  [NET= OUT= DEVICE=serial:PORT|rtlsim JOB=self-test|demo|stats|infer INPUT= ...]
+	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device "$(or $(DEVICE),rtlsim)" --files "$(or $(OUT),build/$(NET))" \
+	  $(call opt,input,INPUT) $(call opt,weights,WEIGHTS)
 
 estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)

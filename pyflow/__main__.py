@@ -107,6 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VolleyError as e:
         print(f"pyflow {args.command}: {e}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        sys.stderr.close()  # or Python complains of stdout at its end
+        return 141
     except Exception as e:  # a bug of ours: still one line, and a way to see where
         if args.verbose:
             raise
@@ -115,8 +118,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"pyflow {args.command}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 141
 
 
 def _check_options(args: argparse.Namespace) -> None:

@@ -417,6 +417,7 @@ def _open_tools(args: argparse.Namespace, board: Board) -> Outcome:
     nextpnr.check(board)
     build, _ = _with_vectors(args)
     network = build.network
+    (build.folder / f"{board.name}.{nextpnr.suffix(board)}").unlink(missing_ok=True)  # one that fails leaves none
     say(
         f"synthesis, place and route of {network.name} for {board.title} (a minute for digits, ten for LeNet-5; "
         "what has been made before is taken from the cache)"
@@ -474,6 +475,13 @@ def program(args: argparse.Namespace) -> Outcome:
     file = folder / f"{board.name}.{nextpnr.suffix(board)}"
     if not file.exists():
         raise VolleyError(f"{file}: no bitstream; make it with `make bitstream NET={args.net} BOARD={board.name}`")
+    from pyflow.runtime.files import Files
+
+    if (other := Files.load(folder).board) != board.name:
+        raise VolleyError(
+            f"{folder}: has since been compiled for {other}; make the bitstream again with "
+            f"`make bitstream NET={args.net} BOARD={board.name}`"
+        )
     say(f"loading {_relative(file)} onto {board.title}")
     loader.load(board, file, flash=args.flash)
     return 0, {"board": board.name, "bitstream": str(file)}

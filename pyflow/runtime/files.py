@@ -65,8 +65,8 @@ class Files:
     def load(cls, folder: Any) -> Files:
         """Of `folder`, or of host/ in it. Raises DeviceError where it is no such folder."""
         path = Path(folder)
-        path = path if (path / DEVICE).exists() else path / "host"
         try:
+            path = path if (path / DEVICE).exists() else path / "host"
             document = json.loads((path / DEVICE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DeviceError(
@@ -109,6 +109,8 @@ class Files:
         """(uint8 [N, bytes], int64 [N, classes]): frames as they are sent, and the logits of the integer reference."""
         frames, logits = self._arrays(VECTORS, ["frames", "logits"])
         size = self.frames.frame_bytes
+        if frames.ndim == 2 and not len(frames):
+            raise DeviceError(f"{self.folder / VECTORS}: holds no frames; build again")
         if frames.ndim != 2 or frames.shape[1] != size or logits.shape != (len(frames), self.classes):
             raise DeviceError(
                 f"{self.folder / VECTORS}: {frames.shape} frames and {logits.shape} logits do not fit the network, "
@@ -132,6 +134,8 @@ class Files:
         try:
             with np.load(str(path)) as arrays:
                 return [arrays[key] for key in keys]
+        except (AttributeError, TypeError):  # one array is no archive
+            raise DeviceError(f"{path}: is no .npz; copy host/ again, or build again") from None
         except FileNotFoundError:
             raise DeviceError(f"{path}: not there; copy the whole folder host/ of the build") from None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as e:

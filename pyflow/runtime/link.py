@@ -31,6 +31,9 @@ class Link:
     """A way to one device. Registers and frames: read(), write(), exchange() raise Fault where something stops;
     DeviceError where no reset would help."""
 
+    def attach(self) -> None:
+        """First contact with a device that is to go on as it is: no reset, its counters stay."""
+
     def reset(self) -> None:
         """Empties network and streams, whatever was under way; the next frame is number 0. Raises DeviceError where the
         device does not come back."""

@@ -17,6 +17,7 @@ from pyflow.runtime.link import Clock, Deadline, Link
 MM2S, S2MM = 0x00, 0x30
 CONTROL, STATUS, LENGTH = 0x00, 0x04, 0x28
 RESET = 1 << 2  # of control
+LOCK = "/tmp/volley-pynq.lock"  # held by the process that has the device
 ERRORS = {1 << 4: "internal error, a packet longer than its buffer", 1 << 5: "slave error", 1 << 6: "decode error"}
 
 
@@ -31,10 +32,13 @@ class PynqLink(Link):
         self._timeout_s, self._clock = timeout_s, clock
         self._in: Any = None
         self._out: Any = None
+        self._moving = False  # the DMA may still read or write the buffers
+        self._lock: Any = None
 
     @classmethod
     def open(cls, bitstream: Path, timeout_s: float = 2.0) -> PynqLink:
-        """Loads `bitstream`, with its .hwh beside it. Raises DeviceError where there is no PYNQ."""
+        """Loads `bitstream`, with its .hwh beside it, unless it is loaded: weights in its memories then stay. Raises
+        DeviceError where there is no PYNQ, or another process has the device."""
         try:
             from pynq import Overlay, allocate
         except ImportError:
@@ -44,10 +48,24 @@ class PynqLink(Link):
         for path in (bitstream, bitstream.with_suffix(".hwh")):
             if not path.exists():
                 raise DeviceError(f"{path}: not there; copy the .bit and the .hwh of `make bitstream` beside host/")
+        lock = _only_process()
         try:
-            return cls(Overlay(str(bitstream)), allocate, timeout_s)
-        except PermissionError:
-            raise DeviceError(f"{bitstream}: only root may load it; run this with sudo -i") from None
+            overlay = Overlay(str(bitstream), download=False)
+            if not overlay.is_loaded():
+                overlay.download()
+            link = cls(overlay, allocate, timeout_s)
+        except (OSError, RuntimeError) as e:
+            raise DeviceError(
+                f"{bitstream}: cannot be loaded ({e}); run this as root (sudo -i) on the board, with the .bit and .hwh "
+                "of one build"
+            ) from None
+        except (AttributeError, ValueError, KeyError) as e:
+            raise DeviceError(
+                f"{bitstream.with_suffix('.hwh')}: describes no accelerator behind a DMA ({e}); copy .bit and .hwh of "
+                "one `make bitstream`"
+            ) from None
+        link._lock = lock
+        return link
 
     # ------------------------------------------------------------------ registers
     def read(self, address: int) -> int:
@@ -60,10 +78,17 @@ class PynqLink(Link):
     # ------------------------------------------------------------------ frames
     def exchange(self, frames: np.ndarray, words: int) -> Iterator[np.ndarray]:
         """While a frame goes in, the next one is copied into the other buffer; answers likewise."""
-        count, size = frames.shape
-        if not count:
-            return
-        self._buffers(size, words + 1)
+        if len(frames):
+            self._buffers(frames.shape[1], words + 1)
+            self._moving = True
+            try:
+                yield from self._move(frames)
+            except RuntimeError as e:  # of the driver: a channel that is halted or not idle
+                raise Fault(f"DMA: {e}") from None
+            self._moving = False
+
+    def _move(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        count = len(frames)
         send, receive = self._dma.sendchannel, self._dma.recvchannel
         deadline = Deadline(self._timeout_s, self._clock)
         self._in[0][:] = frames[0]
@@ -100,7 +125,7 @@ class PynqLink(Link):
 
     def _buffers(self, size: int, words: int) -> None:
         if self._in is None or self._in[0].shape != (size,) or self._out[0].shape != (words,):
-            self._free()
+            self._give_back()
             self._in = [self._allocate(shape=(size,), dtype=np.uint8) for _ in range(2)]
             self._out = [self._allocate(shape=(words,), dtype=np.uint32) for _ in range(2)]
 
@@ -116,6 +141,7 @@ class PynqLink(Link):
         """Reset of the DMA, then of the network; then both streams are made whole: what is left of a frame needs a
         tlast, what is left of an answer a buffer."""
         self._reset_dma()
+        self._moving = False
         self._registers.write(r.CONTROL, 1)
         send, receive = self._dma.sendchannel, self._dma.recvchannel
         rest, end = self._allocate(shape=(4,), dtype=np.uint8), self._allocate(shape=(4,), dtype=np.uint32)
@@ -158,13 +184,33 @@ class PynqLink(Link):
         self._dma.sendchannel.start()
         self._dma.recvchannel.start()
 
-    def _free(self) -> None:
+    def _give_back(self) -> None:
+        """The buffers' memory; first of all stops a DMA that may still write to it."""
+        if self._moving:
+            self._reset_dma()
+            self._moving = False
         for buffer in [*(self._in or []), *(self._out or [])]:
             _free(buffer)
         self._in = self._out = None
 
     def close(self) -> None:
-        self._free()
+        self._give_back()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _only_process() -> Any:
+    """A lock that lasts as long as its file is open. Raises DeviceError where another process has it."""
+    import fcntl
+
+    lock = open(LOCK, "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise DeviceError(f"pynq: in use by another process; close it, or the notebook's kernel ({LOCK})") from None
+    return lock
 
 
 def _free(buffer: Any) -> None:

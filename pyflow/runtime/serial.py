@@ -41,9 +41,10 @@ def unframed(line: bytes) -> bytes | None:
 
 
 class SerialLink(Link):
-    """open_port: opens the port anew, an object with write(bytes), read(n) -> at most n bytes within its own short
-    time-out, and close(); each raises OSError when the cable is out. baud: of the line [bit/s]. frame_s: longest time
-    from the end of a frame to its answer [s]. reconnect_s: how long a port may be gone [s].
+    """open_port: opens the port anew, an object with write(bytes), read(n) -> n bytes or what comes within its own
+    short time-out, in_waiting (bytes that read() has at once) and close(); each raises OSError when the cable is out.
+    baud: of the line [bit/s]. frame_s: longest time from the end of a frame to its answer [s]. reconnect_s: how long a
+    port may be gone [s]. slack_s: what drivers and adapters add to an answer [s].
     """
 
     def __init__(
@@ -63,6 +64,12 @@ class SerialLink(Link):
         self._port = open_port()
 
     # ------------------------------------------------------------------ Link
+    def attach(self) -> None:
+        # The device may remember a request of another host with our next number, and would repeat its response: of two
+        # numbers at most one is that.
+        for _ in range(2):
+            self._ask(READ, expected=1)
+
     def reset(self) -> None:
         deadline, last = Deadline(self._reconnect_s, self._clock), "no answer"
         while True:
@@ -151,7 +158,8 @@ class SerialLink(Link):
         """The packet that answers the present request, or None if none comes in time; others are old or damaged."""
         deadline = Deadline(wait, self._clock)
         while not deadline.over:
-            line = self._line + self._port.read(256)
+            # read(n) waits until there are n, and there may be fewer in all.
+            line = self._line + self._port.read(max(1, self._port.in_waiting))
             *packets, self._line = line.split(END)
             self._line = self._line[-1024:]  # noise without an end mark
             for packet in map(unframed, packets):
@@ -176,8 +184,19 @@ def open_serial(path: str, baud: int, frame_s: float, reconnect_s: float) -> Ser
         raise DeviceError("pyserial: not installed; pip install pyserial") from None
 
     def open_port() -> Any:
-        port = serial.Serial(path, baud, timeout=0.01, write_timeout=2.0, exclusive=True)
-        port.reset_input_buffer()
+        try:
+            port = serial.Serial(path, baud, timeout=0.01, write_timeout=2.0, exclusive=True)
+            port.reset_input_buffer()
+        except (ValueError, OverflowError) as e:
+            raise DeviceError(f"{path}: cannot be set to {baud:,} baud ({e}); give the rate of board.toml") from None
+        except OSError:
+            raise
+        except Exception as e:  # termios.error is no OSError
+            raise OSError(errno.EIO, str(e)) from None
+        try:
+            port.set_low_latency_mode(True)  # an FTDI holds bytes back for 16 ms otherwise
+        except (AttributeError, NotImplementedError, ValueError, OSError):
+            pass  # an adapter that knows no such thing
         return port
 
     try:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,17 +25,18 @@ import pytest
 from pyflow import registers as r
 from pyflow import zoo
 from pyflow.build import compile
-from pyflow.runtime import Device, DeviceError, Files, FramesFailed
+from pyflow.runtime import Device, DeviceError, Fault, Files, FramesFailed
 from pyflow.runtime.__main__ import main
 from pyflow.runtime.files import Memory
+from pyflow.runtime.link import Link
 from pyflow.runtime.serial import framed, unframed
 from verif.models import packet
 from verif.models.host import Host
 
 # Modules of Python that pyflow.runtime may import.
 STANDARD = {
-    "__future__", "argparse", "dataclasses", "errno", "importlib", "json", "pathlib", "subprocess", "sys", "time",
-    "typing", "zipfile", "zlib",
+    "__future__", "argparse", "dataclasses", "errno", "fcntl", "importlib", "json", "pathlib", "subprocess", "sys",
+    "time", "typing", "zipfile", "zlib",
 }  # fmt: skip
 
 
@@ -87,6 +89,13 @@ def test_missing_and_unreadable_files(host: Path, tmp_path: Path) -> None:
     files = Files.load(host)
     np.savez(host / "vectors.npz", frames=np.zeros((2, 63), np.uint8), logits=np.zeros((2, 10)))
     with pytest.raises(DeviceError, match=r"\(2, 63\) frames and .* do not fit the network, 64 bytes and 10 logits"):
+        files.vectors()
+    np.savez(host / "vectors.npz", frames=np.zeros((0, 64), np.uint8), logits=np.zeros((0, 10)))
+    with pytest.raises(DeviceError, match="vectors.npz: holds no frames; build again"):
+        files.vectors()
+    with (host / "vectors.npz").open("wb") as f:
+        np.save(f, np.zeros(3))
+    with pytest.raises(DeviceError, match="vectors.npz: is no .npz"):
         files.vectors()
     (host / "vectors.npz").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(DeviceError, match="vectors.npz: cannot be read"):
@@ -205,6 +214,83 @@ def test_a_board_that_falls_silent(board: Board) -> None:
         np.testing.assert_array_equal(device.run_bytes(pixels).logits, logits)
 
 
+def test_the_driver_is_no_slower_than_the_line(board: Board) -> None:
+    """Frames of 76 bytes take 1.3 ms at 1 Mbaud with their answers: the driver waits for nothing else."""
+    pixels, _ = board.files.vectors()
+    with Device.open(f"serial:{board.port}", board.files.folder) as device:
+        began = time.monotonic()
+        device.run_bytes(np.tile(pixels, (25, 1)))
+        each = (time.monotonic() - began) / 200
+    assert each < 0.008, f"{1000 * each:.1f} ms per frame; waiting for a time-out of 10 ms each"
+
+
+class Answering(Link):
+    """Registers of the design that `files` describes."""
+
+    def __init__(self, files: Files) -> None:
+        self.registers = {
+            r.ID: r.ID_VALUE_RESET, r.VERSION: 1 << 16, r.STRUCTURE: files.structure, r.WEIGHTS: files.checksum,
+        }  # fmt: skip
+
+    def reset(self) -> None: ...
+
+    def read(self, address: int) -> int:
+        return self.registers.get(address, 0)
+
+
+def test_a_cable_put_elsewhere(built: Path) -> None:
+    """Behind each reset the device is asked again who it is."""
+    files = Files.load(built)
+    pixels, logits = files.vectors()
+
+    class Moved(Answering):
+        def exchange(self, frames: np.ndarray, words: int) -> Iterator[np.ndarray]:
+            yield np.append(logits[0].astype(np.uint32), np.uint32(files.checksum << 16))
+            self.registers[r.STRUCTURE] ^= 1
+            raise Fault("the port is gone")
+
+    done = Device(Moved(files), files).run_bytes(pixels)
+    assert set(done.failures) == set(range(1, 8)) and "another design is loaded" in done.failures[1]
+    assert (done.logits[0] == logits[0]).all() and not done.logits[1:].any()
+
+
+def test_a_dead_network_is_given_up(built: Path) -> None:
+    """Three frames in a row without an answer, and the others are not waited for."""
+    pixels, logits = Files.load(built).vectors()
+
+    class Dead(Answering):
+        asked = 0
+
+        def exchange(self, frames: np.ndarray, words: int) -> Iterator[np.ndarray]:
+            self.asked += 1
+            if self.asked == 1:
+                yield np.append(logits[0].astype(np.uint32), np.uint32(Files.load(built).checksum << 16))
+            raise Fault("nothing moves")
+
+    link = Dead(Files.load(built))
+    done = Device(link, Files.load(built)).run_bytes(np.tile(pixels, (100, 1)), retries=1)
+    assert link.asked == 6 and len(done.failures) == 799 and (done.logits[0] == logits[0]).all()
+    assert done.failures[1] == "nothing moves" and done.failures[799] == "not sent: 3 before it failed, nothing moves"
+
+
+def test_an_interrupt_leaves_a_device_that_works(board: Board) -> None:
+    pixels, logits = board.files.vectors()
+    with Device.open(f"serial:{board.port}", board.files.folder) as device:
+        exchange = device._link.exchange
+
+        def stopped(frames: np.ndarray, words: int) -> Iterator[np.ndarray]:
+            yield next(exchange(frames, words))
+            raise KeyboardInterrupt
+
+        device._link.exchange = stopped
+        with pytest.raises(KeyboardInterrupt):
+            device.run_bytes(pixels)
+        device._link.exchange = exchange
+        resets = board.model.resets
+        np.testing.assert_array_equal(device.run_bytes(pixels).logits, logits)
+        assert board.model.resets == resets + 1
+
+
 @pytest.mark.parametrize(
     ("registers", "message"),
     [
@@ -311,12 +397,19 @@ def test_the_command_line(board: Board, tmp_path: Path, capsys: pytest.CaptureFi
     np.save(tmp_path / "x.npy", pixels[:2].reshape(2, 1, 8, 8))
     assert main(["infer", *device, "--input", str(tmp_path / "x.npy")]) == 0
     assert f"frame 1: class {logits[1].argmax()}, logits {logits[1, 0]} " in capsys.readouterr().out
+    resets = board.model.registers[r.RESETS]
     assert main(["stats", *device]) == 0
-    assert json.loads(capsys.readouterr().out)["cycles"] == 5
+    stats = json.loads(capsys.readouterr().out)
+    assert stats["cycles"] == 5 and stats["frames"] == 11, "what went before"
+    assert board.model.registers[r.RESETS] == resets
     for arguments, message in [
         (["infer", *device], "infer: --input FILE is missing"),
+        (["infer", *device, "--input", str(board.files.folder / "vectors.npz")], "an archive of several arrays"),
         (["infer", *device, "--input", "no.npy"], "no.npy: not a readable .npy"),
         (["self-test", *device, "--timeout", "0"], "--timeout 0 and --baud 1000000 must be positive"),
+        (["self-test", *device, "--timeout", "nan"], "--timeout nan and --baud 1000000 must be positive"),
+        (["selftest", *device], "unknown job; one of self-test, demo, infer, stats, load-weights"),
+        (["self-test", *device[:3], "x" * 300], ": no device.json in it" if os.name == "nt" else "File name too long"),
         (["self-test", "--device", "serial:/dev/nothing", "--files", files], "/dev/nothing: no such port"),
         (["load-weights", *device], "--weights FOLDER is missing"),
     ]:
@@ -341,6 +434,7 @@ def test_failed_frames_carry_the_others() -> None:
 # ------------------------------------------------------------------ on a Zynq
 PYNQ = '''
 import json
+import os
 import numpy as np
 from pyflow import registers as r
 
@@ -361,13 +455,19 @@ class Channel:
 
 class Overlay:
     """The accelerator, and a DMA that moves at once."""
-    def __init__(self, path):
-        assert path.endswith(".bit")
+    def __init__(self, path, download):
+        assert path.endswith(".bit") and not download
+        open("loaded", "a").close()
         known, self.files = np.load("vectors.npz"), json.load(open("device.json"))
         self.answers = {f.tobytes(): l for f, l in zip(known["frames"], known["logits"])}
         self.dma = self.volley = self
         self.sendchannel, self.recvchannel = Channel(self.send), Channel(self.receive)
         self.waiting, self.number = [], 0
+    def is_loaded(self):
+        return os.path.getsize("loaded") > 0
+    def download(self):
+        with open("loaded", "a") as f:
+            f.write("x")
     def send(self):
         trailer = int(self.files["checksum"], 16) << 16 | self.number & 0xFF
         self.waiting.append([*self.answers[self.sendchannel.buffer.tobytes()], trailer])
@@ -415,6 +515,16 @@ class Dma:
     (host / "icebreaker.hwh").touch()
     run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
     assert run.stdout == "self-test passed: digits on icebreaker, 8 frames, every logit equal\n", run.stderr
+    run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
+    assert run.returncode == 0 and (host / "loaded").read_text() == "x", "loaded once: weights in memories stay"
+    for broken, message in [
+        ('raise RuntimeError("No Devices")', "icebreaker.bit: cannot be loaded (No Devices); run this as root"),
+        ("self.recvchannel = 1", "icebreaker.hwh: describes no accelerator behind a DMA ("),
+    ]:
+        loads = '        open("loaded", "a").close()\n'
+        (host / "pynq.py").write_text(stub.replace(loads, f"        {broken}\n        return\n"))
+        run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
+        assert run.returncode == 2 and message in run.stderr and run.stderr.count("\n") == 1, run.stderr
 
 
 def _python38() -> str | None:

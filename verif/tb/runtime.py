@@ -52,8 +52,7 @@ def some(count: int) -> list[int]:
 def session(connect: Callable[[], Any], inject: Callable[[], None], heal: Callable[[], None]) -> Inference:
     """One seed: frames under a fault, then without. connect: makes a link; one seed in eight does, the others go on."""
     if not _open or not random.randrange(8):
-        for device in _open:
-            device.close()
+        close()
         _open[:] = [Device(connect(), FILES)]
     (device,) = _open
     picked = some(FRAMES)
@@ -96,6 +95,12 @@ def reload(connect: Callable[[], Any], other: Files, inject: Callable[[], None],
         device.close()
 
 
+def close() -> None:
+    """Lets go of the device that is still open."""
+    while _open:
+        _open.pop().close()
+
+
 async def campaign(seed: Callable[[], Awaitable[Inference]]) -> None:
     """`seed` for every seed; what came of them goes into the log."""
     repeated = failed = 0
@@ -113,8 +118,7 @@ async def campaign(seed: Callable[[], Awaitable[Inference]]) -> None:
 
 def refused(connect: Callable[[], Any], files: Files, run: bool) -> str:
     """Why a device refuses `files`: at once, or (run) when a frame is to go in."""
-    while _open:  # one host at a time: this one resets the network
-        _open.pop().close()
+    close()  # one host at a time: this one resets the network
     link = connect()
     try:
         device = Device(link, files)

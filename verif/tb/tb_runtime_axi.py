@@ -19,7 +19,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 from pyflow import registers as r
 from pyflow.runtime.pynq import PynqLink
 from verif.tb.axis import PERIOD_NS
-from verif.tb.runtime import FAULT, FILES, OTHER, campaign, clock, refused, reload, session
+from verif.tb.runtime import FAULT, FILES, OTHER, campaign, clock, close, refused, reload, session
 
 QUIET = ("none", "hash", "weights", "load")  # nothing goes wrong on the way
 
@@ -35,9 +35,13 @@ class Channel:
     def status(self):
         return int(self.halted) | int(self.idle_bit) << 1 | self.errors
 
+    buffer = None
+
     def reset(self):
         if self.task:
             self.task.cancel()
+        if self.buffer is not None:
+            self.buffer.busy = False
         self.halted, self.idle_bit, self.errors, self.length, self.task = True, False, 0, 0, None
 
     # PYNQ's side; every access takes a few cycles of the bus
@@ -55,6 +59,8 @@ class Channel:
         if self.halted or (not self.idle_bit and not self._first):
             raise RuntimeError("DMA channel not idle")
         self._first, self.idle_bit = False, False
+        self.buffer = buffer
+        buffer.busy = True
         self.task = resume(self._begin)(buffer)
 
     async def _begin(self, buffer):
@@ -65,6 +71,7 @@ class Channel:
 
     def wait(self):
         assert self.idle_bit
+        self.buffer[:] = self.buffer.memory  # invalidates the cache
 
 
 class Dma:
@@ -93,7 +100,7 @@ class Dma:
             await FallingEdge(self.dut.clk)
 
     async def _mm2s(self, channel, buffer):
-        dut, data = self.dut, buffer.tobytes()
+        dut, data = self.dut, buffer.tobytes()  # the driver flushes
         burst = 0
         for start in range(0, len(data), 4):
             part, last = data[start : start + 4], start + 4 >= len(data)
@@ -117,7 +124,7 @@ class Dma:
                     taken = int(dut.s_axis_tready.value)
                     await FallingEdge(dut.clk)
                 dut.s_axis_tvalid.value = 0
-        channel.idle_bit = True
+        channel.idle_bit, buffer.busy = True, False
 
     async def _s2mm(self, channel, buffer):
         dut, words = self.dut, []
@@ -147,8 +154,8 @@ class Dma:
                 return
             if last and times:
                 break
-        buffer[: len(words)] = words
-        channel.length, channel.idle_bit = 4 * len(words), True
+        buffer.memory[: len(words)] = words
+        channel.length, channel.idle_bit, buffer.busy = 4 * len(words), True, False
 
     # ------------------------------------------------------------------ registers of the DMA
     def read(self, offset):
@@ -168,9 +175,25 @@ class Dma:
         await self.access()
 
 
+class Buffer(np.ndarray):
+    """pynq.allocate's: what a processor sees is its cache, until it is invalidated. busy: the DMA is at it."""
+
+    busy = False
+
+    def freebuffer(self):
+        assert not self.busy, "given back while the DMA may still write to it"
+        Buffer.live -= 1
+
+    live = 0
+
+
 def allocate(shape, dtype):
     """Whatever lay in memory before."""
-    return np.random.default_rng(random.getrandbits(32)).integers(0, 256, shape).astype(dtype)
+    random_bytes = np.random.default_rng(random.getrandbits(32)).integers(0, 256, shape).astype(dtype)
+    buffer = random_bytes.view(Buffer)
+    buffer.memory = random_bytes.copy()
+    Buffer.live += 1
+    return buffer
 
 
 @cocotb.test()
@@ -228,4 +251,6 @@ async def every_seed(dut):
         return done
 
     await campaign(seed)
+    await bridge(close)()
+    assert Buffer.live == 0, "every buffer is given back"
     assert struck[0] >= (0 if FAULT in QUIET else 1)

@@ -129,6 +129,10 @@ class Port:
         resume(self.line.put)(data)
         self._there()
 
+    @property
+    def in_waiting(self):
+        return len(self.line.received)
+
     def read(self, count):
         self._there()
         data = resume(self.line.take)(count)
