@@ -17,6 +17,7 @@ import tty
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,11 @@ import pytest
 from pyflow import registers as r
 from pyflow import zoo
 from pyflow.build import compile
-from pyflow.runtime import Device, DeviceError, Fault, Files, FramesFailed
+from pyflow.runtime import Device, DeviceError, Fault, Files, FramesFailed, pynq
 from pyflow.runtime.__main__ import main
 from pyflow.runtime.files import Memory
 from pyflow.runtime.link import Link
+from pyflow.runtime.pynq import PynqLink
 from pyflow.runtime.serial import framed, unframed
 from verif.models import packet
 from verif.models.host import Host
@@ -525,6 +527,49 @@ class Dma:
         (host / "pynq.py").write_text(stub.replace(loads, f"        {broken}\n        return\n"))
         run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
         assert run.returncode == 2 and message in run.stderr and run.stderr.count("\n") == 1, run.stderr
+
+
+def test_buffers_are_given_back_behind_a_reset_of_the_dma() -> None:
+    """Where a frame is still under way: the DMA would write its answer into memory of somebody else."""
+    said: list[str] = []
+
+    class Buffer(np.ndarray):
+        def freebuffer(self) -> None:
+            said.append("free")
+
+    def allocate(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        return np.zeros(shape, dtype).view(Buffer)
+
+    class Dma:
+        idle = False
+        sendchannel = recvchannel = property(lambda self: self)
+
+        def read(self, offset: int) -> int:
+            return 0
+
+        def write(self, offset: int, value: int) -> None:
+            said.append("reset")
+
+        def transfer(self, buffer: np.ndarray) -> None: ...
+
+        def start(self) -> None: ...
+
+    link = PynqLink(SimpleNamespace(dma=Dma(), volley=None), allocate, timeout_s=0.01)
+    with pytest.raises(Fault, match="DMA time-out: frame 0 does not go in for 0.01 s"):
+        next(iter(link.exchange(np.zeros((2, 8), np.uint8), 3)))
+    link.close()
+    assert said == ["reset", *["free"] * 4]
+    link.close()
+    assert len(said) == 5
+
+
+def test_one_process_has_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pynq, "LOCK", str(tmp_path / "lock"))
+    first = pynq._only_process()
+    with pytest.raises(DeviceError, match="pynq: in use by another process; close it"):
+        pynq._only_process()
+    first.close()
+    pynq._only_process().close()
 
 
 def _python38() -> str | None:
