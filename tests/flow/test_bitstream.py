@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -252,17 +253,27 @@ def test_bad_boards_and_tools(capsys: pytest.CaptureFixture[str], monkeypatch: p
 
 
 def test_program_says_what_openfpgaloader_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    digits: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loader = tmp_path / "openFPGALoader"
     loader.write_text('#!/bin/sh\necho "$@" >>"$0.args"\necho unable to open ftdi device\nexit $(cat "$0.status")\n')
     loader.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     bitstream = tmp_path / "icebreaker.bin"
-    bitstream.write_bytes(b"")
+    bitstream.write_bytes(b"bits")
+    shutil.copytree(digits.folder / "host", tmp_path / "host")
     command = ["program", "--board", "icebreaker", "--out", str(tmp_path)]
     for status, code in (("0", 0), ("1", 2)):
         Path(f"{loader}.status").write_text(status)
         assert main([*command, "--flash"]) == code
     assert Path(f"{loader}.args").read_text().splitlines()[0] == f"-b ice40_generic -f {bitstream}"
     assert "unable to open ftdi device; is the board connected" in capsys.readouterr().err
+    Path(f"{loader}.status").write_text("0")
+    loader.write_text("#!/bin/sh\necho CDONE FAIL\n")  # a chip that does not start is no error to openFPGALoader
+    assert main(command) == 2 and "CDONE FAIL" in capsys.readouterr().err
+    bitstream.write_bytes(b"")
+    assert main(command) == 2 and "icebreaker.bin: is empty; make it again" in capsys.readouterr().err
+    bitstream.write_bytes(b"bits")
+    device = tmp_path / "host" / "device.json"
+    device.write_text(device.read_text().replace('"icebreaker"', '"pynq-z2"'))
+    assert main(command) == 2 and "has since been compiled for pynq-z2" in capsys.readouterr().err
