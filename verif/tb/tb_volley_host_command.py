@@ -13,7 +13,7 @@ from verif.tb.coverage import declare, hit, waive
 waive("full rate", "a response takes two cycles for each byte")
 declare("read", "write", "bus error", "stream", "result of many packets", "longest response", "odd number of bytes",
         "repeated", "stuck in the middle of a payload", "stuck behind a payload", "stuck without a result",
-        "refused while broken", "read while broken", "payload that is not wanted", "busy")
+        "refused while broken", "read while broken", "payload that is not wanted", "busy", "results wait for a stream")
 REGISTERS = {address: random.getrandbits(32) for address in (0, 4, 0x7FC, 0xFFC)}
 
 
@@ -193,6 +193,25 @@ async def a_result_ends_with_its_last_word(dut):
     while tb.model.results:
         await tb.until(lambda: not tb.boards["m_packet"].expected, "response")
         tb.request(STREAM | LAST | WAIT, data(4))
+    await tb.settle()
+    await tb.finish()
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=["full", "both"])
+async def results_wait_for_a_stream(dut, flow):
+    """Whatever else is asked for meanwhile takes none of them."""
+    tb = CommandTB(dut, flow)
+    await tb.reset()
+    await tb.settle()
+    others = (READ, (), 4), (READ, data(6), 0x10), (WRITE, data(8), 0), (WRITE, data(4), 0x800), (RESET,), (READ,)
+    for n, request in enumerate(others):
+        tb.request(*request, results=[] if n else result(5))
+        await tb.until(lambda: not tb.boards["m_packet"].expected, "response")
+        hit("results wait for a stream")
+    tb.request(READ, data(5), seq=tb.seq)
+    await tb.until(lambda: not tb.boards["m_packet"].expected, "response")
+    tb.request(STREAM | LAST | WAIT, data(4))
     await tb.settle()
     await tb.finish()
 
