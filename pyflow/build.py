@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pyflow.backends import verilator
-from pyflow.emit import emit, write_host
+from pyflow.emit import emit, is_ours, write_host
 from pyflow.emit import probes as probes_of
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
@@ -25,7 +25,6 @@ from pyflow.operators import SPIKES, Conv, Encoding, Synapse
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
-from pyflow.runtime.files import DEVICE
 
 CONTEXT = 8  # frames simulated ahead of a mismatching one, so that what leaked into it is there again
 FLAGS = {1: "short frame", 2: "long frame", 4: "bad tkeep"}
@@ -279,11 +278,9 @@ def _fresh(folder: Path) -> Iterator[Path]:
 
     What compile() did not write is never replaced: VolleyError instead.
     """
-    rtl = folder / "rtl"
-    foreign = [p for p in rtl.iterdir() if not _emitted(p)] if rtl.is_dir() else [rtl] if rtl.exists() else []
-    host = folder / "host"
-    if host.exists() and not (host / DEVICE).is_file():
-        foreign.append(host)
+    foreign = []
+    for ours, known in ((folder / "rtl", _emitted), (folder / "host", is_ours)):
+        foreign += [p for p in ours.iterdir() if not known(p)] if ours.is_dir() else [ours] if ours.exists() else []
     foreign += [p for p in (folder / "network.vly", folder / "folding.json") if p.is_dir()]
     if foreign:
         raise VolleyError(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what crosses from Python to RTL: parameters, memory images and a structural network module; and to hosts."""
 
-from pyflow.emit.host import VECTORS, write_host, write_vectors
+from pyflow.emit.host import VECTORS, is_ours, write_host, write_vectors
 from pyflow.emit.memory import LoadImage, checksum_of, load_words, read_memory, write_memory
 from pyflow.emit.verilog import Probe, emit, probes
 
@@ -11,6 +11,7 @@ __all__ = [
     "Probe",
     "checksum_of",
     "emit",
+    "is_ours",
     "load_words",
     "probes",
     "read_memory",

@@ -66,6 +66,11 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: boo
     shutil.rmtree(folder / "pyflow" / "runtime" / "__pycache__", ignore_errors=True)
 
 
+def is_ours(path: Path) -> bool:
+    """Is this entry of a folder host/ one that a build puts there?"""
+    return path.name in (files.DEVICE, files.VECTORS, files.WEIGHTS, "pyflow") or path.suffix in (".bit", ".hwh")
+
+
 def write_vectors(plan: Plan, x: np.ndarray, folder: Path) -> None:
     """Frames `x` and the reference's logits as vectors of the self-test in `folder`."""
     network = plan.netlist.network

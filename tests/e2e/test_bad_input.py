@@ -167,7 +167,13 @@ def test_out_dir_never_loses_what_is_not_ours(tmp_path: Path) -> None:
     for cycles in (400, 800):  # its own files are replaced
         build = pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=cycles)
     assert json.loads((tmp_path / "folding.json").read_text()) == build.plan.folding_json()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["folding.json", "network.vly", "notes.txt", "rtl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "folding.json", "host", "network.vly", "notes.txt", "rtl"
+    ]  # fmt: skip
+    (tmp_path / "host" / "mine.npy").write_text("mine")
+    with pytest.raises(VolleyError, match="mine.npy was not written by Volley"):
+        pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=400)
+    assert (tmp_path / "host" / "mine.npy").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
