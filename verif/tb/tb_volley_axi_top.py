@@ -15,6 +15,7 @@ from verif.tb.coverage import declare, hit
 from verif.tb.echo import CHECKSUM, CLASSES, HASH, SIZE, ActiveLow, echo, saturated
 from verif.tb.frames import Words, bad, beats, directed, good, with_keep
 
+LIMIT_NS = 20_000  # of an access to the registers
 CUT = Beat(CHECKSUM << 16 | 0x800, True)  # ends an answer that a soft reset cut
 declare("good", "bad", "cut in a frame", "cut between frames", "cut in an answer", "cut between answers",
         "cut with a word offered", "cut while the end of a cut answer waits", "clear of one error")
@@ -112,12 +113,12 @@ class AxiTB(TB):
             self.flags |= beat.data >> 8 & 7 if beat.last else 0
 
     async def read(self, address: int) -> int:
-        return await self.master.read_dword(address)
+        return await with_timeout(self.master.read_dword(address), LIMIT_NS, "ns")
 
     async def write(self, address: int, value: int, count: int = 4) -> None:
         """count: bytes that are written, from `address` on. A soft reset not while another write is under way."""
         self.asked = address == r.CONTROL and bool(value & 1)
-        await self.master.write(address, value.to_bytes(count, "little"))
+        await with_timeout(self.master.write(address, value.to_bytes(count, "little")), LIMIT_NS, "ns")
 
 
 @cocotb.test()
@@ -181,11 +182,11 @@ async def reads_and_writes_at_once(dut, flow):
     async def reads() -> None:
         for _ in range(40):
             address, value = random.choice(((r.ID, r.ID_VALUE_RESET), (r.STRUCTURE, HASH), (r.ERRORS, 0), (0xFFC, 0)))
-            assert await with_timeout(tb.read(address), 10_000, "ns") == value
+            assert await tb.read(address) == value
 
     async def writes() -> None:
         for _ in range(40):
-            await with_timeout(tb.write(random.choice((r.ID, r.ERRORS, 0xFFC)), 0xFFFFFFFF), 10_000, "ns")
+            await tb.write(random.choice((r.ID, r.ERRORS, 0xFFC)), 0xFFFFFFFF)
 
     for task in [cocotb.start_soon(job()) for job in (reads, writes) * 3]:
         await task
