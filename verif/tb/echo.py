@@ -6,7 +6,7 @@ import os
 
 NET = json.loads(os.environ["VOLLEY_NET"])
 SIZE, CHANNELS, PIX, CLASSES = (NET[f"NET_{name}"] for name in ("BYTES", "CHANNELS", "PIX", "CLASSES"))
-CHECKSUM, HASH = 0xC0DE, 0x5EED1E55
+CHECKSUM, HASH = 0xC0DE, 0xA9B3B3A6  # the complement of ID: registers differ in every bit
 
 
 class _Reset:
