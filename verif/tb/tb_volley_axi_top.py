@@ -255,7 +255,7 @@ async def one_error_is_sticky(dut, fault):
     tb.push(frame)
     await tb.done()
     await tb.write(r.ERRORS, 1 << fault)
-    assert await tb.read(r.ERRORS) == 0  # the trailer is still on the wires
+    assert await tb.read(r.ERRORS) == 0
     tb.push(frame)
     await tb.done()
     await tb.reset()
