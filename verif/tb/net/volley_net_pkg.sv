@@ -21,6 +21,6 @@ package volley_net_pkg;
   localparam int unsigned MEMORIES         = 2;
   localparam int unsigned PROBES           = 3;
   localparam logic [15:0] WEIGHT_CHECKSUM  = 16'hc0de;
-  localparam logic [31:0] STRUCTURE_HASH   = 32'h5eed_1e55;
+  localparam logic [31:0] STRUCTURE_HASH   = 32'ha9b3_b3a6;
   localparam bit GAPS                      = `NET_GAPS;  // a cycle of nothing behind every beat of logits
 endpackage
