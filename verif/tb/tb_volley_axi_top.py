@@ -278,6 +278,23 @@ async def one_error_is_sticky(dut, fault):
 
 
 @cocotb.test()
+async def errors_come_with_a_trailer(dut):
+    """A frame that runs on gives its logits long before its flags; those of the frame before are no errors of it."""
+    tb = AxiTB(dut)
+    await tb.reset()
+    whole = good(SIZE)
+    for fault in (whole[:-1], [(0, 0b1011), *whole[1:]]):
+        for _ in range(4):
+            tb.push(fault)
+            await tb.done()
+            await tb.write(r.ERRORS, 7)
+            tb.push(whole + good(200))
+            await tb.done()
+            assert await tb.read(r.ERRORS) == 1 << r.ERRORS_LONG_FRAME[0]
+            await tb.write(r.ERRORS, 7)
+
+
+@cocotb.test()
 @cocotb.parametrize(flow=list(FLOWS))
 async def soft_reset(dut, flow):
     """At any time: both streams go on whole, the next frame is number 0 and clean, counters start from 0."""
