@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from tabulate import tabulate
 
@@ -26,9 +27,12 @@ GOAL = 0.95  # of the mutants that differ from the core
 
 
 def owned_by(core: str, cases: Sequence[Case], tested: set[str]) -> set[str]:
-    """Modules whose logic counts as the core's: itself, and parts of it that have no bench."""
-    parts = {path for case in cases for path in sources_of(core, case.source_paths)} & set(rtl_sources())
-    return {path.stem for path in parts if path.stem == core or path.stem not in tested}
+    """Modules whose logic counts as the core's: itself, and parts that have no bench and are in none that has."""
+    parts: set[Path] = set()
+    for case in cases:
+        listed = rtl_sources() if case.source_paths is None else case.source_paths
+        parts |= set(sources_of(core, [path for path in listed if path.stem == core or path.stem not in tested]))
+    return {path.stem for path in parts & set(rtl_sources())}
 
 
 def portable(case: Case) -> bool:
