@@ -181,7 +181,10 @@ class Board:
     begun = number = 0
 
     def close(self) -> None:
+        """The thread must have seen the end before its descriptor may be another board's."""
         os.close(self.near)
+        self.thread.join(5)
+        assert not self.thread.is_alive()
         os.close(self.far)
 
 
