@@ -27,7 +27,6 @@ from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
 
 CONTEXT = 8  # frames simulated ahead of a mismatching one, so that what leaked into it is there again
-FLAGS = {1: "short frame", 2: "long frame", 4: "bad tkeep"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +334,3 @@ def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
                 synops += float(events.sum()) * outputs
                 dense += float(np.prod(source.shape)) * outputs * source.steps * len(x)
     return spikes / len(x), synops / len(x), dense / len(x)
-
-
-def flag_names(flags: int) -> str:
-    return ", ".join(name for bit, name in FLAGS.items() if flags & bit)

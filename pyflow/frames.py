@@ -10,6 +10,13 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 
+FLAGS = ("short frame", "long frame", "bad tkeep", "cut by a reset")  # of a trailer, from bit 8 up
+
+
+def flag_names(flags: int) -> list[str]:
+    """What the error flags of a trailer, or of the register ERRORS, say of a frame."""
+    return [name for bit, name in enumerate(FLAGS) if flags >> bit & 1]
+
 
 @dataclass(frozen=True)
 class InputFormat:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyflow import zoo
-from pyflow.build import Build, Result, activity, compile, flag_names
+from pyflow.build import Build, Result, activity, compile
 from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
+from pyflow.frames import flag_names
 from pyflow.graph import Network
 from pyflow.planning.board import Board, load_board
 
@@ -304,7 +305,8 @@ def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, 
     if frame >= len(result.logits):
         return f"frame {frame}: no answer, though every stream is right when simulated again; see it: {command}"
     if result.flags[frame]:
-        return f"frame {frame}: answered with error flags ({flag_names(int(result.flags[frame]))}); see it: {command}"
+        names = ", ".join(flag_names(int(result.flags[frame])))
+        return f"frame {frame}: answered with error flags ({names}); see it: {command}"
     return f"frame {frame}: logits differ, though every stream is right when simulated again; see it: {command}"
 
 

@@ -10,11 +10,11 @@ from typing import Any, Callable, TypeVar
 import numpy as np
 
 from pyflow import registers as r
+from pyflow.frames import flag_names
 from pyflow.runtime.errors import DeviceError, Fault, FramesFailed
 from pyflow.runtime.files import Files
 from pyflow.runtime.link import Link
 
-FLAGS = ("short frame", "long frame", "bad tkeep", "cut by a reset")  # of a trailer, from bit 8 up
 BEGIN = 0xFFFFFFFF  # written to MEMORY: a new set of weights follows
 RUN = 256  # frames whose answers are believed together
 GIVE_UP = 3  # so many frames behind one another fail: those that follow would as well
@@ -193,7 +193,7 @@ class Device:
         trailer = int(words[-1])
         flags, number, checksum = trailer >> 8 & 0xFF, trailer & 0xFF, trailer >> 16
         if flags:
-            names = [name for bit, name in enumerate(FLAGS) if flags >> bit & 1] or [f"flags {flags:#04x}"]
+            names = flag_names(flags) or [f"flags {flags:#04x}"]
             raise Fault(f"answer marked: {', '.join(names)}")
         if number != expected:
             raise Fault(f"answer of frame {number} instead of {expected} (modulo 256)")
@@ -260,7 +260,7 @@ class Device:
             "in_stall": read(r.IN_STALL),
             "out_stall": read(r.OUT_STALL),
             "saturated": read(r.SATURATED),
-            "errors": [name for bit, name in enumerate(FLAGS[:3]) if errors >> bit & 1],
+            "errors": flag_names(errors),
             "weights": read(r.WEIGHTS) & 0xFFFF,
         }
         layers: dict[str, Any] = {}

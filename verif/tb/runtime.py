@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import cocotb
@@ -114,6 +115,17 @@ async def campaign(seed: Callable[[], Awaitable[Inference]]) -> None:
         repeated, failed = repeated + done.repeated, failed + len(done.failures)
     cocotb.log.info("%s: %d seeds, %d frames, %d sent again, %d reported as failed, none wrong", FAULT, COUNT,
                     COUNT * FRAMES, repeated, failed)
+
+
+def refuse_others(connect: Callable[[], Any]) -> None:
+    """Under the faults "hash" and "weights": files of another structure, of other weights, are refused."""
+    if FAULT == "hash":
+        other = replace(FILES, structure=FILES.structure ^ 1 << random.randrange(32))
+        assert "another design is loaded" in refused(connect, other, False)
+    if FAULT == "weights":
+        wrong = FILES.checksum ^ 1 << random.randrange(16)
+        other = replace(FILES, checksum=wrong, loaded=wrong)
+        assert "other weights in the device" in refused(connect, other, True)
 
 
 def refused(connect: Callable[[], Any], files: Files, run: bool) -> str:

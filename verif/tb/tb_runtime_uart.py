@@ -5,19 +5,19 @@
 
 import errno
 import random
-from dataclasses import replace
 from itertools import groupby
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.handle import Immediate
 from cocotb.task import bridge, resume
-from cocotb.triggers import ClockCycles, Event, FallingEdge, First, Timer
+from cocotb.triggers import ClockCycles, Event, First, Timer
 
 from pyflow.runtime.serial import SerialLink
 from verif.models.uart import levels
 from verif.tb.axis import PERIOD_NS, params
-from verif.tb.runtime import FAULT, FILES, OTHER, campaign, clock, refused, reload, session
+from verif.tb.runtime import FAULT, FILES, OTHER, campaign, clock, refuse_others, reload, session
+from verif.tb.uart import next_byte
 
 BIT_NS = params()["CLK_HZ"] // params()["BAUD"] * PERIOD_NS
 BYTE_NS = 10 * BIT_NS
@@ -53,12 +53,7 @@ class Line:
     async def _listen(self):
         await Timer(5 * PERIOD_NS, unit="ns")
         while True:
-            await FallingEdge(self.dut.uart_tx)
-            await Timer(BIT_NS * 3 // 2, unit="ns")
-            byte = 0
-            for n in range(8):
-                byte |= int(self.dut.uart_tx.value) << n
-                await Timer(BIT_NS, unit="ns")
+            byte, _ = await next_byte(self.dut.uart_tx, BIT_NS)
             if self._strikes("flip"):
                 byte ^= 1 << random.randrange(8)
             if not self.out:
@@ -175,13 +170,7 @@ async def every_seed(dut):
     struck = [0]
 
     async def seed():
-        if FAULT == "hash":
-            other = replace(FILES, structure=FILES.structure ^ 1 << random.randrange(32))
-            assert "another design is loaded" in await bridge(refused)(connect, other, False)
-        if FAULT == "weights":
-            wrong = FILES.checksum ^ 1 << random.randrange(16)
-            other = replace(FILES, checksum=wrong, loaded=wrong)
-            assert "other weights in the device" in await bridge(refused)(connect, other, True)
+        await bridge(refuse_others)(connect)
         if FAULT == "load":
             return await bridge(reload)(connect, OTHER, inject, heal)
         done = await bridge(session)(connect, inject, heal)

@@ -17,6 +17,7 @@ from verif.models.packet import framed, unframed
 from verif.models.uart import levels
 from verif.tb.axis import PERIOD_NS, params
 from verif.tb.echo import CHECKSUM, HASH
+from verif.tb.uart import next_byte
 
 NET = json.loads(os.environ["VOLLEY_NET"])
 SIZE, CLASSES = NET["NET_BYTES"], NET["NET_CLASSES"]
@@ -36,13 +37,8 @@ class Serial:
     async def _listen(self):
         await Timer(5 * PERIOD_NS, unit="ns")
         while True:
-            await FallingEdge(self.dut.uart_tx)
-            await Timer(BIT_NS * 3 // 2, unit="ns")
-            byte = 0
-            for n in range(8):
-                byte |= int(self.dut.uart_tx.value) << n
-                await Timer(BIT_NS, unit="ns")
-            assert int(self.dut.uart_tx.value), "no stop bit"
+            byte, stopped = await next_byte(self.dut.uart_tx, BIT_NS)
+            assert stopped, "no stop bit"
             self.bytes.append(byte)
 
     async def start(self):
