@@ -22,6 +22,8 @@ from typing import Any
 
 from pyflow.errors import VolleyError
 
+COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+
 
 def share(*parts: str) -> Path:
     """A file of the project's rtl/ or boards/: in the checkout, or in the installed wheel."""
@@ -56,14 +58,16 @@ def rtl_folder() -> Path:
 
 def needed_by(top: str, sources: Sequence[Path]) -> list[Path]:
     """The file of module `top` and those that it needs, in the order of `sources`. File = module, so any name in the
-    text that is also a file's is a dependency."""
+    code that is also a file's is a dependency; what comments mention is not, or every build would hang on files that
+    it never reads."""
     texts = {path.stem: path for path in sources}
     needed, pending = set(), [top]
     while pending:
         module = pending.pop()
         if module not in needed:
             needed.add(module)
-            pending += [name for name in set(re.findall(r"\w+", texts[module].read_text())) if name in texts]
+            code = COMMENT.sub(" ", texts[module].read_text())
+            pending += sorted(name for name in set(re.findall(r"\w+", code)) if name in texts)
     return [path for path in sources if path.stem in needed]
 
 
