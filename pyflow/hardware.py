@@ -42,8 +42,8 @@ class Folding:
     tp: time steps per cycle. window_depth: beats the replay buffer holds (0: the smallest that is
     legal, rounded up to a power of two); rows: rows the line buffer holds (0: the kernel height).
     events: of a linear layer, words that are not zero taken per cycle (0: every word, zero or not).
-    skid: skid registers in front of the array, behind it, and in front of its full window, so that what stalls
-    each of them starts at a register.
+    skid: skid registers in front of the array, behind it, and on either side of its line buffer (of the pools' too),
+    so that what stalls each of them starts at a register.
     """
 
     pe: int = 1

@@ -2,7 +2,7 @@
 // ULX3S: clock, reset and pins around volley_uart_top. Pins: ulx3s-85f.lpf.
 `default_nettype none
 module ulx3s_85f_top #(
-  parameter int unsigned CLK_HZ = 80_000_000,  // what the PLL gives; both come from board.toml
+  parameter int unsigned CLK_HZ = 100_000_000,  // what the PLL gives; both come from board.toml
   parameter int unsigned BAUD   = 1_000_000
 ) (
   input  wire logic       clk_25mhz,
@@ -16,10 +16,10 @@ module ulx3s_85f_top #(
   logic [1:0] awake_q;
   logic [7:0] wait_q;
 
-  // 25 MHz * 16 / 5; VCO at 560 MHz. Divisors and phase are those of `ecppll -i 25 -o 80`.
+  // 25 MHz * 4; VCO at 600 MHz. Divisors and phase are those of `ecppll -i 25 -o 100`.
   (* ICP_CURRENT = "12", LPF_RESISTOR = "8", MFG_ENABLE_FILTEROPAMP = "1", MFG_GMCREF_SEL = "2" *)
   EHXPLLL #(
-    .CLKI_DIV(5), .CLKFB_DIV(16), .CLKOP_DIV(7), .CLKOP_CPHASE(3), .CLKOP_FPHASE(0), .FEEDBK_PATH("CLKOP")
+    .CLKI_DIV(1), .CLKFB_DIV(4), .CLKOP_DIV(6), .CLKOP_CPHASE(2), .CLKOP_FPHASE(0), .FEEDBK_PATH("CLKOP")
   ) u_pll (
     .CLKI(clk_25mhz), .CLKFB(clk), .CLKOP(clk), .CLKINTFB(), .LOCK(locked), .RST(1'b0), .STDBY(1'b0), .ENCLKOP(1'b0),
     .PHASESEL0(1'b0), .PHASESEL1(1'b0), .PHASEDIR(1'b1), .PHASESTEP(1'b1), .PHASELOADREG(1'b1), .PLLWAKESYNC(1'b0)

@@ -140,6 +140,10 @@ class Builder:
         out = replace(stream, name=f"{layer}_{suffix}", tensor="")
         return self.join("skid", layer, suffix, [("axis", stream)], [("axis", out)], DATA_W=stream.width)
 
+    def cuts(self, op: Operator) -> bool:
+        """Whether skid registers cut the handshakes of `op`: as its folding says, or as any does where it has none."""
+        return any(f.skid for name, f in self.foldings.items() if name == op.name or op.name not in self.foldings)
+
     # ------------------------------------------------------------------ the graph
     def operand(self, tensor: str, reader: Operator) -> Stream:
         stream, timed = self._ways[tensor, reader.name], self.tensors[tensor]

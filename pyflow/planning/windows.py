@@ -22,11 +22,14 @@ def window_span(p: dict[str, Any]) -> int:
 
 def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, pad: int) -> Stream:
     """Columns of the map: kernel rows x lanes."""
+    cuts = b.cuts(op)
+    if cuts:
+        stream = b.skid(stream, op.name, "raster")
     _, height, width = shape
     kh, sy, py = op.kernel[0], op.stride[0], op.padding[0]
     out_rows = (height + 2 * py - kh) // sy + 1
     out = replace(stream, name=f"{op.name}_column", lanes=kh * stream.lanes, pixels=out_rows * width, tensor="")
-    return b.join(
+    made = b.join(
         "line_buffer",
         op.name,
         "lines",
@@ -43,6 +46,7 @@ def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, p
         PAD_ITEM=pad,
         PIX=stream.pix,
     )
+    return b.skid(made, op.name, "columns") if cuts else made
 
 
 def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, pad: int) -> Stream:

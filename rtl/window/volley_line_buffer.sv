@@ -43,7 +43,8 @@ module volley_line_buffer #(
   localparam int unsigned BEAT_W  = BEATS > 1 ? $clog2(BEATS) : 1;
   localparam int unsigned BANK_W   = KERNEL > 1 ? $clog2(KERNEL) : 1;
   localparam int unsigned OUT_W    = OUT_ROWS > 1 ? $clog2(OUT_ROWS) : 1;
-  localparam int unsigned ROW_W    = $clog2(2*HEIGHT + 2*PADDING + ROWS + STRIDE + 2) + 1;  // signed
+  localparam int unsigned ROW_W    = $clog2(HEIGHT + 2*PADDING + 2) + 1;                    // signed
+  localparam int unsigned GAP_W    = $clog2((2*HEIGHT + 2*PADDING + ROWS + STRIDE + 2) * BEATS) + 1;  // signed
   // The first row of the next frame's first window, seen from this frame's last window.
   localparam int FRAME_STEP = int'(HEIGHT) - int'((OUT_ROWS - 1) * STRIDE);
   localparam int unsigned ROW_STEP_MOD   = STRIDE % ROWS;
@@ -59,6 +60,7 @@ module volley_line_buffer #(
   if (HEIGHT + 2*PADDING < KERNEL) $fatal(1, "volley_line_buffer: KERNEL is larger than the map");
 
   typedef logic signed [ROW_W-1:0] row_t;
+  typedef logic signed [GAP_W-1:0] gap_t;
 
   // ------------------------------------------------------------------ rows that the reader needs
   // Of output row r, where OUT_ROWS is the next frame's first: the first and the last real row, counted from
@@ -89,30 +91,33 @@ module volley_line_buffer #(
   logic [BEAT_W-1:0] rd_beat;
   logic [BANK_W-1:0] rd_bank;                  // bank of row `top`
   logic [ADDR_W-1:0] rd_base;                  // its slot * BEATS
-  logic              rd, rd_ready, rd_row_end, rd_next, last_row;
-  // Distances between writer and reader are kept, not their rows: a handshake then depends on a sign.
-  row_t              ahead;                    // of the writer's row, from the last one that the window needs
-  row_t              room, room_next;          // rows that fit, and that will once the reader has passed this window
-  row_t              ahead_step, room_step;    // by which they change at the end of out_row
+  logic              rd, rd_ready, rd_row_end, last_row;
+  // Distances between writer and reader are kept, in beats, not their places: a handshake is then a sign.
+  gap_t              lead;                     // beats beyond the one that the reader needs; below 0 it waits
+  gap_t              space;                    // beats that fit beyond this one; below 0 the writer waits
+  gap_t              lead_step, space_step;    // what a read takes and frees
 
-  assign last_row   = out_row == OUT_W'(OUT_ROWS - 1);
-  assign rd_row_end = rd_beat == BEAT_W'(BEATS - 1);
-  assign rd_next    = rd && rd_row_end;
-  // Data are there once the writer is past this beat of the last row needed.
-  assign rd_ready   = ahead > row_t'(0) || (ahead == row_t'(0) && wr_beat > rd_beat);
-  // Space is there below the rows still needed, and below those of the next window where the reader has passed.
-  assign s_spike_tready = room > row_t'(0) || (room_next > row_t'(0) && wr_beat < rd_beat);
+  assign last_row       = out_row == OUT_W'(OUT_ROWS - 1);
+  assign rd_row_end     = rd_beat == BEAT_W'(BEATS - 1);
+  assign rd_ready       = lead >= gap_t'(0);
+  assign s_spike_tready = space >= gap_t'(0);
 
-  // STRIDE, but near the upper and the lower edge of the map.
+  // A read moves on by a beat, and at the end of its row by the rows between this window and the next as well. It frees
+  // a beat of each row that the next window leaves behind: the writer, in the lowest of them, sees one.
+  function automatic gap_t steps(input int rows, input logic row_end);
+    return row_end ? gap_t'((rows - 1) * int'(BEATS) + 1) : gap_t'(1);
+  endfunction
+  // Rows are STRIDE apart, but near the upper and the lower edge of the map.
   localparam int unsigned EDGE = KERNEL / STRIDE + 2 < OUT_ROWS ? KERNEL / STRIDE + 2 : OUT_ROWS;
   always_comb begin
-    ahead_step = row_t'(STRIDE);
-    room_step  = row_t'(STRIDE);
+    lead_step  = steps(int'(STRIDE), rd_row_end);
+    space_step = steps(int'(STRIDE), rd_row_end);
     for (int unsigned e = 0; e < 2*EDGE; e++) begin
       automatic int unsigned r = e < EDGE ? e : OUT_ROWS - 2*EDGE + e;
+      automatic int freed = first_row(int'(r) + 1) - first_row(int'(r));
       if (out_row == OUT_W'(r)) begin
-        ahead_step = row_t'(last_row_of(int'(r) + 1) - last_row_of(int'(r)));
-        room_step  = row_t'(first_row(int'(r) + 2) - first_row(int'(r) + 1));
+        lead_step  = steps(last_row_of(int'(r) + 1) - last_row_of(int'(r)), rd_row_end);
+        space_step = freed == 0 ? gap_t'(0) : steps(freed, rd_row_end);
       end
     end
   end
@@ -146,13 +151,11 @@ module volley_line_buffer #(
                                        : advance(rd_bank, rd_base, ROW_STEP_MOD);
       end
     end
-    ahead     <= ahead + row_t'(wr && wr_row_end) - (rd_next ? ahead_step : row_t'(0));
-    room      <= (rd_next ? room_next : room) - row_t'(wr && wr_row_end);
-    room_next <= room_next - row_t'(wr && wr_row_end) + (rd_next ? room_step : row_t'(0));
+    lead  <= lead + gap_t'({1'b0, wr}) - (rd ? lead_step : gap_t'(0));
+    space <= space - gap_t'({1'b0, wr}) + (rd ? space_step : gap_t'(0));
     if (rst) begin
-      ahead     <= -row_t'(last_row_of(0));
-      room      <= row_t'(int'(ROWS) + first_row(0));
-      room_next <= row_t'(int'(ROWS) + first_row(1));
+      lead    <= gap_t'(-last_row_of(0) * int'(BEATS) - 1);
+      space   <= gap_t'((int'(ROWS) + first_row(0)) * int'(BEATS) - 1);
       wr_beat <= '0;
       wr_bank <= '0;
       wr_base <= '0;

@@ -93,7 +93,7 @@ module volley_window_full #(
   assign group_end  = group == GROUP_W'(GROUPS - 1);
   assign last_row   = row == ROW_W'(HEIGHT - 1);
   assign replay_end = replay == REPLAY_W'(REPLAY - 1);
-  assign beyond     = beat >= beat_t'(BEATS);
+  assign beyond     = BEYOND > 0 && beat >= beat_t'(BEATS);  // without padding never: no comparison
   assign left       = beat_t'(BEATS + BEYOND) - beat;      // beats left, this one included
   // Within a frame the next row is sure to come, so waiting for it is safe; at the end of the
   // frame only the last beat may share, and only if the next frame is already there.

@@ -108,8 +108,6 @@ def conv(b: Builder, op: Conv, stream: Stream) -> Stream:
     groups, pad = stream.groups, pack_codes(op.pad_code, stream.bits, stream.groups * folding.lanes)
     if folding.slice != "tap":
         columns = windows.columns(b, op, stream, source.shape, folding.rows, pad)
-        if folding.skid:
-            columns = b.skid(columns, op.name, "columns")
         pad = repeat(pad, stream.pixel_width, op.kernel[0])
         if folding.slice == "all":
             window = windows.full(b, op, columns, source.shape, replay, pad)
