@@ -33,8 +33,8 @@ class Board:
     """name: folder under boards/. family: of the synthesis (FAMILIES). flow: what makes the bitstream.
     clock_mhz: of the accelerator, assumed or targeted. oscillator_mhz: what the board supplies.
     baud: of the UART to the host, 0 where there is none. loader: the board's name for openFPGALoader.
-    skids: plans get skid registers around every synapse array (Folding.skid): what the clock needs on a slow fabric.
-    The planner then lets no layer skip zeros."""
+    skids: plans get skid registers around every synapse array and line buffer (Folding.skid): what the clock needs on
+    a slow fabric. The planner then lets no layer skip zeros."""
 
     name: str
     title: str

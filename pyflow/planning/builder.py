@@ -142,7 +142,8 @@ class Builder:
 
     def cuts(self, op: Operator) -> bool:
         """Whether skid registers cut the handshakes of `op`: as its folding says, or as any does where it has none."""
-        return any(f.skid for name, f in self.foldings.items() if name == op.name or op.name not in self.foldings)
+        own = self.foldings.get(op.name)
+        return own.skid if own else any(f.skid for f in self.foldings.values())
 
     # ------------------------------------------------------------------ the graph
     def operand(self, tensor: str, reader: Operator) -> Stream:
