@@ -102,8 +102,8 @@ module volley_line_buffer #(
   assign rd_ready       = lead >= gap_t'(0);
   assign s_spike_tready = space >= gap_t'(0);
 
-  // A read moves on by a beat, and at the end of its row by the rows between this window and the next as well. It frees
-  // a beat of each row that the next window leaves behind: the writer, in the lowest of them, sees one.
+  // A read moves on by a beat, the last one of its row also to the next window, `rows` below this one. It frees its beat in
+  // every row that the next window does without, if there are any; the writer gets no further than the first of these: it gains one.
   function automatic gap_t steps(input int rows, input logic row_end);
     return row_end ? gap_t'((rows - 1) * int'(BEATS) + 1) : gap_t'(1);
   endfunction
