@@ -103,7 +103,8 @@ module volley_line_buffer #(
   assign s_spike_tready = space >= gap_t'(0);
 
   // A read moves on by a beat, the last one of its row also to the next window, `rows` below this one. It frees its beat in
-  // every row that the next window does without, if there are any; the writer gets no further than the first of these: it gains one.
+  // every row that the next window does without, if there are any; the writer gets no further than the first of these, so
+  // it gains one.
   function automatic gap_t steps(input int rows, input logic row_end);
     return row_end ? gap_t'((rows - 1) * int'(BEATS) + 1) : gap_t'(1);
   endfunction
