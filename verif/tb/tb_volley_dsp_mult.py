@@ -5,13 +5,14 @@ import itertools
 import random
 
 import cocotb
+import numpy as np
 from cocotb.clock import Clock
 from cocotb.handle import Immediate
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from verif.models.dsp_mult import packing
 from verif.models.synapse_array import synapse_array
-from verif.tb.axis import pack, params, unpack
+from verif.tb.axis import params, unpack
 from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
@@ -22,81 +23,94 @@ LOWEST, HIGHEST = -(1 << (WEIGHT_W - 1)), (1 << (WEIGHT_W - 1)) - 1
 TOP = (1 << TP) - 1
 PAIRS_MOST = 1 << 16  # of neighbours; more are drawn
 
-Vector = tuple[list[int], list[list[int]]]  # words[i], weights[o][i]
+# Many ticks are cheap only if numpy makes them: words int64[N, SIMD], weights int64[N, PE, SIMD].
+Vectors = tuple[np.ndarray, np.ndarray]
 
 of_parameters({"four lanes": BY.lanes == 4, "two lanes": BY.lanes == 2, "lanes that overlap": BY.low,
                "lanes apart": not BY.low, "unused lanes": PE % BY.lanes})
 declare("tick left out", "upper rail", "lower rail")
 
 
-def some_word() -> int:
-    return random.choice((0, 1, TOP, random.randint(0, TOP)))
+def some(n: int, rng: np.random.Generator) -> Vectors:
+    """Corners, and anything."""
+    def drawn(low: int, high: int, corners: list[int], shape: tuple[int, ...]) -> np.ndarray:
+        anything = rng.integers(low, high + 1, shape)
+        which = rng.integers(len(corners) + 1, size=shape)
+        return np.choose(which, [*corners, anything])
+
+    return (drawn(0, TOP, [0, 1, TOP], (n, SIMD)),
+            drawn(LOWEST, HIGHEST, [LOWEST, HIGHEST, -1], (n, PE, SIMD)))
 
 
-def some_weight() -> int:
-    return random.choice((LOWEST, HIGHEST, -1, random.randint(LOWEST, HIGHEST)))
+def rails() -> Vectors:
+    """Lanes on either rail, in every combination within a slice."""
+    lanes = np.array(list(itertools.product((LOWEST, HIGHEST), repeat=min(PE, BY.lanes))))
+    weights = np.tile(lanes, PE)[:, :PE]
+    words = np.repeat([TOP, 1, 0], len(weights))
+    return np.tile(words[:, None], SIMD), np.tile(weights, (3, 1))[:, :, None].repeat(SIMD, 2)
 
 
-def some_vector() -> Vector:
-    return [some_word() for _ in range(SIMD)], [[some_weight() for _ in range(SIMD)] for _ in range(PE)]
-
-
-def rails() -> list[Vector]:
-    return [([word] * SIMD, [[weight] * SIMD for weight in weights])
-            for word in (TOP, 1, 0) for weights in itertools.product((LOWEST, HIGHEST), repeat=min(PE, BY.lanes))
-            for weights in [(weights * PE)[:PE]]]
-
-
-def neighbours() -> list[Vector]:
+def neighbours(rng: np.random.Generator) -> Vectors:
     """All weights of two neighbours times all words, at each place in the cascades in turn, all else random."""
-    weights = range(LOWEST, HIGHEST + 1)
-    every = list(itertools.product(range(min(PE, BY.lanes) - 1), weights, weights, range(TOP + 1)))
-    vectors = []
-    for n, (lane, lower, upper, word) in enumerate(random.sample(every, min(len(every), PAIRS_MOST))):
-        vector = some_vector()
-        i = n % SIMD
-        vector[0][i] = word
-        vector[1][lane][i], vector[1][lane + 1][i] = lower, upper
-        vectors.append(vector)
-    return vectors
+    shape = (min(PE, BY.lanes) - 1, 1 << WEIGHT_W, 1 << WEIGHT_W, 1 << TP)
+    chosen = rng.permutation(int(np.prod(shape)))[:PAIRS_MOST]
+    lane, lower, upper, word = np.unravel_index(chosen, shape) if len(chosen) else np.zeros((4, 0), int)
+    words, weights = some(len(chosen), rng)
+    n = np.arange(len(chosen))
+    words[n, n % SIMD] = word
+    weights[n, lane, n % SIMD], weights[n, lane + 1, n % SIMD] = lower + LOWEST, upper + LOWEST
+    return words, weights
 
 
-def low_bits() -> list[Vector]:
+def low_bits(rng: np.random.Generator) -> Vectors:
     """All low bits of the weights and words of the first two inputs, alike in all lanes."""
-    low = range(max(LOWEST, -2), min(HIGHEST, 1) + 1), range(min(TOP, 3) + 1)
-    vectors = []
-    for even, odd, x_even, x_odd in itertools.product(low[0], low[0], low[1], low[1]):
-        vector = some_vector()
-        vector[0][:2] = [x_even, x_odd][:SIMD]
-        for row in vector[1]:
-            row[:2] = [even, odd][:SIMD]
-        vectors.append(vector)
-    return vectors
+    weight, word = range(max(LOWEST, -2), min(HIGHEST, 1) + 1), range(min(TOP, 3) + 1)
+    every = np.array(list(itertools.product(weight, weight, word, word)))
+    words, weights = some(len(every), rng)
+    words[:, :2] = every[:, 2:][:, :SIMD]
+    weights[:, :, :2] = every[:, None, :2][:, :, :SIMD]
+    return words, weights
+
+
+def packed(values: np.ndarray, width: int) -> list[int]:
+    """int64[N, K] as N numbers of K fields, the first in the low bits."""
+    bits = (values[:, :, None] >> np.arange(width) & 1).astype(np.uint8).reshape(len(values), -1)
+    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(bits, axis=1, bitorder="little")]
 
 
 @cocotb.test()
 @cocotb.parametrize(idle=[0.0, 0.3])
 async def sums(dut, idle):
     """The sums of each tick's inputs come LATENCY ticks later, whatever the cycles without ce hold."""
+    rng = np.random.default_rng(random.getrandbits(32))
+    parts = [rails(), low_bits(rng), some(300, rng) if idle else neighbours(rng)]
+    words, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    sums = (weights @ words[:, :, None])[:, :, 0]
+    for n in random.sample(range(len(words)), min(len(words), 300)):
+        assert synapse_array([words[n].tolist()], [weights[n].tolist()], TP) == sums[n].tolist()
+    hit("upper rail", sums.max() == SIMD * TOP * HIGHEST)
+    hit("lower rail", sums.min() == SIMD * TOP * LOWEST)
+
+    def stimulus(words: np.ndarray, weights: np.ndarray) -> list[tuple[int, int]]:
+        flat = weights.reshape(len(weights), -1)
+        return list(zip(packed(words, TP), packed(flat, WEIGHT_W), strict=True))
+
+    given, other = stimulus(words, weights), stimulus(*some(300, rng))
+    sum_w = len(dut.m_sum) // PE
+    expected = packed(sums, sum_w)
+
     dut.clk.value = Immediate(0)
     cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start(start_high=False))
-    vectors = [*rails(), *low_bits(), *(neighbours() if not idle else [some_vector() for _ in range(300)])]
-    expected: list[list[int]] = []  # of the ticks so far
     ticks = 0
-    while ticks < len(vectors) + LATENCY:
+    while ticks < len(given) + LATENCY:
         await FallingEdge(dut.clk)
         ce = random.random() >= idle
         hit("tick left out", not ce)
-        words, weights = vectors[ticks] if ce and ticks < len(vectors) else some_vector()
         dut.ce.value = int(ce)
-        dut.s_spike.value = pack(words, TP)
-        dut.s_weight.value = pack([w for row in weights for w in row], WEIGHT_W)
-        if ce:
-            expected.append(synapse_array([words], [weights], TP))
-            hit("upper rail", max(expected[-1]) == SIMD * TOP * HIGHEST)
-            hit("lower rail", min(expected[-1]) == SIMD * TOP * LOWEST)
+        dut.s_spike.value, dut.s_weight.value = given[ticks] if ce and ticks < len(given) else random.choice(other)
         await ReadOnly()
         if ce and ticks >= LATENCY:
-            found = unpack(int(dut.m_sum.value), len(dut.m_sum) // PE, PE, signed=True)
-            assert found == expected[ticks - LATENCY], f"sum {ticks - LATENCY}"
+            n = ticks - LATENCY
+            found = int(dut.m_sum.value)
+            assert found == expected[n], f"sum {n}: {unpack(found, sum_w, PE, signed=True)} is not {sums[n].tolist()}"
         ticks += ce
