@@ -67,7 +67,7 @@ def needed_by(top: str, sources: Sequence[Path]) -> list[Path]:
         if module not in needed:
             needed.add(module)
             code = COMMENT.sub(" ", texts[module].read_text())
-            pending += sorted(name for name in set(re.findall(r"\w+", code)) if name in texts)
+            pending += texts.keys() & set(re.findall(r"\w+", code))
     return [path for path in sources if path.stem in needed]
 
 
