@@ -13,7 +13,7 @@ module volley_neuron_radix #(
   parameter int unsigned IN_W      = 12,       // bits of a potential h
   parameter bit          IN_SIGNED = 1'b1,     // 0: h is an unsigned sum of spike words
   parameter int unsigned EXPONENT  = 0,        // e
-  parameter int unsigned THETA_W   = 8,        // bits of theta, unsigned
+  parameter int unsigned THETA_W   = 8,        // bits of theta, 1 at least
   parameter int unsigned BIAS_W    = 12,       // bits of b, signed
   parameter int unsigned V_W       = 16,       // bits of v, signed
   parameter int unsigned T         = 4,        // time steps of the output word

@@ -48,5 +48,16 @@ module volley_readout #(
     end
     if (rst) m_logit_tvalid <= 1'b0;
   end
+
+`ifndef SYNTHESIS
+  for (genvar l = 0; l < LANES; l++) begin : g_check
+    logic signed [32:0] exact;
+    assign exact = (33'(signed'(s_acc_tdata[l*IN_W +: IN_W])) <<< EXPONENT)
+                 + 33'(signed'(s_param_tdata[l*BIAS_W +: BIAS_W]));
+    always_ff @(posedge clk)
+      if (!rst && s_acc_tvalid && s_acc_tready)
+        assert (exact == 33'(signed'(exact[31:0]))) else $error("volley_readout: a logit does not fit an int32");
+  end
+`endif
 endmodule
 `default_nettype wire

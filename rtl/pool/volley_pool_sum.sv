@@ -28,6 +28,8 @@ module volley_pool_sum #(
 
   if (LANES < 1 || WORD_W < 1 || TAPS < 1 || PIX < 1)
     $fatal(1, "volley_pool_sum: LANES, WORD_W, TAPS and PIX must be at least 1");
+  if (WORD_W + $clog2(TAPS) > 31)
+    $fatal(1, "volley_pool_sum: WORD_W = %0d, TAPS = %0d: a sum has more than 31 bits", WORD_W, TAPS);
 
   logic [LEVELS-1:0] valid_q, last_q;
   logic              ce;

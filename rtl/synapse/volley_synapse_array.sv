@@ -19,7 +19,7 @@ module volley_synapse_array #(
   parameter int unsigned TP       = T,         // time steps per cycle, divides T
   parameter int unsigned WEIGHT_W = 4,         // bits of a weight, signed
   parameter int unsigned FOLDS    = 1,         // slices of a window; 0: tlast ends it
-  parameter int unsigned ACC_W    = 16,        // bits of a result, signed; must hold every sum
+  parameter int unsigned ACC_W    = 16,        // bits of a result, signed; a sum that it does not hold wraps
   parameter bit          PER_STEP = 1'b0,      // 1: a number for each time step
   parameter int unsigned PIX      = 1,         // pixels per beat: slices of as many windows
   localparam int unsigned NUMBERS = PER_STEP ? T : 1
@@ -74,7 +74,7 @@ module volley_synapse_array #(
   always_ff @(posedge clk) begin
     if (ce && take) begin
       step <= mark.last_step ? '0 : step + 1'b1;
-      if (mark.last_step) fold <= mark.last_fold ? '0 : FOLDS == 0 ? 1'b1 : fold + 1'b1;
+      if (mark.last_step) fold <= mark.last_fold ? '0 : FOLDS == 0 ? FOLD_W'(1) : fold + 1'b1;
     end
     if (rst) begin
       step <= '0;

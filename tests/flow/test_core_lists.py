@@ -6,33 +6,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 import pyflow
 from pyflow import zoo
-from pyflow.backends.toolbox import cache_dir, tool_env
-from verif.harness import REPO
-from verif.lint.lint import WAIVERS
+from pyflow.backends.toolbox import blackboxes, cache_dir, rtl_sources, tool_env
+from verif.cases import collect
+from verif.harness import REPO, sources_of
+from verif.lint.lint import WAIVERS, families, lint, own_sources
 from verif.pages.lists import lists, vlnv, waivers
 from verif.pages.sizes import row_of
-from verif.pages.sv import Core, cores, elaborate, generated, literal, read
+from verif.pages.sv import Core, cores, elaborate, generated, read
 
 CORES = list(cores().values())
 NAMES = [core.name for core in CORES]
 each_core = pytest.mark.parametrize("core", CORES, ids=NAMES)
 TOP = cores()["volley_axi_top"]
-
-
-def lint(top: str, sources: Sequence[str | Path], parameters: Mapping[str, int | str] | None = None,
-         waived: Path = WAIVERS, cwd: Path = REPO) -> str:
-    """What `verilator -Wall` has to say."""
-    values = [f"-G{name}={literal(value)}" for name, value in (parameters or {}).items()]
-    command = ["verilator", "--lint-only", "-Wall", "--top-module", top, *values, str(waived), *map(str, sources)]
-    done = subprocess.run(command, cwd=cwd, env=tool_env(), capture_output=True, text=True, timeout=120)
-    return done.stderr if done.returncode or "%" in done.stderr else ""
 
 
 # ------------------------------------------------------------------ file lists
@@ -53,7 +44,30 @@ def test_a_core_elaborates_from_its_list_alone(core: Core, size: str) -> None:
     assert lint(core.name, [*network, "-F", core.path.with_suffix(".f")], parameters) == ""
 
 
-@pytest.mark.parametrize("name", ["volley_fifo", "volley_weight_source", "volley_synapse_array"])
+@each_core
+def test_a_core_lints_at_every_size_of_its_benches(core: Core) -> None:
+    for case in collect().get(core.name, []):
+        if case.source_paths is None:
+            assert lint(core.name, sources_of(core.name), case.parameters) == "", case
+
+
+@pytest.mark.parametrize("family", families())
+def test_what_a_family_has_of_its_own_lints_at_every_size_of_its_benches(family: str) -> None:
+    own, every = own_sources(family), rtl_sources(family)
+    judged = [case for cases in collect().values() for case in cases
+              if case.dut in {path.stem for path in every} and set(own) & set(case.source_paths or ())]
+    assert judged
+    for case in judged:
+        sources = [*blackboxes(family), *sources_of(case.dut, every)]
+        assert lint(case.dut, sources, case.parameters) == "", case
+    for path in own:
+        assert lint(path.stem, [*blackboxes(family), *sources_of(path.stem, every)]) == "", path.stem
+
+
+COPIED = ["volley_fifo", "volley_weight_source", "volley_synapse_array", "volley_synapse_dsp"]
+
+
+@pytest.mark.parametrize("name", COPIED)
 @pytest.mark.parametrize("keep_folders", [True, False])
 def test_a_copied_core_lints_in_an_empty_folder(name: str, keep_folders: bool, tmp_path: Path) -> None:
     core = cores()[name]

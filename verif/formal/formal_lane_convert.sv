@@ -3,7 +3,7 @@
 // output beat where it belongs; padding lanes leave as zeros; tlast of a pixel's last input beat,
 // and only that, is that of its last output beat; a word leaves within N cycles of tvalid and
 // tready; with both high since reset, the side with more beats per pixel never waits: max(BEATS_IN,
-// BEATS_OUT) cycles per pixel. Assumed: padding lanes come as zeros.
+// BEATS_OUT) cycles per pixel. Padding lanes may come as anything.
 `default_nettype none
 module formal_lane_convert #(
   parameter int unsigned WORD_W    = 2,
@@ -68,8 +68,6 @@ module formal_lane_convert #(
   assign kept_pixels = pop && out_end ? pixels - 1 : pixels;
   assign kept_lasts  = pop && out_end ? lasts >> 1 : lasts;
 
-  always_comb if (s_tvalid && in_end) assume ({1'b0, s_tdata} >> LAST_W == '0);
-
   // The bit that is followed.
   formal_constant #(.W(8)) u_offset (.clk, .value(offset));
   logic        tracked, value;
@@ -91,7 +89,7 @@ module formal_lane_convert #(
     if (push && pick && !tracked && in_beat * LANES_IN + offset / WORD_W < LANES
         && (in_end || offset < IN_W)) begin
       tracked <= 1'b1;
-      value   <= offset < IN_W && s_tdata[offset % IN_W];
+      value   <= offset < (in_end ? LAST_W : IN_W) && s_tdata[offset % IN_W];
       place   <= kept_lanes * WORD_W + offset;
       channel <= in_beat * LANES_IN + offset / WORD_W;
       ahead   <= kept_pixels;

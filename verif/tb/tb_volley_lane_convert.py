@@ -25,7 +25,7 @@ of_parameters({
     "padding out": CHANNELS % LANES_OUT > 0,
     "less than one beat": CHANNELS < min(LANES_IN, LANES_OUT),
 })
-declare("tlast inside a pixel")
+declare("tlast inside a pixel", "noise in padding lanes")
 
 
 def vectors(pixels: list[list[int]], frame: int = 4) -> tuple[list[Beat], list[Beat]]:
@@ -37,6 +37,10 @@ def vectors(pixels: list[list[int]], frame: int = 4) -> tuple[list[Beat], list[B
             # Equal lanes are wires: a stray tlast would pass there, so send none.
             stray = not end and LANES_IN != LANES_OUT and random.random() < 0.5
             hit("tlast inside a pixel", stray)
+            if end and LANES_IN != LANES_OUT:
+                padding = [random.randint(0, TOP) for _ in range(BEATS_IN * LANES_IN - CHANNELS)]
+                hit("noise in padding lanes", any(padding))
+                lanes[LANES_IN - len(padding):] = padding
             sent.append((lanes, n % frame == frame - 1 if end else stray))
     expected = lane_convert(sent, LANES_OUT, CHANNELS)
     return [Beat(pack(d, WORD_W), t) for d, t in sent], [Beat(pack(d, WORD_W), t) for d, t in expected]
