@@ -24,6 +24,7 @@ import numpy as np
 from pyflow.errors import VolleyError
 from pyflow.frames import InputFormat
 from pyflow.operators import OPERATORS, Encoding, Operator, Readout, Stateful, Tensor
+from pyflow.operators.encode import MAX_STEPS
 
 FORMAT_VERSION = 2
 INPUT = "input"
@@ -114,8 +115,8 @@ class Network:
 
     def _input_tensor(self) -> Tensor:
         c, h, w = self.input_shape
-        if not isinstance(self.input_steps, int) or not 1 <= self.input_steps <= 4096:
-            raise self._fail(f"input_steps = {self.input_steps} is outside 1..4096")
+        if not isinstance(self.input_steps, int) or not 1 <= self.input_steps <= MAX_STEPS:
+            raise self._fail(f"input_steps = {self.input_steps} is outside 1..{MAX_STEPS}")
         match self.input_encoding:
             case Encoding.PIXEL:
                 return Tensor(INPUT, (c, h, w), Encoding.PIXEL, HOST_BITS, 255)

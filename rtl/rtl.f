@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The portable set, leaf first; names are relative to this file.
 common/volley_ram.sv
 common/volley_rom.sv

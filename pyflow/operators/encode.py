@@ -13,7 +13,7 @@ from pyflow import hardware as hw
 from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators.base import Encoding, Operator, Stateful, Tensor
 
-MAX_STEPS = 1024
+MAX_STEPS = 2**23  # of a frame: an encoder's product of T and an 8-bit pixel has 32 bits (volley_scale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// One time step of one spiking neuron (docs/numerics.md, "Spiking neuron"), combinational:
-//   x = acc * 2^FRAC;   i <- sat(decay_i(i) + x);   drive = i + b, or x + b without a current
-//   u = V_LEAK + decay_v(v - V_LEAK) + drive;   RESET_ORDER = 1: the reset of the step before
-//   v <- sat(u);   fire = v >= theta + a;   RESET_ORDER = 0: v <- sat(v - reset) or V_RESET
-//   decay(d) = d, d - (d >> k) or (d * alpha) >> F
+// One time step of one spiking neuron, combinational. docs/numerics.md specifies it:
+//   x = acc * 2^FRAC;   decay(d) = d, d - (d >> k) or (d * alpha) >> F
+//   CURRENT = 0: drive = x + b
+//             1: i <- sat(decay_i(i) + x);   drive = i + b
+//             2: drive = i + b;              i <- sat(decay_i(i) + x)
+//   a <- decay_a(a)                          ADAPT = 0: a = 0
+//   u = V_LEAK + decay_v(v - V_LEAK) + drive
+//   RESET_ORDER = 1, if z: RESET = 1: u <- u - reset,   2: u <- V_RESET
+//   r > 0: fire = 0;   r <- r - 1;   v stays
+//   else:  v <- sat(u);   fire = v >= theta + a;   z <- fire;   if fire:
+//     RESET_ORDER = 0: RESET = 1: v <- sat(v - reset),   2: v <- V_RESET
+//     r <- REFRACTORY;   a <- min(a + JUMP, 2^A_W - 1)
 // What the parameters leave out is neither in the state nor in the logic.
 // Low to high, state: v[V_W], i[I_W], a[A_W], refractory count, z; param: b, theta, reset, v0, alpha.
 // Model: verif/models/neuron_lif.py.
@@ -16,7 +23,7 @@ module volley_lif_step #(
   parameter int unsigned THETA_W     = 12,     // bits of theta, unsigned
   parameter int unsigned RESET_W     = 0,      // bits of what a soft reset takes; 0: it is theta
   parameter int unsigned V0_W        = 0,      // bits of v0, v in front of a frame, signed; 0: v0 = 0
-  parameter int unsigned LEAK_W      = 0,      // bits of alpha, unsigned (LEAK = 2 only)
+  parameter int unsigned LEAK_W      = 0,      // bits of alpha, unsigned, 2^F at most (LEAK = 2 only)
   parameter int unsigned V_W         = 16,     // bits of v, signed
   parameter int unsigned LEAK        = 0,      // decay of v: 0 none, 1 shift, 2 multiply
   parameter int unsigned LEAK_SHIFT  = 0,      // k of v
@@ -84,10 +91,12 @@ module volley_lif_step #(
   if (CURRENT > 2) $fatal(1, "volley_lif_step: CURRENT = %0d is outside 0..2", CURRENT);
   if (I_W < 2) $fatal(1, "volley_lif_step: I_W = %0d must be at least 2", I_W);
   if (I_LEAK > 2) $fatal(1, "volley_lif_step: I_LEAK = %0d is outside 0..2", I_LEAK);
+  if (I_FRAC > 30) $fatal(1, "volley_lif_step: I_FRAC = %0d is above 30", I_FRAC);
   if (I_ALPHA > 1 << I_FRAC)
     $fatal(1, "volley_lif_step: I_ALPHA = %0d is above 2^I_FRAC = %0d", I_ALPHA, 1 << I_FRAC);
   if (A_W < 1) $fatal(1, "volley_lif_step: A_W = %0d must be at least 1", A_W);
   if (A_LEAK > 2) $fatal(1, "volley_lif_step: A_LEAK = %0d is outside 0..2", A_LEAK);
+  if (A_FRAC > 30) $fatal(1, "volley_lif_step: A_FRAC = %0d is above 30", A_FRAC);
   if (A_ALPHA > 1 << A_FRAC)
     $fatal(1, "volley_lif_step: A_ALPHA = %0d is above 2^A_FRAC = %0d", A_ALPHA, 1 << A_FRAC);
   if (JUMP >> A_W != 0) $fatal(1, "volley_lif_step: JUMP = %0d does not fit A_W = %0d", JUMP, A_W);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Spiking neurons, IF and LIF and their relatives: volley_lif_step for each time step, state kept
-// from pass to pass. A beat carries TB steps of LANES neurons, the earliest in the uppermost place.
+// Spiking neurons, IF and LIF and their relatives: volley_lif_step for each time step (the equations
+// are there and in docs/numerics.md), state kept from pass to pass. A beat carries TB steps of LANES
+// neurons, the earliest in the uppermost place.
 // UNROLLED = 1: a stage per step, 1 beat per tick (cycle not stalled), latency TB + 1.
 // UNROLLED = 0: one step per tick, 1 beat per TB ticks; it stands at the input meanwhile and is
 // taken in the last of them, latency 2 from there.

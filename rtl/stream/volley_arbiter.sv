@@ -2,7 +2,8 @@
 // Merges the packets (beats up to tlast) of N streams, never interleaved; m_axis_tid says whose
 // beat it is. Round robin: the next packet is that of the first sink after the last one's, in the
 // order 0, 1 .. N-1, 0, that offers a beat; so a sink waits for N - 1 packets at most. Latency 0, 1
-// beat/cycle, none lost between packets. A choice stands from the cycle in which its first beat is
+// beat/cycle, none lost between packets: while the source is ready, a beat leaves in every cycle in
+// which the sink chosen offers one. A choice stands from the cycle in which its first beat is
 // offered, taken or not, until its tlast. s_axis_tready depends on the other sinks' tvalid.
 // Model: verif/models/stream.py. Proof: verif/formal/formal_arbiter.sv.
 `default_nettype none

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copies a stream to N sources. Each takes the beat when it likes and sees it once; the sink's beat
-// is taken in the cycle in which the last of them has it. Latency 0, 1 beat/cycle. m_axis_tvalid[i]
-// depends on the sink and on what source i has had, never on another source's tready.
+// is taken in the cycle in which the last of them has it. Latency 0, 1 beat/cycle: a source that is
+// ready has a beat in the cycle in which it is offered. m_axis_tvalid[i] depends on the sink and on
+// what source i has had, never on another source's tready.
 // Model: verif/models/stream.py. Proof: verif/formal/formal_broadcast.sv.
 `default_nettype none
 module volley_broadcast #(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Joins two streams beat by beat: the payload is {b, a}, tlast is a's. Latency 0, 1 beat/cycle, no
-// state. With beats of whole pixels it is the concatenation of channels: those of a, then those of
-// b. Each sink's tready depends on the other's tvalid; s_b_tlast is not looked at.
+// state: a pair leaves in the cycle in which both are there and the source is ready. With beats of
+// whole pixels it is the concatenation of channels: those of a, then those of b. Each sink's tready
+// depends on the other's tvalid; s_b_tlast is not looked at.
 // Model: verif/models/stream.py. Proof: verif/formal/formal_join.sv.
 `default_nettype none
 module volley_join #(

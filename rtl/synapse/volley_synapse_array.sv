@@ -7,6 +7,8 @@
 //   acc[o][t] = sum over FOLDS slices, SIMD inputs of (s_i[t] ? w[o][i] : 0)
 // PIX pixels side by side meet the same weights, each in sums of its own.
 // FOLDS = 0: a window is the slices up to s_spike_tlast, one at least, and m_acc_tlast marks every window.
+// BODY 1 to 3 on Xilinx parts: the files of rtl/tech/xc7/xc7.f or rtl/tech/xcup/xcup.f replace those of
+// the same name, volley_synapse_dsp's stand-in among them (docs/bodies.md).
 // Throughput: one slice per T/TP cycles. Latency after the last slice's last step: 1 + that of
 // volley_synapse_sum (+1 if TP < T and PER_STEP = 0).
 // Model: verif/models/synapse_array.py.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stand-in for the sums of volley_synapse_sum in DSP slices: the same numbers after the same latency,
 // word by word and in LUTs, so that a network simulates alike for every family and builds for one
-// without such slices. rtl/tech/xilinx has the module of this name that is made of DSP48s.
+// without such slices. On Xilinx parts the files of rtl/tech/xc7/xc7.f or rtl/tech/xcup/xcup.f replace
+// those of the same name: there this module is made of DSP48s (docs/bodies.md).
 // Throughput: 1 sum per tick (a cycle with ce). Latency: LATENCY ticks.
 `default_nettype none
 module volley_synapse_dsp #(
   parameter int unsigned BODY     = 1,         // 1 GATE, 2 SOFT, 3 MULT: see volley_synapse_sum
-  parameter int unsigned LATENCY  = 6,         // what volley_synapse_sum says of BODY
+  parameter int unsigned LATENCY  = 5,         // what volley_synapse_sum says of BODY
   parameter int unsigned PE       = 2,         // outputs
   parameter int unsigned SIMD     = 4,         // inputs
   parameter int unsigned TP       = 4,         // time steps per tick

@@ -7,6 +7,8 @@
 //   2 SOFT: as many lanes as 48 bits have for the sum of 16 weights without a sign; 2 bits are ternary
 //   3 MULT: two weights times one word in a DSP48, four where both have 4 bits at most;
 //     PER_STEP = 0, TP = T
+// BODY 1 to 3 on Xilinx parts: the files of rtl/tech/xc7/xc7.f or rtl/tech/xcup/xcup.f replace those of
+// the same name, volley_synapse_dsp's stand-in among them (docs/bodies.md).
 // Throughput: 1 sum per tick (a cycle with ce). Latency in ticks, c = ceil(log2 SIMD), p =
 // PER_STEP ? 0 : ceil(log2 TP), g = ceil(SIMD / 16), n = ceil(min(SIMD, 16) / 2):
 //   LUT 1 + c + p, GATE 1 + n + ceil(log2 g) + p, SOFT 2 + n + ceil(log2 g) + p, MULT 4 + c.

@@ -12,11 +12,11 @@ import pytest
 
 import pyflow
 from pyflow import zoo
-from pyflow.backends.toolbox import blackboxes, cache_dir, rtl_sources, tool_env
+from pyflow.backends.toolbox import blackboxes, cache_dir, needed_by, rtl_sources, tool_env
 from verif.cases import collect
 from verif.harness import REPO, sources_of
 from verif.lint.lint import WAIVERS, families, lint, own_sources
-from verif.pages.lists import lists, vlnv, waivers
+from verif.pages.lists import lists, technologies, vlnv, waivers
 from verif.pages.sizes import row_of
 from verif.pages.sv import Core, cores, elaborate, generated, read
 
@@ -94,9 +94,11 @@ def _fusesoc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_fusesoc_finds_every_core(tmp_path: Path) -> None:
     done = _fusesoc("core", "list", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    of_technologies = {vlnv(name, "tech") for name in ("xilinx", *families())}
     assert set(re.findall(r"^(volley:\S+)", done.stdout, re.MULTILINE)) == {
-        *map(vlnv, NAMES), vlnv("waivers", "lint")}, done.stderr  # fmt: skip
-    assert WAIVERS.with_suffix(".core").read_text(encoding="utf-8") == waivers(), "make docs"
+        *map(vlnv, NAMES), vlnv("waivers", "lint"), *of_technologies}, done.stderr  # fmt: skip
+    for path, text in {WAIVERS.with_suffix(".core"): waivers(), **technologies()}.items():
+        assert path.read_text(encoding="utf-8") == text, "make docs"
 
 
 def test_fusesoc_lints_a_core_with_what_it_depends_on(tmp_path: Path) -> None:
@@ -107,6 +109,31 @@ def test_fusesoc_lints_a_core_with_what_it_depends_on(tmp_path: Path) -> None:
     assert {path.stem for path in tmp_path.rglob("*.sv")} == {"volley_ram", "volley_skid", "volley_fifo"}
     refused = _fusesoc("run", "--target", "lint", vlnv("volley_fifo"), "--DEPTH", "1", cwd=tmp_path)
     assert refused.returncode and "DEPTH must be at least 2" in refused.stdout + refused.stderr
+
+
+def _set_up(core: str, *options: str, cwd: Path) -> list[Path]:
+    """Sources that FuseSoC gathers for a Vivado project."""
+    done = _fusesoc("run", "--setup", "--tool", "vivado", *options, vlnv(core), cwd=cwd)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
+    return [path for path in cwd.rglob("*") if path.suffix in (".sv", ".v")]
+
+
+@pytest.mark.parametrize("family", [None, *families()])
+def test_fusesoc_takes_the_modules_of_the_family_that_a_flag_names(family: str | None, tmp_path: Path) -> None:
+    found = _set_up("volley_synapse_array", *(["--flag", family] if family else []), cwd=tmp_path)
+    wanted = needed_by("volley_synapse_array", rtl_sources(family))
+    assert sorted(path.read_text() for path in found) == sorted(path.read_text() for path in wanted)
+
+
+def test_the_documented_command_lists_the_files_of_a_family() -> None:
+    text = (REPO / "docs" / "bodies.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r'^python -c "(.*?)"$', text, re.DOTALL | re.MULTILINE)
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(path) for path in needed_by("volley_synapse_array", rtl_sources("xc7"))]
+
+
+def test_fusesoc_has_the_wrapper(tmp_path: Path) -> None:
+    assert WRAPPER.name in {path.name for path in _set_up("volley_axi_top", "--target", "wrapper", cwd=tmp_path)}
 
 
 # ------------------------------------------------------------------ the wrapper
@@ -163,3 +190,5 @@ def test_the_example_of_one_core_simulates_and_synthesises() -> None:
     assert re.search(r"\bLUT6\b", cells) and "DSP48E1" not in cells
     used = set(re.findall(r"\bvolley_\w+", (folder / "relu.sv").read_text()))
     assert used == {"volley_neuron_radix"}
+    core = cores()["volley_neuron_radix"].path.with_suffix(".f")
+    assert "relu: THETA = 200 is outside 1..127" in elaborate([core, folder / "relu.sv"], "relu", {"THETA": 200})[1]

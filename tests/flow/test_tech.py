@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyflow.backends.toolbox import blackboxes, needed_by, rtl_folder, rtl_sources
+from verif.pages.sizes import row_of
 from verif.pages.sv import elaborate, read
 
 FAMILIES = sorted(path.stem for path in rtl_folder().glob("tech/*/*.f"))
@@ -39,7 +40,13 @@ def test_a_replacement_has_the_ports_and_parameters_of_its_twin(family: str) -> 
     for path in twins:
         own, portable = read(path), read(PORTABLE[path.stem])
         assert [(p.name, p.direction) for p in own.ports] == [(p.name, p.direction) for p in portable.ports], path
-        assert [p.name for p in own.settable] == [p.name for p in portable.settable], path
+        assert [(p.name, p.type, p.default) for p in own.settable] == [
+            (p.name, p.type, p.default) for p in portable.settable], path  # fmt: skip
+        sources = [*blackboxes(family), *needed_by(path.stem, rtl_sources(family))]
+        for size in ({}, *row_of(path.stem).sizes):
+            widths, errors = elaborate(sources, path.stem, size)
+            assert not errors, errors
+            assert widths == elaborate(needed_by(path.stem, rtl_sources()), path.stem, size)[0], (path, size)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -16,12 +16,12 @@ GATE, SOFT, MULT = 1, 2, 3  # BODY of volley_synapse_sum
 
 
 # ---------------------------------------------------------------------- DSP48s that gate and add
-def check_array(family: str, body: int, values: tuple[int, ...], per_step: int = 0) -> None:
+def check_array(family: str, body: int, values: tuple[int, ...], per_step: int = 0, pix: int = 1) -> None:
     """values: PE, SIMD, T, TP, W, FOLDS."""
     pe, simd, steps, tp, weight_w, folds = values
-    largest = folds * simd * (1 if per_step else (1 << steps) - 1) << (weight_w - 1)
+    largest = (folds or 5) * simd * (1 if per_step else (1 << steps) - 1) << (weight_w - 1)
     parameters = {"BODY": body, "PE": pe, "SIMD": simd, "T": steps, "TP": tp, "WEIGHT_W": weight_w, "FOLDS": folds,
-                  "ACC_W": 1 + largest.bit_length(), "PER_STEP": per_step}
+                  "ACC_W": 1 + largest.bit_length(), "PER_STEP": per_step} | ({"PIX": pix} if pix > 1 else {})
     harness.run_bench("volley_synapse_array", "tb_volley_synapse_array", parameters, sources=models.sources(family))
 
 
@@ -41,6 +41,11 @@ def test_cascade(family, body, values):
 def test_cascade_per_step(body, values):
     """SOFT: the largest sum, 35, just needs its 6 bits."""
     check_array("xc7", body, values, per_step=1)
+
+
+@pytest.mark.parametrize(("body", "values"), [(GATE, (4, 3, 2, 1, 8, 2)), (MULT, (4, 3, 4, 4, 4, 1))])
+def test_array_of_several_pixels(body, values):
+    check_array("xc7", body, values, pix=2)
 
 
 @pytest.mark.long
@@ -207,6 +212,7 @@ def test_mult(family, values):
 
 @pytest.mark.parametrize(("family", "values"), [
     ("xc7", (5, 3, 4, 4, 4, 2)), ("xc7", (3, 5, 8, 8, 8, 1)), ("xcup", (4, 16, 4, 4, 4, 1)),
+    ("xc7", (5, 2, 4, 4, 4, 0)),  # of a list: a window is as long as its frame says
 ])
 def test_array_of_multipliers(family, values):
     check_array(family, MULT, values)

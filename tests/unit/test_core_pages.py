@@ -7,9 +7,22 @@ from pathlib import Path
 import pytest
 
 from verif.pages.measure import key
-from verif.pages.page import FOLDER, index, page, path_of, picture_digest, picture_of, prose, stored, summary, timings
+from verif.pages.page import (
+    FOLDER,
+    around,
+    benches,
+    index,
+    page,
+    path_of,
+    picture_digest,
+    picture_of,
+    prose,
+    stored,
+    summary,
+    timings,
+)
 from verif.pages.sizes import ROWS, row_of
-from verif.pages.sv import Core, comment_of, cores, elaborate, generated, read, rules_of
+from verif.pages.sv import Core, comment_of, constants_of, cores, elaborate, generated, read, rules_of
 
 CORES = list(cores().values())
 NAMES = [core.name for core in CORES]
@@ -44,6 +57,32 @@ def test_the_instantiation_compiles(core: Core, tmp_path: Path) -> None:
     assert not errors and list(widths) == ["clk", "rst", "aresetn"], errors
     named = re.findall(r"\.(\w+)\(", snippet)
     assert {p.name for p in core.settable if re.fullmatch(r"\d+('\w+)?", p.default)} <= set(named)
+
+
+@each_core
+def test_every_name_of_a_legal_condition_has_a_row(core: Core) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*?\| `.*?` \| (.*?) \| .*$", path_of(core).read_text(encoding="utf-8"), re.M)
+    conditions = re.findall(r"`(.*?)`", " ".join(legal for _, legal in rows))
+    named = set(re.findall(r"(?<!\$)\b[A-Za-z_]\w*", " ".join(conditions))) - {"and", "or", "where"}
+    assert named <= {name for name, _ in rows}
+
+
+@pytest.mark.parametrize(("name", "line"), [
+    ("volley_neuron_lif", "[volley_lif_step](volley_lif_step.md) for each time step"),
+    ("volley_lif_step", "[docs/numerics.md](../numerics.md)"),
+    ("volley_axi_top", "[volley_axi_top_wrapper.v](../../rtl/top/volley_axi_top_wrapper.v) beside it"),
+    ("volley_lif_step", "`-2^(V_W-1) <= V_LEAK <= 2^(V_W-1) - 1`"),
+    ("volley_lif_step", "bench: none of its own; inside [volley_neuron_lif](volley_neuron_lif.md): [tb_volley_neuron_"),
+    ("volley_accumulate", "| `TERM_W` | int unsigned, derived | `IN_W + 32'(!IN_SIGNED)` | `OUT_W >= TERM_W` |"),
+])
+def test_a_page_leads_on(name: str, line: str) -> None:
+    assert line in path_of(cores()[name]).read_text(encoding="utf-8")
+
+
+def test_evidence_from_around_ends_at_the_nearest_core_that_has_it() -> None:
+    assert [core.name for core in around(cores()["volley_lif_step"], benches)] == ["volley_neuron_lif"]
+    assert {core.name for core in around(cores()["volley_crc32"], benches)} == {
+        "volley_load_checksum", "volley_packet_rx", "volley_packet_tx"}  # fmt: skip
 
 
 def test_the_index_lists_every_page() -> None:
@@ -101,6 +140,8 @@ module volley_example #(
   input  wire logic [ALL-1:0] words,           // lane 0 lowest
   output logic [3:0]          count
 );
+  localparam int unsigned HALF = N / 2;        // of the lanes
+  localparam int unsigned SUM  = HALF + W;
   if (N < 1 || W % N != 0) $fatal(1, "volley_example: N = %0d", N);
   else if (!(N > 8) && W == 3) $fatal(1, "volley_example: W");
   if (N == 2) begin : g_two
@@ -138,6 +179,9 @@ def test_header_parameters_and_ports(example: Core) -> None:
         ("words", "input", "ALL", "lane 0 lowest", "Sink: words"),
         ("count", "output", "4", "", "Sink: words"),
     ]
+    assert [(c.name, c.default, c.comment, c.local) for c in example.constants] == [
+        ("HALF", "N / 2", "of the lanes", True), ("SUM", "HALF + W", "", True)]  # fmt: skip
+    assert constants_of(example, "SUM >= N") == list(example.constants)
     assert example.needs == {"volley_part", "volley_lane", "volley_example_pkg"}
     assert example.passed == (("volley_lane", {"W", "ALL"}),)  # volley_part is not there with N = 2
 

@@ -196,8 +196,8 @@ def test_types_of_delta_and_direct():
 
 
 @pytest.mark.parametrize(("make", "message"), [
-    (lambda: RateEncode("e", ("input",), 0), r"encode_rate 'e': T = 0 is outside 1\.\.1024"),
-    (lambda: PhaseEncode("e", ("input",), 1025), r"T = 1025 is outside 1\.\.1024"),
+    (lambda: RateEncode("e", ("input",), 0), r"encode_rate 'e': T = 0 is outside 1\.\.8388608"),
+    (lambda: PhaseEncode("e", ("input",), 2**23 + 1), r"T = 8388609 is outside 1\.\.8388608"),
     (lambda: RateEncode("e", ("input",), 4, mode="poisson"), "mode='poisson' is unknown; use random or regular"),
     (lambda: RateEncode("e", ("input",), 4, seed=0), r"seed = 0 is outside 1\.\.4294967295"),
     (lambda: RateEncode("e", ("input",), 4, seed=2**32), r"seed = 4294967296 is outside"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tomllib
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from verif.harness import REPO
-from verif.lint.lint import WAIVERS
+from verif.lint.lint import WAIVERS, families, own_sources
 from verif.pages.page import summary
 from verif.pages.sv import Core, Parameter, closure, comment_of, direct, generated, listed
 
@@ -36,21 +37,52 @@ def file_list(core: Core) -> str:
 
 
 def fusesoc(core: Core) -> str:
-    """CAPI2: the core's own file and package, the cores it depends on, a target to build with and one to lint."""
+    """CAPI2: the core's own file and package, the cores it depends on, a target to build with and one to lint. Where a
+    family has a module of that name, its flag takes that one instead."""
     own = [f"{core.name}_pkg.sv"] if f"{core.name}_pkg" in listed() else []
     rtl: dict[str, object] = {"files": [*own, core.path.name], "file_type": "systemVerilogSource"}
     if needed := direct(core):
         rtl["depend"] = [vlnv(other.name) for other in needed]
     lint = {"flow": "lint", "flow_options": {"tool": "verilator", "verilator_options": ["-Wall"]}}
+    filesets: dict[str, object] = {"rtl": rtl, "waivers": {"depend": [vlnv("waivers", "lint")]}}
+    sources = ["rtl"]
+    for family in (name for name in families() if core.name in {path.stem for path in own_sources(name)}):
+        filesets[family] = {"depend": [vlnv(family, "tech")]}
+        sources = [f"!{family}? ({sources[0]})", *sources[1:], f"{family}? ({family})"]
+    targets = {"default": _target(core, *sources), "lint": _target(core, "waivers", *sources) | lint}
+    if (wrapper := core.path.with_name(f"{core.name}_wrapper.v")).exists():
+        filesets["wrapper"] = {"files": [wrapper.name], "file_type": "verilogSource"}
+        targets["wrapper"] = _target(core, *sources, "wrapper") | {"toplevel": wrapper.stem}
     described: dict[str, object] = {
         "name": vlnv(core.name),
         "description": summary(core),
-        "filesets": {"rtl": rtl, "waivers": {"depend": [vlnv("waivers", "lint")]}},
-        "targets": {"default": _target(core, "rtl"), "lint": _target(core, "waivers", "rtl") | lint},
+        "filesets": filesets,
+        "targets": targets,
     }
     if core.settable:
         described["parameters"] = {p.name: _parameter(core, p) for p in core.settable}
     return _capi2(described)
+
+
+def technologies() -> dict[Path, str]:
+    """Path -> CAPI2 of each folder of rtl/tech with modules of a family. FuseSoC wants a core's files below it, so a
+    family depends on the folder that it shares with others."""
+    texts = {}
+    for family in families():
+        files = sorted(own_sources(family))
+        folders = {folder: [path.name for path in members]
+                   for folder, members in itertools.groupby(files, key=lambda path: path.parent)}
+        for folder, names in folders.items():
+            rtl: dict[str, object] = {"files": names, "file_type": "systemVerilogSource"}
+            if folder.name == family:
+                rtl["depend"] = [vlnv(other.name, "tech") for other in folders if other != folder]
+            texts[folder / f"{folder.name}.core"] = _capi2({
+                "name": vlnv(folder.name, "tech"),
+                "description": f"Modules of rtl/tech/{folder.name} that take the place of portable ones",
+                "filesets": {"rtl": rtl},
+                "targets": {"default": {"filesets": ["rtl"]}},
+            })
+    return texts
 
 
 def waivers() -> str:

@@ -6,21 +6,35 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from pyflow.backends.toolbox import digest
-from verif.cases import collect
+from verif.cases import Case, collect
 from verif.harness import REPO
 from verif.pages.sizes import Values, row_of
-from verif.pages.sv import Core, Port, closure, comment_of, cores, direct, elaborate, generated, literal, rules_of
+from verif.pages.sv import (
+    Core,
+    Port,
+    Rule,
+    closure,
+    comment_of,
+    constants_of,
+    cores,
+    direct,
+    elaborate,
+    generated,
+    literal,
+    rules_of,
+)
 
 FOLDER = REPO / "docs" / "cores"
 WIDTH = 100  # columns of SystemVerilog
 _MEASURED = re.compile(r"<!-- measured (\w+) (\w+) -->\n(.*?)\n<!-- end -->", re.DOTALL)
 _EVIDENCE = re.compile(r"\b(?:Model|Proof): ")
+_MENTION = re.compile(r"\b(?:docs|rtl|verif)/[\w./-]*\w|\bvolley_\w+(?:\.\w+)*")  # perhaps of a file or a core
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +88,32 @@ def evidence(core: Core) -> list[Path]:
 
 
 @cache
-def benches() -> dict[str, list[Path]]:
-    """Core -> benches that a test of tests/rtl runs it in."""
-    return {name: sorted({REPO / "verif" / "tb" / f"{case.bench}.py" for case in cases})
-            for name, cases in collect().items()}
+def _cases() -> dict[str, list[Case]]:
+    return collect()
+
+
+def models(core: Core) -> list[Path]:
+    return [path for path in evidence(core) if path.parent.name == "models"]
+
+
+def benches(core: Core) -> list[Path]:
+    """Benches that a test of tests/rtl runs it in."""
+    return sorted({REPO / "verif" / "tb" / f"{case.bench}.py" for case in _cases().get(core.name, [])})
+
+
+def proofs(core: Core) -> list[Path]:
+    return sorted((REPO / "verif" / "formal").glob(f"formal_{core.name.removeprefix('volley_')}.sv"))
+
+
+def users(core: Core) -> list[Core]:
+    """Cores that name `core` themselves."""
+    return [other for other in cores().values() if core.name in other.needs]
+
+
+def around(core: Core, of: Callable[[Core], list[Path]]) -> list[Core]:
+    """The cores with evidence of that kind that `core` is inside of, with no other such core in between."""
+    found = (outer for user in users(core) for outer in ([user] if of(user) else around(user, of)))
+    return list({outer.name: outer for outer in found}.values())
 
 
 def timings(text: str) -> dict[str, tuple[str, str]]:
@@ -98,7 +134,7 @@ def page(core: Core, measured: Measured) -> str:
     sections = [
         f"<!-- Written by `make docs` from {_name(core.path)}, docs/streams.md and verif/pages/sizes.py. -->",
         f"# {core.name}",
-        *_paragraphs(prose(core)),
+        *_paragraphs(core),
         f"Source: {_link(core.path)}. Files: {_link(core.path.with_suffix('.f'))} (with all it needs), "
         f"{_link(core.path.with_suffix('.core'))} (FuseSoC).{_relations(core)}",
     ]
@@ -166,25 +202,32 @@ def _type(port: Port, bits: int) -> str:
 def _parameters(core: Core) -> str:
     lines = ["| parameter | type | default | legal | meaning |", "|---|---|---|---|---|"]
     group, rules = "", rules_of(core)
-    for p in core.parameters:
-        if p.group != group:
+    for p in [*core.parameters, *constants_of(core, " ".join(rule.legal for rule in rules))]:
+        if p.group and p.group != group:  # a constant has none
             group = p.group
-            lines.append(f"| **{_cell(group)}** | | | | |")
-        legal = dict.fromkeys(f"`{rule.legal}`" for rule in rules if p.name in rule.names)
+            lines.append(f"| **{_linked(core, _cell(group))}** | | | | |")
+        legal = dict.fromkeys(f"`{_spelled(rule)}`" for rule in rules if p.name in rule.names)
         kind = f"{p.type or 'any'}, derived" if p.local else p.type or "any"
-        cells = [f"`{p.name}`", kind, f"`{p.default}`", ", ".join(legal), comment_of(core, p)]
+        cells = [f"`{p.name}`", kind, f"`{p.default}`", ", ".join(legal), _linked(core, comment_of(core, p))]
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     if rules:
         lines += ["", "Anything else stops elaboration with a message that names the rule."]
     return "\n".join(lines)
 
 
+def _spelled(rule: Rule) -> str:
+    """A legal condition without what only its source explains: casts, and the function for "fits n bits, signed"."""
+    text = re.sub(r"\bint'\((\w+)\)", r"\1", rule.legal)
+    return re.sub(r"\bin_range\((\w+), (\w+)\)", r"-2^(\2-1) <= \1 <= 2^(\2-1) - 1", text)
+
+
 def _ports(core: Core) -> str:
     lines = ["| port | direction | bits | meaning |", "|---|---|---|---|"]
     for group, ports in itertools.groupby(core.ports, key=lambda port: port.group):
         if group:
-            lines.append(f"| **{_cell(group)}** | | | |")
-        lines += [f"| `{p.name}` | {p.direction} | `{_cell(p.width)}` | {_cell(p.comment)} |" for p in ports]
+            lines.append(f"| **{_linked(core, _cell(group))}** | | | |")
+        lines += [f"| `{p.name}` | {p.direction} | `{_cell(p.width)}` | {_linked(core, _cell(p.comment))} |"
+                  for p in ports]
     return "\n".join(lines)
 
 
@@ -206,29 +249,43 @@ def describe(parameters: Values) -> str:
 
 
 def _relations(core: Core) -> str:
-    users = [other for other in cores().values() if core.name in other.needs]
-    lists = [f" {verb} {', '.join(f'[{o.name}]({o.name}.md)' for o in others)}."
-             for verb, others in (("Contains", direct(core)), ("Part of", users)) if others]
+    lists = [f" {verb} {_pages(others)}."
+             for verb, others in (("Contains", direct(core)), ("Part of", users(core))) if others]
     missing = " and ".join(f"`{name}`" for name in sorted(generated(core)))
     return "".join(lists) + (f" Needs {missing} of a compiled network." if missing else "")
 
 
 def _evidence(core: Core) -> str:
-    own = benches().get(core.name, [])
-    short = core.name.removeprefix("volley_")
-    proofs = sorted((REPO / "verif" / "formal").glob(f"formal_{short}.sv"))
-    models = [path for path in evidence(core) if path.parent.name == "models"]
-    rows = (("model", models), ("bench", own), ("proof", proofs))
-    lines = [f"- {what}: {', '.join(map(_link, found)) or 'none of its own'}" for what, found in rows]
-    return "\n".join([*lines, f"- mutants: `make mutate DUT={core.name}`"] if own else lines)
+    lines = [f"- {what}: {', '.join(map(_link, of(core))) or _evidence_around(core, of)}"
+             for what, of in (("model", models), ("bench", benches), ("proof", proofs))]
+    return "\n".join([*lines, f"- mutants: `make mutate DUT={core.name}`"] if benches(core) else lines)
 
 
-def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
-    """Header lines as Markdown: indented ones are formulas, an empty one ends a paragraph."""
+def _evidence_around(core: Core, of: Callable[[Core], list[Path]]) -> str:
+    outer = around(core, of)
+    files = dict.fromkeys(path for other in outer for path in of(other))
+    return f"none of its own; inside {_pages(outer)}: {', '.join(map(_link, files))}" if outer else "none"
+
+
+def _paragraphs(core: Core) -> Iterator[str]:
+    """The header as Markdown: indented lines are formulas, an empty one ends a paragraph."""
+    lines = prose(core)
     for kind, group in itertools.groupby(lines, key=lambda line: line[:2].strip() != "" if line.strip() else None):
         if kind is not None:
             block = list(group)
-            yield "\n".join(map(_escaped, block)) if kind else "```\n" + "\n".join(block) + "\n```"
+            yield (_linked(core, "\n".join(map(_escaped, block))) if kind else "```\n" + "\n".join(block) + "\n```")
+
+
+def _linked(core: Core, text: str) -> str:
+    """`text` with links at the names of files, of the repository or beside the source, and of other cores."""
+    def link(found: re.Match[str]) -> str:
+        name = found[0]
+        path = REPO / name if "/" in name else core.path.with_name(name)
+        if name in cores():
+            return name if name == core.name else f"[{name}]({name}.md)"
+        return f"[{name}]({os.path.relpath(path, FOLDER)})" if path.is_file() else name
+
+    return _MENTION.sub(link, text)
 
 
 def _escaped(text: str) -> str:
@@ -241,6 +298,10 @@ def _cell(text: str) -> str:
 
 def _name(path: Path) -> str:
     return str(path.relative_to(REPO))
+
+
+def _pages(others: Iterable[Core]) -> str:
+    return ", ".join(f"[{other.name}]({other.name}.md)" for other in others)
 
 
 def _link(path: Path) -> str:

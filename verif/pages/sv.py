@@ -63,14 +63,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """One module of rtl/rtl.f. header: the lines of its first comment, without the licence. needs: modules
-    and packages that it names. passed: for each instance that is there in every configuration, its module and the
-    parameters that it gets under their own name. tokens: digest of the text without comments and spacing."""
+    """One module of rtl/rtl.f. header: the lines of its first comment, without the licence. constants: localparams of
+    the body. needs: modules and packages that it names. passed: for each instance that is there in every
+    configuration, its module and the parameters that it gets under their own name. tokens: digest of the text without
+    comments and spacing."""
 
     name: str
     path: Path
     header: tuple[str, ...]
     parameters: tuple[Parameter, ...]
+    constants: tuple[Parameter, ...]
     ports: tuple[Port, ...]
     rules: tuple[Rule, ...]
     needs: frozenset[str]
@@ -119,11 +121,29 @@ def comment_of(core: Core, parameter: Parameter) -> str:
     return parameter.comment or next(filter(None, inner), "")
 
 
+def names_in(expression: str) -> list[str]:
+    """Parameters and constants in an expression: the names without lower case."""
+    return re.findall(r"\b[A-Z][A-Z0-9_]*\b", expression)
+
+
 def rules_of(core: Core) -> list[Rule]:
-    """Rules of `core`, and those of its parts that speak only of parameters which they get under the same name."""
+    """Rules of `core`, and those of its parts that speak only of names which they get as they are, one of its
+    parameters among them."""
+    own = {p.name for p in core.settable}
     inner = (rule for part, passed in _parts(core) for rule in rules_of(part)
-             if passed.issuperset(re.findall(r"\b[A-Z][A-Z0-9_]*\b", rule.legal)))  # not of the part's own constants
+             if passed.issuperset(names := names_in(rule.legal)) and own.intersection(names))
     return [*core.rules, *inner]
+
+
+def constants_of(core: Core, expression: str) -> list[Parameter]:
+    """Constants of the body that `expression` names, and those that these are made of, in the order of the source."""
+    pending, found = names_in(expression), set()
+    by_name = {c.name: c for c in core.constants}
+    while pending:
+        if (name := pending.pop()) in by_name and name not in found:
+            found.add(name)
+            pending += names_in(by_name[name].default)
+    return [c for c in core.constants if c.name in found]
 
 
 def _parts(core: Core) -> list[tuple[Core, frozenset[str]]]:
@@ -146,6 +166,7 @@ def read(path: Path) -> Core:
         path,
         _header(path.read_text(encoding="utf-8")),
         tuple(_parameters(head.parameters)) if head.parameters else (),
+        tuple(_constants(module)),
         tuple(_ports(head.ports)) if head.ports else (),
         tuple(_rules(module.members, ())),
         frozenset(_needs(module)),
@@ -237,6 +258,16 @@ def _parameters(ports: Any) -> Iterator[Parameter]:
         local = item.keyword.valueText == "localparam"
         yield Parameter(declarator.name.valueText, _text(item.type), _text(declarator.initializer.expr), comment, group,
                         local)
+
+
+def _constants(module: Any) -> Iterator[Parameter]:
+    starts = [*(member.getFirstToken() for member in module.members), module.endmodule]
+    for member, following in zip(module.members, starts[1:], strict=True):
+        if member.kind == Kind.ParameterDeclarationStatement and member.parameter.kind == Kind.ParameterDeclaration:
+            kind, comment = _text(member.parameter.type), _comments(following)[0]
+            for d in member.parameter.declarators:
+                if not isinstance(d, parsing.Token):
+                    yield Parameter(d.name.valueText, kind, _text(d.initializer.expr), comment, "", local=True)
 
 
 def _ports(ports: Any) -> Iterator[Port]:

@@ -76,6 +76,7 @@ def stimulus(core: Core, wave: Wave, streams: Sequence[Stream], widths: dict[str
     sinks: dict[str, list[list[list[int]]]] = {}
     idle: dict[str, list[list[int]]] = {}
     stalls: dict[str, list[list[int]]] = {}
+    plain = [port for port in core.ports if "::" not in port.width]  # no structures
     for stream in streams:
         if stream.sink:
             width = widths[f"{stream.prefix}_tdata"] // stream.count
@@ -89,8 +90,8 @@ def stimulus(core: Core, wave: Wave, streams: Sequence[Stream], widths: dict[str
             cycles = wave.stalls.get(stream.label, ()) if isinstance(wave.stalls, Mapping) else wave.stalls
             stalls.setdefault(stream.prefix, []).append(list(cycles))
     return {
-        "inputs": [p.name for p in core.ports if p.direction == "input"],
-        "outputs": [p.name for p in core.ports if p.direction == "output"],
+        "inputs": [p.name for p in plain if p.direction == "input"],
+        "outputs": [p.name for p in plain if p.direction == "output"],
         "cycles": wave.cycles,
         "sinks": sinks,
         "idle": idle,
@@ -127,7 +128,7 @@ def lanes(core: Core, streams: Sequence[Stream], widths: dict[str, int], samples
             short = name.removeprefix(f"{stream.prefix}_")
             group.append(_lane(short, values[name], width[name], None if handshake else shown))
         drawn += [{}, group]
-    moving = [p for p in core.ports if p.name not in belongs and len(set(samples[p.name])) > 1]
+    moving = [p for p in core.ports if p.name not in belongs and len(set(samples.get(p.name, ()))) > 1]
     if moving:
         drawn.append({})
     return drawn + [_lane(p.name, samples[p.name], widths[p.name], None) for p in moving]
