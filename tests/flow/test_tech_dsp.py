@@ -23,17 +23,18 @@ def test_exactly_the_dsp48s_of_the_cascades(family: str, body: int, shape: tuple
     assert dsp_cells(cells) == {DSP[family]: dsp}
 
 
+@pytest.mark.parametrize("family", DSP)
 @pytest.mark.parametrize(("body", "shape", "operations", "lut", "ff"), [
     (GATE, (16, 16, 4, 1, 8), 16, 547, 1_611),
     (SOFT, (18, 16, 4, 1, 4), 24, 594, 1_248),
     (SOFT, (16, 16, 4, 1, 2), 32, 478, 753),
     (SOFT, (18, 14, 4, 1, 2), 36, 521, 764),
 ])
-def test_operations_per_dsp48_and_what_they_cost(body: int, shape: tuple[int, ...], operations: int, lut: int,
-                                                 ff: int) -> None:
+def test_operations_per_dsp48_and_what_they_cost(family: str, body: int, shape: tuple[int, ...], operations: int,
+                                                 lut: int, ff: int) -> None:
     """An operation: the gate or the addition of one input of one output. The bounds are 3 % above what yosys 0.70 made;
     a multiplier in LUTs would break them. SOFT has an INV for each weight beside."""
     pe, simd, _, tp, _ = shape
-    area = area_of(cells_of("xc7", body, *shape), "xc7")
+    area = area_of(cells_of(family, body, *shape), family)
     assert 2 * pe * simd * tp == operations * area.dsp
     assert area.lut <= lut and area.ff <= ff

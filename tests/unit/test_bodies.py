@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +15,12 @@ import pytest
 
 import pyflow
 from pyflow import zoo
+from pyflow.backends.toolbox import rtl_sources
 from pyflow.errors import VolleyError
-from pyflow.hardware import BODIES, sum_latency
+from pyflow.hardware import BODIES, Cost, sum_latency
 from pyflow.planning import bodies
-from pyflow.planning.board import load_board
-from pyflow.planning.bodies import PE, TABLE, Size, soft_lanes, sum_cost
+from pyflow.planning.board import FAMILIES, load_board
+from pyflow.planning.bodies import DSP48, PE, SETTLED, TABLE, Size, soft_lanes, sum_cost
 from pyflow.planning.planner import plan
 
 BOARD = load_board("pynq-z2")
@@ -58,23 +62,68 @@ def test_the_table_is_read_as_it_was_measured() -> None:
             assert twice is not None and twice.lut == pytest.approx(2 * row["lut"])
 
 
-def test_between_its_points_cells_grow() -> None:
+def test_the_table_is_of_these_bodies() -> None:
+    from benchmarks.calibrate import made_of
+
+    for family, origin in json.loads(TABLE.read_text())["made_of"].items():
+        assert origin == made_of(family), f"{TABLE.name} is of other bodies or another yosys: run make calibrate"
+
+
+def _price(size: Size) -> Cost:
+    cost = sum_cost("xc7", size)
+    assert cost is not None and cost.lut > 0 and cost.ff > 0 and cost.dsp == size.dsp, size
+    return cost
+
+
+def test_every_legal_sum_has_a_price_and_a_larger_one_of_its_form_costs_no_less() -> None:
     for body in BODIES:
-        size = Size(body, PE, 8, 4, 1, 4, body in ("gate", "soft"))
-        small, large = sum_cost("xc7", size), sum_cost("xc7", replace(size, simd=24))
-        assert small is not None and large is not None and 0 < small.lut < large.lut
+        for tp in range(1, 9):
+            for steps, per_step in ((s, p) for s in (1, 2, 4, 8, 16) for p in (False, True)):
+                narrower: dict[object, list[Cost]] = defaultdict(list)  # of a form, the price by SIMD
+                for weight_bits in range(2, 9):
+                    sizes = [Size(body, PE, simd, tp, steps, weight_bits, per_step) for simd in range(1, 65)]
+                    if sizes[0].unfit:
+                        continue
+                    prices = [_price(size) for size in sizes]
+                    for below, above in [*pairwise(prices), *zip(narrower[sizes[0].form], prices, strict=False)]:
+                        assert below.lut <= above.lut + 1e-6 and below.ff <= above.ff + 1e-6, (sizes[0], below, above)
+                    narrower[sizes[0].form] = prices
 
 
-# LUT on xc7 and xcup, in this order: 22 and 22, 641 and 629, 881 and 881, 1,105 and 893, 115 and 52, 842 and 842.
+# Off the grid: LUTs and flip-flops together within 10 %.
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(Size("gate", PE, 16, 1, 4, 8, True)),
+        pytest.param(Size("gate", PE, 16, 1, 2, 8, True)),
+        *(
+            pytest.param(size, marks=pytest.mark.long)
+            for size in (
+                Size("gate", PE, 16, 1, 1, 8, True), Size("gate", PE, 12, 2, 3, 5, True),
+                Size("soft", PE, 16, 1, 1, 4, True), Size("soft", PE, 8, 2, 2, 2, True),
+                Size("mult", PE, 6, 2, 1, 3, False), Size("mult", PE, 12, 4, 1, 5, False),
+                Size("mult", PE, 16, 4, 1, 8, False), Size("lut", PE, 9, 2, 1, 6, False),
+            )
+        ),
+    ],
+    ids=lambda size: f"{size.body} {size.simd}x{size.tp} W{size.weight_bits} STEPS{size.steps}",
+)  # fmt: skip
+def test_between_its_points_the_table_is_near_synthesis(size: Size) -> None:
+    from benchmarks.calibrate import measure
+
+    row, cost = measure("xc7", size), _price(size)
+    assert row["lut"] + row["ff"] == pytest.approx(cost.lut + cost.ff, rel=0.1)
+
+
+# Rows of the table, made of the other family's cells. They may be fewer LUTs.
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(Size("gate", PE, 16, 1, SETTLED, 8, True)),
         *(
             pytest.param(size, marks=pytest.mark.long)
             for size in (
                 Size("lut", PE, 4, 4, 1, 4, False), Size("lut", PE, 16, 1, 1, 8, False),
-                Size("soft", PE, 16, 4, 1, 4, True), Size("soft", PE, 4, 1, 1, 2, True),
+                Size("soft", PE, 16, 4, SETTLED, 3, True), Size("soft", PE, 1, 1, SETTLED, 2, True),
                 Size("mult", PE, 16, 4, 1, 4, False),
             )
         ),
@@ -117,11 +166,61 @@ def _without_dsp() -> pyflow.planning.board.Board:
 def test_a_forced_body_that_cannot_do_it_is_refused_by_name(tmp_path: Path) -> None:
     content = plan(zoo.load("digits"), BOARD).folding_json()
     content["layers"]["conv2"] |= {"body": "mult", "tp": 2}
-    with pytest.raises(VolleyError, match="folding of conv2: body=mult takes whole words"):
+    with pytest.raises(
+        VolleyError, match="folding of conv2: body=mult takes whole words .* not tp=2 of 4; use body=lut"
+    ):
         pyflow.compile(zoo.load("digits"), out_dir=tmp_path, folding=content)
     content["layers"]["conv2"] |= {"body": "wide", "tp": 0}
     with pytest.raises(VolleyError, match="body='wide' is unknown; use one of auto, lut, gate, soft, mult"):
         pyflow.compile(zoo.load("digits"), out_dir=tmp_path, folding=content)
+
+
+@pytest.mark.parametrize(
+    ("size", "unfit"),
+    [
+        (Size("mult", 4, 4, 2, 2, 4, False), "not tp=2 of 4"),
+        (Size("mult", 4, 4, 4, 1, 4, True), "this layer keeps its time steps apart"),
+        (Size("mult", 4, 4, 12, 1, 4, False), "not T=12"),
+        (Size("mult", 4, 4, 8, 1, 8, False), ""),
+        (Size("gate", 4, 4, 12, 2, 8, True), ""),
+    ],
+)
+def test_what_mult_cannot_do_is_named(size: Size, unfit: str) -> None:
+    assert size.unfit == unfit
+    assert (sum_cost("xc7", size) is None) == bool(unfit)
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "ulx3s-85f"])
+@pytest.mark.parametrize("forced", BODIES[1:])
+def test_a_dsp_body_is_refused_where_the_family_has_no_dsp48(forced: str, board: str) -> None:
+    content = plan(zoo.load("digits"), load_board(board)).folding_json()
+    content["layers"]["conv2"] |= {"body": forced, "tp": 0}
+    family = load_board(board).family
+    with pytest.raises(
+        VolleyError,
+        match=rf"folding of conv2: body={forced} is made of DSP48 slices, which {board} \({family}\) has none of; use "
+        "body=lut",
+    ):
+        plan(zoo.load("digits"), load_board(board), folding=content)
+    assert sum_cost(family, Size(forced, 4, 4, 4, 1, 4, False)) is None
+
+
+def test_families_with_dsp48_are_those_with_a_body_of_it() -> None:
+    portable = next(path for path in rtl_sources() if path.stem == "volley_synapse_dsp")
+    assert DSP48 == tuple(family for family in FAMILIES if portable not in rtl_sources(family))
+
+
+def test_a_folding_with_more_dsp_slices_than_the_board_has_is_warned_of() -> None:
+    network = zoo.load("digits")
+    content = plan(network, BOARD).folding_json()
+    few = replace(BOARD, budget=replace(BOARD.budget, dsp=10))
+    with pytest.warns(
+        UserWarning, match=r"folding does not fit pynq-z2: DSP \d+ of 10, .* % over; use body=lut in a layer"
+    ):
+        plan(network, few, folding=content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plan(network, BOARD, folding=content)
 
 
 @pytest.mark.parametrize("forced", BODIES)

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pyflow import zoo
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
+from pyflow.hardware import Folding
 from pyflow.planning.board import load_board
 from pyflow.planning.planner import Plan, plan, read_folding
 from tests.flow.random_models import random_network
@@ -123,6 +126,13 @@ def test_folding_file_round_trip() -> None:
     again = plan(zoo.load("lenet5"), BOARD, folding=text)
     assert again.schedule == first.schedule and again.folding_json() == first.folding_json()
     assert read_folding(text) == (first.netlist.foldings, first.netlist.fifos)
+
+
+def test_every_key_of_a_folding_is_documented_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    table = text.partition("| key of a layer | default | meaning |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| `?(\w+)`? \|", table, re.MULTILINE))
+    assert rows == {key: str(value).lower() for key, value in Folding().to_json().items()}
 
 
 def test_a_small_board_slows_the_network_down() -> None:

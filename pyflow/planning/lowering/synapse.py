@@ -94,8 +94,10 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     if folding.memory == "const" and fo * fi > 1:
         raise VolleyError(f"{where}: memory=const holds one row, this folding has {fo * fi}; use lut or block")
     chosen = replace(folding, slice=kind, tp=tp, body="lut" if folding.body == "auto" else folding.body)
-    if not size_of(op, chosen, source).legal:
-        raise VolleyError(f"{where}: body={chosen.body} takes whole words of up to 8 steps, all at once; use body=lut")
+    if unfit := size_of(op, chosen, source).unfit:
+        raise VolleyError(
+            f"{where}: body={chosen.body} takes whole words of up to 8 steps, all at once, {unfit}; use body=lut"
+        )
     return chosen
 
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Benches say which goals they miss, and end with status 1 then."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import busy, density, networks
+from benchmarks.goals import MET, MISSED, NO_GOAL, status, verdict
+
+
+def test_a_verdict_and_the_status_that_it_gives() -> None:
+    assert (verdict(3, 3), verdict(4, 3), verdict(3, None)) == (MET, MISSED, NO_GOAL)
+    assert (verdict(3, 3, least=True), verdict(2, 3, least=True)) == (MET, MISSED)
+    assert status([["a", MET], ["b", NO_GOAL]], []) == 0
+    assert status([["a", MET]], [["b", MISSED]]) == 1
+
+
+@pytest.mark.parametrize(("exact", "cycles", "found"), [(True, 1005, 0), (True, 1100, 1), (False, 1005, 1)])
+def test_busy_lanes_against_their_goal(
+    exact: bool, cycles: float, found: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(busy, "measure", lambda *_case: busy.Measured(exact, 1000, cycles, 1005, 0.9))
+    assert busy.main() == found
+    assert capsys.readouterr().out.count(MISSED) == found * len(busy.CASES)
+
+
+@pytest.mark.parametrize(("lut", "found"), [(1000, 0), (100_000, 1)])
+def test_cells_of_the_arrays_against_their_goals(
+    lut: int, found: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cells(_core: str, _family: str, p: dict[str, int]) -> dict[str, int]:
+        dense = 14 if p["PE"] == 18 and p["SIMD"] == 14 else 16
+        return {"LUT6": lut, "FDRE": 1, "DSP48E1": dense}
+
+    monkeypatch.setattr(density, "synthesise_core", cells)
+    assert density.main() == found
+    assert capsys.readouterr().out.count(MISSED) == found * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "missed"),
+    [
+        ("lenet5", {}, []),
+        ("lenet5", {"lut": 9001, "bram": 40.5}, ["LUT", "BRAM"]),
+        (networks.FAST_NAME, {}, ["cycles per frame"]),
+    ],
+)
+def test_lenet5_against_its_goals(name: str, change: dict[str, float], missed: list[str]) -> None:
+    report = {"cycles_per_frame": 1024.0, "accuracy_snn": 0.995, "clock_mhz": 100.0, "clock": "assumed",
+              "board": "pynq-z2"}  # fmt: skip
+    used = {"lut": 6188, "ff": 9779, "bram": 7.5, "dsp": 131, **change}
+    area = {"total": used, "budget": {"lut": 53_200, "ff": 106_400, "bram": 140, "dsp": 220}}
+    rows, line = networks.against_goals(name, report, area)
+    assert [row[1] for row in rows if row[-1] == MISSED] == missed
+    assert "97,656 frames/s at 100 MHz" in line
+
+
+@pytest.mark.long
+def test_the_arrays_of_256_channels_are_busy_and_exact() -> None:
+    measured = busy.measure(256, 8)
+    assert measured.exact and measured.busy >= busy.GOAL
