@@ -38,7 +38,7 @@ DSP_FILL = 0.9  # share of its DSP slices
 # [LUT]; the first at which the board has enough. The lowest is above the 17 that decision 0012 finds no good trade.
 DSP_PRICES = (20.0, 40.0, 80.0, 160.0, math.inf)
 EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer that skips zeros may take
-RISK = 1.1  # of a layer that skips zeros, on its price: its time hangs on the data, and cells are priced to a tenth
+RISK = 1.1  # of a layer that skips zeros, on its price: its time hangs on the data, and prices are no closer
 FOLDING_VERSION = 1
 ENDLESS = 1 << 30  # beats
 
