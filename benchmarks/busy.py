@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """`make bench-busy`: the share of a synapse array's lanes that work, over back-to-back frames of 3 x 3 layers.
 
 Each layer runs in RTL behind an encoder and in front of its neurons and a readout, ten frames and more with nothing

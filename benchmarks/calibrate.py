@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """`make calibrate`: measures the bodies of the synapse array by synthesis and writes the planner's table.
 
 Run it when a body or yosys changes (tests/unit/test_bodies.py notices); pyflow/planning/bodies.py says how the table is

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """`make bench-density`: operations per DSP slice and LUTs per lane of every body, by open synthesis for xc7.
 
 An operation is a multiplexed or an added weight, so a synapse in one time step counts two. The arrays are

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What a bench is to reach, beside what it reached."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """`make bench-skipping`: linear layers of the shipped networks, with every word against those that are not zero.
 
 Each layer in turn is folded as the planner has it, and with an event list in front; the rest of the network stays as it

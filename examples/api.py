@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The Python interface in one page: convert, save, run the reference, compile, simulate, compare.
 
     python examples/api.py [FOLDER]               # default build/api; builds one small simulator

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Volley: PyTorch networks as bit-exact spiking accelerators. Importing it imports nothing else: pyflow.runtime, on a
 board, has Python 3.8 and numpy only."""
 

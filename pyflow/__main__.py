@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|program|explore."""
 
 from __future__ import annotations

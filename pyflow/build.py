@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """compile() lays a network on a board; the Build simulates it and says where it differs."""
 
 from __future__ import annotations

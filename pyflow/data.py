@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Datasets: the embedded `digits`, MNIST from a folder, and a user's own .npz file.
 
 All of them become float32 images [N, C, H, W] or sequences [N, C, L], in [0, 1], and int64 labels. Bad files

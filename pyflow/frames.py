@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What a network takes, and the bytes in which a host sends it. Python 3.8 and numpy: boards run this too."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The intermediate representation: an integer spiking network as a graph of operators.
 
 A tensor is named after the operator that makes it; several operators may read one tensor (branches).

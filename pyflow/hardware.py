@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What a core costs: folding of a layer, bit widths, and the cell estimate behind every `cost()`.
 
 The coefficients count the LUTs and flip-flops of the parts of a core and were checked against `make estimate`

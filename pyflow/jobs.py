@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The jobs behind the command line: each takes the parsed options and returns (exit status, outcome)."""
 
 from __future__ import annotations

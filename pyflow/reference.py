@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The integer reference: runs a Network on whole batches with numpy. `docs/numerics.md` is its authority;
 `verif/models/` holds the scalar models it is compared with."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Addresses of the registers, and (lowest bit, width) of their fields; FIELD_RESET is a constant field.
 
 Generated from volley_regs.rdl by `make docs`; edits are lost.

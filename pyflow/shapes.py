@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """A sequence is a map of height 1: [N, C, L] of a 1-D model is [N, C, 1, L] in the integer network."""
 
 from __future__ import annotations

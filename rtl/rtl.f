@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // The portable set, leaf first; names are relative to this file.
 common/volley_ram.sv
 common/volley_rom.sv

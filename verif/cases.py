@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The runs of the regression, by core: every call of `run_bench` that a passing test of tests/rtl makes.
 
 Mutation and coverage take their parameter sets from here, so a core with a test has both without being

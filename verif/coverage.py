@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Functional coverage over all runs of each core: `make coverage`, or `python -m verif.coverage`.
 
 Each run of a bench that passes leaves its bins in build/coverage (verif/tb/coverage.py says what a bin is).

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Builds a core with Verilator and runs its cocotb bench on it: the one place under verif/ that knows
 simulators, flags, versions and build folders.
 
@@ -22,7 +23,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyflow.backends.toolbox import cached, digest, needed_by, package_version, rtl_sources, tool_env
+from pyflow.backends.toolbox import cached, digest, needed_by, package_version, rtl_sources, snapshot, tool_env
 from pyflow.backends.verilator import PCH, verilate
 from pyflow.errors import VolleyError
 
@@ -58,22 +59,26 @@ def build(
     files = sources_of(dut, sources)
     options = [*_VERILATOR_OPTIONS, *(["--trace-vcd", "--trace-structs"] if waves else [])]
 
+    texts = snapshot(files)
+
     def make(work: Path) -> Path:
+        for name, text in texts.items():
+            (work / name).write_text(text)
         try:
-            verilate(_edam(dut, files, parameters, defines or {}, options), work)
+            verilate(_edam(dut, list(texts), parameters, defines or {}, options), work)
         except VolleyError as error:
             log = (work / "build.log").read_text()[-6000:]
             raise BenchError(f"{dut} {dict(parameters)} does not build: {error}\n{log}") from error
         return work / "Vtop"
 
-    return cached("sim", f"{dut}-{_build_key(files, parameters, defines, options)}", make)
+    return cached("sim", f"{dut}-{_build_key(texts, parameters, defines, options)}", make)
 
 
-def _build_key(files: Sequence[Path], parameters: Mapping[str, int | str], defines: Mapping[str, int | str] | None,
+def _build_key(texts: Mapping[str, str], parameters: Mapping[str, int | str], defines: Mapping[str, int | str] | None,
                options: Sequence[str]) -> str:
     tools = [f"{tool} {package_version(tool)}" for tool in ("verilator", "cocotb", "edalize")]
-    return digest(sys.prefix, tools, options, _MAKE_OPTIONS, sorted(parameters.items()),
-                  sorted((defines or {}).items()), [str(path) for path in files], *files)
+    return digest(tools, options, _MAKE_OPTIONS, sorted(parameters.items()),
+                  sorted((defines or {}).items()), list(texts.items()))
 
 
 def coverage_file(
@@ -87,8 +92,9 @@ def coverage_file(
 ) -> Path:
     """Where `run_bench` of the same arguments leaves its coverage; named after all that decides it."""
     python = run_sources(bench, extra_env)
-    key = digest(_build_key(sources_of(dut, sources), parameters, defines, _VERILATOR_OPTIONS), bench, _seed(),
-                 dict(extra_env or {}), dict(files or {}), [path.name for path in python], *python)
+    built = _build_key(snapshot(sources_of(dut, sources)), parameters, defines, _VERILATOR_OPTIONS)
+    named = [path.name for path in python]
+    key = digest(built, bench, _seed(), dict(extra_env or {}), dict(files or {}), named, *python)
     return REPO / "build" / "coverage" / dut / f"{key}.json"
 
 
@@ -151,7 +157,7 @@ def simulate(
 ) -> list[str]:
     """Run a bench in folder `run`; what went wrong, one text per failed test, empty if nothing did."""
     import find_libpython
-    from cocotb_tools.config import pygpi_entry_point
+    from cocotb_tools.config import libs_dir, pygpi_entry_point
 
     for name, text in (files or {}).items():
         (run / name).write_text(text)
@@ -163,6 +169,8 @@ def simulate(
         "COCOTB_RESULTS_FILE": "results.xml",
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
         "PYGPI_PYTHON_BIN": sys.executable,
+        # A simulator out of the cache may have been linked in another environment, which is gone.
+        "LD_LIBRARY_PATH": os.pathsep.join([str(libs_dir), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
         "GPI_USERS": f"{find_libpython.find_libpython()};{pygpi_entry_point()}",
         "PYTHONPATH": os.pathsep.join([str(REPO), *filter(None, sys.path)]),
         "VOLLEY_PARAMETERS": json.dumps(dict(parameters)),
@@ -211,12 +219,12 @@ def _only(dut: str) -> None:
         pytest.skip(f"DUT={wanted}")
 
 
-def _edam(dut: str, files: Sequence[Path], parameters: Mapping[str, int | str],
+def _edam(dut: str, files: Sequence[str], parameters: Mapping[str, int | str],
           defines: Mapping[str, int | str], options: Sequence[str]) -> dict[str, object]:
     return {
         "name": dut,
         "toplevel": dut,
-        "files": [{"name": str(path), "file_type": "systemVerilogSource"} for path in files],
+        "files": [{"name": path, "file_type": "systemVerilogSource"} for path in files],
         "parameters": {
             name: {"datatype": "int" if isinstance(value, int) else "str", "default": literal(value),
                    "paramtype": kind}

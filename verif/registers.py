@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What is generated from the register map rtl/top/volley_regs.rdl: `python -m verif.registers [--html FOLDER]`.
 
 Without an option, writes the committed files: SystemVerilog by PeakRDL-regblock, C by PeakRDL-cheader, and the
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from verif.harness import REPO
+from verif.pages.lists import LICENCE
 
 MAP = REPO / "rtl" / "top" / "volley_regs.rdl"
 _FROM = "from volley_regs.rdl by `make docs`; edits are lost."
@@ -43,7 +45,7 @@ def generated() -> dict[Path, str]:
         _peakrdl("c-header", str(MAP), "-o", f"{folder}/volley_regs.h")
         for name, header in _HEADERS.items():
             text = "\n".join(line.rstrip() for line in Path(folder, name).read_text().splitlines())
-            texts[MAP.with_name(name)] = f"// SPDX-License-Identifier: Apache-2.0\n// {header}\n{text}\n"
+            texts[MAP.with_name(name)] = "".join(f"// {line}\n" for line in (*LICENCE, header)) + f"{text}\n"
     return texts | {REPO / "pyflow" / "registers.py": constants()}
 
 
@@ -55,7 +57,7 @@ def constants() -> str:
     compiler = RDLCompiler()
     compiler.compile_file(str(MAP))
     lines = [
-        "# SPDX-License-Identifier: Apache-2.0",
+        *(f"# {line}" for line in LICENCE),
         '"""Addresses of the registers, and (lowest bit, width) of their fields; FIELD_RESET is a constant field.',
         "",
         f"Generated {_FROM}",

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 # Block design `zynq` of the boards with a Zynq: the accelerator behind an AXI DMA.
 #
 #   ps control port  -> control -> volley/s_axi_ctrl, dma/S_AXI_LITE, intc/s_axi

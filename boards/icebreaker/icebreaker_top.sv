@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // iCEBreaker: clock, reset and pins around volley_uart_top. Pins: icebreaker.pcf.
 `default_nettype none
 module icebreaker_top #(

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 # KV260 (module K26): the processing system; the rest is in boards/common/zynq.tcl.
 #
 # MIO, DDR timing and the clocks of the processors are set up by the boot firmware in the module's flash, and loading a

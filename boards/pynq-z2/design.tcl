@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 # PYNQ-Z2: the processing system and its ports; the rest is in boards/common/zynq.tcl.
 #
 # Clocks, DDR, MIO: the values of Xilinx/PYNQ, boards/Pynq-Z2/petalinux_bsp/hardware_project/pynqz2.tcl (10fb03d), which

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // ULX3S: clock, reset and pins around volley_uart_top. Pins: ulx3s-85f.lpf.
 `default_nettype none
 module ulx3s_85f_top #(

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Quantised ReLU on a stream, without a divider: code = clamp(floor((x + THETA/2) / THETA), 0, 15).
 // One core of Volley, volley_neuron_radix, with constant parameters. Latency 5, 1 beat/cycle.
 `default_nettype none

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Sends every x from -200 to 1,799 through `relu` and compares with a division; the sink stalls now and then.
 `default_nettype none
 module relu_tb;

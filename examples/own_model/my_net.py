@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """A model of one's own for `make sim NET=examples/own_model/my_net.py:build`: any traceable nn.Module."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """A 1-D model of one's own for `make sim NET=examples/own_model_1d/my_1d.py:build`."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Networks built from Volley's operators by hand, on the handwritten digits of scikit-learn.
 
     make sim NET=examples/spiking/nets.py:rate_cnn        # LIF neurons, T = 16, four steps per beat

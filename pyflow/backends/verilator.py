@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Builds volley_top with Verilator (through edalize) and runs it on frames, at full C++ speed."""
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from pyflow.backends.toolbox import (
     needed_by,
     package_version,
     rtl_sources,
+    snapshot,
     tools_on_path,
 )
 from pyflow.errors import VolleyError
@@ -119,25 +120,24 @@ def _program(
     need_tool("make", "install g++ and make")
     sources = needed_by(top, [emitted / "volley_net_pkg.sv", *rtl, emitted / "volley_net.sv"])
     tools = [package_version("verilator"), package_version("edalize"), native_cpu()]
-    key = digest(tools, options, make, texts, harness, *sources)
+    texts = {**texts, **snapshot([*sources, harness])}
+    key = digest(tools, options, make, texts)
+    kinds = {".vlt": "vlt", ".sv": "systemVerilogSource", ".cpp": "cppSource"}
 
     def make_program(work: Path) -> Path:
         for name, text in texts.items():
             (work / name).write_text(text)
-        kinds = [
-            *((work / name, "vlt") for name in texts if name.endswith(".vlt")),
-            *((path, "systemVerilogSource") for path in sources),
-            (harness, "cppSource"),
-        ]
         edam = {
             "name": top,
             "toplevel": top,
-            "files": [{"name": os.path.relpath(path, work), "file_type": kind} for path, kind in kinds],
+            "files": [
+                {"name": name, "file_type": kinds[Path(name).suffix]} for name in texts if Path(name).suffix in kinds
+            ],
             "flow_options": {
                 "tool": "verilator",
                 "mode": "cc",
                 "make_options": list(make),
-                "verilator_options": [*options, f"-CFLAGS -I{work}"],
+                "verilator_options": list(options),
             },
         }
         verilate(edam, work)
@@ -153,12 +153,7 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
     options = edam["flow_options"]
     # Verilator's run-time library is most of a small build and the same in each: compile it once, then
     # tell make that it is old (-o).
-    key = digest(
-        sys.prefix,
-        package_version("verilator"),
-        [o for o in options["verilator_options"] if "-CFLAGS -I" not in o],
-        options["make_options"],
-    )
+    key = digest(package_version("verilator"), options["verilator_options"], options["make_options"])
     runtime = cache_dir() / f"runtime-{key}"
     shared = [Path(shutil.copy(path, work)).name for path in runtime.glob("*.o")]
     options["make_options"] = [*options["make_options"], *(f"-o {name}" for name in shared)]

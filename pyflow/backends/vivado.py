@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Bitstreams by Vivado: a project through edalize, and what Vivado's reports say about it.
 
 The project folder holds copies of everything that it needs, so `make` in it works on another machine too.

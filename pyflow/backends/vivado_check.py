@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Runs the Tcl of the Vivado flow without Vivado, against stubs that know what vivado.toml lists and nothing else.
 
 It finds misspelt commands, options, properties, IP, parameters and pins, pins that are connected twice or not at all,

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What Vivado's reports say, and the activity that it is given.
 
 Formats: UG906 (report_utilization, report_timing_summary), UG907 (report_power; SAIF).

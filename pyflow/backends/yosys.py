@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Area by open synthesis: yosys (YoWASP) on the emitted network, cell counts per core.
 
 LUTs are counted as everywhere in this project: LUT1-6 + SRL + the LUTs that a LUTRAM occupies, LUT6_2

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Conversion of float networks to integer spiking networks, and fine-tuning in those integers (needs torch)."""
 
 from pyflow.conversion.finetune import FakeQuant, FineTuned, finetune

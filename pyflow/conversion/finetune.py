@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Quantisation-aware fine-tuning whose forward pass is the integer network itself.
 
 Every step rounds the weights with the same function that conversion uses and computes exact integer

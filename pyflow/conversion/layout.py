@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What conversion and fine-tuning share: options, the quantised shape of every block, and assembly of the
 integer Network from real weights and activation scales."""
 

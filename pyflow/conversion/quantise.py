@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """From real weights to integers, layer by layer. The only roundings of the conversion happen here.
 
 A neuron's code is floor((2^e * sum(w_q * code) + b_q) / theta). With the integer theta chosen first and

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """convert(): a trained float model becomes an integer radix-coded spiking network."""
 
 from __future__ import annotations

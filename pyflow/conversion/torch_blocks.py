@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Blocks in torch: the float forward for calibration and the pieces of the fake-quantised one."""
 
 from __future__ import annotations

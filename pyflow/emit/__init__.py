@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Writes what crosses from Python to RTL: parameters, memory images and a structural network module; and to hosts."""
 
 from pyflow.emit.host import VECTORS, is_ours, write_host, write_vectors

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The folder host/: what pyflow.runtime has to know of a build, and the runtime itself for boards without pyflow."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Memory images, as files and as words to load: the one place where integers are packed into bits
 (`docs/formats.md`)."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The structural network: instances, parameters and wires, never logic."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Front ends: from a framework's model to a FloatNetwork. Everything here may import torch."""
 
 from pyflow.frontends.float_graph import FloatNetwork

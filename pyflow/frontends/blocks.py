@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Groups a FloatNetwork into blocks (synapse, ReLU, pools) and refuses by name every order that integer
 spikes cannot reproduce. max-pool commutes with ReLU and with rounding, so it always follows the neuron."""
 

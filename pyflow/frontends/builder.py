@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Builds a FloatNetwork layer by layer: shapes, readable unique names, and the folding of affine maps
 (BatchNorm, input normalisation) into the layer before them or into the input."""
 

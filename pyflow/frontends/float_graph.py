@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The float network that every front end produces: a chain of layers with float64 weights, without torch.
 
 BatchNorm is already folded and dropout removed. `normalize` is the affine map of the input pixels.

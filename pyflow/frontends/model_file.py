@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """A user's model from `my_net.py:build` and its weights from a .safetensors (or .pt) file."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Input normalisation as a layer of the model, so that it travels with the network."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """torch.fx front end: any traceable nn.Module (modules or functions) -> FloatNetwork.
 
 The traced graph is walked once with abstract values: `Stream` for the activations, everything else

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What each torch module and function means: one small handler each, in the tables MODULES and FUNCTIONS.
 
 Layers on sequences [N, C, L] become those on maps of height 1: `_sides` is the one place that knows how.

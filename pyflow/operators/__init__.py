@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Operators of the integer network. Each answers infer(), run(), cycles() and cost().
 
 All arithmetic is exact integer arithmetic; `docs/numerics.md` is the authority. A radix spike word is

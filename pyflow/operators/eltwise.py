@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Operators of two tensors, element by element: the joints of residual and SEW networks."""
 
 from __future__ import annotations

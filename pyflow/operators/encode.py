@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The encoders at the network's input: pixels and signals to spikes (docs/numerics.md, Encoders with time)."""
 
 from __future__ import annotations

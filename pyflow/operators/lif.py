@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Spiking neurons over time: integrate-and-fire with leak, current, adaptation and refractory time."""
 
 from __future__ import annotations

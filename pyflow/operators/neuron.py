@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What becomes of a potential: a spike word, a logit, or a sum over time."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Synapse layers: potentials from spike words and weights."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """A board: part, flow, clock and budget of cells, read from boards/<name>/board.toml."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What the bodies of a synapse array cost.
 
 DSP slices, and the registers in which weights wait for their slice, are counted exactly. bodies.json holds what

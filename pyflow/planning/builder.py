@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Joins cores by streams: lane converters, FIFOs, broadcasts to several readers, state edges."""
 
 from __future__ import annotations

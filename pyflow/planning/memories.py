@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What the weight sources hold: rows of fields, in the order the cores read them (`docs/formats.md`)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The structure that emit writes down and the schedule predicts: cores and the streams between them."""
 
 from __future__ import annotations

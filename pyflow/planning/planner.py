@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Choose a folding per layer for a target of cycles per frame, then size the buffers by the schedule.
 
 Layer by layer every legal (slice, lanes, PE, PIX, TP) within the target is a candidate; a shortest path over

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Beat-level schedule: when does every beat of every stream change hands?
 
 Each core is a small max-plus recurrence over handshake times (timing.py): beat k of a stream moves at

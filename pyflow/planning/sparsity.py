@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """How many words of a linear layer's input are not zero: what decides the cycles of a layer that skips the others.
 
 Network.meta["nonzero"] has the shares measured at conversion; of given frames they are counted.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The cores as recurrences over handshake times; schedule.py joins them. Latencies and capacities are
 those on the first lines of the cores in rtl/."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Lowering of windows: line buffer, full window, folded window."""
 
 from __future__ import annotations

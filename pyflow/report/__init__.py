@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """report.json (schema.json beside this file) and the tables made from it."""
 
 from __future__ import annotations

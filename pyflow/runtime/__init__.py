@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Runs frames on a board. Python 3.8 and numpy; pynq or pyserial for the way to the device.
 
     from pyflow.runtime import Device

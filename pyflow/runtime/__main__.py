@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """python -m pyflow.runtime self-test|demo|infer|stats --device serial:/dev/ttyUSB1 --files build/digits/host"""
 
 from __future__ import annotations

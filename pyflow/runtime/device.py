@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """A device that runs one network: frames in, answers checked, registers, weights."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The folder host/ of a build: what a host has to know of the design in the device (docs/formats.md)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What every way to a device can do; `Device` knows no more of it."""
 
 from __future__ import annotations

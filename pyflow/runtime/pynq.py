@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The AXI DMA and the registers of a Zynq board with PYNQ (boards/common/zynq.tcl): a transfer is a frame."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The RTL of a build in Verilator as a device. Needs the whole of pyflow, unlike the other ways."""
 
 from __future__ import annotations

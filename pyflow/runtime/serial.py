@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The serial line of volley_uart_top: packets, repeats, and a cable that comes and goes (docs/formats.md)."""
 
 from __future__ import annotations

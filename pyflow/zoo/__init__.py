@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Shipped networks: stored integer networks (`<name>.vly`), their float weights (`<name>.safetensors`) and
 the module that builds them. Made by `python -m pyflow.zoo.train <name>`; needs no torch to load."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """`digits`: the embedded default, a small CNN for scikit-learn's 8 x 8 handwritten digits."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """`lenet5`: LeNet-5 as the radix accelerators of the literature use it (E3NE, arXiv 2111.10027):
 1-6-16-120 convolutions 5 x 5, max-pooling, 84, 10; MNIST centred in 32 x 32."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Makes the shipped networks: `python -m pyflow.zoo.train digits|lenet5 [--data-dir FOLDER]`.
 
 Float training, fine-tuning in integers, conversion. Always the last epoch is taken, and the test images are

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Registered adder tree: sum of N signed numbers, one register per level. Latency ceil(log2 N)
 // cycles of `ce`. Widths grow one bit a level, so nothing can overflow.
 `default_nettype none

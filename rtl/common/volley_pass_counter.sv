@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Counts a frame's beats: PASSES passes of BEATS beats. The outputs describe the present beat;
 // `step` goes on to the next. Latency 0. The mark that came with a beat is asserted, never used: a
 // wrong one cannot move a core out of its frame.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Simple dual-port RAM: rdata <= mem[raddr] when re, mem[waddr] <= wdata when we. Latency 1.
 // A read and a write of one address in one cycle give the old word. rdata holds while re is low.
 // Written so that synthesis maps it to block RAM; reset-free like the block RAM itself.

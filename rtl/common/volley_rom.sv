@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // ROM: rdata <= mem[raddr] when re, at each of its ports. Latency 1. rdata holds while re is low.
 // Two ports fit the two sides of one block RAM.
 `default_nettype none

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // scaled = FACTOR*number mod 2^OUT_W, by shifts and additions: for products too small for a DSP
 // block, which `*` would take. Latency 0.
 // Model: the formula; tested inside the encoders.

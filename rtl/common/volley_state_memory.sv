@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // State of every neuron from pass to pass of a frame: read when its beat is taken, written back
 // when its next state is known, both in raster order. Beats and passes are counted here.
 //

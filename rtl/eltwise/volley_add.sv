@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Sum of two streams, lane by lane: sum[l] = a[l] + b[l]; signed where an operand is.
 // For potentials and counts (a lane per number), and for radix words (SEW ADD: one step more).
 // OUT_W must hold the largest sum. Latency 1, 1 beat/cycle. tlast is that of s_a.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Residual connection: v = 2^EXPONENT * acc + m * word, m per lane. Exact.
 // Radix: STEPS = 1, WORD_W = T. Rate: STEPS = TB, WORD_W = 1. The spikes of a word gate m, shifted
 // to the weight of their step: no multiplier.

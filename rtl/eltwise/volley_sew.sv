@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Spike-element-wise connection (SEW-ResNet), per lane and time step: AND (a & b) or IAND (~a & b).
 // SEW ADD is volley_add. Latency 1, 1 beat/cycle. tlast is that of s_a.
 // Model: verif/models/eltwise.py.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Burst encoder of static pixels, which arrive once per pass: the brighter, the more spikes and the
 // denser.
 //   isi = ISI_MAX - floor((ISI_MAX - ISI_MIN)*p/256), count = floor((COUNT*p + 255)/256)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Delta encoder of a signal x[t] of 8 bits; q is 0 at the start of a frame:
 //   d = x[t] - q;  ON = d >= THETA;  OFF = d <= -THETA
 //   MODE 0, delta:       q <- x[t]

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Event input: the host's bytes, one per neuron and pass, become spike words, their low TB bits.
 // A host's frame has no marks between its passes: s_byte_tlast is not looked at, m_spike_tlast is made.
 // Latency 1, 1 beat/cycle.

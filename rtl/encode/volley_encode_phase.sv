@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Phase encoder of static pixels, which arrive once per pass: the pixel's bits, the highest first,
 // over and over.
 //   spike[t] = bit 7 - (t mod 8) of p

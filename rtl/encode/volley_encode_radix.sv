@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Radix encoder of 8-bit pixels. A code is its own spike train: bit T-1 is the first time step.
 //   code = min((p + 2^(7-T)) >> (8-T), 2^T - 1) for T < 8;  code = p for T = 8
 // Each pixel by itself: PIX pixels of LANES channels are PIX * LANES lanes. Latency 1, 1 beat/cycle.

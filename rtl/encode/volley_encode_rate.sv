@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Rate encoder of static pixels, which arrive once per pass.
 //   MODE 0, random:  spike[t] = r[t*N + n] < p, N = BEATS*LANES, n the pixel's place in the frame
 //   MODE 1, regular: spike[t] = floor(((t+1)*p + 128)/256) > floor((t*p + 128)/256)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Time-to-first-spike encoder of static pixels, which arrive once per pass: one spike, the brighter
 // the earlier.
 //   spike[t] = p > 0 and t = floor((255 - p)*T/256)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // One byte of a CRC-32 (IEEE 802.3, bit-reversed polynomial 0xEDB88320): crc_next = crc advanced by `data`.
 // Starts from all ones; the checksum that is sent is the complement. Over a message and its checksum the
 // register ends at 0xDEBB20E3. Latency 0, no clock. Model: verif/models/packet.py.

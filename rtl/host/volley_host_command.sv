@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Executes the packets of a host, each once: registers through an AXI4-Lite master, frames into and results out
 // of the network's streams, reset. Formats: docs/formats.md.
 //   request   seq, command, address (2 bytes), payload      command: bits 1:0 operation, bit 2 LAST, bit 3 WAIT

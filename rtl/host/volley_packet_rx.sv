@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Packet receiver: takes bytes from a line, lets out whole packets whose checksum is right, and nothing else.
 // SLIP framing (RFC 1055): 0xC0 ends a packet wherever it comes, so the next one is in step whatever was lost;
 // 0xDB 0xDC and 0xDB 0xDD stand for 0xC0 and 0xDB. The last four bytes are the CRC-32 of those before them.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Packet sender: a packet's bytes between two end marks, its CRC-32 behind them, SLIP escapes inside, as
 // volley_packet_rx reads it. The mark in front closes whatever noise came before.
 // Latency 0: the byte at the sink decides the byte at the source. Model: verif/models/packet.py.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // UART receiver, 8N1, least significant bit first. A byte whose stop bit is not there is dropped: the packet that
 // it belongs to fails its checksum. A start bit is a falling edge, so a line that is held low gives nothing.
 // A line does not wait: the byte is there for one cycle and has no tready.

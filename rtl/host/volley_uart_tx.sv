@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // UART transmitter, 8N1, least significant bit first.
 // The start bit begins in the cycle after the byte is taken; 10*DIVISOR cycles per byte, none lost between bytes.
 // Model: verif/models/uart.py.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Sum over time, per neuron: acc = sum over all steps t of x[t]. The spike count of spikes (IN_W = 1),
 // the integral of potentials. A beat brings STEPS of a lane's numbers, PASSES passes bring all; the
 // sums leave during the last pass, BEATS beats with tlast on the last one, by counting.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // One time step of one spiking neuron, combinational. docs/numerics.md specifies it:
 //   x = acc * 2^FRAC;   decay(d) = d, d - (d >> k) or (d * alpha) >> F
 //   CURRENT = 0: drive = x + b

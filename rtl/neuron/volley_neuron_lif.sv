@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Spiking neurons, IF and LIF and their relatives: volley_lif_step for each time step (the equations
 // are there and in docs/numerics.md), state kept from pass to pass. A beat carries TB steps of LANES
 // neurons, the earliest in the uppermost place.

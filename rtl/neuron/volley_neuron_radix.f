@@ -1,3 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_neuron_radix and all it needs, leaf first; names are relative to this file (-F).
 volley_neuron_radix.sv

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Radix neuron: integrates a potential h and a bias, then fires T spikes, the earliest in the MSB.
 //   v = 2^EXPONENT * h + b;  for t = 0 .. T-1: th = theta * 2^(T-1-t), s = v >= th, v -= s * th
 // Their word is clamp(floor(v / theta), 0, 2^T - 1), a quantised ReLU.

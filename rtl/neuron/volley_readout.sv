@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Readout: the last layer does not fire, its potentials are the logits, as int32.
 //   logit = 2^EXPONENT * h + b
 // Latency 1, 1 beat/cycle. Model: verif/models/readout.py.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Gated max pooling of spikes: out[t] = s_winner[t]. The winner is the tap of the lowest index among
 // those that spike in the earliest step in which any tap spikes; before that step no tap spikes, so
 // out is 0. Padded taps never spike. The winner of a neuron stays for all passes of the frame.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Max pooling: the largest of TAPS radix words, lane by lane; padded taps carry code 0.
 // Tree with a register per level: latency max(1, ceil(log2 TAPS)), 1 beat/cycle.
 // Model: verif/models/pool.py.

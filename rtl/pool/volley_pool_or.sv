@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // OR pooling: out[t] = s_1[t] | .. | s_TAPS[t], lane by lane: the maximum of spikes per time step.
 // Padded taps carry no spike. Latency 1, 1 beat/cycle. Model: verif/models/pool.py.
 `default_nettype none

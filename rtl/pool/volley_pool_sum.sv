@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Sum pooling: the sum of TAPS radix words, lane by lane, as a wider word. Average pooling leaves
 // its divisor to the next layer's scale or neuron. Padded taps carry code 0.
 // Latency max(1, ceil(log2 TAPS)), 1 beat/cycle. Model: verif/models/pool.py.

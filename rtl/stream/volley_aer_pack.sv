@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Spike words to address events: one event {step, address} per spike, address = beat * LANES +
 // lane, beat by beat, in a beat lane by lane, in a lane step by step. A pass of BEATS beats ends
 // with one end event more, the only one with tlast, its payload 0; so a pass without a spike is

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Address events to spike words, the inverse of volley_aer_pack: an event {step, address} sets the
 // bit of that step in lane address % LANES of beat address / LANES; an end event (tlast) completes
 // the pass, so all BEATS words of it leave, those without a spike too, the last with tlast.

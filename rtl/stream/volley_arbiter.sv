@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Merges the packets (beats up to tlast) of N streams, never interleaved; m_axis_tid says whose
 // beat it is. Round robin: the next packet is that of the first sink after the last one's, in the
 // order 0, 1 .. N-1, 0, that offers a beat; so a sink waits for N - 1 packets at most. Latency 0, 1

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Copies a stream to N sources. Each takes the beat when it likes and sees it once; the sink's beat
 // is taken in the cycle in which the last of them has it. Latency 0, 1 beat/cycle: a source that is
 // ready has a beat in the cycle in which it is offered. m_axis_tvalid[i] depends on the sink and on

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // FIFO of exactly DEPTH beats, 1 beat/cycle. Latency 2 (DEPTH = 2: latency 1). With m_axis_tready
 // held high a beat leaves within DEPTH cycles.
 //

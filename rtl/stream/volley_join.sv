@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Joins two streams beat by beat: the payload is {b, a}, tlast is a's. Latency 0, 1 beat/cycle, no
 // state: a pair leaves in the cycle in which both are there and the source is ready. With beats of
 // whole pixels it is the concatenation of channels: those of a, then those of b. Each sink's tready

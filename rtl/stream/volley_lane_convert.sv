@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Changes the number of lanes per beat. A pixel's CHANNELS words come channel-fastest in
 // BEATS_IN = ceil(CHANNELS / LANES_IN) beats and leave in BEATS_OUT = ceil(CHANNELS / LANES_OUT),
 // padded in the upper lanes of the last one: with code 0 where they leave, whatever it is where they come.

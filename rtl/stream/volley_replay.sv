@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Replay: takes a frame of BEATS beats and sends it PASSES times, tlast on each pass's last beat.
 // In front of an encoder it gives a static frame its time; of potentials it makes direct current.
 // Latency 3, 1 beat/cycle: BEATS*PASSES cycles per frame, 1 more with DEPTH = BEATS. The first pass

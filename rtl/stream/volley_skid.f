@@ -1,3 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_skid and all it needs, leaf first; names are relative to this file (-F).
 volley_skid.sv

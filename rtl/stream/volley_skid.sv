@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Skid register: every output comes from a register, so it cuts both the payload path and the
 // tready path of a long chain. Latency 1, 1 beat/cycle, holds 2 beats. With m_axis_tready held high
 // a beat leaves within 2 cycles.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Step delay, the recurrent edge: a frame is PASSES passes of BEATS beats; pass p of the output is
 // pass p-1 of the input, pass 0 of every frame is zeros. So a frame's last pass is taken and dropped.
 //

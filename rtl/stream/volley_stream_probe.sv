@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Counts on a stream that it listens to and does not touch:
 //   SPIKES = 0: cycles with a beat offered and not taken;   SPIKES = 1: ones in the payload of beats taken
 // Latency SPIKES = 0: 1; SPIKES = 1: 3, for the payload is registered and its ones are, before they are added.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Event list: keeps the words of a frame that are not zero, each with its place, EVENTS of them in a
 // row, and sends the rows REPLAY times: once for every output fold of the synapse array behind it.
 //   place of lane l in beat b = b*LANES + l; event = {place, word}; order: rising place

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Loader of one writable memory: collects rows from a bus that all loaders share, and writes them.
 //   load_select: load_data is the number of the memory that what follows is for; it starts at row 0
 //   load_valid:  load_data is the next word of a row, ceil(WIDTH/32) words each, lowest bits first

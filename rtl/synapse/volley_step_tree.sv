@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Weighted sum over TP time steps: sum_t 2^t * x[t], t = 0 the latest step. One register per level,
 // latency ceil(log2 TP) cycles of `ce`. Shifts are wiring.
 `default_nettype none

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Synapse array: PE outputs x SIMD inputs x TP time steps per cycle, multiplex and add.
 //   acc[o] = sum over FOLDS slices, SIMD inputs, T steps of 2^(T-1-t) * (s_i[t] ? w[o][i] : 0)
 // Time is innermost: a slice and its weights are held for T/TP cycles, h <- 2^TP * h + sum (Horner),

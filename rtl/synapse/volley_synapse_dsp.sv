@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Stand-in for the sums of volley_synapse_sum in DSP slices: the same numbers after the same latency,
 // word by word and in LUTs, so that a network simulates alike for every family and builds for one
 // without such slices. On Xilinx parts the files of rtl/tech/xc7/xc7.f or rtl/tech/xcup/xcup.f replace

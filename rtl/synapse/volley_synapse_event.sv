@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Event-driven synapse array: PE outputs x EVENTS events per cycle. An event {place, word} brings its
 // word to the weights of its place; what a window does not name counts 0.
 //   acc[o] = sum over the window's events of w[fold*PE + o][place] * word      (PER_STEP = 0)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Sums of volley_synapse_sum in LUTs, for any family. The synchronous reset of the weight register is
 // the gate and costs no LUT; then adder trees over the inputs, and over the steps where they are added up.
 // Throughput: 1 sum per tick (a cycle with ce). Latency in ticks:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // The sums of volley_synapse_array in one tick: PE outputs x SIMD inputs x TP time steps.
 //   PER_STEP = 0: sum[o]    = sum_t 2^(TP-1-t) * sum_i (s_i[t] ? w[o][i] : 0)
 //   PER_STEP = 1: sum[o][t] = sum_i (s_i[t] ? w[o][i] : 0)

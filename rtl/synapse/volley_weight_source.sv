@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Weight source: sends rows 0 .. DEPTH-1 of a memory for ever (weights, or a neuron's parameters).
 // Body by KIND: 0 "const" (DEPTH 1: wires), 1 LUT ROM, 2 block RAM, 3 writable block RAM (rows are
 // replaced through cfg_*, between frames). The memory's output is registered.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Accelerator with registers: volley_top and, behind AXI4-Lite, the register block of volley_regs.rdl.
 // A soft reset clears the network at once, and keeps both streams whole for what is connected to them, a DMA for
 // instance: what is left of a frame is taken and discarded up to its tlast; an offered result word stays until taken,

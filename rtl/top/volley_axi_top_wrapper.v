@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_axi_top in plain Verilog, for block designs and IP packagers: the same ports, with the attributes that Vivado
 // infers the streams, the registers, the clock and the reset from. FREQ_HZ is left open: the clock that is connected
 // says it. Not in rtl.f, for nothing else needs it.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Frame guard: lets exactly WORDS words of each frame through, so that the cores never see a bad one.
 // A frame that ends early is filled with zeros, one that runs on is discarded up to its tlast;
 // either is marked. One flag word leaves per frame. Bytes that tkeep leaves out count as zeros.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Result packer: the int32 logits of a frame up to tlast, then one trailer word, which carries tlast.
 //   trailer = {cfg_checksum, flags[7:0], frame[7:0]}; flags as volley_frame_guard, frame counts from 0
 // cfg_checksum may change at any time: a trailer has that of the cycle in which it is made.

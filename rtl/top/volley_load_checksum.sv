@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Checksum of what was loaded: the low half of the CRC-32 of every word on the load bus, numbers of memories included,
 // each low byte first, since the last select of 0xFFFFFFFF, which itself is not summed. INITIAL before there was one;
 // what is loaded without one is summed on top, so that no load goes unseen. No reset, as memories have none.

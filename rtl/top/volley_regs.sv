@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Register block: the map of volley_regs.rdl behind AXI4-Lite; reads of unused addresses give 0, writes do
 // nothing. Generated from volley_regs.rdl by `make docs`; edits are lost.
 // Latency 2 from a request to its response, a request per cycle.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Accelerator top: 32-bit AXI4-Stream of 8-bit pixels in, int32 logits and a trailer word out.
 // The network itself is `volley_net` with its constants in `volley_net_pkg`, both written by
 // pyflow.emit. Every frame gets an answer; a bad one is marked in its trailer and in err_*.

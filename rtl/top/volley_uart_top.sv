@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Accelerator behind a serial line: volley_axi_top, its streams and registers driven by packets of a host
 // (docs/formats.md). For boards without a processor; a board's own top adds clock, reset and pins.
 `default_nettype none

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Line buffer: a raster of pixels in, for each output row the WIDTH columns of KERNEL pixels out.
 //   column[ky] of output row oy at x = pixel(oy*STRIDE - PADDING + ky, x), PAD_ITEM outside the map.
 // A beat carries PIX neighbours of a row, in and out.

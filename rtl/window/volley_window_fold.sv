@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Folded window: keeps a stretch of the raster in a circular buffer and sends, for each output pixel
 // and REPLAY times, the window one slice (item) at a time: ky slowest, then kx, then group.
 //   slice(ky, kx, g) of output (oy, ox) = item(oy*STRIDE_Y - PAD_Y + ky, ox*STRIDE_X - PAD_X + kx, g)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Full window: columns in, for each output pixel the whole window of KERNEL columns out, REPLAY times.
 //   window[kx] of output ox = column(ox*STRIDE - PADDING + kx), PAD_ITEM outside the row.
 // A beat carries PIX columns in and OUT_PIX = max(1, PIX/STRIDE) windows out: 2x2 pooling with stride 2

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Every mistake is one line that names what is wrong and what would work; nothing is left half-written."""
 
 from __future__ import annotations

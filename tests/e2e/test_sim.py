@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The main job as a user runs it: a command, a table, a report."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Networks over time, with a state edge and with a skip connection, on real digits: bit-exact on every stream,
 cycles as predicted. The networks are those of examples/spiking/."""
 

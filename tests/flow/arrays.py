@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Synapse arrays of DSP48s by open synthesis."""
 
 from __future__ import annotations

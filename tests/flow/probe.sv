@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // One of each memory and array for test_synthesis.py; every net is a port, so nothing is optimised away.
 `default_nettype none
 module probe #(

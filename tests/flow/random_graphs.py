@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Random integer networks that branch, or that have time: every encoder, neuron, pool and join, state edges,
 1-D and 2-D maps, any T and TB. What is drawn is legal, not sensible."""
 

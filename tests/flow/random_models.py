@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Random small networks with random foldings: odd sizes, channels that divide nothing, BN of either sign,
 dead channels, T 1 to 8, W 2 to 8. On images, or on sequences [N, C, L]."""
 

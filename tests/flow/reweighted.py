@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Other weights for a network: all that a load may change, anything but sensible."""
 
 from __future__ import annotations

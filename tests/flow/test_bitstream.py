@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Chips by open tools: what place and route says of them, and the iCEBreaker's netlist against the reference."""
 
 from __future__ import annotations

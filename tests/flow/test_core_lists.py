@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Cores in another's tree: closed file lists, FuseSoC, the plain-Verilog wrapper, the example of a single core."""
 
 import re

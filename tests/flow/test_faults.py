@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """A wrong bit anywhere is found and located; a bad frame is answered and leaves nothing behind."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Proofs can fail: a planted bug is refuted, with a trace; what cannot be reached is said. `make formal` runs all."""
 
 from __future__ import annotations

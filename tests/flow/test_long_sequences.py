@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Frames of thousands of time steps: exact, at the predicted cycles; encoders are legal up to the longest frame."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """LUTs of a lane of the LUT body on xc7: what was measured, and 3 % more at most."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The packer cannot share a mistake with the reference: a float64 torch network takes every weight, threshold
 and bias from the emitted .mem files and every width from volley_net.sv, by code that does not import the packer,
 and must give the reference's logits on every image. Only the order of the layers and their strides and paddings

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """`make mutate` on the smallest core: mutants come from a seed, the bench judges, a proof excuses survivors."""
 
 import re

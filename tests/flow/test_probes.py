@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Counters of a network emitted with probes: spikes are the reference's, stalls what the harness counts beside them."""
 
 from __future__ import annotations

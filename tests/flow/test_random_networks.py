@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Property: for any network and any folding every stream of the RTL equals the reference, under back
 pressure too, and the cycles are the predicted ones, exactly."""
 

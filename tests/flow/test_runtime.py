@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """pyflow.runtime against the RTL: a fault matrix over co-simulation, and the RTL in Verilator as a device."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Linear layers that skip zeros: every stream is the reference's, and every frame's cycles are predicted from its
 words, to the cycle; the planner knows rates, and only forces what a layer can do."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What open synthesis makes of the cores: where memories land, what dissolves, what is counted."""
 
 import re

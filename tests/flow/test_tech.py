@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """rtl/tech: a family's files replace their namesakes, port by port, and no module is there twice."""
 
 from __future__ import annotations

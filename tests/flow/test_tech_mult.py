@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What open synthesis makes of the arrays of DSP48s that multiply: exactly these cells, no multiplier in LUTs."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Bitstreams by Vivado without Vivado: a recording stand-in, golden outputs, Tcl against a cited list of names."""
 
 from __future__ import annotations

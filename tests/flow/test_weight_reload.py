@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Weights through the registers: a design of one network, loaded with another of its structure, answers as that one
 does. What any weights need is fixed by the structure, so that the two have the same volley_net.sv."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Every rule for parameters stops elaboration with its message: in Verilator, in slang, and a few in yosys.
 
 Elaboration only: nothing is compiled.

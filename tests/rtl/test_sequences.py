@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """No sequence of beats, tlast, stalls and resets hangs a layer core or leaks one frame into the next."""
 
 import re

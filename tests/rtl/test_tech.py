@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What rtl/tech makes of vendor cells, simulated with models of these cells."""
 
 from __future__ import annotations

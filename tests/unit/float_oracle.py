@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What the tests of the front ends share: a traced float network, layer by layer, against its model in torch."""
 
 from __future__ import annotations

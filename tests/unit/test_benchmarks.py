@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Benches say which goals they miss, and end with status 1 then."""
 
 from __future__ import annotations

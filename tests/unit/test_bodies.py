@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Bodies of the synapse array in the planner: exact DSP counts, a table that is read as it was measured, budgets."""
 
 from __future__ import annotations

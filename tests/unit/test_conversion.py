@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Radix conversion: thresholds exact by construction, and the integer network against torch in float64."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """docs/cores: every core has its page, and each says what the RTL says."""
 
 import re

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Datasets: the fixed split of digits, MNIST files in every usual form, .npz files, and every kind of bad file."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The documents keep their word: links resolve, targets exist, every core is described, examples run."""
 
 from __future__ import annotations

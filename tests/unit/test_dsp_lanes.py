@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Proof that the lanes of volley_dsp_cascade never disturb each other, for all weights and spikes.
 
 By induction over the inputs of a cascade: while n of them are in the sums, a lane holds at most n of the largest

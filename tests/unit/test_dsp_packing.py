@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_dsp_mult: the lanes of a product are the products, by exhaustion for neighbours and by proof for all."""
 
 from __future__ import annotations

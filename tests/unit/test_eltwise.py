@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Operators of two tensors, pooling of spikes, sums over time: types, refusals, and the scalar models."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The constants of volley_net_pkg.sv by which a host knows a design."""
 
 import re

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Encoders with time: they and the scalar models of verif/models agree, and say what docs/numerics.md promises."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Fine-tuning: the trained model and the converted network are the same integers; the shipped networks."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Our spiking neuron against the frameworks themselves: every spike and every membrane of every step.
 
 Inputs and thresholds are whole numbers. Without leak, or with a decay of 1 - 2^-k and FRAC >= k*T, neither ours nor

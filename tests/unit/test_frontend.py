@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """torch.fx front end: the traced float network computes what torch computes; every refusal names its layer."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Sequences [N, C, L]: 1-D models compute what torch computes, become what their twins of height 1 become, and are
 refused for the same reasons, by the names of their own layers."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The IR as a graph: branches, per-tensor T, state edges, files."""
 
 from __future__ import annotations

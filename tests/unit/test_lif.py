@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """LIFNeuron: agreement with the scalar model, the proofs of docs/numerics.md, what is refused."""
 
 import random

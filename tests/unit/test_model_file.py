@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Models from a user's Python file and weights from .safetensors or .pt; nothing in a weights file is executed."""
 
 from __future__ import annotations

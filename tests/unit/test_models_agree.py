@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The scalar models of verif/models and the vectorised operators of pyflow say the same.
 
 They share no code. A convolution is put together here as the cores do it: window, array, neuron.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Recorded traces of one LIF neuron (NIR graph lif_norse.nir, dt = 0.1 ms) on eleven platforms, met by our neuron.
 
 A trace is input, membrane and output of 1,000 steps. The graph leaves the discretisation open; each platform chose

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What operators refuse, whatever their kind: numbers that are no integers, shapes, operands, lost times."""
 
 import re

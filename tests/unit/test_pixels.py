@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Several pixels per beat: the formulas that planner, schedule and RTL share, against what they stand for."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The planner: meets its targets, says what is the nearest, keeps to the board, reads back what it writes."""
 
 from __future__ import annotations

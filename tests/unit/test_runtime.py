@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """pyflow.runtime without RTL: files, errors, a real serial port (a pseudo-terminal) with a model of the device behind
 it, PYNQ's names, Python 3.8. Against the RTL: tests/flow/test_runtime.py."""
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_aer_pack: exactly the events of the spikes of each beat, in order, and one end event
 // behind those of a pass's last beat; an event leaves in every cycle of tready, and the next beat
 // is taken with the last of them.

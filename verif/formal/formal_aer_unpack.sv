@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_aer_unpack, whatever events come: each end event completes a pass of BEATS words; bit
 // (beat, lane, step), any one, is set if and only if a legal event said so since the pass began;
 // every other event is counted in stat_dropped; an event is taken within BEATS cycles of tready,

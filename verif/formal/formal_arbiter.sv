@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_arbiter: what goes over is the beat that the sink m_tid offers, that sink's and no
 // other's; a packet is not interleaved; a sink that offers a beat waits for N - 1 packets at most;
 // a beat is offered whenever a sink that may go offers one.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_broadcast: every source gets every beat once, unchanged, offered at once and without a
 // look at any tready; the sink's beat goes in the cycle in which the last source takes it.
 `default_nettype none

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Assumes that a free input keeps its value: any, but one for ever.
 `default_nettype none
 module formal_constant #(

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_fifo: every beat leaves once, in order, within DEPTH cycles of tready; DEPTH beats at
 // most, stat_count says how many.
 `default_nettype none

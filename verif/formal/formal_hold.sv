@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // The rule of every stream: once tvalid is high, it and the payload hold until tready, reset apart.
 // A harness assumes it of what drives the cell and asserts it of the cell.
 `default_nettype none

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_join: a pair goes over in the cycle in which both beats are offered and the pair is ready
 // to be taken, all three together; so beat n of a meets beat n of b. tvalid does not look at
 // tready.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_lane_convert: every bit of every pixel, any one is followed, leaves once in the lane and
 // output beat where it belongs; padding lanes leave as zeros; tlast of a pixel's last input beat,
 // and only that, is that of its last output beat; a word leaves within N cycles of tvalid and

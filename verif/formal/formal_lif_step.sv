@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_lif_step as integrate-and-fire, fed back step after step: with soft reset and no leak, and
 // as long as nothing was clipped, v = sum of (acc + b) - spikes * theta; it fires where v reaches
 // theta. Every `first` starts a new frame, at any time. theta and b hold for a frame; the sums are

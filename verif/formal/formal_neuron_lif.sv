@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_neuron_lif as integrate-and-fire: the word of every beat, any one is followed, is that of
 // the equations v += acc + b; s = v >= theta; v -= s * theta, with v of the same neuron from pass
 // to pass and 0 at the start of each frame; tlast ends each pass; nothing saturates at this width;

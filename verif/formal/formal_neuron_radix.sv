@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_neuron_radix: the word of every beat is clamp(floor((2^EXPONENT * h + b) / theta), 0, 2^T
 // - 1), for every h, b and theta >= 1; every beat leaves once, in order, with its tlast, within T +
 // 1 cycles of tready; both sinks' beats are taken together. Division without a divider: a beat is

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Power-up: the first cycle is a reset. Every later one may be.
 `default_nettype none
 module formal_reset (

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // volley_skid: every beat leaves once, in order, within 2 cycles of tready; 2 beats at most.
 `default_nettype none
 module formal_skid #(

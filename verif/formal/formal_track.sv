@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Follows one beat, any one (`pick` is free), through a cell that gives a beat for each it takes,
 // in order. It leaves behind exactly those taken before it, within N cycles of m_tready; none is
 // made up; a beat offered is taken within N cycles of m_tready. The harness asserts what it looks

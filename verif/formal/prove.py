@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Proves what verif/formal/*.sv asserts of the cells: `python -m verif.formal.prove [cell ...]` (`make formal`).
 
 A harness holds one cell, free inputs and the assertions. yosys (read_slang) turns it into SMT-LIB, z3 answers:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Lints every module of rtl/ alone, at its default parameters: `python -m verif.lint.lint [module ...]`."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar model of volley_adder_tree, volley_step_tree and the parts of their twins in rtl/tech."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar models of volley_aer_pack and volley_aer_unpack.
 
 A spike is (address, step), the end of a pass None. A word holds `steps` steps, the earliest in the most

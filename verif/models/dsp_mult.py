@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """How volley_dsp_mult packs weights of several outputs into one factor, and finds their sums in the product.
 
 Numbers are Python integers, NumPy arrays or z3 bit vectors of 48 bits: the same formulas are run and proved.

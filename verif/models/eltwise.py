@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar models of volley_add, volley_residual and volley_sew: one number, or one word."""
 
 from __future__ import annotations

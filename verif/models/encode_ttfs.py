@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar model of volley_encode_ttfs."""
 
 from __future__ import annotations

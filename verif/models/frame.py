@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar models of volley_frame_guard and volley_frame_result."""
 
 from __future__ import annotations

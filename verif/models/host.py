@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar model of volley_host_command: what a request does and what is answered (docs/formats.md)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar model of volley_packet_rx, volley_packet_tx and volley_crc32 (docs/formats.md)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar models of volley_pool_max, volley_pool_sum and volley_pool_or."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar model of volley_state_memory: one state per beat, void in a frame's first pass."""
 
 from __future__ import annotations

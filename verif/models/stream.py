@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar models of the cores that move beats: what goes in comes out, in order.
 
 A stream is a list of (data, last).

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar model of volley_synapse_array: every time step by itself, as the neurons see it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar model of volley_uart_rx and volley_uart_tx: 8N1."""
 
 from __future__ import annotations

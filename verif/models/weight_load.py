@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar models of volley_memory_loader and volley_load_checksum."""
 
 from __future__ import annotations

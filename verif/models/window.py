@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar models of volley_line_buffer, volley_window_full and volley_window_fold.
 
 A map is rows of pixels of groups: map[y][x][g] is an item. What an item is does not matter: a spike word,

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """How many mutants of each core does its own bench notice? `make mutate`, or `python -m verif.mutation`.
 
 The mutants of a core are shared out among the parameter sets that the regression runs it with, and the same

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Is a mutant the core itself, seen through its streams? yosys builds a miter, ABC's PDR decides it.
 
 Both copies start with zeros, a cycle of reset comes first, and then `rst` is as free as every other input.

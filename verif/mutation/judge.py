@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Runs a core's own bench on mutants of it: killed, survived, or provably no different."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Mutants of a core: one Verilog netlist that holds them all, `+mutant=n` on the simulator's command line
 chooses. yosys (`mutate`) makes them: a bit of a cell's port is inverted, stuck, or tied to another bit.
 """

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Writes docs/cores, and the file list and FuseSoC description beside each core: `python -m verif.pages [core ...]`.
 
 Area and waveform of a core are made anew only when its code or its row of sizes.py has changed. --check

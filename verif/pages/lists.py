@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """For each core a closed file list (`.f`) and a FuseSoC description (`.core`, CAPI2), beside its source."""
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from verif.lint.lint import WAIVERS, families, own_sources
 from verif.pages.page import summary
 from verif.pages.sv import Core, Parameter, closure, comment_of, direct, generated, listed
 
-LICENCE = "SPDX-License-Identifier: Apache-2.0"
+LICENCE = ("SPDX-License-Identifier: Apache-2.0", "SPDX-FileCopyrightText: The Volley authors")
 
 
 def vlnv(name: str, library: str = "ip") -> str:
@@ -27,7 +28,8 @@ def vlnv(name: str, library: str = "ip") -> str:
 
 def file_list(core: Core) -> str:
     """Every file that `core` needs, leaf first; names are relative to the list."""
-    lines = [f"// {LICENCE}", f"// {core.name} and all it needs, leaf first; names are relative to this file (-F)."]
+    lines = [*LICENCE, f"{core.name} and all it needs, leaf first; names are relative to this file (-F)."]
+    lines = [f"// {line}" for line in lines]
     if missing := generated(core):
         names = " and ".join(f"{name}.sv" for name in sorted(missing))
         lines += [f"// {names} are written by pyflow.compile: packages go in front,",
@@ -96,7 +98,8 @@ def waivers() -> str:
 
 
 def _capi2(described: Mapping[str, object]) -> str:
-    return f"CAPI=2:\n# {LICENCE}\n{yaml.safe_dump(described, sort_keys=False, width=120)}"
+    licence = "".join(f"# {line}\n" for line in LICENCE)
+    return f"CAPI=2:\n{licence}{yaml.safe_dump(described, sort_keys=False, width=120)}"
 
 
 def _target(core: Core, *filesets: str) -> dict[str, object]:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The slow part of a page: area by open synthesis, waveform by simulation."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The page of a core, docs/cores/<core>.md, and the index of all pages."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What the page of each core shows: the sizes of its area table, the smallest legal one, the stimulus of its
 waveform. Parameters that a row does not name keep the default of the RTL."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What the source of a core says about it: header, parameters, ports, rules, the modules it needs.
 
 Parsed by slang, so that whatever a core may be written in is read the way tools read it.

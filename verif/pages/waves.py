@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Waveform of a core as SVG: what its ports show in a simulation of the stimulus of sizes.py."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Streams for cocotb benches: drivers, monitors, stalls, protocol checks, an ordered scoreboard.
 
 A bench reads: vectors, prediction, send, receive, compare.

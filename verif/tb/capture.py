@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """No bench: drives a core as VOLLEY_CAPTURE says and writes down what its ports show, for the pages of docs/cores.
 
 VOLLEY_CAPTURE is a JSON file; the samples go beside it, as `samples.json`: port -> value before each rising edge.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Functional coverage: situations ("bins") that the tests of a core have to bring about.
 
     from verif.tb.coverage import declare, hit

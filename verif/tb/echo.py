@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Scalar model of the echo network in verif/tb/net, for the benches of what holds a network."""
 
 import json

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Frames on the 32-bit pixel stream, good and bad, for the benches of the guard and of the top."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Drives the load bus of benches, and a DUT whose only inputs are that bus and the clock."""
 
 import random

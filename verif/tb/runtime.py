@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """What the co-simulations of pyflow.runtime share: a campaign of seeds, each with one fault, on a real network.
 
 The runtime is ordinary blocking code: it runs in a thread (cocotb's bridge) and comes back here for every access

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Our model of the DSP48E2 against yosys's of the DSP48E1: random operands, operations, enables and resets."""
 
 import random

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """pyflow.runtime against volley_axi_top behind a model of the AXI DMA (PG021, simple mode) and of PYNQ's driver. The
 DMA stalls and sends bursts of odd lengths throughout. Faults, each once, at a random beat: none, drop, double (a beat
 on its way in), lose, repeat (on its way out), hang, stop (the DMA, sending or receiving), error (its bit), reset (of

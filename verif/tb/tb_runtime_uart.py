@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """pyflow.runtime against volley_uart_top, bit by bit. Faults: none, flip (a bit of the line, either way), lose, double
 (a byte), noise (bytes of nobody), reset (the button), cable (pulled and back), hash, weights (other files), load
 (weights, while bits flip)."""

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Trees that sum N operands, each GROUP of them counting twice as much as the one before: volley_adder_tree,
 volley_step_tree, volley_compressor_tree. Both rails, one operand unlike the others, random; latency, no ce."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_aer_pack: events and their order, end of every pass, cycles of every beat, latency, reset."""
 
 import random

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_aer_unpack: words of every beat, events that are illegal or out of order, cycles, latency, reset."""
 
 import random

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_arbiter: whole packets, round robin, tid, latency 0, 1 beat/cycle also between packets."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_axi_top around the echo network: identity, counters against a count of the streams, sticky errors, soft reset
 in the middle of frames and answers with whole streams, stalls on every channel of both buses."""
 

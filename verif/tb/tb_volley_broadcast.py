@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_broadcast: every source gets every beat once, none waits for another, latency 0, 1 beat/cycle."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_compressor: every combination of the bits that its numbers have; all others are noise."""
 
 import random

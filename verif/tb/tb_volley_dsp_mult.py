@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_dsp_mult: every pair of neighbours in a DSP48, every pair of low bits in a cascade, rails, ticks left out."""
 
 import itertools

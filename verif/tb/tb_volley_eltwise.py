@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The cores without state that work element by element: volley_add, volley_residual, volley_sew, volley_pool_or, and
 volley_pool_sum on spikes (a lane per step).
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The encoders with time: volley_encode_rate, _ttfs, _phase, _burst, _delta, _event.
 
 They share their tests: a frame of PASSES passes of BEATS beats goes in, as many come out. WRONG_LAST=1 in the

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_event_list: rows and their order, every replay, cycles of every frame, latency, a full list, reset."""
 
 import itertools

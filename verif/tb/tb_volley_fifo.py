@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_fifo: order, full rate, latency, exact capacity, stat_count, reset."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_frame_guard: short, long, aborted and ragged frames, one answer each; cycles per frame, reset."""
 
 import random

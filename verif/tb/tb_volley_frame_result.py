@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_frame_result: logits then trailer, frame numbers that wrap, flags early and late, reset."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_host_command: registers, frames and results, repeated requests, stuck streams, resets."""
 
 import random

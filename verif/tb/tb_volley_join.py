@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_join: pairs, tlast of a whatever b's says, latency 0, 1 beat/cycle."""
 
 import itertools

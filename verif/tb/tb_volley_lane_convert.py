@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_lane_convert: values, padding, tlast, cycles per pixel, latency, reset."""
 
 import math

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The cores that turn one beat into one beat: volley_encode_radix, volley_readout, volley_pool_max, volley_pool_sum.
 
 They share their tests: values, latency, 1 beat/cycle, reset.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_load_checksum: the images' first, then that of what was loaded, word by word."""
 
 import random

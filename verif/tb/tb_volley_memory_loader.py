@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_memory_loader: rows in order, words in every cycle and with gaps, excess words, other memories, a load that
 is begun anew within a row, words before any select."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_neuron_lif: thresholds and rails hit exactly and missed by one, saturations counted, state from pass to
 pass, cycles and latency, reset in mid-frame. The tlast that goes in is random: the core makes its own."""
 

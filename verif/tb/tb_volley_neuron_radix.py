@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_neuron_radix: thresholds hit exactly and missed by one at every step, rails, cycles, latency, reset."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_packet_rx: good packets come out whole, whatever happens to a line's bytes nothing else does."""
 
 import random

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_packet_tx: a packet's bytes with checksum, escapes and end marks; reset in a packet."""
 
 import random

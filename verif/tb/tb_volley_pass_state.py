@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """The cores that keep a state per neuron from pass to pass, and are no neurons: volley_pool_gated, volley_accumulate.
 
 Frames of PASSES passes of BEATS beats: values, latency, cycles per beat, reset within a frame. With TLAST=random in

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_ram: initial content, read-before-write on a collision, rdata holds while re is low."""
 
 import random

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_replay: passes and their marks, cycles per frame, latency, room, reset. WRONG_LAST as in tb_volley_encode."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_rom: every word, one cycle after its address, also in every cycle; rdata holds while re is low."""
 
 import random

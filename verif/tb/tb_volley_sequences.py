@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Any layer core, any sequence: tlast on any beat, stalls on any side, reset in any cycle. What comes behind the
 reset is exactly what the model says, and all of it.
 

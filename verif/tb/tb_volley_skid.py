@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_skid: order, full rate, latency 1, capacity 2, reset."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_state_memory: every beat gets what was put for it a pass ago, room, marks, ce, reset in mid-frame."""
 
 import random

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_step_delay: passes delayed by one, zeros without input, what it holds, latency, a closed loop, reset."""
 
 import itertools

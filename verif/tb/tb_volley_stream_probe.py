@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_stream_probe: the count in every cycle, up to where it wraps; resets with beats on their way."""
 
 import random

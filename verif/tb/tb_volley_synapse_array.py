@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_synapse_array: sums on both rails, cycles per slice, latency, weights that come late, reset."""
 
 import itertools

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_synapse_event: sums on both rails, windows of any length, every weight, cycles per row, latency, reset."""
 
 import itertools

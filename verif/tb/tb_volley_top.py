@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_top around the echo network of verif/tb/net: every frame has its answer, a bad one is marked,
 frames do not influence each other, counters and sticky errors, reset in mid-frame."""
 

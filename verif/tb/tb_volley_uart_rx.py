@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_uart_rx: every byte value, clocks that differ, glitches, missing stop bits, a line held low, reset;
 every byte in its cycle for any levels."""
 

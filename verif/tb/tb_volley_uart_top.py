@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_uart_top bit by bit around the echo network of verif/tb/net: frames in packets, damaged ones, repeats,
 registers."""
 

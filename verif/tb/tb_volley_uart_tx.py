@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_uart_tx: the level of the line in every cycle; back-to-back bytes, pauses, reset in a byte."""
 
 import random

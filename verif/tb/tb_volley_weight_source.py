@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_weight_source: rows in order for ever, 1 row/cycle, latency after reset, reload."""
 
 import itertools

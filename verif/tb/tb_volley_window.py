@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_line_buffer, volley_window_full, volley_window_fold: values, cycles per frame, frames kept apart.
 
 The three share their tests: a map of items goes in, the model's list of beats comes out.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """volley_axi_top around a compiled network: weights of another one through the registers. What is sent and what has
 to come is in reload.json, written by tests/flow/test_weight_reload.py."""
 

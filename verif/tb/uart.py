@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """A serial line as cocotb benches see it: 8N1."""
 
 from __future__ import annotations

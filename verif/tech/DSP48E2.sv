@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Model of the DSP48E2, written from UG579: registers, A, B and P cascades, pre-adder, multiplier,
 // the four multiplexers, adder and logic unit, SIMD. Not modelled, and x: pattern detector, XOROUT,
 // carry outputs and cascades. A setting that needs them ends the simulation.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // A DSP48E1 and a DSP48E2 with the same inputs, in what both can do: the E2's W is 0, its pre-adder
 // takes A and goes to the multiplier's A.
 `default_nettype none

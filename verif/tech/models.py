@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Behavioural models of vendor cells, for benches of what rtl/tech makes of them.
 
 yosys brings models of most Xilinx cells, written by others; DSP48E2.sv, which it lacks, is ours.

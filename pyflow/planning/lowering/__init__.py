@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Lowering: from operators and foldings to instances of cores. A module per kind of operator, as in
 pyflow/operators/. Nothing here touches files."""
 

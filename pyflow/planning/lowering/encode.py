@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Encoders, and the replay of static tensors for the passes of one with time."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Declarations of the ECP5 cells that boards/ instantiate, for tools that read SystemVerilog and do
 // not know them (slang, Verilator's lint).
 `default_nettype none

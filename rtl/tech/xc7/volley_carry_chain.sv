@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Carry chain of the 7 series, carry[0] = 0:
 //   sum[c] = s[c] ^ carry[c],  carry[c+1] = s[c] ? carry[c] : di[c]
 // Combinational. Model: the cell's own, in the benches of volley_compressor and volley_adder_tree.

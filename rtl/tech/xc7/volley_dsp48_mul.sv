@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Pre-adder, multiplier and adder of one DSP48E1, a stage of a cascade:
 //   p = (SUBTRACT ? d - a : d + a) * b + (FIRST ? -c : pcin)
 // Throughput: 1 sum per tick (a cycle with ce). Latency: STAGES + 2 ticks from a, as many but at

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Gated addition in one DSP48E2, a stage of a cascade:
 //   p = pcin + (gate_ab ? ab : 0) + (gate_c ? c : 0), in four lanes of 12 bits or one of 48
 // The gates are the X and Y multiplexers; ab and c are stored in a tick with load.

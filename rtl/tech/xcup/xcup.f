@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Files for xcup in the place of those of the same module name in rtl/rtl.f, and what they need, leaf first;
 // names are relative to this file.
 volley_carry_chain.sv

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Declarations of the cells that rtl/tech/xc7 and rtl/tech/xcup instantiate, for tools that read
 // SystemVerilog and do not know them (slang, Verilator's lint). Vivado does: never give it these.
 `default_nettype none

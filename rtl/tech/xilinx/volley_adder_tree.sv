@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Registered adder tree: sum of N signed numbers, in rows of 4:2 compressors: half the LUTs of
 // adders. Latency ceil(log2 N) cycles of `ce`; the sum has as many bits more than an operand.
 // Model: verif/models/adder_tree.py. Portable twin: rtl/common/volley_adder_tree.sv.

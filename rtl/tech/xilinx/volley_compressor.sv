@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // A row of 4:2 compressors on one carry chain, a LUT6_2 a column: four numbers to two,
 //   sum + carry = x0 + x1 + x2 + x3  (mod 2^WIDTH)
 // In a column, the majority of x1, x2, x3 is the bit of `carry` in the next one (output O5); x0

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Weighted sum of N signed numbers, sum_i 2^(i / GROUP) * x[i], in rows of 4:2 compressors.
 // A sign bit of weight -2^k is taken as its complement of weight 2^k, less 2^k. So every number is
 // unsigned and none is extended, and one constant in the last row makes up for all.

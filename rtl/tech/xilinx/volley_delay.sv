@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Delay without reset or tap, so that synthesis makes it of shift-register LUTs.
 // Latency: TICKS cycles of `ce`, 0 is a wire.
 `default_nettype none

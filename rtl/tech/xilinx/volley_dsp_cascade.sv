@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Sums of volley_synapse_sum in DSP48 adders; the multiplier rests. A word of 48 bits has a lane
 // for each of 48 / LANE_W outputs; a DSP48 gates and adds the words of two inputs, a cascade of 16.
 // USE_SIMD = "FOUR12" (GATE): four lanes that the DSP48 keeps apart; 12 bits hold the sum of 16

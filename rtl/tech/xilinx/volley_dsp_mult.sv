@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Sums of volley_synapse_sum in DSP48 multipliers: sum[o] = sum_i w[o][i] * x_i, x_i a spike word.
 // A DSP48 multiplies a word by the weights of LANES outputs at once, which lie PITCH bits apart in
 // one factor, and a cascade adds up to CHAIN inputs: P = sum_l 2^(l*PITCH) * lane_l.

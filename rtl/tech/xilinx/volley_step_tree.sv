@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Weighted sum over TP time steps: sum_t 2^t * x[t], t = 0 the latest step, in rows of 4:2
 // compressors. Latency ceil(log2 TP) cycles of `ce`.
 // Model: verif/models/adder_tree.py. Portable twin: rtl/synapse/volley_step_tree.sv.

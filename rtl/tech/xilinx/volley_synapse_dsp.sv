@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Sums of volley_synapse_sum in DSP48 slices, in the body that BODY names. The module of this name
 // in rtl/synapse stands in for it where there are no such slices, and where networks are simulated.
 // Throughput: 1 sum per tick (a cycle with ce). Latency: LATENCY ticks.

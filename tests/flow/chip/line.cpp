@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // A host at the serial line of a chip: sends each request when the one before has been answered.
 //   line REQUESTS RESPONSES CYCLES_PER_BIT
 // REQUESTS: for each packet its number of bytes (uint16) and its bytes on the line. RESPONSES: bytes from the line.

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
 """Stands in for `vivado`: records how it is called and leaves what a run leaves. VIVADO_CASE says how the run ends."""
 
 import json

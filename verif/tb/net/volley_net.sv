@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // A network small enough to see through, for the bench of volley_top: class k is the sum of the
 // pixels, first channel, of all positions k, k + CLASSES, k + 2*CLASSES ... A pixel that is lost,
 // doubled or belongs to another frame shows. It "saturates" at pixels of 200 and more and, counted

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
 // Constants of the echo network (volley_net.sv beside it). -D overrides the geometry.
 `ifndef NET_BYTES
   `define NET_BYTES 16
