@@ -22,8 +22,8 @@ _FROM = "from volley_regs.rdl by `make docs`; edits are lost."
 # The headers of the sources say what a core's page needs; PeakRDL's own names tool and origin.
 _HEADERS = {
     "volley_regs.sv": (
-        "Register block: the map of volley_regs.rdl, behind volley_axil_slave; reads of unused addresses give 0, writes\n"
-        f"// do nothing. Generated {_FROM}\n"
+        "Register block: the map of volley_regs.rdl, behind volley_axil_slave; reads of unused addresses give 0,\n"
+        f"// writes do nothing. Generated {_FROM}\n"
         "// Latency 0 from a request to what it reads, a request per cycle; it never stalls and refuses none.\n"
         "// Each process drives fields of its own in one structure, which Verilator takes for one variable.\n"
         "/* verilator lint_off MULTIDRIVEN */"

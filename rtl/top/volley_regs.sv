@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// Register block: the map of volley_regs.rdl, behind volley_axil_slave; reads of unused addresses give 0, writes
-// do nothing. Generated from volley_regs.rdl by `make docs`; edits are lost.
+// Register block: the map of volley_regs.rdl, behind volley_axil_slave; reads of unused addresses give 0,
+// writes do nothing. Generated from volley_regs.rdl by `make docs`; edits are lost.
 // Latency 0 from a request to what it reads, a request per cycle; it never stalls and refuses none.
 // Each process drives fields of its own in one structure, which Verilator takes for one variable.
 /* verilator lint_off MULTIDRIVEN */

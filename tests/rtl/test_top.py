@@ -33,7 +33,8 @@ def test_frame_result():
 ])
 def test_top(size, channels, pix, classes, lanes, count_w, cycle_w):
     geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_PIX": pix, "NET_CLASSES": classes, "NET_LANES": lanes}
-    run_bench("volley_top", "tb_volley_top", {"COUNT_W": count_w, "CYCLE_W": cycle_w}, {"VOLLEY_NET": json.dumps(geometry)},
+    widths = {"COUNT_W": count_w, "CYCLE_W": cycle_w}
+    run_bench("volley_top", "tb_volley_top", widths, {"VOLLEY_NET": json.dumps(geometry)},
               defines=geometry, sources=[ECHO[0], *rtl_sources(), ECHO[1]])
 
 

@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The Volley authors
 """An AXI4-Lite master at the pins, for benches: random requests on every channel, and the rules of the bus.
 
-Once VALID, a request stays until it is taken. In a reset, from the cycle behind its first clock edge on, nothing is offered
-and nothing is taken, whatever was under way; behind it nobody sees a response that was not asked for.
+Once VALID, a request stays until it is taken. In a reset, from the cycle behind its first clock edge on, nothing is
+offered and nothing is taken, whatever was under way; behind it nobody sees a response that was not asked for.
 """
 
 from __future__ import annotations
@@ -24,16 +24,14 @@ BOUND = 3  # cycles from a request to its response, where the response before it
 class PinMaster:
     """dut: with the ports `<prefix>_awvalid` and so on. active: is the reset on? addresses: to be asked for.
 
-    rates: channel (aw, w, b, ar, r) -> probability that its VALID or READY comes in a cycle; may be changed at any time.
-    writes, reads: (address, data, strobes) and address of each request taken since the last reset; written, answered: how
-    many of them have their response.
+    rates: channel (aw, w, b, ar, r) -> probability that its VALID or READY comes in a cycle; may be changed at any
+    time. written, answered: writes and reads that have had their response since the last reset. on_answer: is called
+    with address and data of a read.
     """
 
     def __init__(self, dut: Any, prefix: str, active: Callable[[], bool], addresses: list[int]) -> None:
         self.dut, self.prefix, self.active, self.addresses = dut, prefix, active, addresses
         self.rates = dict.fromkeys(("aw", "w", "b", "ar", "r"), 0.5)
-        self.on_write: Callable[[int, int, int], None] = lambda address, data, strobes: None
-        self.on_read: Callable[[int], None] = lambda address: None
         self.on_answer: Callable[[int, int], None] = lambda address, data: None
         self.resets = 0
         self._reset_q = True  # at the last clock edge
@@ -49,8 +47,7 @@ class PinMaster:
 
     def _clear(self) -> None:
         self.offered: dict[str, tuple[int, ...]] = {}  # by a channel of requests: its payload
-        self.writes: deque[tuple[int, ...]] = deque()  # addresses taken
-        self.words: deque[tuple[int, ...]] = deque()  # data and strobes taken
+        self.taken = {"aw": 0, "w": 0}  # addresses and words of writes that are not owed a response yet
         self.owed_b = 0
         self.owed_r: deque[int] = deque()  # addresses
         self.written = self.answered = 0
@@ -102,7 +99,9 @@ class PinMaster:
     def _responses(self) -> None:
         for channel in ("b", "r"):
             there = self._high(channel, "valid")
-            response = (int(self._pin(channel, "resp").value), *([int(self._pin("r", "data").value)] * (channel == "r")))
+            response = (int(self._pin(channel, "resp").value),)
+            if channel == "r":
+                response += (int(self._pin("r", "data").value),)
             if held := self._held.pop(channel, None):
                 assert there and response == held, f"{channel}: {held} became {response if there else 'nothing'}"
             if not there:
@@ -126,14 +125,13 @@ class PinMaster:
                 payload = self.offered.pop(channel)
                 if channel == "ar":
                     self.owed_r.append(payload[0])
-                    self.on_read(payload[0])
                     hit("response of a write waits while reads go on", "b" in self._held)
                 else:
-                    (self.writes if channel == "aw" else self.words).append(payload)
-        while self.writes and self.words:
+                    self.taken[channel] += 1
+        while all(self.taken.values()):
+            self.taken = {channel: count - 1 for channel, count in self.taken.items()}
             self.owed_b += 1
             hit("response of a read waits while writes go on", "r" in self._held)
-            self.on_write(*self.writes.popleft(), *self.words.popleft())
         # A request that nothing of its own kind holds back is taken so soon that its response comes in time.
         taken = {"write": "aw" not in self.offered, "read": "ar" not in self.offered}
         for kind, channel in (("write", "b"), ("read", "r")):

@@ -11,8 +11,9 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from verif.tb.axis import Beat, Source
 
+
 async def quiet_in_reset(dut: Any) -> None:
-    """Behind every clock edge at which aresetn is low, a top offers nothing and takes nothing, if it is for one cycle."""
+    """Behind every clock edge at which aresetn is low, if only at one, a top offers nothing and takes nothing."""
     low = True
     while True:
         await FallingEdge(dut.clk)

@@ -118,8 +118,8 @@ async def frames_and_faults(dut):
 
 @cocotb.test()
 async def a_frame_without_its_end(dut):
-    """Its logits come, its trailer does not, until a RESET ends the wait. Other packets wait; those for which there is no
-    room are lost, a RESET among them still ends the wait."""
+    """Its logits come, its trailer does not, until a RESET ends the wait. Other packets wait; those for which there is
+    no room are lost, a RESET among them still ends the wait."""
     line = Serial(dut)
     await line.start()
     await line.ask(RESET)
