@@ -39,7 +39,9 @@ module volley_axil_slave #(
   output logic [31:0]            req_biten,      // bits that are written
   input  wire logic [31:0]       req_rdata       // of the word at req_addr, in the same cycle
 );
-  if (ADDR_W < 3) $fatal(1, "volley_axil_slave: ADDR_W = %0d must be at least 3", ADDR_W);
+  if (ADDR_W < 3) begin : g_rule_addr_w
+    $fatal(1, "volley_axil_slave: ADDR_W = %0d must be at least 3 (%m)", ADDR_W);
+  end
 
   logic write_q, write_d;                      // a write is taken in this cycle, in the next
   logic read_q, read_d;

@@ -42,8 +42,12 @@ module volley_top #(
 );
   import volley_net_pkg::*;
 
-  if (COUNT_W < 1 || COUNT_W > 32) $fatal(1, "volley_top: COUNT_W = %0d is outside 1..32", COUNT_W);
-  if (CYCLE_W < 1 || CYCLE_W > 64) $fatal(1, "volley_top: CYCLE_W = %0d is outside 1..64", CYCLE_W);
+  if (COUNT_W < 1 || COUNT_W > 32) begin : g_rule_count_w
+    $fatal(1, "volley_top: COUNT_W = %0d is outside 1..32 (%m)", COUNT_W);
+  end
+  if (CYCLE_W < 1 || CYCLE_W > 64) begin : g_rule_cycle_w
+    $fatal(1, "volley_top: CYCLE_W = %0d is outside 1..64 (%m)", CYCLE_W);
+  end
 
   // In reset from power-up on. One cycle behind aresetn: until then nothing is taken in, and nothing offered.
   logic rst = 1'b1;
