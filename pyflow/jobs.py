@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyflow import zoo
+from pyflow import workspace, zoo
 from pyflow.build import Build, Result, activity, compile
 from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
@@ -93,7 +93,7 @@ def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dat
         "timesteps": 4 if args.timesteps is None else args.timesteps,
         "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
     }
-    name = _identifier(Path(args.net.rsplit(":", 1)[0]).stem)
+    name = workspace.name_of(args.net)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
     network = convert(model, data.calibration, seed=args.seed, name=name, input_shape=data.shape, **bits)
     meta["accuracy_float"] = accuracy(model, data.x_test, data.y_test)
@@ -106,10 +106,6 @@ def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dat
         network = tuned.network
         meta["accuracy_finetuned"] = tuned.accuracy
     return network.with_meta(**meta), fit(data, network.input_shape)
-
-
-def _identifier(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name.lower()) or "network"
 
 
 def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, Dataset | None]:
@@ -140,7 +136,10 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
 
 
 def _compile(args: argparse.Namespace, network: Network) -> Build:
-    folder = args.out or f"build/{_identifier(network.name)}"
+    folder = workspace.folder_of(args)
+    settings = {"board": args.board, "cycles": args.cycles, "folding": args.folding, "time_block": args.time_block}
+    design = workspace.Design.of(network, **settings, probes=args.probes)
+    args.until_end.enter_context(workspace.held(folder, design, args.command))
     return compile(
         network, args.board, folder, args.cycles, args.folding, time_block=args.time_block, probes=args.probes
     )
@@ -396,12 +395,13 @@ def estimate(args: argparse.Namespace) -> Outcome:
 def report(args: argparse.Namespace) -> Outcome:
     from pyflow.report import check_report, layer_table
 
+    file = Path(args.file) if args.file else workspace.folder_of(args) / "report.json"
     try:
-        found = json.loads(Path(args.file).read_text())
+        found = json.loads(file.read_text())
     except OSError as e:
-        raise VolleyError(f"{args.file}: cannot be read ({e.strerror}); make one with `make sim`") from None
+        raise VolleyError(f"{file}: cannot be read ({e.strerror}); make one with `make sim`") from None
     except ValueError as e:
-        raise VolleyError(f"{args.file}: not JSON ({e}); make it again with `make sim`") from None
+        raise VolleyError(f"{file}: not JSON ({e}); make it again with `make sim`") from None
     check_report(found)
     say(layer_table(found["layers"]))
     say(_summary(found))
@@ -474,7 +474,8 @@ def program(args: argparse.Namespace) -> Outcome:
 
     board = load_board(args.board)
     nextpnr.check(board)
-    folder = Path(args.out or f"build/{_identifier(Path(args.net).stem)}")
+    folder = workspace.folder_of(args)
+    args.until_end.enter_context(workspace.held(folder, None, args.command))
     file = folder / f"{board.name}.{nextpnr.suffix(board)}"
     if not file.exists():
         raise VolleyError(f"{file}: no bitstream; make it with `make bitstream NET={args.net} BOARD={board.name}`")
@@ -508,6 +509,13 @@ def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
     return _placed(build, board, area, placed.to_json(), rows)
 
 
+def folder(args: argparse.Namespace) -> Outcome:
+    """The output folder that the other commands use with the same options."""
+    found = workspace.folder_of(args)
+    say(str(found))
+    return 0, {"folder": str(found)}
+
+
 def explore(args: argparse.Namespace) -> Outcome:
     raise VolleyError("not built yet: design-space exploration; `compile --cycles N` plans one point today")
 
@@ -521,5 +529,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "report": report,
     "bitstream": bitstream,
     "program": program,
+    "folder": folder,
     "explore": explore,
 }
