@@ -22,6 +22,7 @@ from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
 from pyflow.frames import flag_names
 from pyflow.graph import Network
+from pyflow.kinds import refuse_net
 from pyflow.planning.board import Board, load_board
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
     if args.net.endswith(".vly"):
         network = Network.load(args.net)
     elif not built:
+        if args.net not in zoo.names():
+            refuse_net(args.net)
         network = zoo.load(args.net)
     if not need_data and not args.data:
         return network, None
@@ -246,7 +249,7 @@ def _area(build: Build, board: Board) -> dict[str, list[float]]:
     return {
         "lut": [round(total.lut), budget.lut],
         "ff": [round(total.ff), budget.ff],
-        "bram": [total.bram, budget.bram],
+        "bram": [budget.brams(total.bram), budget.bram],
         "dsp": [total.dsp, budget.dsp],
     }
 

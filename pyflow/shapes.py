@@ -5,9 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from numbers import Integral
+from typing import Any, TypeVar
+
+from pyflow.errors import VolleyError
 
 Array = TypeVar("Array")  # numpy or torch
+
+
+def check_shape(shape: Any, what: str) -> tuple[int, ...]:
+    """(C, H, W) of one image or (C, L) of one sequence, as integers. Raises VolleyError on anything else."""
+    whole = isinstance(shape, Sequence) and all(isinstance(n, Integral) and not isinstance(n, bool) for n in shape)
+    if not whole or len(shape) not in (2, 3) or min(shape) < 1:
+        four = isinstance(shape, Sequence) and not isinstance(shape, str) and len(shape) == 4
+        hint = "; leave out the batch" if four else ""
+        raise VolleyError(f"{what} {shape!r} is neither (C, H, W) nor (C, L), positive integers{hint}")
+    return tuple(int(n) for n in shape)
 
 
 def map_shape(shape: Sequence[int]) -> tuple[int, int, int]:

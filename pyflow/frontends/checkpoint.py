@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from pyflow.errors import VolleyError
+from pyflow.kinds import foreign
 
 State = dict[str, torch.Tensor]
 SHOWN = 4  # names listed in a message
@@ -161,29 +162,6 @@ def _unpickling(e: Exception) -> str:
         return f"is damaged or no file of torch.save ({short(e)}); {HINT}"
     found = re.search(r"(?:GLOBAL|instantiate|import|class|function) `?([A-Za-z_][\w.]*\.\w+)", text)
     return _OBJECTS.format(f" ({found[1]})" if found else "")
-
-
-def foreign(head: bytes) -> str:
-    """What a file that begins like this is, where it is none of ours; "" if unknown."""
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "an HDF5 file (Keras .h5, or NIR)"
-    if head.startswith(b"\x93NUMPY"):
-        return "a numpy array (.npy)"
-    if head[:8] == b"GGUF\x03\x00\x00\x00" or head.startswith(b"GGUF"):
-        return "a GGUF file"
-    if head[4:8] == b"TFL3":
-        return "a TensorFlow Lite model"
-    if head[:1] == b"\x08" and (b"pytorch" in head or b"onnx" in head.lower() or b"tf2onnx" in head):
-        return "an ONNX model"
-    if head.startswith(b"\x1f\x8b"):
-        return "a gzip archive; unpack it"
-    if head.startswith((b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")) or head[257:262] == b"ustar":
-        return "an archive; unpack it"
-    if head.startswith(b"version https://git-lfs"):
-        return "a pointer of Git LFS; fetch the file with `git lfs pull`"
-    if head.lstrip()[:1] == b"<":
-        return "a web page"
-    return ""
 
 
 # ------------------------------------------------------------------ which of its dictionaries

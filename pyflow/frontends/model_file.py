@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import nn
 
 from pyflow.errors import VolleyError
+from pyflow.frontends.causes import place
 from pyflow.frontends.checkpoint import load_weights, short
 from pyflow.graph import Network
 
@@ -41,15 +42,15 @@ def load_model(spec: str, weights: str | os.PathLike[str] | None = None) -> nn.M
     try:
         try:
             loader.loader.exec_module(module)
-        except Exception as e:
-            raise VolleyError(f"{path}: fails on import ({short(e)})") from e
+        except (Exception, SystemExit) as e:
+            raise VolleyError(f"{path}: fails on import ({_said(e)})") from e
         build = getattr(module, function, None)
         if not callable(build):
             raise VolleyError(f"{path}: has no function {function!r}; define {function}() that returns the nn.Module")
         try:
             model = build()
-        except Exception as e:
-            raise VolleyError(f"{path}: {function}() fails ({short(e)})") from e
+        except (Exception, SystemExit) as e:
+            raise VolleyError(f"{path}: {function}() fails ({_said(e)})") from e
     finally:
         sys.path.remove(str(path.resolve().parent))
     if isinstance(model, Network):
@@ -60,4 +61,12 @@ def load_model(spec: str, weights: str | os.PathLike[str] | None = None) -> nn.M
         )
     if weights is not None:
         load_weights(model, weights)
-    return model.eval()
+    model.eval()
+    return model
+
+
+def _said(e: BaseException) -> str:
+    """What the user's code raised, and at which of its lines."""
+    text = f"SystemExit: it calls sys.exit({e.code!r})" if isinstance(e, SystemExit) else short(e)
+    where = place(e).rstrip(": ")
+    return f"{text}; {where}" if where else text

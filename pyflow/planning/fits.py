@@ -28,6 +28,7 @@ ADDER = 0.34  # LUTs, at least, of a sum in LUTs: for each bit of a weight that 
 ROM = 16  # bits of a LUT that is a ROM
 RAM = 48  # bits of a LUT that is a RAM
 DSP_BITS = 84  # bits of weights, at most, that a DSP slice takes in a cycle
+SINGLE = ("ice40",)  # families whose logic cell holds a LUT or a flip-flop, both only where one feeds the other
 MIN_INPUTS = 4  # a layer of fewer is not counted: it may need no adder
 
 
@@ -126,23 +127,30 @@ def boards() -> list[Board]:
     return sorted((load_board(name) for name in board_names()), key=lambda b: (b.budget.lut, bram_bits(b)))
 
 
+def fits(cost: Cost | None, board: Board, fill: float) -> bool:
+    """Is there a plan (of that cost), and does it keep to the share `fill` of the LUTs of `board`?"""
+    return cost is not None and not overflows(*_cells(cost, board, fill))
+
+
+def _cells(cost: Cost, board: Board, fill: float) -> tuple[dict[str, float], dict[str, float]]:
+    """(used, what a plan may use), by kind of cell."""
+    budget = board.budget
+    logic, room = ("LUT + FF", cost.lut + cost.ff) if board.family in SINGLE else ("LUT", cost.lut), fill * budget.lut
+    used = {logic[0]: logic[1], "FF": cost.ff, "BRAM": budget.brams(cost.bram)}
+    return used, {logic[0]: room, "FF": budget.ff, "BRAM": budget.bram}
+
+
 def refusal(name: str, board: Board, cost: Cost | None, fill: float, would: Callable[[Board], bool]) -> VolleyError:
     """Why the slowest plan does not fit. cost: of that plan, None where there is no plan. would: does another board
     take the network? It is asked of listed boards, the smallest first."""
     what = f"network {name!r} does not fit board {board.name}"
     if cost is None:
         return VolleyError(f"{what}: a frame would take more than 2^34 cycles; use fewer time steps or smaller maps")
-    over = overflows({k: getattr(cost, k) for k in ("lut", "ff", "bram")}, limits(board, fill))
-    need = ", ".join(phrase.replace(key, key.upper(), 1) for phrase, key in ((p, p.split()[0]) for p in over))
+    over = overflows(*_cells(cost, board, fill))
     other = next((b.name for b in boards() if b.name != board.name and would(b)), None)
     cure = f"the smallest board that would do is {other}" if other else "no listed board would do"
-    share = f"; a plan takes at most {100 * fill:.0f} % of the LUTs" if any(p.startswith("lut") for p in over) else ""
-    return VolleyError(f"{what} at any folding: {need}{share}; {cure}")
-
-
-def limits(board: Board, fill: float) -> dict[str, float]:
-    """Cells that a plan may use."""
-    return {"lut": fill * board.budget.lut, "ff": board.budget.ff, "bram": board.budget.bram}
+    share = f"; a plan takes at most {100 * fill:.0f} % of the LUTs" if over[0].startswith("LUT") else ""
+    return VolleyError(f"{what} at any folding: {', '.join(over)}{share}; {cure}")
 
 
 def _size(bits: float) -> str:

@@ -34,7 +34,6 @@ from pyflow.planning.windows import window_span
 log = logging.getLogger(__name__)
 
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
-SINGLE = ("ice40",)  # families whose logic cell holds a LUT or a flip-flop, both only where one feeds the other
 DSP_FILL = 0.9  # share of its DSP slices
 # [LUT]; the first at which the board has enough. The lowest is above the 17 that decision 0012 finds no good trade.
 DSP_PRICES = (20.0, 40.0, 80.0, 160.0, math.inf)
@@ -447,7 +446,8 @@ def plan(
         _check_slices(netlist, board)
         return Plan(netlist, predict(netlist), costs(netlist, family))
     fill = FILL if cycles_per_frame is None else 1.0
-    fits.check(network.name, fits.memories(network), board, fill)
+    needed = fits.memories(network)
+    fits.check(network.name, needed, board, fill)
     hardware = replace(
         network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
     )
@@ -476,9 +476,13 @@ def plan(
         slowest = max(min(_slowest(hardware), LONGEST), target)
 
         def would(other: Board) -> bool:
-            return _fits(price(choose(slowest, other), other.family), other)
+            try:
+                fits.check(network.name, needed, other, FILL)
+            except VolleyError:
+                return False
+            return fits.fits(price(choose(slowest, other), other.family), other, FILL)
 
-        while not _fits(cost := price(foldings := choose(target)), board):
+        while not fits.fits(cost := price(foldings := choose(target)), board, FILL):
             if target >= slowest:
                 raise fits.refusal(network.name, board, cost, FILL, would)
             target = min(target + max(1, target // 4), slowest)
@@ -557,15 +561,6 @@ def _slowest(network: Network) -> int:
                 work *= 1 + sum(op.kernel) + sum(op.padding)  # what shifts in beside the windows
             cycles = max(cycles, source.passes * work)
     return cycles
-
-
-def _fits(cost: Cost | None, board: Board) -> bool:
-    """Is there a plan, and does it keep to the share of `board` that a plan may use?"""
-    if cost is None:
-        return False
-    logic = cost.lut + cost.ff if board.family in SINGLE else cost.lut
-    budget = board.budget
-    return logic <= FILL * budget.lut and cost.ff <= budget.ff and cost.bram <= budget.bram
 
 
 def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
