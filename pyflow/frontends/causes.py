@@ -95,7 +95,7 @@ def spiking(model: nn.Module) -> str:
     found = [(n, m) for n, m in model.named_modules() if type(m).__module__.split(".")[0] in SPIKING]
     if not found:
         return ""
-    label, module = min(found, key=lambda f: (not _fires(f[1]), bool(list(f[1].children()))))
+    label, module = min(found, key=lambda f: not _fires(f[1]))
     package = type(module).__module__.split(".")[0]
     return (
         f"layer {label!r} ({package} {type(module).__name__}): a front end for {SPIKING[package]} is not built yet; "
@@ -104,14 +104,14 @@ def spiking(model: nn.Module) -> str:
 
 
 def _fires(module: nn.Module) -> bool:
-    """Is it a neuron, not a layer between them?"""
-    return not isinstance(module, (nn.Conv2d, nn.Conv1d, nn.Linear, nn.modules.batchnorm._BatchNorm, nn.Sequential))
+    """Is it a neuron, not one of torch's layers in another coat?"""
+    return not any(c.__module__.startswith("torch.nn.") and c is not nn.Module for c in type(module).__mro__)
 
 
 def kind(module: nn.Module) -> str:
     """What to say of a layer that no handler knows, before the list of what is supported."""
     if type(module).__module__.startswith(QUANTISED):
-        package = type(module).__module__.split(".")[0]
+        package = ".".join(type(module).__module__.split(".")[:2])
         return f"is a quantised layer of {package}; give the float model, conversion quantises; "
     return "not supported; "
 

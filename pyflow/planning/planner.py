@@ -67,6 +67,8 @@ def read_folding(source: str | os.PathLike[str] | dict[str, Any]) -> tuple[dict[
     """(foldings, fifos) of a folding.json or of its content. Raises VolleyError naming what is wrong."""
     where = "folding"
     data: Any = source
+    if not isinstance(source, dict | str | os.PathLike):
+        raise VolleyError(f"folding: {source!r} is neither a file nor its content; write one with `compile`")
     if not isinstance(source, dict):
         where = str(source)
         try:
@@ -437,7 +439,7 @@ def plan(
     a target is out of reach (naming the nearest) or a folding is illegal; warns of a folding
     with more DSP slices than the board has.
     """
-    if cycles_per_frame is not None and (not isinstance(cycles_per_frame, int) or cycles_per_frame < 1):
+    if cycles_per_frame is not None and (type(cycles_per_frame) is not int or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
     family = board.family
     if folding is not None:
