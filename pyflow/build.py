@@ -290,6 +290,12 @@ def compile(
     registers (pyflow.emit.probes lists them). Raises VolleyError on anything that cannot be
     built; `out_dir` is then as it was.
     """
+    if not isinstance(net, Network):
+        torch_model = hasattr(net, "state_dict")
+        how = "convert it first, pyflow.convert(model, images)" if torch_model else "Network.load() reads a .vly"
+        raise VolleyError(f"compile: net is {type(net).__name__}, needs a pyflow.Network; {how}")
+    if not isinstance(out_dir, str | os.PathLike):
+        raise VolleyError(f"out_dir: {out_dir!r} is no path; name a folder")
     if folding is not None and cycles_per_frame is not None:
         raise VolleyError(f"cycles_per_frame={cycles_per_frame} and folding exclude each other; give one")
     if time_block is not None:

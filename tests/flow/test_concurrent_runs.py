@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -40,7 +41,7 @@ def small_network(folder: Path, number: int) -> tuple[Network, np.ndarray]:
     x = np.random.default_rng(0).random((FRAMES, 1, 4, 4)).astype(np.float32)
     network = pyflow.convert(model, x, timesteps=2, name=f"net{number}")
     network.save(folder / f"net{number}.vly")
-    np.savez(folder / "images.npz", x=x)
+    np.savez(folder / "images.npz", x=x, y=np.arange(FRAMES) % 3)
     return network, x
 
 
@@ -102,11 +103,15 @@ class Run:
         return not self.running()
 
 
-def until(condition, timeout_s: float = 300) -> None:
+def until(run: Run, condition: Callable[[], bool], timeout_s: float = 300) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < end
+        assert run.process.poll() is None and time.monotonic() < end, run.said
         time.sleep(0.02)
+
+
+def compiles(run: Run) -> bool:
+    return any("cc1plus" in command or "g++" in command for command in run.running())
 
 
 @pytest.fixture
@@ -128,16 +133,16 @@ def test_stopped_runs_disturb_no_other(odd: Path, monkeypatch: pytest.MonkeyPatc
     (network, x), _ = small_network(odd, 1), small_network(odd, 2)
     options = ["--out", "my out"]
     first = Run(odd, "first", ["--net", "net1.vly", *options])
-    until(lambda: any("cc1plus" in command or "g++" in command for command in first.running()))
+    until(first, lambda: compiles(first))
     other = Run(odd, "other", ["--net", "net2.vly", *options])
     same = Run(odd, "same", ["--net", "net1.vly", *options])
     assert other.end() == 2
     assert "in use by pid" in other.said and "another network" in other.said and other.said.count("\n") <= 12
-    until(lambda: "waiting for pid" in same.said)
+    until(same, lambda: "waiting for pid" in same.said)
     first.send(signal.SIGTERM)
     assert first.end() == 143 and first.nothing_runs(within_s=1)
     assert first.said.endswith("pyflow simulate: terminated\n")
-    until(lambda: any("cc1plus" in command or "g++" in command for command in same.running()))
+    until(same, lambda: compiles(same))
     same.send(signal.SIGKILL)
     same.end()
     assert same.nothing_runs(within_s=60)
