@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from pyflow import locks
-from pyflow.backends import cache, process
+import pyflow
+from pyflow import locks, zoo
+from pyflow.backends import cache, plain_path, process, verilator
 from pyflow.errors import VolleyError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -224,3 +227,45 @@ def test_a_full_disk_under_the_cache_is_one_line(own_cache: Path) -> None:
 
     with pytest.raises(VolleyError, match="No space left on device; make room"):
         cache.cached("net", "p", full)
+
+
+# ---------------------------------------------------------------------- why a build fails
+@pytest.mark.parametrize("tool", ["verilator", "g++", "make", "perl"])
+def test_a_missing_tool_is_named(tool: str, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    which = shutil.which
+    monkeypatch.setattr(
+        "pyflow.backends.toolbox.shutil.which", lambda name, path=None: None if name == tool else which(name, path=path)
+    )
+    build = pyflow.compile(zoo.load("digits"), out_dir=tmp_path / "out", cycles_per_frame=400)
+    with pytest.raises(VolleyError, match=rf"^{re.escape(tool)}: program not found; (pip )?install "):
+        build.simulator()
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("/usr/bin/env: ‘perl’: No such file or directory", "perl: program not found"),
+        ("make: g++: No such file or directory", "g++: program not found"),
+        ("/bin/sh: 1: ccache: not found", "ccache: program not found"),
+        ("a.cpp:1:10: fatal error: gone.h: No such file or directory", "gone.h: No such file"),
+        ("fatal error: error writing to /tmp/x.s: No space left on device", "No space left on device under "),
+        ("%Error: volley_net.sv:3:1: syntax error", "%Error: volley_net.sv:3:1: syntax error"),
+    ],
+)
+def test_the_cause_of_a_failed_build(line: str, cause: str, tmp_path: Path) -> None:
+    (tmp_path / "build.log").write_text(f"verilator -f x.vc\n{line}\nmake: *** [Makefile:8: V.mk] Error 127\n")
+    assert cause in verilator._cause(tmp_path / "build.log")
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "it's $odd #1 (ü)"])
+def test_a_build_folder_of_any_name(name: str, tmp_path: Path, own_cache: Path) -> None:
+    """make refuses to work in a folder with spaces; what a build leaves there is found all the same."""
+    work = tmp_path / name
+    work.mkdir()
+    (work / "Makefile").write_text("out: in\n\tcp $(CURDIR)/in out && chmod +x out\n")
+    (work / "in").write_text("text")
+    with plain_path.folder(work) as place:
+        assert plain_path.is_plain(place)
+        assert process.call(["make", "-s"], cwd=place) == 0
+    assert (work / "out").read_text() == "text" and os.access(work / "out", os.X_OK)
+    assert place == work or not place.exists()
