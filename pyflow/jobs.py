@@ -419,7 +419,7 @@ def simulate(args: argparse.Namespace) -> Outcome:
             with open(args.logits, "wb") as f:
                 np.save(f, result.logits)
         except OSError as e:
-            raise VolleyError(f"--logits {args.logits}: cannot be written ({e.strerror})") from None
+            raise VolleyError(f"--logits {args.logits}: cannot be written ({e.strerror or e})") from None
     rate = "" if result.cycles_per_frame is None else f"{_number(result.cycles_per_frame)} cycles per frame, "
     cycles = f"{rate}latency {result.latency_cycles:,} cycles"
     say(f"{len(result.logits)} frames, {cycles}")

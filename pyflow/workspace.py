@@ -12,16 +12,18 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
@@ -94,9 +96,16 @@ class Design:
     @classmethod
     def of(cls, network: Network, **settings: Any) -> Design:
         """settings: JSON-able values or paths of files."""
-        with tempfile.TemporaryDirectory() as there:
-            network.save(file := Path(there) / "network.vly")
-            h = hashlib.sha256(file.read_bytes())
+        h = hashlib.sha256()
+        parts: list[Any] = [network, *network.operators]
+        for part in parts:
+            for field in fields(part):
+                value = getattr(part, field.name)
+                if isinstance(value, np.ndarray):
+                    h.update(f"{field.name} {value.dtype} {value.shape}\n".encode())
+                    h.update(np.ascontiguousarray(value).tobytes())
+                elif field.name != "operators":
+                    h.update(f"{field.name} {value!r}\n".encode())
         for name, value in sorted(settings.items()):
             with contextlib.suppress(OSError):
                 if isinstance(value, (str, os.PathLike)) and Path(value).is_file():
@@ -155,6 +164,8 @@ def _lock(stack: contextlib.ExitStack, path: Path, folder: Path, design: Design 
             return  # nobody who could be kept out
         stack.callback(_remove_empty, made)
         fd = stack.enter_context(locked(path / LOCK, _Waiting(folder, design, job)))
+        for left in path.glob(".new-*") if design else ():  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "job": job}
         holder |= {"network": design.name, "key": design.key} if design else {}
         os.ftruncate(fd, 0)

@@ -38,8 +38,8 @@ from verif.models.host import Host
 
 # Modules of Python that pyflow.runtime may import.
 STANDARD = {
-    "__future__", "argparse", "dataclasses", "errno", "fcntl", "importlib", "json", "pathlib", "subprocess", "sys",
-    "time", "typing", "zipfile", "zlib",
+    "__future__", "argparse", "dataclasses", "errno", "fcntl", "importlib", "json", "pathlib", "signal", "subprocess",
+    "sys", "threading", "time", "typing", "zipfile", "zlib",
 }  # fmt: skip
 
 
