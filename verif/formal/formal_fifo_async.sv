@@ -193,7 +193,7 @@ module formal_fifo_async #(
     runs_alone: assert (!dut.run_q || around == '0);
     nothing_cleared: assert (!dut.cleared_q || dut.rptr_q == '0);
     nothing_lost: assert (!(dut.lost_q && m_tvalid));
-    lost_before: assert (!(tracked && stale) || dut.lost_q);
+    lost_before: assert (!tracked || stale == dut.lost_q);
     if (!dut.cleared_q) in_turn: assert (sums[CHAIN-1] <= COUNT_W'(DEPTH));
     if (dut.u_cleared.later_q[0]) first_0: assert (dut.u_rgray.first_q == '0);
     for (int n = 1; n <= LAST; n++)
