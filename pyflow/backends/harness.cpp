@@ -249,8 +249,8 @@ int main(int argc, char** argv) {
   top->final();
 
   FILE* stats = open_in(dir, "stats.json");
-  std::fprintf(stats, "{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %u, \"out_stall\": %u, \"saturated\": %u, ",
-               got_frame, cycle, got_frame < frames ? "true" : "false", unsigned(top->stat_in_stall), unsigned(top->stat_out_stall),
+  std::fprintf(stats, "{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %" PRIu64 ", \"out_stall\": %" PRIu64 ", \"saturated\": %u, ",
+               got_frame, cycle, got_frame < frames ? "true" : "false", uint64_t(top->stat_in_stall), uint64_t(top->stat_out_stall),
                unsigned(top->stat_saturated));
   std::fprintf(stats, "\"probes\": [");
   for (size_t n = 0; n < probes.size(); ++n) std::fprintf(stats, "%s%u", n ? ", " : "", unsigned(probes[n]));

@@ -80,10 +80,15 @@ module volley_neuron_lif #(
                                   + (REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0)
                                   + (RESET_ORDER && RESET != 0);
 
-  if (PIX != 1) $fatal(1, "volley_neuron_lif: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || TB < 1)
-    $fatal(1, "volley_neuron_lif: LANES = %0d and TB = %0d must be at least 1", LANES, TB);
-  if (COUNT_W < 1) $fatal(1, "volley_neuron_lif: COUNT_W = %0d must be at least 1", COUNT_W);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_neuron_lif: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1 || TB < 1) begin : g_rule_lanes
+    $fatal(1, "volley_neuron_lif: LANES = %0d and TB = %0d must be at least 1 (%m)", LANES, TB);
+  end
+  if (COUNT_W < 1) begin : g_rule_count_w
+    $fatal(1, "volley_neuron_lif: COUNT_W = %0d must be at least 1 (%m)", COUNT_W);
+  end
 
   // ------------------------------------------------------------------ control
   logic              ce, go;

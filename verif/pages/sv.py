@@ -20,6 +20,7 @@ from pyslang import DiagnosticEngine, driver, parsing, syntax
 from pyflow.backends.toolbox import digest, rtl_sources
 
 Kind = syntax.SyntaxKind
+PLACE = " (%m)"  # ends the message of every rule: the instance that breaks it, and the rule's block
 _FLIPPED = {
     Kind.LessThanExpression: ">=", Kind.GreaterThanEqualExpression: "<",
     Kind.GreaterThanExpression: "<=", Kind.LessThanEqualExpression: ">",
@@ -55,7 +56,7 @@ class Port:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What a `$fatal` of elaboration asks for. legal: the condition that holds in a legal configuration;
-    names: the identifiers in it; message: what is said otherwise."""
+    names: the identifiers in it; message: what is said otherwise, without the place."""
 
     legal: str
     names: frozenset[str]
@@ -219,11 +220,12 @@ def _tokens(node: Any) -> Iterator[parsing.Token]:
             yield from _tokens(child)
 
 
-def _nodes(node: Any) -> Iterator[Any]:
+def nodes(node: Any) -> Iterator[Any]:
+    """A node of a syntax tree and all below it, without the tokens."""
     yield node
     for child in node:
         if not isinstance(child, parsing.Token):
-            yield from _nodes(child)
+            yield from nodes(child)
 
 
 def _header(text: str) -> tuple[str, ...]:
@@ -293,7 +295,7 @@ def _width(dimension: Any) -> str:
 
 def _needs(module: Any) -> Iterator[str]:
     """Modules that are instantiated and packages that are imported or named with `::`."""
-    for node in _nodes(module):
+    for node in nodes(module):
         if node.kind == Kind.HierarchyInstantiation:
             yield node.type.valueText
         elif node.kind == Kind.PackageImportItem:
@@ -336,7 +338,7 @@ def _branches(node: Any, where: tuple[str, ...]) -> Iterator[Rule]:
             names = {t.valueText for t in _tokens(node.condition) if t.kind == parsing.TokenKind.Identifier}
             names &= set(re.findall(r"\w+", clause))
             text = f"{clause} where {' and '.join(where)}" if where else clause
-            yield Rule(text, frozenset(names), message.strip('"'))
+            yield Rule(text, frozenset(names), message.strip('"').removesuffix(PLACE))
     else:
         yield from _rules(body, (*where, _text(node.condition)))
     if otherwise is not None:  # behind a $fatal, the rest stands on its own
