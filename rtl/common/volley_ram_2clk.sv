@@ -21,8 +21,12 @@ module volley_ram_2clk #(
   input  wire logic [ADDR_W-1:0] raddr,
   output logic [DATA_W-1:0]      rdata
 );
-  if (DATA_W < 1) $fatal(1, "volley_ram_2clk: DATA_W = %0d must be at least 1", DATA_W);
-  if (DEPTH < 2) $fatal(1, "volley_ram_2clk: DEPTH must be at least 2");
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_ram_2clk: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
+  if (DEPTH < 2) begin : g_rule_depth
+    $fatal(1, "volley_ram_2clk: DEPTH must be at least 2 (%m)");
+  end
 
   // An attribute takes a literal: a branch per style.
   if (STYLE == "block") begin : g_block

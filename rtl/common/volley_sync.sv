@@ -14,8 +14,12 @@ module volley_sync #(
   input  wire logic [W-1:0] d,                 // registers of any other clock
   output logic [W-1:0]      q
 );
-  if (W < 1) $fatal(1, "volley_sync: W = %0d must be at least 1", W);
-  if (STAGES < 2) $fatal(1, "volley_sync: STAGES = %0d must be at least 2", STAGES);
+  if (W < 1) begin : g_rule_w
+    $fatal(1, "volley_sync: W = %0d must be at least 1 (%m)", W);
+  end
+  if (STAGES < 2) begin : g_rule_stages
+    $fatal(1, "volley_sync: STAGES = %0d must be at least 2 (%m)", STAGES);
+  end
 
   // Together in one slice, and no shift register of a LUT. No reset: two-sided resets are exchanged through them.
   (* ASYNC_REG = "TRUE", SHREG_EXTRACT = "NO" *)

@@ -8,12 +8,13 @@
 // The beats lie in a RAM whose read register is the output and holds one beat more. Pointers cross in gray code, one
 // bit per beat. s_axis_tready comes from registers of s_clk only, everything of m_axis from registers of m_clk.
 //
-// Reset: either side's clears both, whatever the other does; one cycle of its clock is enough. Each side stops at its own
-// reset at once, at that of the other as soon as it has crossed. Then s_axis_tready and m_axis_tvalid stay low until
-// both sides know that both are empty: for m cycles of s_clk and n of m_clk, m and n at most 3 * SYNC_STAGES + 6, longer
-// only where a reset is held longer. The beats inside are lost, and so are those that s_axis takes before it knows of a
-// reset of m_axis. Nothing else is: no beat leaves twice, none out of order, none from before a reset of m_axis behind it.
-// A beat that m_axis offers when s_axis is reset stays offered until taken, for tvalid holds; it leaves before all newer.
+// Reset: either side's clears both, whatever the other does; one cycle of its clock is enough. A side stops at its own
+// reset at once, at that of the other as soon as it has crossed; stat_s_reset and stat_m_reset tell. Then s_axis_tready
+// and m_axis_tvalid stay low until both sides know that both are empty: 5 * SYNC_STAGES + 12 cycles of s_clk and
+// 4 * SYNC_STAGES + 8 of m_clk behind the end of the reset, at most. The beats inside are lost, and so are those that
+// s_axis takes before it knows of a reset of m_axis. No other is; none leaves twice, out of order, or from before a
+// reset of m_axis behind it. A beat that m_axis offers when s_axis is reset stays offered until taken, for tvalid holds;
+// it leaves before all newer ones.
 //
 // How the sides agree: s asks (clear_q), m stops and answers (cleared_q), s makes its own pointer 0 and takes the request
 // back, m takes the answer back and runs, s runs. m asks for that with lost_q. A pointer jumps to 0 only while the other
@@ -34,18 +35,25 @@ module volley_fifo_async #(
   output logic                   s_axis_tready,
   input  wire logic [DATA_W-1:0] s_axis_tdata,
   input  wire logic              s_axis_tlast,
+  output logic                   stat_s_reset, // of s_clk: a reset of either side is under way, nothing is taken
   // Source and its clock
   input  wire logic              m_clk,
   input  wire logic              m_rst,        // synchronous to m_clk, active high
   output logic                   m_axis_tvalid,
   input  wire logic              m_axis_tready,
   output logic [DATA_W-1:0]      m_axis_tdata,
-  output logic                   m_axis_tlast
+  output logic                   m_axis_tlast,
+  output logic                   stat_m_reset  // of m_clk: a reset of either side is under way, nothing comes
 );
-  if (DATA_W < 1) $fatal(1, "volley_fifo_async: DATA_W = %0d must be at least 1", DATA_W);
-  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH))
-    $fatal(1, "volley_fifo_async: DEPTH = %0d is not a power of two from 2 on", DEPTH);
-  if (SYNC_STAGES < 2) $fatal(1, "volley_fifo_async: SYNC_STAGES = %0d must be at least 2", SYNC_STAGES);
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_fifo_async: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
+  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH)) begin : g_rule_depth
+    $fatal(1, "volley_fifo_async: DEPTH = %0d is not a power of two from 2 on (%m)", DEPTH);
+  end
+  if (SYNC_STAGES < 2) begin : g_rule_sync_stages
+    $fatal(1, "volley_fifo_async: SYNC_STAGES = %0d must be at least 2 (%m)", SYNC_STAGES);
+  end
 
   localparam int unsigned ADDR_W = $clog2(DEPTH);
   localparam int unsigned PTR_W  = ADDR_W + 1; // one bit more tells full from empty
@@ -74,6 +82,7 @@ module volley_fifo_async #(
   assign s_axis_tready = run_q && wgray_q != (rgray_s ^ FULL);
   assign push          = s_axis_tvalid && s_axis_tready && !s_rst;
   assign wptr_next     = wptr_q + 1'b1;
+  assign stat_s_reset  = !run_q;
 
   always_ff @(posedge s_clk) begin
     if (push) begin
@@ -103,8 +112,9 @@ module volley_fifo_async #(
   volley_sync #(.W(PTR_W), .STAGES(SYNC_STAGES)) u_wgray (.clk(m_clk), .d(wgray_q), .q(wgray_m));
   volley_sync #(.W(1), .STAGES(SYNC_STAGES))     u_clear (.clk(m_clk), .d(clear_q), .q(clear_m));
 
-  assign load = !clear_m && !cleared_q && !lost_q && !m_rst && rgray_q != wgray_m && (!valid_q || m_axis_tready);
-  assign rptr_next = rptr_q + 1'b1;
+  assign stat_m_reset  = cleared_q || lost_q;
+  assign load          = !clear_m && !stat_m_reset && !m_rst && rgray_q != wgray_m && (!valid_q || m_axis_tready);
+  assign rptr_next     = rptr_q + 1'b1;
   assign m_axis_tvalid = valid_q;
 
   always_ff @(posedge m_clk) begin

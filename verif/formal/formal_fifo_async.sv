@@ -26,7 +26,7 @@ module formal_fifo_async #(
   localparam int unsigned LAST    = SYNC_STAGES - 2; // oldest of later_q
   localparam int unsigned N       = DEPTH + SYNC_STAGES + 1; // cycles of m_clk until a beat has left
 
-  logic              s_tready, m_tvalid, m_tlast;
+  logic              s_tready, s_reset, m_tvalid, m_tlast, m_reset;
   logic [DATA_W-1:0] m_tdata;
 
   always_comb assume (clk);                    // the harness's own registers look at every step
@@ -34,8 +34,9 @@ module formal_fifo_async #(
   volley_fifo_async #(.DATA_W(DATA_W), .DEPTH(DEPTH), .SYNC_STAGES(SYNC_STAGES)) dut (
     .s_clk(s_tick), .s_rst,
     .s_axis_tvalid(s_tvalid), .s_axis_tready(s_tready), .s_axis_tdata(s_tdata), .s_axis_tlast(s_tlast),
-    .m_clk(m_tick), .m_rst,
-    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast)
+    .stat_s_reset(s_reset), .m_clk(m_tick), .m_rst,
+    .m_axis_tvalid(m_tvalid), .m_axis_tready(m_tready), .m_axis_tdata(m_tdata), .m_axis_tlast(m_tlast),
+    .stat_m_reset(m_reset)
   );
 
   formal_hold #(.W(DATA_W + 1), .ASSUME(1'b1)) u_s (
@@ -108,13 +109,14 @@ module formal_fifo_async #(
     wgray_q   <= dut.wgray_q;
     rgray_q   <= dut.rgray_q;
     quiet_q   <= quiet && !(s_tick && s_rst) && !(m_tick && m_rst);
-    stopped_q <= dut.cleared_q || dut.lost_q;
+    stopped_q <= m_reset;
     valid_q   <= m_tvalid;
   end
 
   always_comb begin
     only_resets_lose: assert ((!quiet_q || quiet) && !(clears && quiet));
-    s_stops: assert (!s_tready || (dut.run_q && !dut.cleared_q));
+    s_stops: assert (!(s_reset && s_tready));
+    both_stop: assert (s_reset || !dut.cleared_q); // m has cleared: s knows
     if (known) begin
       m_stops: assert (!(stopped_q && !valid_q && m_tvalid));
       one_bit_per_write: assert ($onehot0(wgray_q ^ dut.wgray_q) || (dut.wgray_q == '0 && dut.cleared_q));

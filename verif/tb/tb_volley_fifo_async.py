@@ -5,13 +5,13 @@
 import random
 
 import cocotb
-from cocotb.handle import Immediate
 from cocotb.triggers import FallingEdge, Timer
 from cocotb.utils import get_sim_time
 
 from verif.models.stream import fifo_async
 from verif.tb.axis import Beat, Sink, Source, params, random_stall
 from verif.tb.coverage import declare, hit, of_parameters
+from verif.tb.two_clocks import CLOCKS, Side, start
 
 WIDTH, DEPTH, STAGES = (params()[name] for name in ("DATA_W", "DEPTH", "SYNC_STAGES"))
 FULL_RATE = DEPTH >= 2 * STAGES + 4
@@ -19,23 +19,7 @@ of_parameters({"full rate": FULL_RATE, "too shallow for it": not FULL_RATE, "DEP
 declare("s faster", "m faster", "jitter", "full", "both ends stall", "reset of s alone", "reset of m alone",
         "both reset", "a long reset", "beats lost", "an offered beat stays")
 
-# s_clk, m_clk: periods [ps]; phase of m_clk [ps]; most that an edge of either comes early or late [ps]
-CLOCKS = {
-    "1:1": (10_000, 10_000, 0, 0), "1:1 later": (10_000, 10_000, 3_300, 0), "3:7": (6_000, 14_000, 0, 0),
-    "7:3": (14_000, 6_000, 0, 0), "1:10": (2_000, 20_000, 700, 0), "10:1": (20_000, 2_000, 700, 0),
-    "jitter": (10_000, 9_900, 0, 1_500),
-}  # fmt: skip
 FLOWS = {"full": (0.0, 0.0), "slow_source": (0.7, 0.0), "slow_sink": (0.0, 0.7), "both": (0.4, 0.5)}
-
-
-class Side:
-    """The ports of one clock, as Source and Sink want them."""
-
-    def __init__(self, dut, side):
-        self.dut, self.clk, self.rst = dut, getattr(dut, f"{side}_clk"), getattr(dut, f"{side}_rst")
-
-    def __getattr__(self, name):
-        return getattr(self.dut, name)
 
 
 class TimedSource(Source):
@@ -54,34 +38,23 @@ class TimedSource(Source):
 
 
 class TB:
-    """Both clocks, a source and a sink. Starts with a reset of one cycle on each side, unless told not to."""
+    """Both clocks, a source and a sink."""
 
     def __init__(self, dut, clocks, flow="full"):
         self.dut = dut
-        self.s_period, self.m_period, self.phase, self.jitter = CLOCKS[clocks]
-        self.sides = {"s": Side(dut, "s"), "m": Side(dut, "m")}
+        self.s_period, self.m_period, _, self.jitter = CLOCKS[clocks]
+        self.sides = {name: Side(dut, f"{name}_clk", f"{name}_rst") for name in ("s", "m")}
         idle, pressure = FLOWS[flow]
         self.source = TimedSource(self.sides["s"], "s_axis", random_stall(idle))
         self.sink = Sink(self.sides["m"], "m_axis", random_stall(pressure))
         self.left_at = []
         self.sink.on_beat = lambda beat: self.left_at.append(get_sim_time("ps"))
-        for side in self.sides.values():
-            side.rst.value, side.clk.value = 0, Immediate(0)
-        cocotb.start_soon(self._clock(dut.s_clk, self.s_period, 0))
-        cocotb.start_soon(self._clock(dut.m_clk, self.m_period, self.phase))
+        start(clocks, *self.sides.values())
         self.source.start()
         self.sink.start()
         hit("s faster", self.s_period < self.m_period)
         hit("m faster", self.s_period > self.m_period)
         hit("jitter", self.jitter)
-
-    async def _clock(self, clk, period, phase):
-        if phase:
-            await Timer(phase, "ps")
-        while True:
-            for value in (0, 1):
-                await Timer(period // 2 + random.randint(-self.jitter, self.jitter), "ps")
-                clk.value = value
 
     @property
     def period(self):
@@ -96,13 +69,7 @@ class TB:
 
     async def reset(self, side, cycles=1):
         """Reset; how many beats had been taken and had left when it began."""
-        await FallingEdge(self.sides[side].clk)
-        self.sides[side].rst.value = 1
-        begun = len(self.source.taken), len(self.sink.beats)  # agents sample behind this
-        for _ in range(cycles):
-            await FallingEdge(self.sides[side].clk)
-        self.sides[side].rst.value = 0
-        return begun
+        return await self.sides[side].reset(cycles, lambda: (len(self.source.taken), len(self.sink.beats)))
 
     async def start(self):
         """A reset of both sides at about the same time, then both are up."""
