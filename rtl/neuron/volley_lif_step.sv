@@ -17,41 +17,43 @@
 // Model: verif/models/neuron_lif.py.
 `default_nettype none
 module volley_lif_step #(
-  parameter int unsigned IN_W        = 12,     // bits of acc
-  parameter bit          IN_SIGNED   = 1'b1,   // acc is two's complement
-  parameter int unsigned FRAC        = 0,      // fraction bits of v, i, a, b and theta
-  parameter int unsigned BIAS_W      = 12,     // bits of b, signed; 0: b = 0
-  parameter int unsigned THETA_W     = 12,     // bits of theta, unsigned
-  parameter int unsigned RESET_W     = 0,      // bits of what a soft reset takes; 0: it is theta
-  parameter int unsigned V0_W        = 0,      // bits of v0, v in front of a frame, signed; 0: v0 = 0
-  parameter int unsigned LEAK_W      = 0,      // bits of alpha, unsigned, 2^F at most (LEAK = 2 only)
-  parameter int unsigned V_W         = 16,     // bits of v, signed
-  parameter int unsigned LEAK        = 0,      // decay of v: 0 none, 1 shift, 2 multiply
-  parameter int unsigned LEAK_SHIFT  = 0,      // k of v
-  parameter int unsigned LEAK_FRAC   = 0,      // F of v
-  parameter int unsigned RESET       = 1,      // 0 none, 1 soft (subtract), 2 hard (to V_RESET)
-  parameter bit          RESET_ORDER = 1'b0,   // 0 in the step that fires, 1 after the next leak
-  parameter int          V_LEAK      = 0,      // where the leak leads to
-  parameter int          V_RESET     = 0,      // v after a hard reset
-  parameter int unsigned CURRENT     = 0,      // 0 none, 1 drives with the new i, 2 with the old
-  parameter int unsigned I_W         = 16,     // bits of i, signed
-  parameter int unsigned I_LEAK      = 0,      // decay of i, as LEAK
-  parameter int unsigned I_SHIFT     = 0,      // k of i
-  parameter int unsigned I_ALPHA     = 0,      // alpha of i
-  parameter int unsigned I_FRAC      = 0,      // F of i
-  parameter bit          ADAPT       = 1'b0,   // the threshold is theta + a
-  parameter int unsigned A_W         = 8,      // bits of a, unsigned
-  parameter int unsigned A_LEAK      = 0,      // decay of a, as LEAK
-  parameter int unsigned A_SHIFT     = 0,      // k of a
-  parameter int unsigned A_ALPHA     = 0,      // alpha of a
-  parameter int unsigned A_FRAC      = 0,      // F of a
-  parameter int unsigned JUMP        = 0,      // added to a by a spike
-  parameter int unsigned REFRACTORY  = 0,      // steps without integration after a spike
+  parameter volley_pkg::lif_t LIF    = volley_pkg::lif(),  // defaults of those below
+  parameter int unsigned IN_W        = LIF.IN_W,       // bits of acc
+  parameter bit          IN_SIGNED   = LIF.IN_SIGNED,  // acc is two's complement
+  parameter int unsigned FRAC        = LIF.FRAC,       // fraction bits of v, i, a, b and theta
+  parameter int unsigned BIAS_W      = LIF.BIAS_W,     // bits of b, signed; 0: b = 0
+  parameter int unsigned THETA_W     = LIF.THETA_W,    // bits of theta, unsigned
+  parameter int unsigned RESET_W     = LIF.RESET_W,    // bits of what a soft reset takes; 0: it is theta
+  parameter int unsigned V0_W        = LIF.V0_W,       // bits of v0, v in front of a frame, signed; 0: v0 = 0
+  parameter int unsigned LEAK_W      = LIF.LEAK_W,     // bits of alpha, unsigned, 2^F at most (LEAK = 2 only)
+  parameter int unsigned V_W         = LIF.V_W,        // bits of v, signed
+  parameter int unsigned LEAK        = LIF.LEAK,       // decay of v: 0 none, 1 shift, 2 multiply
+  parameter int unsigned LEAK_SHIFT  = LIF.LEAK_SHIFT, // k of v
+  parameter int unsigned LEAK_FRAC   = LIF.LEAK_FRAC,  // F of v
+  parameter int unsigned RESET       = LIF.RESET,      // 0 none, 1 soft (subtract), 2 hard (to V_RESET)
+  parameter bit          RESET_ORDER = LIF.RESET_ORDER,// 0 in the step that fires, 1 after the next leak
+  parameter int          V_LEAK      = LIF.V_LEAK,     // where the leak leads to
+  parameter int          V_RESET     = LIF.V_RESET,    // v after a hard reset
+  parameter int unsigned CURRENT     = LIF.CURRENT,    // 0 none, 1 drives with the new i, 2 with the old
+  parameter int unsigned I_W         = LIF.I_W,        // bits of i, signed
+  parameter int unsigned I_LEAK      = LIF.I_LEAK,     // decay of i, as LEAK
+  parameter int unsigned I_SHIFT     = LIF.I_SHIFT,    // k of i
+  parameter int unsigned I_ALPHA     = LIF.I_ALPHA,    // alpha of i
+  parameter int unsigned I_FRAC      = LIF.I_FRAC,     // F of i
+  parameter bit          ADAPT       = LIF.ADAPT,      // the threshold is theta + a
+  parameter int unsigned A_W         = LIF.A_W,        // bits of a, unsigned
+  parameter int unsigned A_LEAK      = LIF.A_LEAK,     // decay of a, as LEAK
+  parameter int unsigned A_SHIFT     = LIF.A_SHIFT,    // k of a
+  parameter int unsigned A_ALPHA     = LIF.A_ALPHA,    // alpha of a
+  parameter int unsigned A_FRAC      = LIF.A_FRAC,     // F of a
+  parameter int unsigned JUMP        = LIF.JUMP,       // added to a by a spike
+  parameter int unsigned REFRACTORY  = LIF.REFRACTORY, // steps without integration after a spike
   localparam bit          LATE     = RESET_ORDER && RESET != 0,
-  localparam int unsigned COUNT_W  = REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0,
+  localparam int unsigned COUNT_W  = volley_pkg::lif_count_w(REFRACTORY),
   localparam int unsigned A_AT     = V_W + (CURRENT != 0 ? I_W : 0),
   localparam int unsigned COUNT_AT = A_AT + (ADAPT ? A_W : 0),
-  localparam int unsigned STATE_W  = COUNT_AT + COUNT_W + LATE,
+  localparam int unsigned STATE_W  =
+    volley_pkg::lif_state_w(V_W, CURRENT, I_W, ADAPT, A_W, REFRACTORY, RESET, RESET_ORDER),
   localparam int unsigned RESET_AT = BIAS_W + THETA_W,
   localparam int unsigned V0_AT    = RESET_AT + RESET_W,
   localparam int unsigned LEAK_AT  = V0_AT + V0_W,
