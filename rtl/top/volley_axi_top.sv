@@ -69,7 +69,7 @@ module volley_axi_top (
   logic [15:0] resets;                         // of the network; no reset clears it
 
   initial {load_select, load_valid} = '0;      // what they reach has no reset
-  assign cut = regs_out.CONTROL.soft_reset.value;
+  assign cut = regs_out.CONTROL.soft_reset.value && !rst;  // a register that rst clears
 
   // ------------------------------------------------------------------ in
   assign net_s_tvalid  = s_axis_tvalid && !drop && !cut && !cut_q;
