@@ -12,6 +12,7 @@ import gzip
 import math
 import os
 import struct
+import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from pyflow.errors import VolleyError
-from pyflow.shapes import map_shape
+from pyflow.shapes import check_shape, map_shape
 
 DIGITS_SEED = 0  # of the stratified split; part of the definition of `digits`
 DIGITS_TEST = 360
@@ -31,6 +32,8 @@ MNIST_FILES = {
     "y_test": "t10k-labels-idx1-ubyte",
 }
 IDX_UBYTE = 0x08
+DARK = 31  # of 255: largest value of images that were hardly meant to be so dark
+NO_LABEL = -1  # in y where a file has images alone
 NPZ_ARRAYS = "x_train, y_train, x_test, y_test (or x, y)"
 
 
@@ -39,7 +42,8 @@ class Dataset:
     """name: as the user gave it. x_train, x_test: float32 [N, C, H, W] or [N, C, L] in [0, 1]. y_train, y_test:
     int64 [N].
 
-    A file with only x, y has no training images: x_train is then empty ([0, C, H, W]).
+    A file with only x, y has no training images: x_train is then empty ([0, C, H, W]). Without labels (a file with x
+    alone) every y is NO_LABEL.
     """
 
     name: str
@@ -68,6 +72,10 @@ class Dataset:
         return self.x_test.shape[1:]
 
     @property
+    def labelled(self) -> bool:
+        return bool((self.y_test != NO_LABEL).any())
+
+    @property
     def classes(self) -> int:
         """Largest label + 1."""
         return int(max(self.y_test.max(), self.y_train.max(initial=0))) + 1
@@ -83,13 +91,17 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     input_shape: tuple[int, ...] | None = None,
     sequences: bool = False,
+    labels: bool = True,
 ) -> Dataset:
     """Load a dataset: `digits`, `mnist` (needs data_dir) or the path of an .npz file.
 
     input_shape: (C, H, W) or (C, L) of the network; MNIST images smaller than it are centred in zeros.
     sequences: without input_shape, an .npz array of three axes holds [N, C, L] and not images [N, H, W].
+    labels: must an .npz hold labels? Without, x alone will do.
     Raises VolleyError if it is unknown, missing, corrupt, out of range or does not fit input_shape.
     """
+    if input_shape is not None:
+        input_shape = check_shape(input_shape, "data: input_shape")
     if data == "digits":
         found = _digits()
     elif data == "mnist":
@@ -97,7 +109,7 @@ def load(
             raise VolleyError("data 'mnist': needs DATA_DIR (--data-dir), the folder that holds the four idx files")
         found = _mnist(Path(data_dir))
     elif str(data).endswith(".npz"):
-        found = _npz(Path(data), sequences if input_shape is None else map_shape(input_shape)[1] == 1)
+        found = _npz(Path(data), sequences if input_shape is None else map_shape(input_shape)[1] == 1, labels)
     else:
         raise VolleyError(f"data {data!r} is unknown; use digits, mnist (with DATA_DIR) or the path of an .npz file")
     return found if input_shape is None else fit(found, input_shape)
@@ -204,7 +216,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 # ------------------------------------------------------------------ .npz
-def _npz(path: Path, sequences: bool) -> Dataset:
+def _npz(path: Path, sequences: bool, labels: bool) -> Dataset:
     if path.is_file() and not zipfile.is_zipfile(path):
         raise VolleyError(f"{path}: not a readable .npz file (no zip archive); save it with numpy.savez")
     try:
@@ -214,6 +226,8 @@ def _npz(path: Path, sequences: bool) -> Dataset:
                 names = {"x_train": "x_train", "y_train": "y_train", "x_test": "x_test", "y_test": "y_test"}
             elif {"x", "y"} <= keys:
                 names = {"x_test": "x", "y_test": "y"}
+            elif "x" in keys and not labels:
+                names = {"x_test": "x"}
             else:
                 raise VolleyError(f"{path}: holds {', '.join(sorted(keys)) or 'nothing'}; needs arrays {NPZ_ARRAYS}")
             raw = {part: z[name] for part, name in names.items()}
@@ -231,6 +245,7 @@ def _npz(path: Path, sequences: bool) -> Dataset:
         k: _samples(v, sequences, f"{path}: {names[k]}") if k[0] == "x" else _labels(v, f"{path}: {names[k]}")
         for k, v in raw.items()
     }
+    out.setdefault("y_test", np.full(len(out["x_test"]), NO_LABEL, np.int64))
     for part in ("train", "test"):
         if f"x_{part}" in out and len(out[f"x_{part}"]) != len(out[f"y_{part}"]):
             raise VolleyError(
@@ -253,6 +268,7 @@ def _samples(x: np.ndarray, sequences: bool, what: str) -> np.ndarray:
     if not len(x):
         raise VolleyError(f"{what}: is empty; give at least one sample")
     if x.dtype == np.uint8:
+        check_grey(x, what)
         return x.astype(np.float32) / np.float32(255)
     if not np.issubdtype(x.dtype, np.floating):
         raise VolleyError(f"{what}: dtype {x.dtype} is neither uint8 nor float in [0, 1]")
@@ -263,6 +279,16 @@ def _samples(x: np.ndarray, sequences: bool, what: str) -> np.ndarray:
             f"{what}: values {x.min():g}..{x.max():g} are outside 0..1; scale them, normalise in the model"
         )
     return x.astype(np.float32)
+
+
+def check_grey(x: np.ndarray, what: str) -> None:
+    """Warns of uint8 images that use a few grey levels of 255, such as 0/1 or 0..16: they are nearly black."""
+    if (top := int(x.max(initial=0))) <= DARK:
+        warnings.warn(
+            f"{what}: largest value is {top} of 255, so the images are nearly black; if {top} is white, give floats, "
+            f"x / {max(1, top)}",
+            stacklevel=3,
+        )
 
 
 def _labels(y: np.ndarray, what: str) -> np.ndarray:

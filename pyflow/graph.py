@@ -255,6 +255,8 @@ class Network:
     # ---------------------------------------------------------------- files
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a `.vly` file: a zip of `network.json` and one .npy per array; same network, same bytes."""
+        if not isinstance(path, str | os.PathLike):
+            raise VolleyError(f"network: {path!r} is no path; name a file to write")
         path = Path(path)
         document = {
             "format": "volley-network",
@@ -305,6 +307,8 @@ class Network:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
         """Read a `.vly` file. Raises VolleyError if it is missing, corrupt or of a newer version."""
+        if not isinstance(path, str | os.PathLike):
+            raise VolleyError(f"network: {path!r} is no path; give a file saved by Network.save()")
         path = Path(path)
         try:
             with zipfile.ZipFile(path) as z:

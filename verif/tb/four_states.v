@@ -56,7 +56,8 @@ module four_states;
   integer asked = 0, read = 0, addressed = 0, told = 0, acknowledged = 0;  // of this round
   reg [11:0] written;
   reg last_round = 1'b0, finished = 1'b0;
-  reg in_reset = 1'b0, known = 1'b0;
+  reg known = 1'b0;                              // from the cycle behind the reset on: the pins
+  reg settled = 1'b0;                            // and one cycle later all within: aresetn goes through a register
 
   initial begin
     found = $value$plusargs("words=%s", words_file) && $value$plusargs("reads=%s", reads_file)
@@ -80,13 +81,14 @@ module four_states;
   always @(posedge clk) begin
     cycle   <= cycle + 1;
     aresetn <= cycle != 3;                       // one cycle, after some in which everything is X
-    in_reset <= !aresetn; known <= known || in_reset;
+    known   <= known || !aresetn;
+    settled <= known;
   end
 
   // ------------------------------------------------------------------ checks
   always @(posedge clk) if (known) begin
-    if (^handshakes === 1'bx) begin
-      for (n = 0; n < HANDSHAKES; n = n + 1) if (handshakes[n] === 1'bx) $display("unknown %0d %0t", n, $time);
+    if (^handshakes[PINS-1:0] === 1'bx || (settled && ^handshakes === 1'bx)) begin
+      for (n = 0; n < (settled ? HANDSHAKES : PINS); n = n + 1) if (handshakes[n] === 1'bx) $display("unknown %0d %0t", n, $time);
       $finish;
     end
     if (cycle > limit) begin
