@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|program|explore."""
+"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|program|folder|explore."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import json
 import logging
 import os
@@ -14,9 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pyflow import __version__
+from pyflow import __version__, signals
 from pyflow.errors import VolleyError
 from pyflow.jobs import COMMANDS
+from pyflow.workspace import DEFAULT_BOARD
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def _model_options(p: argparse.ArgumentParser) -> None:
@@ -38,13 +43,13 @@ def _model_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0)
 
 
-def _plan_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--board", default="pynq-z2")
+def _plan_options(p: argparse.ArgumentParser, board: str = DEFAULT_BOARD) -> None:
+    p.add_argument("--board", default=board)
     p.add_argument("--cycles", type=int, help="target of cycles per frame (default: the network's own)")
     p.add_argument("--folding", help="folding.json that overrides the planner")
     p.add_argument("--time-block", type=int, help="time steps per beat, where the network has time (default: its own)")
     p.add_argument("--probes", action="store_true", help="counters of stalls by layer and spikes by tensor")
-    p.add_argument("--out", help="output folder (default build/<network>)")
+    p.add_argument("--out", help="output folder (default build/<network>-<options>)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,15 +84,19 @@ def _parser() -> argparse.ArgumentParser:
     _model_options(p)
     _plan_options(p)
     p = command("report", "print the tables of a report.json")
-    p.add_argument("file", nargs="?", default="build/digits/report.json")
+    p.add_argument("file", nargs="?", help="default: report.json of the output folder")
+    _model_options(p)
+    _plan_options(p)
     p = command("bitstream", "bitstream of a network for a board: synthesis, place and route, packing")
     _model_options(p)
     _plan_options(p)
     p = command("program", "load the bitstream onto the board")
-    p.add_argument("--net", default="digits", help="the network that `bitstream` was called with")
-    p.add_argument("--board", default="icebreaker")
-    p.add_argument("--out", help="folder of the bitstream (default build/<network>)")
+    _model_options(p)
+    _plan_options(p, board="icebreaker")
     p.add_argument("--flash", action="store_true", help="into the board's flash, where it stays")
+    p = command("folder", "print the output folder that the other commands use with these options")
+    _model_options(p)
+    _plan_options(p)
     p = command("explore", "explore (not built yet)")
     _model_options(p)
     _plan_options(p)
@@ -100,25 +109,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
     warnings.showwarning = lambda message, *_a, **_k: print(f"warning: {message}", file=sys.stderr)
     try:
-        _check_options(args)
-        status, outcome = COMMANDS[args.command](args)
-        if args.json:
-            _write_json(Path(args.json), outcome)
+        with signals.as_exceptions(), contextlib.ExitStack() as args.until_end:
+            _check_options(args)
+            status, outcome = COMMANDS[args.command](args)
+            if args.json:
+                _write_json(Path(args.json), outcome)
         return int(status)
     except VolleyError as e:
         print(f"pyflow {args.command}: {e}", file=sys.stderr)
         return 2
+    except signals.Terminated as e:
+        print(f"pyflow {args.command}: terminated", file=sys.stderr)
+        return e.status
     except BrokenPipeError:
         sys.stderr.close()  # or Python complains of stdout at its end
         return 141
-    except Exception as e:  # a bug of ours: still one line, and a way to see where
-        if args.verbose:
-            raise
-        print(f"pyflow {args.command}: internal error: {type(e).__name__}: {e} (-v shows where)", file=sys.stderr)
-        return 3
+    except OSError as e:
+        if args.verbose or e.errno not in _OF_THE_DISK:
+            return _internal(args, e)
+        where = f"{e.filename}: " if e.filename else ""
+        way = "make room, or choose another folder (OUT=)"
+        print(f"pyflow {args.command}: {where}{e.strerror}; {way}", file=sys.stderr)
+        return 2
+    except Exception as e:
+        return _internal(args, e)
     except KeyboardInterrupt:
         print(f"pyflow {args.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _internal(args: argparse.Namespace, e: Exception) -> int:
+    """A bug of ours: still one line, and a way to see where."""
+    if args.verbose:
+        raise e
+    print(f"pyflow {args.command}: internal error: {type(e).__name__}: {e} (-v shows where)", file=sys.stderr)
+    return 3
 
 
 def _check_options(args: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyflow import zoo
+from pyflow import workspace, zoo
 from pyflow.build import Build, Result, activity, compile
 from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
@@ -104,7 +104,7 @@ def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dat
         "timesteps": 4 if args.timesteps is None else args.timesteps,
         "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
     }
-    name = _identifier(Path(args.net.rsplit(":", 1)[0]).stem)
+    name = workspace.name_of(args.net)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
     traced = trace(model, data.shape, name=name)
     if getattr(args, "board", None) and not args.folding and bits["weight_bits"] in range(2, 9):
@@ -139,10 +139,6 @@ def _measured(network: Network, data: Dataset | None) -> Network:
     return network
 
 
-def _identifier(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name.lower()) or "network"
-
-
 def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, Dataset | None]:
     """The network of --net and the data to run it on."""
     network: Network
@@ -173,7 +169,10 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
 
 
 def _compile(args: argparse.Namespace, network: Network) -> Build:
-    folder = args.out or f"build/{_identifier(network.name)}"
+    folder = workspace.folder_of(args)
+    settings = {"board": args.board, "cycles": args.cycles, "folding": args.folding, "time_block": args.time_block}
+    design = workspace.Design.of(network, **settings, probes=args.probes)
+    args.until_end.enter_context(workspace.held(folder, design, args.command))
     return compile(
         network, args.board, folder, args.cycles, args.folding, time_block=args.time_block, probes=args.probes
     )
@@ -446,12 +445,13 @@ def estimate(args: argparse.Namespace) -> Outcome:
 def report(args: argparse.Namespace) -> Outcome:
     from pyflow.report import check_report, layer_table
 
+    file = Path(args.file) if args.file else workspace.folder_of(args) / "report.json"
     try:
-        found = json.loads(Path(args.file).read_text())
+        found = json.loads(file.read_text())
     except OSError as e:
-        raise VolleyError(f"{args.file}: cannot be read ({e.strerror}); make one with `make sim`") from None
+        raise VolleyError(f"{file}: cannot be read ({e.strerror}); make one with `make sim`") from None
     except ValueError as e:
-        raise VolleyError(f"{args.file}: not JSON ({e}); make it again with `make sim`") from None
+        raise VolleyError(f"{file}: not JSON ({e}); make it again with `make sim`") from None
     check_report(found)
     say(layer_table(found["layers"]))
     say(_summary(found))
@@ -524,7 +524,8 @@ def program(args: argparse.Namespace) -> Outcome:
 
     board = load_board(args.board)
     nextpnr.check(board)
-    folder = Path(args.out or f"build/{_identifier(Path(args.net).stem)}")
+    folder = workspace.folder_of(args)
+    args.until_end.enter_context(workspace.held(folder, None, args.command))
     file = folder / f"{board.name}.{nextpnr.suffix(board)}"
     if not file.exists():
         raise VolleyError(f"{file}: no bitstream; make it with `make bitstream NET={args.net} BOARD={board.name}`")
@@ -558,6 +559,13 @@ def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
     return _placed(build, board, area, placed.to_json(), rows)
 
 
+def folder(args: argparse.Namespace) -> Outcome:
+    """The output folder that the other commands use with the same options."""
+    found = workspace.folder_of(args)
+    say(str(found))
+    return 0, {"folder": str(found)}
+
+
 def explore(args: argparse.Namespace) -> Outcome:
     raise VolleyError("not built yet: design-space exploration; `compile --cycles N` plans one point today")
 
@@ -571,5 +579,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "report": report,
     "bitstream": bitstream,
     "program": program,
+    "folder": folder,
     "explore": explore,
 }

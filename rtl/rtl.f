@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
 // The portable set, leaf first; names are relative to this file.
+common/volley_pkg.sv
 common/volley_ram.sv
 common/volley_rom.sv
 common/volley_pass_counter.sv
@@ -54,6 +55,7 @@ top/volley_load_checksum.sv
 top/volley_frame_guard.sv
 top/volley_frame_result.sv
 top/volley_top.sv
+top/volley_axil_slave.sv
 top/volley_regs_pkg.sv
 top/volley_regs.sv
 top/volley_axi_top.sv
