@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from pyflow import network_file
 from pyflow.backends import verilator
 from pyflow.emit import emit, is_ours, write_host
 from pyflow.emit import probes as probes_of
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import SPIKES, Conv, Encoding, Synapse
+from pyflow.out_folder import AUTO, OutFolder, would_be_lost
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
@@ -252,21 +255,34 @@ def compile(
 ) -> Build:
     """Plan `net` for `board` and write `out_dir`: network.vly, folding.json, rtl/ and host/ (for pyflow.runtime).
 
-    cycles_per_frame, folding: see planning.planner.plan. time_block: time steps per beat, where the network has
+    cycles_per_frame, folding: see planning.planner.plan. A folding.json in `out_dir` that was edited there is used, and
+    a warning says so; folding="auto" plans anew and replaces it. time_block: time steps per beat, where the network has
     time (default: the network's). probes: with counters of stalls by layer and spikes by tensor, read through the
     registers (pyflow.emit.probes lists them). Raises VolleyError on anything that cannot be
     built; `out_dir` is then as it was.
     """
-    if folding is not None and cycles_per_frame is not None:
+    if folding not in (None, AUTO) and cycles_per_frame is not None:
         raise VolleyError(f"cycles_per_frame={cycles_per_frame} and folding exclude each other; give one")
     if time_block is not None:
         net = replace(net, time_block=time_block)
     target = load_board(board)
-    chosen = plan(net, target, cycles_per_frame=cycles_per_frame, folding=folding)
-    folder = Path(out_dir)
+    folder, packed = Path(out_dir), network_file.pack(net)
+    before = OutFolder(folder)
+    before.check(packed)
+    own = before.own_folding(folding, cycles_per_frame)
+    try:
+        given = own or (None if folding == AUTO else folding)
+        chosen = plan(net, target, cycles_per_frame=cycles_per_frame, folding=given)
+    except VolleyError as e:
+        raise (before.unusable(own, e) if own and folding is None else e) from None
+    if own and folding is None:
+        warnings.warn(f"{own}: was edited and is used; FOLDING=auto plans anew", stacklevel=2)
     with _fresh(folder) as work:
-        net.save(work / "network.vly")
-        (work / "folding.json").write_text(json.dumps(chosen.folding_json(), indent=2) + "\n")
+        (work / "network.vly").write_bytes(packed)
+        text = json.dumps(chosen.folding_json(), indent=2) + "\n"
+        if not own:
+            (work / "folding.json").write_text(text)
+        before.record(work, packed, "" if own else text)
         emit(chosen.netlist, work / "rtl", probed=probes)
         write_host(chosen, target, work / "rtl", work / "host", probed=probes)
     return Build(net, chosen, folder.resolve(), checked, probed=probes)
@@ -278,15 +294,15 @@ def _fresh(folder: Path) -> Iterator[Path]:
 
     What compile() did not write is never replaced: VolleyError instead.
     """
-    foreign = []
-    for ours, known in ((folder / "rtl", _emitted), (folder / "host", is_ours)):
-        foreign += [p for p in ours.iterdir() if not known(p)] if ours.is_dir() else [ours] if ours.exists() else []
-    foreign += [p for p in (folder / "network.vly", folder / "folding.json") if p.is_dir()]
-    if foreign:
-        raise VolleyError(
-            f"out_dir {folder}: {foreign[0]} was not written by Volley and would be lost; choose another folder"
-        )
     try:
+        foreign = []
+        for ours, known in ((folder / "rtl", _emitted), (folder / "host", is_ours)):
+            if ours.is_dir() and not ours.is_symlink():
+                foreign += [p for p in ours.iterdir() if not known(p)]
+            elif os.path.lexists(ours):
+                foreign.append(ours)
+        if foreign:
+            raise would_be_lost(folder, foreign[0])
         folder.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     except OSError as e:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-import json
+import io
 import shlex
 import shutil
 import sys
@@ -23,6 +23,7 @@ from pyflow.errors import VolleyError
 from pyflow.frames import flag_names
 from pyflow.graph import Network
 from pyflow.planning.board import Board, load_board
+from pyflow.writing import check_target, write_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -330,6 +331,7 @@ def _relative(path: Path) -> str:
 
 
 def convert(args: argparse.Namespace) -> Outcome:
+    check_target(args.out)
     network, _ = _network(args, need_data=False)
     network.save(args.out)
     say(network.summary())
@@ -349,7 +351,7 @@ def compile_network(args: argparse.Namespace) -> Outcome:
     say(f"\npredicted: {rate}, latency {schedule.latency_cycles:,} cycles")
     board = load_board(args.board)
     say(f"area:      {_area_text(_area(build, board), board.name)}")
-    say(f"written:   {_relative(build.folder)} (folding.json can be edited and given back with --folding)")
+    say(f"written:   {_relative(build.folder)} (folding.json can be edited; the next run uses it)")
     return 0, {
         "network": network.name,
         "board": args.board,
@@ -366,11 +368,9 @@ def simulate(args: argparse.Namespace) -> Outcome:
     build = _compile(args, network)
     result = _simulate(build, data.x_test[: args.frames], taps=0)
     if args.logits:
-        try:
-            with open(args.logits, "wb") as f:
-                np.save(f, result.logits)
-        except OSError as e:
-            raise VolleyError(f"--logits {args.logits}: cannot be written ({e.strerror})") from None
+        packed = io.BytesIO()
+        np.save(packed, result.logits)
+        write_file(args.logits, packed.getvalue())
     rate = "" if result.cycles_per_frame is None else f"{_number(result.cycles_per_frame)} cycles per frame, "
     cycles = f"{rate}latency {result.latency_cycles:,} cycles"
     say(f"{len(result.logits)} frames, {cycles}")
@@ -394,15 +394,9 @@ def estimate(args: argparse.Namespace) -> Outcome:
 
 
 def report(args: argparse.Namespace) -> Outcome:
-    from pyflow.report import check_report, layer_table
+    from pyflow.report import layer_table, read_report
 
-    try:
-        found = json.loads(Path(args.file).read_text())
-    except OSError as e:
-        raise VolleyError(f"{args.file}: cannot be read ({e.strerror}); make one with `make sim`") from None
-    except ValueError as e:
-        raise VolleyError(f"{args.file}: not JSON ({e}); make it again with `make sim`") from None
-    check_report(found)
+    found = read_report(args.file)
     say(layer_table(found["layers"]))
     say(_summary(found))
     return 0, found

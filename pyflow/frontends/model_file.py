@@ -14,6 +14,7 @@ from torch import nn
 
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
+from pyflow.reading import check_weights
 
 SHOWN = 4  # names listed in a message
 
@@ -70,6 +71,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if not path.is_file():
         raise VolleyError(f"{path}: no such file; give weights as .safetensors (or a state_dict in .pt)")
+    check_weights(path, "save model.state_dict() again, as .safetensors")
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
