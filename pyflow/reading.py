@@ -58,7 +58,7 @@ def open_file(path: Any, cure: str, limit: int = MAX_BYTES) -> BinaryIO:
         kind = os.stat(path).st_mode  # before open(): to open a device may do something
         stream = open(path, "rb") if stat.S_ISREG(kind) else None
     except FileNotFoundError:
-        raise VolleyError(f"{path}: no such file; {cure}") from None
+        raise VolleyError(f"{path}: cannot be read (no such file); {cure}") from None
     except (OSError, ValueError) as e:  # ValueError: a NUL in the name
         raise VolleyError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or e}); {cure}") from None
     if stream is None:
@@ -188,6 +188,8 @@ def _array(stream: Any, size: int) -> np.ndarray:
 def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """(shape, Fortran order, dtype, bytes so far) of a .npy."""
     magic = stream.read(8)
+    if magic[:2] == b"PK":
+        raise ValueError("an archive of several arrays")
     if magic[:6] != b"\x93NUMPY":
         raise ValueError("no array of numpy")
     form = {1: "<H", 2: "<I"}.get(magic[6])
