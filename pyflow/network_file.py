@@ -165,7 +165,8 @@ def _operator(entry: Any, arrays: dict[str, str], archive: Archive) -> Operator:
     what = f"{kind.kind} {_shown(name)}"
     known = {f.name: f for f in fields(kind)}
     held = [key for key, f in known.items() if str(f.type) == "np.ndarray"]
-    _check_keys(what, entry, ("kind", "name", "inputs"), tuple(key for key in known if key not in ("name", "inputs", *held)))
+    numbers = tuple(key for key in known if key not in ("name", "inputs", *held))
+    _check_keys(what, entry, ("kind", "name", "inputs"), numbers)
     inputs = entry["inputs"]
     if not isinstance(inputs, list) or not all(isinstance(source, str) for source in inputs):
         raise VolleyError(f"{what}: inputs {_shown(inputs)} must be a list of names")

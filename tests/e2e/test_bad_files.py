@@ -160,7 +160,8 @@ def test_long_frames_are_refused_before_they_are_scheduled() -> None:
     ops = (
         RateEncode("enc", ("input",), steps=2**23), Linear("fc", ("enc",), weight=np.ones((2, 36, 1, 1), np.int8)),
         LIFNeuron("lif", ("fc",), theta=np.ones(2, int)),
-        Linear("last", ("lif",), weight=np.ones((2, 2, 1, 1), np.int8)), Accumulate("sum", ("last",)), Readout("out", ("sum",), bias=np.zeros(2, int)),
+        Linear("last", ("lif",), weight=np.ones((2, 2, 1, 1), np.int8)),
+        Accumulate("sum", ("last",)), Readout("out", ("sum",), bias=np.zeros(2, int)),
     )  # fmt: skip
     with pytest.raises(VolleyError, match="'enc' has 75,497,472 words a frame, at most 65,536 .* or time steps"):
         pyflow.compile(Network("long", (1, 6, 6), ops))

@@ -38,8 +38,8 @@ from verif.models.host import Host
 
 # Modules of Python that pyflow.runtime may import.
 STANDARD = {
-    "__future__", "argparse", "dataclasses", "errno", "fcntl", "importlib", "io", "json", "lzma", "math", "os", "pathlib",
-    "stat", "struct", "subprocess", "sys", "time", "types", "typing", "warnings", "zipfile", "zlib",
+    "__future__", "argparse", "dataclasses", "errno", "fcntl", "importlib", "io", "json", "lzma", "math", "os",
+    "pathlib", "stat", "struct", "subprocess", "sys", "time", "types", "typing", "warnings", "zipfile", "zlib",
 }  # fmt: skip
 
 
