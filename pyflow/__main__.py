@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|program|explore."""
+"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|program|folder|explore."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
 import logging
@@ -13,13 +14,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from pyflow import __version__
+from pyflow import __version__, signals
 from pyflow.errors import VolleyError, one_line
 from pyflow.jobs import COMMANDS
+from pyflow.workspace import DEFAULT_BOARD
 from pyflow.writing import check_target, write_file
 
 # Errors of files that are the machine's, not ours: full, broken, read-only.
-SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,13 +50,13 @@ def _model_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0)
 
 
-def _plan_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--board", default="pynq-z2")
+def _plan_options(p: argparse.ArgumentParser, board: str = DEFAULT_BOARD) -> None:
+    p.add_argument("--board", default=board)
     p.add_argument("--cycles", type=int, help="target of cycles per frame (default: the network's own)")
     p.add_argument("--folding", help="folding.json that overrides the planner; auto: plan anew")
     p.add_argument("--time-block", type=int, help="time steps per beat, where the network has time (default: its own)")
     p.add_argument("--probes", action="store_true", help="counters of stalls by layer and spikes by tensor")
-    p.add_argument("--out", help="output folder (default build/<network>)")
+    p.add_argument("--out", help="output folder (default build/<network>-<options>)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,15 +91,19 @@ def _parser() -> argparse.ArgumentParser:
     _model_options(p)
     _plan_options(p)
     p = command("report", "print the tables of a report.json")
-    p.add_argument("file", nargs="?", default="build/digits/report.json")
+    p.add_argument("file", nargs="?", help="default: report.json of the output folder")
+    _model_options(p)
+    _plan_options(p)
     p = command("bitstream", "bitstream of a network for a board: synthesis, place and route, packing")
     _model_options(p)
     _plan_options(p)
     p = command("program", "load the bitstream onto the board")
-    p.add_argument("--net", default="digits", help="the network that `bitstream` was called with")
-    p.add_argument("--board", default="icebreaker")
-    p.add_argument("--out", help="folder of the bitstream (default build/<network>)")
+    _model_options(p)
+    _plan_options(p, board="icebreaker")
     p.add_argument("--flash", action="store_true", help="into the board's flash, where it stays")
+    p = command("folder", "print the output folder that the other commands use with these options")
+    _model_options(p)
+    _plan_options(p)
     p = command("explore", "explore (not built yet)")
     _model_options(p)
     _plan_options(p)
@@ -110,10 +116,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
     warnings.showwarning = lambda message, *_a, **_k: print(f"warning: {one_line(message)}", file=sys.stderr)
     try:
-        _check_options(args)
-        status, outcome = COMMANDS[args.command](args)
-        if args.json:
-            _checked("--json", write_file, args.json, json.dumps(outcome, indent=2) + "\n")
+        with signals.as_exceptions(), contextlib.ExitStack() as args.until_end:
+            _check_options(args)
+            status, outcome = COMMANDS[args.command](args)
+            if args.json:
+                _checked("--json", write_file, args.json, json.dumps(outcome, indent=2) + "\n")
         return int(status)
     except VolleyError as e:
         print(f"pyflow {args.command}: {one_line(e)}", file=sys.stderr)
@@ -121,21 +128,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         print(f"pyflow {args.command}: needs more memory than there is; give less data", file=sys.stderr)
         return 2
+    except signals.Terminated as e:
+        print(f"pyflow {args.command}: terminated", file=sys.stderr)
+        return e.status
     except BrokenPipeError:
         sys.stderr.close()  # or Python complains of stdout at its end
         return 141
-    except Exception as e:  # a bug of ours: still one line, and a way to see where
-        if isinstance(e, OSError) and e.errno in SURROUNDINGS:
-            print(f"pyflow {args.command}: {one_line(e.filename or 'a file')}: {e.strerror}", file=sys.stderr)
-            return 2
-        if args.verbose:
-            raise
-        what = f"{type(e).__name__}: {one_line(e)}"
-        print(f"pyflow {args.command}: internal error: {what} (-v shows where)", file=sys.stderr)
-        return 3
+    except OSError as e:
+        if args.verbose or e.errno not in _OF_THE_MACHINE:
+            return _internal(args, e)
+        where = f"{one_line(e.filename)}: " if e.filename else ""
+        way = "make room, or choose another folder (OUT=)"
+        print(f"pyflow {args.command}: {where}{e.strerror}; {way}", file=sys.stderr)
+        return 2
+    except Exception as e:
+        return _internal(args, e)
     except KeyboardInterrupt:
         print(f"pyflow {args.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def _internal(args: argparse.Namespace, e: Exception) -> int:
+    """A bug of ours: still one line, and a way to see where."""
+    if args.verbose:
+        raise e
+    print(f"pyflow {args.command}: internal error: {type(e).__name__}: {e} (-v shows where)", file=sys.stderr)
+    return 3
 
 
 def _check_options(args: argparse.Namespace) -> None:

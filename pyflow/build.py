@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -22,6 +23,7 @@ from pyflow import network_file
 from pyflow.backends import verilator
 from pyflow.emit import emit, is_ours, write_host
 from pyflow.emit import probes as probes_of
+from pyflow.emit.host import constants_of
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import SPIKES, Conv, Encoding, Synapse
@@ -29,6 +31,7 @@ from pyflow.out_folder import AUTO, OutFolder, would_be_lost
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
+from pyflow.workspace import Design, default_folder, held
 
 CONTEXT = 8  # frames simulated ahead of a mismatching one, so that what leaked into it is there again
 
@@ -87,6 +90,9 @@ class Build:
     checked: bool = False  # simulate with the RTL's assertions (slower)
     rtl_sources: tuple[Path, ...] | None = None  # cores to simulate instead of rtl/rtl.f's
     probed: bool = False  # with the counters of pyflow.emit.probes
+    design: Design | None = None  # what the folder is held for; None where it is no other run's business
+    checksum: int | None = None  # of the weights, as every trailer has it
+    stamp: str = ""  # of the folder's content, as compile() left it
     _programs: dict[str, Path] = field(default_factory=dict, repr=False)
 
     @property
@@ -96,6 +102,17 @@ class Build:
     @property
     def rtl(self) -> Path:
         return self.folder / "rtl"
+
+    @contextlib.contextmanager
+    def alone(self, job: str) -> Iterator[None]:
+        """The folder for this build alone. Raises VolleyError where it has been compiled anew with something else."""
+        with held(self.folder, self.design, job):
+            if self.stamp and _stamp(self.folder) != self.stamp:
+                raise VolleyError(
+                    f"{self.folder}: has since been compiled with other weights or options; compile this network "
+                    "again, in a folder of its own"
+                )
+            yield
 
     def simulator(self, trace: str = "") -> Path:
         """Path of the simulator, built if need be. trace: "vcd" or "saif", where it is to record."""
@@ -139,23 +156,25 @@ class Build:
             raise VolleyError(f"simulate: words must be {len(raw)} counts of at least 1, one per frame")
         limit = 4 * (self.plan.schedule.latency_cycles + self.plan.schedule.cycles_per_frame) + 1000
         scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
-        run = verilator.run(
-            self.simulator("vcd" if vcd else "saif" if saif else ""),
-            self.rtl,
-            raw,
-            network.classes,
-            self.folder / "sim",
-            taps=taps,
-            solo=solo,
-            stall_in=stall_in,
-            stall_out=stall_out,
-            seed=seed,
-            limit=int(limit * scale),
-            vcd=vcd,
-            saif=saif,
-            progress=progress,
-            words=words,
-        )
+        with self.alone("simulation"):
+            run = verilator.run(
+                self.simulator("vcd" if vcd else "saif" if saif else ""),
+                self.rtl,
+                raw,
+                network.classes,
+                self.folder / "sim",
+                taps=taps,
+                solo=solo,
+                stall_in=stall_in,
+                stall_out=stall_out,
+                seed=seed,
+                limit=int(limit * scale),
+                vcd=vcd,
+                saif=saif,
+                progress=progress,
+                words=words,
+            )
+        self._check_weights(run.words[:, -1] >> 16 & 0xFFFF)
         done = len(run.words)
         gaps = np.diff(run.times[solo:, 2].astype(np.int64))
         frames = max(1, done)
@@ -178,9 +197,21 @@ class Build:
             run,
         )
 
+    def _check_weights(self, answered: np.ndarray) -> None:
+        """Other weights than this build's are no fault of the hardware."""
+        if self.checksum is not None and (answered != self.checksum).any():
+            frame = int((answered != self.checksum).argmax())
+            raise VolleyError(
+                f"simulation: frame {frame} was answered by weights of checksum {int(answered[frame]):#06x}, this "
+                f"build has {self.checksum:#06x}: the simulator or {self.rtl} belongs to other weights; compile again "
+                "in a folder of its own, or `make clean`"
+            )
+
     def streams(self, result: Result, frames: int) -> Iterator[tuple[Stream, np.ndarray]]:
         """Recorded streams that carry a whole tensor, in network order: (stream, int64 [frames, pixels, C], or
         [frames, T, pixels, C] of a tensor with time)."""
+        if not result.run.recorded():
+            raise VolleyError(f"{result.run.folder}: the recorded streams are those of a later run; simulate again")
         for stream in self.netlist.streams:
             if stream.tensor:
                 tensor = self.netlist.network.tensors[stream.tensor]
@@ -245,7 +276,7 @@ def beat_cycles(inst: Instance) -> int:
 def compile(
     net: Network,
     board: str = "pynq-z2",
-    out_dir: str | os.PathLike[str] = "build/network",
+    out_dir: str | os.PathLike[str] | None = None,
     cycles_per_frame: int | None = None,
     folding: Any = None,
     *,
@@ -255,37 +286,62 @@ def compile(
 ) -> Build:
     """Plan `net` for `board` and write `out_dir`: network.vly, folding.json, rtl/ and host/ (for pyflow.runtime).
 
-    cycles_per_frame, folding: see planning.planner.plan. A folding.json in `out_dir` that was edited there is used, and
-    a warning says so; folding="auto" plans anew and replaces it. time_block: time steps per beat, where the network has
+    out_dir: default build/<network> and the options that are given (workspace.default_folder). One run at a time
+    works there; a folder that holds another network is refused. A folding.json that was edited there is used, and a
+    warning says so; folding="auto" plans anew and replaces it.
+    cycles_per_frame, folding: see planning.planner.plan. time_block: time steps per beat, where the network has
     time (default: the network's). probes: with counters of stalls by layer and spikes by tensor, read through the
     registers (pyflow.emit.probes lists them). Raises VolleyError on anything that cannot be
     built; `out_dir` is then as it was.
     """
+    if not isinstance(net, Network):
+        torch_model = hasattr(net, "state_dict")
+        how = "convert it first, pyflow.convert(model, images)" if torch_model else "Network.load() reads a .vly"
+        raise VolleyError(f"compile: net is {type(net).__name__}, needs a pyflow.Network; {how}")
+    if out_dir is not None and not isinstance(out_dir, str | os.PathLike):
+        raise VolleyError(f"out_dir: {out_dir!r} is no path; name a folder")
     if folding not in (None, AUTO) and cycles_per_frame is not None:
         raise VolleyError(f"cycles_per_frame={cycles_per_frame} and folding exclude each other; give one")
     if time_block is not None:
         net = replace(net, time_block=time_block)
     target = load_board(board)
-    folder, packed = Path(out_dir), network_file.pack(net)
-    before = OutFolder(folder)
-    before.check(packed)
-    own = before.own_folding(folding, cycles_per_frame)
-    try:
-        given = own or (None if folding == AUTO else folding)
-        chosen = plan(net, target, cycles_per_frame=cycles_per_frame, folding=given)
-    except VolleyError as e:
-        raise (before.unusable(own, e) if own and folding is None else e) from None
-    if own and folding is None:
-        warnings.warn(f"{own}: was edited and is used; FOLDING=auto plans anew", stacklevel=2)
-    with _fresh(folder) as work:
-        (work / "network.vly").write_bytes(packed)
-        text = json.dumps(chosen.folding_json(), indent=2) + "\n"
-        if not own:
-            (work / "folding.json").write_text(text)
-        before.record(work, packed, "" if own else text)
-        emit(chosen.netlist, work / "rtl", probed=probes)
-        write_host(chosen, target, work / "rtl", work / "host", probed=probes)
-    return Build(net, chosen, folder.resolve(), checked, probed=probes)
+    options = {"board": board, "cycles": cycles_per_frame, "folding": folding, "time_block": time_block}
+    folder = default_folder(net.name, {**options, "probes": probes}) if out_dir is None else Path(out_dir)
+    design = Design.of(net, **options, probes=probes)
+    with held(folder, design, "compile"):
+        packed = network_file.pack(net)
+        before = OutFolder(folder)
+        before.check(packed)
+        own = before.own_folding(folding, cycles_per_frame)
+        edited = own if folding is None else None
+        try:
+            given = own or (None if folding == AUTO else folding)
+            chosen = plan(net, target, cycles_per_frame=cycles_per_frame, folding=given)
+        except VolleyError as e:
+            raise (before.unusable(edited, e) if edited else e) from None
+        if edited:
+            warnings.warn(f"{edited}: was edited and is used; FOLDING=auto plans anew", stacklevel=2)
+        with _fresh(folder) as work:
+            (work / "network.vly").write_bytes(packed)
+            text = json.dumps(chosen.folding_json(), indent=2) + "\n"
+            if not own:
+                (work / "folding.json").write_text(text)
+            before.record(work, packed, "" if own else text)
+            emit(chosen.netlist, work / "rtl", probed=probes)
+            write_host(chosen, target, work / "rtl", work / "host", probed=probes)
+        folder = folder.resolve()
+        checksum = constants_of(folder / "rtl" / "volley_net_pkg.sv")["WEIGHT_CHECKSUM"]
+        return Build(
+            net, chosen, folder, checked, probed=probes, design=design, checksum=checksum, stamp=_stamp(folder)
+        )
+
+
+def _stamp(folder: Path) -> str:
+    """Digest of what tells a compiled folder from another."""
+    h = hashlib.sha256()
+    for file in (folder / "network.vly", folder / "rtl" / "volley_net_pkg.sv", folder / "rtl" / "volley_net.sv"):
+        h.update(file.read_bytes() if file.exists() else b"")
+    return h.hexdigest()
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import io
 import math
 import os
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.reading import MAX_BYTES, Archive, open_file
-from pyflow.shapes import map_shape
+from pyflow.shapes import check_shape, map_shape
 
 DIGITS_SEED = 0  # of the stratified split; part of the definition of `digits`
 DIGITS_TEST = 360
@@ -35,6 +36,8 @@ IDX_UBYTE = 0x08
 MAX_IDX = 64 << 20  # bytes, unpacked
 MAX_LABEL = 2**31 - 1
 SHOWN = 8  # names listed in a message
+DARK = 31  # of 255: largest value of images that were hardly meant to be so dark
+NO_LABEL = -1  # in y where a file has images alone
 NPZ_ARRAYS = "x_train, y_train, x_test, y_test (or x, y)"
 
 
@@ -43,7 +46,8 @@ class Dataset:
     """name: as the user gave it. x_train, x_test: float32 [N, C, H, W] or [N, C, L] in [0, 1]. y_train, y_test:
     int64 [N].
 
-    A file with only x, y has no training images: x_train is then empty ([0, C, H, W]).
+    A file with only x, y has no training images: x_train is then empty ([0, C, H, W]). Without labels (a file with x
+    alone) every y is NO_LABEL.
     """
 
     name: str
@@ -72,6 +76,10 @@ class Dataset:
         return self.x_test.shape[1:]
 
     @property
+    def labelled(self) -> bool:
+        return bool((self.y_test != NO_LABEL).any())
+
+    @property
     def classes(self) -> int:
         """Largest label + 1."""
         return int(max(self.y_test.max(), self.y_train.max(initial=0))) + 1
@@ -87,13 +95,17 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     input_shape: tuple[int, ...] | None = None,
     sequences: bool = False,
+    labels: bool = True,
 ) -> Dataset:
     """Load a dataset: `digits`, `mnist` (needs data_dir) or the path of an .npz file.
 
     input_shape: (C, H, W) or (C, L) of the network; MNIST images smaller than it are centred in zeros.
     sequences: without input_shape, an .npz array of three axes holds [N, C, L] and not images [N, H, W].
+    labels: must an .npz hold labels? Without, x alone will do.
     Raises VolleyError if it is unknown, missing, corrupt, out of range or does not fit input_shape.
     """
+    if input_shape is not None:
+        input_shape = check_shape(input_shape, "data: input_shape")
     if data == "digits":
         found = _digits()
     elif data == "mnist":
@@ -101,7 +113,7 @@ def load(
             raise VolleyError("data 'mnist': needs DATA_DIR (--data-dir), the folder that holds the four idx files")
         found = _mnist(Path(data_dir))
     elif str(data).endswith(".npz"):
-        found = _npz(Path(data), sequences if input_shape is None else map_shape(input_shape)[1] == 1)
+        found = _npz(Path(data), sequences if input_shape is None else map_shape(input_shape)[1] == 1, labels)
     else:
         raise VolleyError(f"data {data!r} is unknown; use digits, mnist (with DATA_DIR) or the path of an .npz file")
     return found if input_shape is None else fit(found, input_shape)
@@ -212,13 +224,15 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 # ------------------------------------------------------------------ .npz
-def _npz(path: Path, sequences: bool) -> Dataset:
+def _npz(path: Path, sequences: bool, labels: bool) -> Dataset:
     with Archive(path, f"give an .npz with arrays {NPZ_ARRAYS}, saved by numpy.savez") as archive:
         keys = {name[:-4] if name.endswith(".npy") else name for name in archive.names}
         if {"x_train", "y_train", "x_test", "y_test"} <= keys:
             names = {"x_train": "x_train", "y_train": "y_train", "x_test": "x_test", "y_test": "y_test"}
         elif {"x", "y"} <= keys:
             names = {"x_test": "x", "y_test": "y"}
+        elif "x" in keys and not labels:
+            names = {"x_test": "x"}
         else:
             held = ", ".join(sorted(keys)[:SHOWN]) or "nothing"
             raise VolleyError(f"{path}: holds {held}; needs arrays {NPZ_ARRAYS}")
@@ -232,6 +246,7 @@ def _npz(path: Path, sequences: bool) -> Dataset:
     for k, name in names.items():  # one after the other: what has been converted is let go
         v, what = raw.pop(k), f"{path}: {name}"
         out[k] = _samples(v, sequences, what) if k[0] == "x" else _labels(v, what)
+    out.setdefault("y_test", np.full(len(out["x_test"]), NO_LABEL, np.int64))
     for part in ("train", "test"):
         if f"x_{part}" in out and len(out[f"x_{part}"]) != len(out[f"y_{part}"]):
             raise VolleyError(
@@ -254,6 +269,7 @@ def _samples(x: np.ndarray, sequences: bool, what: str) -> np.ndarray:
     if not len(x):
         raise VolleyError(f"{what}: is empty; give at least one sample")
     if x.dtype == np.uint8:
+        check_grey(x, what)
         grey = x.astype(np.float32)
         grey /= np.float32(255)
         return grey
@@ -266,6 +282,16 @@ def _samples(x: np.ndarray, sequences: bool, what: str) -> np.ndarray:
     if low < 0 or high > 1:
         raise VolleyError(f"{what}: values {low:g}..{high:g} are outside 0..1; scale them, normalise in the model")
     return x.astype(np.float32, copy=False)
+
+
+def check_grey(x: np.ndarray, what: str) -> None:
+    """Warns of uint8 images that use a few grey levels of 255, such as 0/1 or 0..16: they are nearly black."""
+    if (top := int(x.max(initial=0))) <= DARK:
+        warnings.warn(
+            f"{what}: largest value is {top} of 255, so the images are nearly black; if {top} is white, give floats, "
+            f"x / {max(1, top)}",
+            stacklevel=3,
+        )
 
 
 def _labels(y: np.ndarray, what: str) -> np.ndarray:

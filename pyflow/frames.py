@@ -19,6 +19,25 @@ def flag_names(flags: int) -> list[str]:
     return [name for bit, name in enumerate(FLAGS) if flags >> bit & 1]
 
 
+def as_array(x: Any, what: str) -> np.ndarray:
+    """`x` as an array: arrays, lists, tensors of torch (on any device, with a gradient, in bfloat16). Raises
+    VolleyError, naming it `what`, for anything that is no block of numbers."""
+    if hasattr(x, "detach") and hasattr(x, "cpu"):
+        x = x.detach().cpu()
+        if str(getattr(x, "dtype", "")) == "torch.bfloat16":
+            x = x.float()
+    kind = type(x).__name__
+    if hasattr(x, "batch_size") or "DataLoader" in kind or hasattr(x, "__next__"):
+        raise VolleyError(f"{what}: is a {kind}, needs images in one array; join its batches (numpy.concatenate)")
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError, RuntimeError) as e:
+        raise VolleyError(f"{what}: {kind} is no array of numbers ({e})") from None
+    if array.dtype == object:
+        raise VolleyError(f"{what}: {kind} is no array of numbers; give [N, C, H, W]")
+    return array
+
+
 @dataclass(frozen=True)
 class InputFormat:
     """Frames of a network. shape: (C, H, W). encoding: "pixel", "signal" or "rate". steps: T of an input with time,
@@ -48,7 +67,7 @@ class InputFormat:
         Of that shape; H and W may be left out where they are 1 ([N, C, L] for a 1-D network). Raises
         VolleyError on another shape, NaN or a value out of range.
         """
-        x = np.asarray(x)
+        x = as_array(x, "input")
         c, h, w = self.shape
         spikes = self.encoding == "rate"
         time = (self.steps,) if self.steps else ()

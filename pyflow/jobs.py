@@ -9,20 +9,26 @@ import io
 import shlex
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyflow import zoo
+from pyflow import workspace, zoo
 from pyflow.build import Build, Result, activity, compile
 from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
 from pyflow.frames import flag_names
 from pyflow.graph import Network
+from pyflow.kinds import refuse_net
+from pyflow.measure import accuracies, accuracy_text
+from pyflow.planning import fits
 from pyflow.planning.board import Board, load_board
+from pyflow.shapes import check_shape
 from pyflow.writing import check_target, write_file
 
 if TYPE_CHECKING:
@@ -71,33 +77,45 @@ def _check_labels(network: Network, data: Dataset) -> None:
 def _dataset(
     args: argparse.Namespace, default: str | None, shape: tuple[int, ...] | None, sequences: bool = False
 ) -> Dataset:
+    """Labels are needed where a job compares with them."""
     data = args.data or default
     if not data:
         raise VolleyError(f"network {args.net!r}: give its data: DATA=digits, DATA=mnist DATA_DIR=... or DATA=my.npz")
-    return load(data, args.data_dir, shape, sequences)
+    return load(data, args.data_dir, shape, sequences, labels=args.command == "sim" or bool(args.finetune))
 
 
 def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dataset]:
     """Convert what my_net.py:build made, and measure its float accuracy on the way."""
     from pyflow.conversion import convert, finetune
     from pyflow.conversion.finetune import accuracy
-    from pyflow.frontends import takes_sequences
+    from pyflow.frontends import takes_sequences, trace
+    from pyflow.frontends.float_graph import FloatConv, FloatLinear
 
-    model = model.float()
+    if not args.weights and not args.finetune:
+        warnings.warn(
+            f"no weights given: those that {args.net} leaves in the model are taken, random ones if it loads none; "
+            "give them with WEIGHTS= (--weights)",
+            stacklevel=2,
+        )
     shape = getattr(model, "input_shape", None)
-    if shape is not None and not (
-        isinstance(shape, (tuple, list)) and len(shape) in (2, 3) and all(isinstance(n, int) and n > 0 for n in shape)
-    ):
-        raise VolleyError(f"model {args.net!r}: input_shape = {shape!r} must be (C, H, W) or (C, L), positive integers")
-    data = _dataset(args, None, tuple(shape) if shape else None, takes_sequences(model))
+    if shape is not None:
+        shape = check_shape(shape, f"model {args.net!r}: input_shape")
+    data = _dataset(args, None, shape, takes_sequences(model))
     bits: dict[str, Any] = {
         "timesteps": 4 if args.timesteps is None else args.timesteps,
         "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
     }
-    name = _identifier(Path(args.net.rsplit(":", 1)[0]).stem)
+    name = workspace.name_of(args.net)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
-    network = convert(model, data.calibration, seed=args.seed, name=name, input_shape=data.shape, **bits)
-    meta["accuracy_float"] = accuracy(model, data.x_test, data.y_test)
+    traced = trace(model, data.shape, name=name)
+    if getattr(args, "board", None) and not args.folding and bits["weight_bits"] in range(2, 9):
+        # Said before the minutes that calibration and planning may take.
+        sizes = ((x.name, x.weight.size) for x in traced.layers if isinstance(x, FloatConv | FloatLinear))
+        needed = [fits.weights(layer, size, bits["weight_bits"]) for layer, size in sizes]
+        fits.check(name, needed, load_board(args.board))
+    network = convert(traced, data.calibration, seed=args.seed, name=name, **bits)
+    if data.labelled:
+        meta["accuracy_float"] = accuracy(model.float(), data.x_test, data.y_test)
     if args.finetune:
         if not len(data.x_train):
             raise VolleyError(
@@ -109,8 +127,17 @@ def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dat
     return network.with_meta(**meta), fit(data, network.input_shape)
 
 
-def _identifier(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name.lower()) or "network"
+def _measured(network: Network, data: Dataset | None) -> Network:
+    """`network` with the accuracy of the integers on `data` in its meta, and a line that says it and the others."""
+    if data is not None:
+        found = accuracies(network, data)
+        if data.name != network.meta.get("data"):  # what is stored is of other images
+            stored = {k: v for k, v in network.meta.items() if not k.startswith("accuracy_")}
+            network = replace(network, meta={**stored, "data": data.name, "test_images": len(data.x_test)})
+        network = network.with_meta(**found)
+    if text := accuracy_text(network.meta):
+        say(f"accuracy:  {text}")
+    return network
 
 
 def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, Dataset | None]:
@@ -134,6 +161,8 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
     if args.net.endswith(".vly"):
         network = Network.load(args.net)
     elif not built:
+        if args.net not in zoo.names():
+            refuse_net(args.net)
         network = zoo.load(args.net)
     if not need_data and not args.data:
         return network, None
@@ -141,7 +170,10 @@ def _network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network,
 
 
 def _compile(args: argparse.Namespace, network: Network) -> Build:
-    folder = args.out or f"build/{_identifier(network.name)}"
+    folder = workspace.folder_of(args)
+    settings = {"board": args.board, "cycles": args.cycles, "folding": args.folding, "time_block": args.time_block}
+    design = workspace.Design.of(network, **settings, probes=args.probes)
+    args.until_end.enter_context(workspace.held(folder, design, args.command))
     return compile(
         network, args.board, folder, args.cycles, args.folding, time_block=args.time_block, probes=args.probes
     )
@@ -247,15 +279,24 @@ def _area(build: Build, board: Board) -> dict[str, list[float]]:
     return {
         "lut": [round(total.lut), budget.lut],
         "ff": [round(total.ff), budget.ff],
-        "bram": [total.bram, budget.bram],
+        "bram": [budget.brams(total.bram), budget.bram],
         "dsp": [total.dsp, budget.dsp],
     }
 
 
-def _area_text(area: dict[str, list[float]], board: str, placed: bool = False) -> str:
-    over = [f"{name.upper()} {used:,g} of {limit:,g}" for name, (used, limit) in area.items() if used > limit]
-    if over:
-        return f"does NOT fit {board}: {', '.join(over)} (estimate; raise CYCLES, or `make estimate` measures)"
+def _over(area: dict[str, list[float]]) -> dict[str, list[float]]:
+    """What of an area is more than the board has."""
+    return {name: cells for name, cells in area.items() if cells[0] > cells[1]}
+
+
+def _area_text(area: dict[str, list[float]], board: str, placed: bool = False, given: bool = False) -> str:
+    """given: the folding was, and was not planned."""
+    if over := _over(area):
+        # More cycles make logic smaller, but weights and states stay.
+        way = "raise CYCLES" if over.keys() - {"bram"} else "use fewer weight bits or a larger board"
+        way = "change the folding" if given else way
+        need = ", ".join(f"{name.upper()} {used:,g} of {limit:,g}" for name, (used, limit) in over.items())
+        return f"does NOT fit {board}: {need} (estimate; {way}, or `make estimate` measures)"
     return (
         ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items())
         + (" (placed)" if placed else " (estimate; `make estimate` measures)")
@@ -332,9 +373,10 @@ def _relative(path: Path) -> str:
 
 def convert(args: argparse.Namespace) -> Outcome:
     check_target(args.out)
-    network, _ = _network(args, need_data=False)
-    network.save(args.out)
+    network, data = _network(args, need_data=False)
     say(network.summary())
+    network = _measured(network, data)
+    network.save(args.out)
     say(f"saved: {args.out}")
     return 0, {"network": network.name, "file": args.out, "meta": network.meta}
 
@@ -342,19 +384,26 @@ def convert(args: argparse.Namespace) -> Outcome:
 def compile_network(args: argparse.Namespace) -> Outcome:
     from pyflow.report import layer_rows, layer_table
 
-    network, _ = _network(args, need_data=False)
+    network, data = _network(args, need_data=False)
     build = _compile(args, network)
     layers = layer_rows(build)
-    say(layer_table(layers))
+    say(layer_table(layers) + "\n")
+    network = _measured(network, data)
     schedule = build.plan.schedule
     rate = f"{_number(schedule.cycles_per_frame)} cycles per frame"
-    say(f"\npredicted: {rate}, latency {schedule.latency_cycles:,} cycles")
+    say(f"predicted: {rate}, latency {schedule.latency_cycles:,} cycles")
     board = load_board(args.board)
-    say(f"area:      {_area_text(_area(build, board), board.name)}")
+    area = _area(build, board)
+    say(f"area:      {_area_text(area, board.name, given=bool(args.folding))}")
     say(f"written:   {_relative(build.folder)} (folding.json can be edited; the next run uses it)")
-    return 0, {
+    over = _over(area)
+    return int(bool(over)), {
         "network": network.name,
         "board": args.board,
+        "fits": not over,
+        "area": area,
+        **{key: network.meta.get(key) for key in ("accuracy_float", "accuracy_finetuned", "accuracy_snn")},
+        "accuracy_frames": network.meta.get("accuracy_frames", network.meta.get("test_images")),
         "folder": str(build.folder),
         "layers": layers,
         "predicted_cycles_per_frame": schedule.cycles_per_frame,
@@ -396,7 +445,7 @@ def estimate(args: argparse.Namespace) -> Outcome:
 def report(args: argparse.Namespace) -> Outcome:
     from pyflow.report import layer_table, read_report
 
-    found = read_report(args.file)
+    found = read_report(args.file or workspace.folder_of(args) / "report.json")
     say(layer_table(found["layers"]))
     say(_summary(found))
     return 0, found
@@ -468,7 +517,8 @@ def program(args: argparse.Namespace) -> Outcome:
 
     board = load_board(args.board)
     nextpnr.check(board)
-    folder = Path(args.out or f"build/{_identifier(Path(args.net).stem)}")
+    folder = workspace.folder_of(args)
+    args.until_end.enter_context(workspace.held(folder, None, args.command))
     file = folder / f"{board.name}.{nextpnr.suffix(board)}"
     if not file.exists():
         raise VolleyError(f"{file}: no bitstream; make it with `make bitstream NET={args.net} BOARD={board.name}`")
@@ -502,6 +552,13 @@ def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
     return _placed(build, board, area, placed.to_json(), rows)
 
 
+def folder(args: argparse.Namespace) -> Outcome:
+    """The output folder that the other commands use with the same options."""
+    found = workspace.folder_of(args)
+    say(str(found))
+    return 0, {"folder": str(found)}
+
+
 def explore(args: argparse.Namespace) -> Outcome:
     raise VolleyError("not built yet: design-space exploration; `compile --cycles N` plans one point today")
 
@@ -515,5 +572,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "report": report,
     "bitstream": bitstream,
     "program": program,
+    "folder": folder,
     "explore": explore,
 }

@@ -33,6 +33,8 @@ LATER_EDGE_KEYS = ("timed", "block")
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write `network` to `path`, whole or not at all."""
+    if not isinstance(path, str | os.PathLike):
+        raise VolleyError(f"network: {path!r} is no path; name a file to write")
     write_file(path, pack(network))
 
 
@@ -76,6 +78,8 @@ def _entry(op: Operator) -> dict[str, Any]:
 
 def load(path: str | os.PathLike[str]) -> Network:
     """The network of a `.vly` file. Raises VolleyError if it is missing, corrupt, too large or of a newer version."""
+    if not isinstance(path, str | os.PathLike):
+        raise VolleyError(f"network: {path!r} is no path; give a file saved by Network.save()")
     with Archive(path, SAVE_AGAIN, MAX_ARRAYS, "Volley network") as archive:
         document = parse_json(archive.read(DOCUMENT), f"{path}: {DOCUMENT}", SAVE_AGAIN)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -165,8 +169,8 @@ def _operator(entry: Any, arrays: dict[str, str], archive: Archive) -> Operator:
     what = f"{kind.kind} {_shown(name)}"
     known = {f.name: f for f in fields(kind)}
     held = [key for key, f in known.items() if str(f.type) == "np.ndarray"]
-    numbers = tuple(key for key in known if key not in ("name", "inputs", *held))
-    _check_keys(what, entry, ("kind", "name", "inputs"), numbers)
+    others = tuple(key for key in known if key not in ("name", "inputs", *held))
+    _check_keys(what, entry, ("kind", "name", "inputs"), others)
     inputs = entry["inputs"]
     if not isinstance(inputs, list) or not all(isinstance(source, str) for source in inputs):
         raise VolleyError(f"{what}: inputs {_shown(inputs)} must be a list of names")

@@ -348,12 +348,13 @@ def check_weights(path: Any, cure: str) -> None:
     how much memory and time that takes; the library checks the rest."""
     with open_file(path, cure) as stream:
         start, size = stream.read(8), os.fstat(stream.fileno()).st_size
-        if str(path).endswith(".safetensors"):
+        if start[:2] != b"PK" and (str(path).endswith(".safetensors") or stream.read(1) == b"{"):
+            stream.seek(8)
             length = int.from_bytes(start, "little")
             if len(start) < 8 or length > min(MAX_TEXT, size - 8):
                 why = f"a header of {length:,} bytes in {size:,}, at most {MAX_TEXT:,}"
                 raise VolleyError(f"{path}: not a readable safetensors file ({why}); {cure}")
-            header = parse_json(stream.read(length), str(path), cure)
+            header = parse_json(stream.read(length), f"{path}: its header", cure)
             if not isinstance(header, dict):
                 raise VolleyError(f"{path}: not a readable safetensors file (its header is no object); {cure}")
             return

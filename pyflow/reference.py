@@ -27,6 +27,10 @@ def run(network: Network, x: np.ndarray, trace: bool | Collection[str] = False) 
     x: as in Network.inputs(). Raises VolleyError on bad input.
     """
     inputs = network.inputs(x)
+    trace = [trace] if isinstance(trace, str) else trace
+    unknown = [] if isinstance(trace, bool) else [name for name in trace if name not in network.tensors]
+    if unknown:
+        raise VolleyError(f"trace: no tensor {unknown[0]!r} in {network.name!r}; it has {', '.join(network.tensors)}")
     batch = _batch(network)
     last = network.operators[-1].name
     if network.tensors[last].timed or network.tensors[last].shape[1:] != (1, 1):

@@ -4,10 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any, TypeVar
+
+from pyflow.errors import VolleyError
 
 Array = TypeVar("Array")  # numpy or torch
+
+
+def check_shape(shape: Any, what: str) -> tuple[int, ...]:
+    """(C, H, W) of one image or (C, L) of one sequence, as integers. Raises VolleyError on anything else."""
+    sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str | bytes | Mapping) else ()
+    whole = all(isinstance(n, Integral) and not isinstance(n, bool) for n in sizes)
+    if len(sizes) not in (2, 3) or not whole or min(sizes) < 1:
+        hint = "; leave out the batch" if len(sizes) == 4 else ""
+        raise VolleyError(f"{what} {shape!r} is neither (C, H, W) nor (C, L), positive integers{hint}")
+    return tuple(map(int, sizes))
 
 
 def map_shape(shape: Sequence[int]) -> tuple[int, int, int]:

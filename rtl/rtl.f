@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
 // The portable set, leaf first; names are relative to this file.
+common/volley_pkg.sv
 common/volley_ram.sv
 common/volley_rom.sv
 common/volley_pass_counter.sv

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from pyflow.backends.toolbox import cached, digest
+from pyflow.backends.cache import cached
+from pyflow.backends.toolbox import digest
 from verif import harness
 
 REPO = Path(__file__).resolve().parents[1]

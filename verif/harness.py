@@ -23,7 +23,9 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pyflow.backends.toolbox import cached, digest, needed_by, package_version, rtl_sources, snapshot, tool_env
+from pyflow.backends import process
+from pyflow.backends.cache import cached
+from pyflow.backends.toolbox import digest, needed_by, package_version, rtl_sources, snapshot, tool_env
 from pyflow.backends.verilator import PCH, verilate
 from pyflow.errors import VolleyError
 
@@ -178,7 +180,7 @@ def simulate(
     command = [str(simulator), "+verilator+rand+reset+2", f"+verilator+seed+{seed}", *arguments]
     with (run / "sim.log").open("w") as stream:
         try:
-            subprocess.run(command, cwd=run, env=env, stdout=stream, stderr=subprocess.STDOUT, timeout=timeout_s)
+            process.call(command, cwd=run, env=env, stdout=stream, stderr=subprocess.STDOUT, timeout_s=timeout_s)
         except subprocess.TimeoutExpired:
             return [f"no end after {timeout_s:g} s"]
     return _problems(run / "results.xml")

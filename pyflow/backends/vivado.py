@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from pyflow.backends import vivado_check, vivado_reports
+from pyflow.backends import process, vivado_check, vivado_reports
 from pyflow.backends.toolbox import rtl_folder, rtl_sources, share, tool_env
 from pyflow.backends.vivado_reports import Power, Timing
 from pyflow.build import Build
@@ -155,7 +155,7 @@ def _version(work: Path, checked: str, board: Board) -> str:
     program = shutil.which("vivado", path=tool_env()["PATH"])
     if program is None:
         raise VolleyError(f"vivado: program not found on PATH; {hint}; {instead}")
-    text = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stdout
+    _, text = process.output([program, "-version"])
     found = re.search(r"vivado v(\d{4}\.\d+)", text, re.IGNORECASE)
     if not found:
         raise VolleyError(f"vivado: {program} -version names no version; {hint}; {instead}")
@@ -195,15 +195,16 @@ def activity(build: Build, board: Board, frames: np.ndarray, target: Path) -> No
 def run(work: Path, board: Board) -> None:
     """edalize's makefile. Raises VolleyError naming what did not fit, or the first error of the log."""
     log = work / "vivado.log"
-    with log.open("w") as f:
-        process = subprocess.Popen(
+    with (
+        log.open("w") as f,
+        process.started(
             ["make"], cwd=work, env=tool_env(), text=True, errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        assert process.stdout
-        with process.stdout:
-            _follow(process.stdout, f)
-        status = process.wait()
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as running,
+    ):  # fmt: skip
+        assert running.stdout
+        _follow(running.stdout, f)
+        status, _ = process.finish(running)
     if not status:
         return
     text = log.read_text(errors="replace")

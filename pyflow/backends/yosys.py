@@ -15,24 +15,21 @@ import json
 import logging
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pyflow.backends import process
+from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import (
     blackboxes,
-    cache_dir,
-    cached,
     digest,
-    locked,
     need_tool,
     needed_by,
     package_version,
     rtl_sources,
+    snapshot,
 )
 from pyflow.errors import VolleyError
 from pyflow.planning.board import FAMILIES, Board, overflows
@@ -231,22 +228,15 @@ def synthesise(
     groups = dict(groups or {})
     edam = _edam(sources, images, top, family, parameters or {}, pads=False)
     script = _script(edam, inside or top, groups)
-    key = digest(_VERSION, package_version(_TOOL), script, *sources, *images)
-    folder = cache_dir() / "area"
-    folder.mkdir(exist_ok=True)
-    stored = folder / f"{top}-{family}-{key}.json"
-    with locked(folder / f"{stored.name}.lock"):
-        if stored.exists():
-            found = json.loads(stored.read_text())
-        else:
-            work = Path(tempfile.mkdtemp(prefix=f"{stored.stem}.", dir=folder))
-            try:
-                cpu_s = _run(script, [*sources, *images], work, len(groups), timeout_s)
-                found = {"modules": _count(work), "cpu_s": cpu_s}
-                (work / "found.json").write_text(json.dumps(found))
-                os.replace(work / "found.json", stored)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+    files = _snapshot(sources, images)
+    key = digest(_VERSION, package_version(_TOOL), script, files)
+
+    def make(work: Path) -> Path:
+        cpu_s = _run(script, files, work, len(groups), timeout_s)
+        (work / "found.json").write_text(json.dumps({"modules": _count(work), "cpu_s": cpu_s}))
+        return work / "found.json"
+
+    found = json.loads(cached("area", f"{top}-{family}-{key}.json", make).read_text())
     cells: dict[str, Cells] = {}
     for name in (top, *groups):
         module = name if name == top else f"{inside or top}_{name}"
@@ -269,10 +259,11 @@ def netlist(
     for simulation with the family's cell models. Cached by content. Raises VolleyError as estimate() does."""
     edam = _edam(sources, images, top, family, parameters or {}, pads=True)
     script = _script(edam, top, {}) + "write_json netlist.json\nwrite_verilog -noattr netlist.v\n"
-    key = digest(_VERSION, package_version(_TOOL), script, *sources, *images)
+    files = _snapshot(sources, images)
+    key = digest(_VERSION, package_version(_TOOL), script, files)
 
     def make(work: Path) -> Path:
-        _run(script, [*sources, *images], work, 0, timeout_s)
+        _run(script, files, work, 0, timeout_s)
         made = work / "made"
         made.mkdir()
         for name in ("netlist.json", "netlist.v", "cells.json", "synthesis.log"):
@@ -337,10 +328,15 @@ def _script(edam: Mapping[str, Any], inside: str, groups: Mapping[str, Sequence[
     return "\n".join([*lines, ""])
 
 
-def _run(script: str, files: Sequence[Path], work: Path, modules: int, timeout_s: float) -> float:
+def _snapshot(sources: Sequence[Path], images: Sequence[Path]) -> dict[str, str]:
+    """File name -> text of what is hashed and synthesised."""
+    return {**snapshot(sources), **{path.name: path.read_text() for path in images}}
+
+
+def _run(script: str, files: Mapping[str, str], work: Path, modules: int, timeout_s: float) -> float:
     """Run `script` on `files` in `work`; the CPU seconds it took."""
-    for path in files:  # yosys sees nothing outside its folder
-        shutil.copy(path, work / path.name)
+    for name, text in files.items():  # yosys sees nothing outside its folder
+        (work / name).write_text(text)
     (work / "script.ys").write_text(script)
     # Passes that yosys announces: a fixed number, and a few for each module.
     return process.run(

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from pyflow.conversion.layout import Layout, Options, PoolSpec, assemble, quantise
 from pyflow.conversion.quantise import QuantSynapse, round_scale
-from pyflow.conversion.radix import RATE_FRAMES, calibrate, check_images, prepare
+from pyflow.conversion.radix import RATE_FRAMES, calibrate, check_images, check_seed, prepare
 from pyflow.conversion.torch_blocks import batches, encode, pool, synapse
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
@@ -191,6 +191,12 @@ def finetune(
     augment: (images, generator) -> images. teacher: a float model whose soft labels are mixed in (distillation).
     Raises VolleyError as convert() does, and for a data set without training images.
     """
+    if not isinstance(data, Dataset):
+        raise VolleyError(f"data: is {type(data).__name__}, needs a pyflow.data.Dataset; pyflow.data.load() makes one")
+    check_seed(seed)
+    for what, value in (("epochs", epochs), ("batch_size", batch_size)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise VolleyError(f"{what}: {value!r} is not an integer")
     if not len(data.x_train):
         raise VolleyError(f"data {data.name!r}: has no training images; fine-tuning needs x_train, y_train")
     if epochs < 1 or batch_size < 1:

@@ -22,6 +22,7 @@ from pyflow.graph import INPUT, Network
 
 log = logging.getLogger(__name__)
 MAX_STEPS = 8
+WHOLE = (int, np.int64, np.int32)  # types of an option that is out of range, not of another kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ def _option(value: int | Mapping[str, int], what: str, low: int, high: int, laye
         found = [value] * len(names)
     for n, v in zip(names, found, strict=True):
         if isinstance(v, bool) or not isinstance(v, int | np.integer) or not low <= v <= high:
-            raise VolleyError(f"{what}: {v!r} of layer {n!r} is outside {low}..{high}")
+            kind = f"is a {type(v).__name__}; needs an integer inside" if type(v) not in WHOLE else "is outside"
+            raise VolleyError(f"{what}: {v!r} of layer {n!r} {kind} {low}..{high}")
     return [int(v) for v in found]
 
 

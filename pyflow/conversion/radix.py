@@ -6,19 +6,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pyflow.conversion.layout import Layout, Options, assemble, layout
 from pyflow.conversion.quantise import round_scale
 from pyflow.conversion.torch_blocks import activations
+from pyflow.data import check_grey
 from pyflow.errors import VolleyError
+from pyflow.frames import as_array
 from pyflow.frontends.float_graph import FloatNetwork
 from pyflow.frontends.torch_fx import trace
 from pyflow.graph import Network
 from pyflow.operators import RadixNeuron, Readout, Synapse
-from pyflow.shapes import as_maps, map_shape
+from pyflow.shapes import as_maps, check_shape, map_shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,10 +65,46 @@ def convert(
     """
     if encoding not in ENCODINGS:
         raise VolleyError(f"encoding {encoding!r} is not supported yet; use {', '.join(ENCODINGS)}")
+    check_seed(seed)
+    if like is not None and not isinstance(like, Network):
+        raise VolleyError(f"like: is {type(like).__name__}, needs a pyflow.Network")
+    if name is not None and not isinstance(name, str):
+        raise VolleyError(f"name: {name!r} is not a string")
     options = Options(timesteps, weight_bits, input_bits, {} if like is None else exponents(like))
     plan, images = prepare(model, calibration, options, name=name, input_shape=input_shape)
     scales = calibrate(plan, images, percentile=percentile, seed=seed)
-    return assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed}).with_rates(images[:RATE_FRAMES])
+    network = assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed})
+    if like is not None and (difference := first_difference(network, like)):
+        raise VolleyError(f"like: network {like.name!r} is of another structure: {difference}")
+    return network.with_rates(images[:RATE_FRAMES])
+
+
+def check_seed(seed: object) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise VolleyError(f"seed: {seed!r} is not an integer from 0 on")
+
+
+def first_difference(network: Network, like: Network) -> str:
+    """In what `like` first differs in structure, which is all but the numbers; "" if it does not."""
+    if network.input_shape != like.input_shape:
+        return f"its input is {like.input_shape}, here it is {network.input_shape}"
+    for op, other in zip(network.operators, like.operators, strict=False):
+        where = f"layer {op.name!r} ({op.kind})"
+        if op.kind != other.kind:
+            return f"{where} is {other.name!r} ({other.kind}) there"
+        if op.name != other.name:
+            return f"{where} is called {other.name!r} there"
+        for field in fields(op):
+            mine, its = getattr(op, field.name), getattr(other, field.name)
+            if isinstance(mine, np.ndarray):
+                mine, its = mine.shape, its.shape
+            if mine != its:
+                return f"{where} has {field.name} {mine}, there it is {its}"
+    for ops, where in ((network.operators, "there"), (like.operators, "here")):
+        rest = ops[min(len(network.operators), len(like.operators)) :]
+        if rest:
+            return f"layer {rest[0].name!r} ({rest[0].kind}) is missing {where}"
+    return ""
 
 
 def exponents(network: Network) -> dict[str, int]:
@@ -83,14 +122,11 @@ def prepare(
     input_shape: tuple[int, ...] | None = None,
 ) -> tuple[Layout, np.ndarray]:
     """(layout, checked calibration images [N, C, H, W])."""
-    images = np.asarray(calibration)
+    images = as_array(calibration, "calibration")
     if images.ndim not in (3, 4):
         raise VolleyError(f"calibration: shape {images.shape} is neither [N, C, H, W] nor [N, C, L]")
-    shape: Any = (
-        model.input_shape
-        if isinstance(model, FloatNetwork)
-        else (input_shape or getattr(model, "input_shape", images.shape[1:]))
-    )
+    given = getattr(model, "input_shape", images.shape[1:]) if input_shape is None else input_shape
+    shape = model.input_shape if isinstance(model, FloatNetwork) else check_shape(given, "model: input_shape")
     images = as_maps(check_images(images, shape, "calibration"))
     network = model if isinstance(model, FloatNetwork) else trace(model, shape, name=name)
     return layout(network, options), images
@@ -106,12 +142,13 @@ def check_images(images: np.ndarray, shape: Sequence[int], what: str) -> np.ndar
     if not len(images):
         raise VolleyError(f"{what}: is empty; give a few hundred typical images")
     if images.dtype == np.uint8:
+        check_grey(images, what)
         return images.astype(np.float32) / np.float32(255)
     if not np.issubdtype(images.dtype, np.floating):
         raise VolleyError(f"{what}: dtype {images.dtype} is neither float in [0, 1] nor uint8")
     bad = ~((images >= 0) & (images <= 1))
     if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        where: tuple[int, ...] = tuple(int(i) for i in np.argwhere(bad)[0])
         raise VolleyError(
             f"{what}: value {images[where].item()!r} at {where} is outside 0..1; "
             "scale the images, normalise in the model"
@@ -124,7 +161,7 @@ def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.
 
     images: float32 [N, C, H, W] in [0, 1]. percentile: 0..100, or "mse". Warns if a layer never fires.
     """
-    if percentile != "mse" and (isinstance(percentile, str) or not 0 < percentile <= 100):
+    if percentile != "mse" and (not isinstance(percentile, int | float | np.number) or not 0 < percentile <= 100):
         raise VolleyError(f"percentile: {percentile!r} is neither in (0, 100] nor 'mse'")
     samples = activations(plan, images, SAMPLES, seed)
     scales = []

@@ -28,7 +28,7 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: boo
     """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test.
     probed: as given to emit()."""
     network = plan.netlist.network
-    constants = _constants(rtl / "volley_net_pkg.sv")
+    constants = constants_of(rtl / "volley_net_pkg.sv")
     images = load_words(plan.netlist)
     loaded = checksum_of(images) if images else constants["WEIGHT_CHECKSUM"]
     document = {
@@ -82,7 +82,7 @@ def write_vectors(plan: Plan, x: np.ndarray, folder: Path) -> None:
     write_file(folder / files.VECTORS, packed.getvalue(), "choose a writable folder")
 
 
-def _constants(package: Path) -> dict[str, int]:
+def constants_of(package: Path) -> dict[str, int]:
     """Sized literals of a package, as the hardware has them."""
     found = re.findall(r"(\w+)\s*= \d+'h([0-9a-f_]+);", package.read_text())
     return {name: int(value, 16) for name, value in found}

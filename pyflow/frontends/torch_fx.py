@@ -8,7 +8,6 @@ The traced graph is walked once with abstract values: `Stream` for the activatio
 
 from __future__ import annotations
 
-import copy
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +16,13 @@ import torch
 from torch import fx, nn
 
 from pyflow.errors import VolleyError
+from pyflow.frontends import causes
 from pyflow.frontends import torch_layers as layers
 from pyflow.frontends.blocks import blocks
 from pyflow.frontends.builder import Builder, Stream
 from pyflow.frontends.float_graph import FloatNetwork
 from pyflow.frontends.normalize import Normalize
+from pyflow.shapes import check_shape
 
 BATCH = "batch"  # stands for x.size(0)
 
@@ -29,6 +30,9 @@ BATCH = "batch"  # stands for x.size(0)
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, Normalize) or super().is_leaf_module(m, module_qualified_name)
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        raise causes.ControlFlow(causes.only_shape(obj.node))
 
 
 def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = None) -> FloatNetwork:
@@ -38,24 +42,23 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = No
     class name in lower case.
     Raises VolleyError naming the layer if the model cannot be traced or has no spiking form.
     """
-    name = name or type(model).__name__.lower()
     if not isinstance(model, nn.Module):
         raise VolleyError(f"model: is {type(model).__name__}, needs a torch.nn.Module")
-    if len(input_shape) not in (2, 3) or min(input_shape) < 1:
-        raise VolleyError(f"model {name!r}: input shape {tuple(input_shape)} is neither (C, H, W) nor (C, L)")
+    name = name or type(model).__name__.lower()
+    check_shape(input_shape, f"model {name!r}: input shape")
+    causes.refuse(model, name)
+    model = causes.copied(model, name)
     try:
-        model = copy.deepcopy(model).cpu().eval()
         graph = fx.GraphModule(model, _Tracer().trace(model)).graph
         graph.eliminate_dead_code()
     except Exception as e:  # tracing runs the user's forward(), which may raise anything
-        text = " ".join(str(e).split())[:160]
-        raise VolleyError(
-            f"model {name!r}: torch.fx cannot trace it ({type(e).__name__}: {text}); remove control flow "
-            "that depends on data from forward()"
-        ) from None
-    with torch.no_grad():
-        network = _Walk(model, Builder(name, input_shape)).run(graph)
-    blocks(network)  # refuses illegal orders
+        raise causes.untraced(model, name, e) from None
+    try:
+        with torch.no_grad():
+            network = _Walk(model, Builder(name, input_shape)).run(graph)
+        blocks(network)  # refuses illegal orders
+    except VolleyError as e:
+        raise VolleyError(causes.spiking(model) or str(e)) from None
     return network
 
 
@@ -129,7 +132,7 @@ class _Walk:
         self.builder.check_latest(streams[0], label)
         handler = next((layers.MODULES[c] for c in type(module).__mro__ if c in layers.MODULES), None)
         if handler is None:
-            raise VolleyError(f"layer {label!r} ({kind}): not supported; {layers.hint(kind)}")
+            raise VolleyError(f"layer {label!r} ({kind}): {causes.kind(module)}{layers.hint(kind)}")
         handler(self.builder, label, module)
         return self.builder.stream
 

@@ -29,6 +29,10 @@ class Budget:
     bram_kbit: int
     dsp: int
 
+    def brams(self, bram36: float) -> float:
+        """Block RAMs of this part, at least, for so many of 36 kbit: each half one takes one of a smaller kind."""
+        return bram36 if self.bram_kbit >= 36 else 2 * bram36
+
 
 @dataclass(frozen=True, slots=True)
 class Board:

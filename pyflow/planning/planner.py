@@ -21,7 +21,7 @@ from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators import SPIKES, Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
-from pyflow.planning import bodies, sparsity
+from pyflow.planning import bodies, fits, sparsity
 from pyflow.planning.board import Board, overflows
 from pyflow.planning.lowering import build_netlist, embed_kernel
 from pyflow.planning.lowering.synapse import pixels_per_beat
@@ -33,7 +33,6 @@ from pyflow.reading import read_json
 log = logging.getLogger(__name__)
 
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
-SINGLE = ("ice40",)  # families whose logic cell holds a LUT or a flip-flop, both only where one feeds the other
 DSP_FILL = 0.9  # share of its DSP slices
 # [LUT]; the first at which the board has enough. The lowest is above the 17 that decision 0012 finds no good trade.
 DSP_PRICES = (20.0, 40.0, 80.0, 160.0, math.inf)
@@ -43,6 +42,7 @@ FOLDING_VERSION = 1
 ENDLESS = 1 << 30  # beats
 MAX_FIFO = 1 << 20  # beats that a folding may ask for
 MAX_WORDS = 1 << 16  # of a frame that is scheduled beat by beat: a map of 256 x 256
+LONGEST = 1 << 34  # cycles per frame that a plan may be asked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +68,8 @@ def read_folding(source: str | os.PathLike[str] | dict[str, Any]) -> tuple[dict[
     """(foldings, fifos) of a folding.json or of its content. Raises VolleyError naming what is wrong."""
     where = "folding"
     data: Any = source
+    if not isinstance(source, dict | str | os.PathLike):
+        raise VolleyError(f"folding: {source!r} is neither a file nor its content; write one with `compile`")
     if not isinstance(source, dict):
         where, data = str(source), read_json(source, "write one with `compile` and edit it")
     if not isinstance(data, dict) or not isinstance(data.get("layers"), dict):
@@ -431,10 +433,11 @@ def plan(
     cycles_per_frame: target; None takes what the network asks for (meta["cycles_per_frame"]) or one pixel
     per cycle if that fits, otherwise the fastest that fits. folding: a folding.json (or its content)
     that overrides the choice.
-    Raises VolleyError if a target is out of reach (naming the nearest) or a folding is illegal; warns of a folding
+    Raises VolleyError if the network does not fit the board (naming resource, need, have and a board that would do),
+    a target is out of reach (naming the nearest) or a folding is illegal; warns of a folding
     with more DSP slices than the board has.
     """
-    if cycles_per_frame is not None and (not isinstance(cycles_per_frame, int) or cycles_per_frame < 1):
+    if cycles_per_frame is not None and (type(cycles_per_frame) is not int or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
     _check_length(network)
     family = board.family
@@ -443,15 +446,21 @@ def plan(
         netlist = build_netlist(network, given, {**_branch_fifos(network, given), **fifos})
         _check_slices(netlist, board)
         return Plan(netlist, predict(netlist), costs(netlist, family))
+    fill = FILL if cycles_per_frame is None else 1.0
+    needed = fits.memories(network)
+    fits.check(network.name, needed, board, fill)
     hardware = replace(
         network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
     )
     floor = _fastest_input(hardware)
 
-    def choose(target: int) -> dict[str, Folding] | None:
+    def choose(target: int, board: Board = board) -> dict[str, Folding] | None:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
         found = _within_dsp(hardware, target, board)
         return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
+
+    def price(foldings: dict[str, Folding] | None, family: str = family) -> Cost | None:
+        return None if foldings is None else sum(costs(build_netlist(network, foldings), family).values(), Cost())
 
     if cycles_per_frame is not None:
         foldings = choose(cycles_per_frame) if cycles_per_frame >= floor else None
@@ -462,21 +471,22 @@ def plan(
             )
         goal = cycles_per_frame
     else:
-        budget = board.budget
         asked = network.meta.get("cycles_per_frame")
         target = asked if isinstance(asked, int) else _line_rate(hardware)
         target = max(floor, target)
-        while True:
-            foldings = choose(target)
-            cost = None if foldings is None else sum(costs(build_netlist(network, foldings), family).values(), Cost())
-            logic = (cost.lut + cost.ff if family in SINGLE else cost.lut) if cost else 0.0
-            if cost and logic <= FILL * budget.lut and cost.ff <= budget.ff and cost.bram <= budget.bram:
-                break
-            if target > 2**34:
-                raise VolleyError(
-                    f"network {network.name!r} does not fit board {board.name} at any folding; use a larger board"
-                )
-            target += max(1, target // 4)
+        slowest = max(min(_slowest(hardware), LONGEST), target)
+
+        def would(other: Board) -> bool:
+            try:
+                fits.check(network.name, needed, other, FILL)
+            except VolleyError:
+                return False
+            return fits.fits(price(choose(slowest, other), other.family), other, FILL)
+
+        while not fits.fits(cost := price(foldings := choose(target)), board, FILL):
+            if target >= slowest:
+                raise fits.refusal(network.name, board, cost, FILL, would)
+            target = min(target + max(1, target // 4), slowest)
         goal = target
     assert foldings is not None
     netlist, schedule = _settle(network, foldings, goal)
@@ -550,6 +560,20 @@ def _line_rate(network: Network) -> int:
                 pixels = max(pixels, outputs + (op.idle_shifts(source) if op.kernel != (1, 1) else 0))
             beats = max(beats, pixels * source.passes)
     return beats
+
+
+def _slowest(network: Network) -> int:
+    """Cycles per frame to which every folding keeps: those of one weight at a time. More leave the same choice."""
+    cycles = 1
+    for op in network.operators:
+        for source in (*network.sources(op), network.tensors[op.name]):
+            work = math.prod(source.shape)
+            if isinstance(op, Synapse):
+                work += op.weight.size * op.outputs(source) * source.beat_steps if source.name in op.inputs else 0
+            if isinstance(op, Windowed) and not isinstance(op, Linear):
+                work *= 1 + sum(op.kernel) + sum(op.padding)  # what shifts in beside the windows
+            cycles = max(cycles, source.passes * work)
+    return cycles
 
 
 def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:

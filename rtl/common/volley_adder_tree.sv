@@ -14,7 +14,9 @@ module volley_adder_tree #(
   input  wire logic [N*IN_W-1:0] operands,
   output logic [OUT_W-1:0]       sum           // signed
 );
-  if (N < 1 || IN_W < 1) $fatal(1, "volley_adder_tree: N and IN_W must be at least 1");
+  if (N < 1 || IN_W < 1) begin : g_rule_n
+    $fatal(1, "volley_adder_tree: N and IN_W must be at least 1 (%m)");
+  end
 
   for (genvar l = 0; l <= LEVELS; l++) begin : g_level
     localparam int unsigned NODES = (N + (1 << l) - 1) >> l;
@@ -32,6 +34,8 @@ module volley_adder_tree #(
     end
   end
   // Without operands there is no node: the rule above is to be heard, not a complaint about that.
-  if (N > 0) assign sum = g_level[LEVELS].g_node[0].node;
+  if (N > 0) begin : g_root
+    assign sum = g_level[LEVELS].g_node[0].node;
+  end
 endmodule
 `default_nettype wire

@@ -20,8 +20,12 @@ module volley_pass_counter #(
 );
   localparam int unsigned BEAT_W = BEATS > 1 ? $clog2(BEATS) : 1;
 
-  if (BEATS < 1) $fatal(1, "volley_pass_counter: BEATS = %0d, a pass has at least 1", BEATS);
-  if (PASSES < 1) $fatal(1, "volley_pass_counter: PASSES = %0d, a frame has at least 1", PASSES);
+  if (BEATS < 1) begin : g_rule_beats
+    $fatal(1, "volley_pass_counter: BEATS = %0d, a pass has at least 1 (%m)", BEATS);
+  end
+  if (PASSES < 1) begin : g_rule_passes
+    $fatal(1, "volley_pass_counter: PASSES = %0d, a frame has at least 1 (%m)", PASSES);
+  end
 
   logic [BEAT_W-1:0] beat;
 

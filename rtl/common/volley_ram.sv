@@ -21,8 +21,12 @@ module volley_ram #(
   input  wire logic [ADDR_W-1:0] raddr,
   output logic [DATA_W-1:0]      rdata
 );
-  if (DATA_W < 1) $fatal(1, "volley_ram: DATA_W = %0d must be at least 1", DATA_W);
-  if (DEPTH < 2) $fatal(1, "volley_ram: DEPTH must be at least 2");
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_ram: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
+  if (DEPTH < 2) begin : g_rule_depth
+    $fatal(1, "volley_ram: DEPTH must be at least 2 (%m)");
+  end
 
   (* ram_style = STYLE *)
   logic [DATA_W-1:0] mem [DEPTH];

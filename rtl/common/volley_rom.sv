@@ -16,9 +16,15 @@ module volley_rom #(
   input  wire logic [PORTS*ADDR_W-1:0] raddr,  // the first port's in the low bits
   output logic [PORTS*DATA_W-1:0]      rdata
 );
-  if (DATA_W < 1) $fatal(1, "volley_rom: DATA_W = %0d must be at least 1", DATA_W);
-  if (DEPTH < 2) $fatal(1, "volley_rom: DEPTH must be at least 2");
-  if (PORTS < 1) $fatal(1, "volley_rom: PORTS = %0d must be at least 1", PORTS);
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_rom: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
+  if (DEPTH < 2) begin : g_rule_depth
+    $fatal(1, "volley_rom: DEPTH must be at least 2 (%m)");
+  end
+  if (PORTS < 1) begin : g_rule_ports
+    $fatal(1, "volley_rom: PORTS = %0d must be at least 1 (%m)", PORTS);
+  end
 
   // Vivado reads rom_style; yosys reads rom_block first, and calls a ROM made of LUTs "logic".
   (* rom_style = STYLE, rom_block = STYLE == "distributed" ? "logic" : STYLE *)

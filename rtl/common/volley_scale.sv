@@ -12,8 +12,12 @@ module volley_scale #(
   input  wire logic [IN_W-1:0] number,
   output logic [OUT_W-1:0]     scaled          // FACTOR * number
 );
-  if (IN_W < 1) $fatal(1, "volley_scale: IN_W = %0d must be at least 1", IN_W);
-  if (OUT_W < 1 || OUT_W > 32) $fatal(1, "volley_scale: OUT_W = %0d is outside 1..32", OUT_W);
+  if (IN_W < 1) begin : g_rule_in_w
+    $fatal(1, "volley_scale: IN_W = %0d must be at least 1 (%m)", IN_W);
+  end
+  if (OUT_W < 1 || OUT_W > 32) begin : g_rule_out_w
+    $fatal(1, "volley_scale: OUT_W = %0d is outside 1..32 (%m)", OUT_W);
+  end
 
   always_comb begin
     scaled = '0;

@@ -33,10 +33,18 @@ module volley_state_memory #(
   localparam int unsigned DEPTH  = BEATS > 1 ? BEATS : 2;
   localparam int unsigned ADDR_W = $clog2(DEPTH);
 
-  if (DATA_W < 1) $fatal(1, "volley_state_memory: DATA_W = %0d must be at least 1", DATA_W);
-  if (BEATS < 1) $fatal(1, "volley_state_memory: BEATS = %0d must be at least 1", BEATS);
-  if (PASSES < 1) $fatal(1, "volley_state_memory: PASSES = %0d must be at least 1", PASSES);
-  if (FLIGHT < 1) $fatal(1, "volley_state_memory: FLIGHT = %0d must be at least 1", FLIGHT);
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_state_memory: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
+  if (BEATS < 1) begin : g_rule_beats
+    $fatal(1, "volley_state_memory: BEATS = %0d must be at least 1 (%m)", BEATS);
+  end
+  if (PASSES < 1) begin : g_rule_passes
+    $fatal(1, "volley_state_memory: PASSES = %0d must be at least 1 (%m)", PASSES);
+  end
+  if (FLIGHT < 1) begin : g_rule_flight
+    $fatal(1, "volley_state_memory: FLIGHT = %0d must be at least 1 (%m)", FLIGHT);
+  end
 
   logic [ADDR_W-1:0] raddr_q;                  // beat to be taken next
   logic              wrap;                     // the last of its pass

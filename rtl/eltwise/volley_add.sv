@@ -36,11 +36,15 @@ module volley_add #(
   // An unsigned operand takes a sign bit of 0, a sum a carry.
   localparam int unsigned SUM_W  = (A_W > B_W ? A_W : B_W) + 2;
 
-  if (PIX != 1) $fatal(1, "volley_add: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || A_W < 1 || B_W < 1)
-    $fatal(1, "volley_add: LANES, A_W and B_W must be at least 1");
-  if (OUT_W < A_W + (SIGNED && !A_SIGNED) || OUT_W < B_W + (SIGNED && !B_SIGNED))
-    $fatal(1, "volley_add: OUT_W = %0d cannot hold an operand", OUT_W);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_add: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1 || A_W < 1 || B_W < 1) begin : g_rule_lanes
+    $fatal(1, "volley_add: LANES, A_W and B_W must be at least 1 (%m)");
+  end
+  if (OUT_W < A_W + (SIGNED && !A_SIGNED) || OUT_W < B_W + (SIGNED && !B_SIGNED)) begin : g_rule_out_w
+    $fatal(1, "volley_add: OUT_W = %0d cannot hold an operand (%m)", OUT_W);
+  end
 
   logic ce;
   assign ce         = !m_sum_tvalid || m_sum_tready;

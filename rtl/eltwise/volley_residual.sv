@@ -38,11 +38,15 @@ module volley_residual #(
   output logic [LANES*STEPS*OUT_W-1:0]       m_acc_tdata,
   output logic                               m_acc_tlast
 );
-  if (PIX != 1) $fatal(1, "volley_residual: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || STEPS < 1 || ACC_W < 1 || WORD_W < 1 || M_W < 1)
-    $fatal(1, "volley_residual: LANES, STEPS, ACC_W, WORD_W and M_W must be at least 1");
-  if (OUT_W < ACC_W || OUT_W < M_W)
-    $fatal(1, "volley_residual: OUT_W = %0d cannot hold an operand", OUT_W);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_residual: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1 || STEPS < 1 || ACC_W < 1 || WORD_W < 1 || M_W < 1) begin : g_rule_lanes
+    $fatal(1, "volley_residual: LANES, STEPS, ACC_W, WORD_W and M_W must be at least 1 (%m)");
+  end
+  if (OUT_W < ACC_W || OUT_W < M_W) begin : g_rule_out_w
+    $fatal(1, "volley_residual: OUT_W = %0d cannot hold an operand (%m)", OUT_W);
+  end
 
   typedef logic signed [OUT_W-1:0] v_t;
 
@@ -70,8 +74,11 @@ module volley_residual #(
     // Kept apart: yosys would merge the adders into a carry-save tree 1.5 times as large.
     for (genvar i = 0; i <= WORD_W; i++) begin : g_bit
       (* keep *) v_t sum;
-      if (i == 0) assign sum = acc <<< EXPONENT;
-      else        assign sum = g_bit[i-1].sum + (word[i-1] ? m <<< (i-1) : '0);
+      if (i == 0) begin : g_acc
+        assign sum = acc <<< EXPONENT;
+      end else begin : g_add
+        assign sum = g_bit[i-1].sum + (word[i-1] ? m <<< (i-1) : '0);
+      end
     end
     assign v = g_bit[WORD_W].sum;
     always_ff @(posedge clk) if (ce) m_acc_tdata[n*OUT_W +: OUT_W] <= v;

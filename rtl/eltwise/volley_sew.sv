@@ -28,9 +28,15 @@ module volley_sew #(
   output logic [LANES*TB-1:0]      m_spike_tdata,
   output logic                     m_spike_tlast
 );
-  if (PIX != 1) $fatal(1, "volley_sew: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || TB < 1) $fatal(1, "volley_sew: LANES and TB must be at least 1");
-  if (MODE > 1) $fatal(1, "volley_sew: MODE = %0d is neither 0 (AND) nor 1 (IAND)", MODE);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_sew: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1 || TB < 1) begin : g_rule_lanes
+    $fatal(1, "volley_sew: LANES and TB must be at least 1 (%m)");
+  end
+  if (MODE > 1) begin : g_rule_mode
+    $fatal(1, "volley_sew: MODE = %0d is neither 0 (AND) nor 1 (IAND) (%m)", MODE);
+  end
 
   logic ce;
   assign ce         = !m_spike_tvalid || m_spike_tready;

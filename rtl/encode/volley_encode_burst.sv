@@ -33,15 +33,21 @@ module volley_encode_burst #(
   localparam int unsigned PASSES = T / TB;
   localparam int unsigned PASS_W = PASSES > 1 ? $clog2(PASSES) : 1;
 
-  if (PIX != 1)
-    $fatal(1, "volley_encode_burst: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1) $fatal(1, "volley_encode_burst: LANES = %0d must be at least 1", LANES);
-  if (TB < 1 || T % TB != 0)
-    $fatal(1, "volley_encode_burst: TB = %0d does not divide T = %0d", TB, T);
-  if (ISI_MIN < 1 || ISI_MIN > ISI_MAX)
-    $fatal(1, "volley_encode_burst: ISI_MIN = %0d is outside 1..ISI_MAX = %0d", ISI_MIN, ISI_MAX);
-  if (COUNT < 1 || COUNT > 255)
-    $fatal(1, "volley_encode_burst: COUNT = %0d is outside 1..255", COUNT);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_encode_burst: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1) begin : g_rule_lanes
+    $fatal(1, "volley_encode_burst: LANES = %0d must be at least 1 (%m)", LANES);
+  end
+  if (TB < 1 || T % TB != 0) begin : g_rule_tb
+    $fatal(1, "volley_encode_burst: TB = %0d does not divide T = %0d (%m)", TB, T);
+  end
+  if (ISI_MIN < 1 || ISI_MIN > ISI_MAX) begin : g_rule_isi_min
+    $fatal(1, "volley_encode_burst: ISI_MIN = %0d is outside 1..ISI_MAX = %0d (%m)", ISI_MIN, ISI_MAX);
+  end
+  if (COUNT < 1 || COUNT > 255) begin : g_rule_count
+    $fatal(1, "volley_encode_burst: COUNT = %0d is outside 1..255 (%m)", COUNT);
+  end
 
   logic                ce, last;
   logic [PASS_W-1:0]   pass;

@@ -35,14 +35,21 @@ module volley_encode_delta #(
   // Every step of sigma-delta needs the q of the one before: a pipeline stage each.
   localparam int unsigned STAGES = MODE == 1 ? TB : 1;
 
-  if (PIX != 1)
-    $fatal(1, "volley_encode_delta: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1) $fatal(1, "volley_encode_delta: LANES = %0d must be at least 1", LANES);
-  if (TB < 1) $fatal(1, "volley_encode_delta: TB = %0d, a pass has at least 1 step", TB);
-  if (MODE > 1)
-    $fatal(1, "volley_encode_delta: MODE = %0d is neither 0 (delta) nor 1 (sigma-delta)", MODE);
-  if (THETA < 1 || THETA > 255)
-    $fatal(1, "volley_encode_delta: THETA = %0d is outside 1..255", THETA);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_encode_delta: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1) begin : g_rule_lanes
+    $fatal(1, "volley_encode_delta: LANES = %0d must be at least 1 (%m)", LANES);
+  end
+  if (TB < 1) begin : g_rule_tb
+    $fatal(1, "volley_encode_delta: TB = %0d, a pass has at least 1 step (%m)", TB);
+  end
+  if (MODE > 1) begin : g_rule_mode
+    $fatal(1, "volley_encode_delta: MODE = %0d is neither 0 (delta) nor 1 (sigma-delta) (%m)", MODE);
+  end
+  if (THETA < 1 || THETA > 255) begin : g_rule_theta
+    $fatal(1, "volley_encode_delta: THETA = %0d is outside 1..255 (%m)", THETA);
+  end
 
   logic               ce, room, first, last_beat, put;
   logic [LANES*8-1:0] state, state_next;

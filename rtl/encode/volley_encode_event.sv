@@ -24,10 +24,15 @@ module volley_encode_event #(
   output logic [LANES*TB-1:0]      m_spike_tdata,
   output logic                     m_spike_tlast
 );
-  if (PIX != 1)
-    $fatal(1, "volley_encode_event: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1) $fatal(1, "volley_encode_event: LANES = %0d must be at least 1", LANES);
-  if (TB < 1 || TB > 8) $fatal(1, "volley_encode_event: TB = %0d is outside 1..8", TB);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_encode_event: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1) begin : g_rule_lanes
+    $fatal(1, "volley_encode_event: LANES = %0d must be at least 1 (%m)", LANES);
+  end
+  if (TB < 1 || TB > 8) begin : g_rule_tb
+    $fatal(1, "volley_encode_event: TB = %0d is outside 1..8 (%m)", TB);
+  end
 
   logic                ce, last;
   logic [LANES*TB-1:0] spike;

@@ -29,11 +29,15 @@ module volley_encode_phase #(
   localparam int unsigned PASSES = T / TB;
   localparam int unsigned PASS_W = PASSES > 1 ? $clog2(PASSES) : 1;
 
-  if (PIX != 1)
-    $fatal(1, "volley_encode_phase: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1) $fatal(1, "volley_encode_phase: LANES = %0d must be at least 1", LANES);
-  if (TB < 1 || T % TB != 0)
-    $fatal(1, "volley_encode_phase: TB = %0d does not divide T = %0d", TB, T);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_encode_phase: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1) begin : g_rule_lanes
+    $fatal(1, "volley_encode_phase: LANES = %0d must be at least 1 (%m)", LANES);
+  end
+  if (TB < 1 || T % TB != 0) begin : g_rule_tb
+    $fatal(1, "volley_encode_phase: TB = %0d does not divide T = %0d (%m)", TB, T);
+  end
 
   logic                ce, last;
   logic [PASS_W-1:0]   pass;

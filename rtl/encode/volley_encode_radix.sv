@@ -23,9 +23,15 @@ module volley_encode_radix #(
   output logic [PIX*LANES*T-1:0]      m_spike_tdata,
   output logic                        m_spike_tlast
 );
-  if (LANES < 1) $fatal(1, "volley_encode_radix: LANES = %0d must be at least 1", LANES);
-  if (PIX < 1) $fatal(1, "volley_encode_radix: PIX = %0d must be at least 1", PIX);
-  if (T < 1 || T > 8) $fatal(1, "volley_encode_radix: T = %0d is outside 1..8", T);
+  if (LANES < 1) begin : g_rule_lanes
+    $fatal(1, "volley_encode_radix: LANES = %0d must be at least 1 (%m)", LANES);
+  end
+  if (PIX < 1) begin : g_rule_pix
+    $fatal(1, "volley_encode_radix: PIX = %0d must be at least 1 (%m)", PIX);
+  end
+  if (T < 1 || T > 8) begin : g_rule_t
+    $fatal(1, "volley_encode_radix: T = %0d is outside 1..8 (%m)", T);
+  end
 
   logic [PIX*LANES*T-1:0] code;
 

@@ -32,14 +32,21 @@ module volley_encode_rate #(
   localparam int unsigned PASSES = T / TB;
   localparam int unsigned PASS_W = PASSES > 1 ? $clog2(PASSES) : 1;
 
-  if (PIX != 1)
-    $fatal(1, "volley_encode_rate: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1) $fatal(1, "volley_encode_rate: LANES = %0d must be at least 1", LANES);
-  if (TB < 1 || T % TB != 0)
-    $fatal(1, "volley_encode_rate: TB = %0d does not divide T = %0d", TB, T);
-  if (MODE > 1)
-    $fatal(1, "volley_encode_rate: MODE = %0d is neither 0 (random) nor 1 (regular)", MODE);
-  if (SEED == '0) $fatal(1, "volley_encode_rate: SEED = %0d would stay 0 for ever", SEED);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_encode_rate: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1) begin : g_rule_lanes
+    $fatal(1, "volley_encode_rate: LANES = %0d must be at least 1 (%m)", LANES);
+  end
+  if (TB < 1 || T % TB != 0) begin : g_rule_tb
+    $fatal(1, "volley_encode_rate: TB = %0d does not divide T = %0d (%m)", TB, T);
+  end
+  if (MODE > 1) begin : g_rule_mode
+    $fatal(1, "volley_encode_rate: MODE = %0d is neither 0 (random) nor 1 (regular) (%m)", MODE);
+  end
+  if (SEED == '0) begin : g_rule_seed
+    $fatal(1, "volley_encode_rate: SEED = %0d would stay 0 for ever (%m)", SEED);
+  end
 
   // LFSR. A shift multiplies the state by x modulo x^32 + x^7 + x^6 + x^2 + 1, bit 31 counting x^0.
   // So k shifts are a product with the constant x^k, and each bit of it is a parity of state bits.

@@ -24,8 +24,9 @@ module volley_packet_rx #(
   output logic            stat_waiting,        // a whole packet waits behind the one that is being read
   output logic            stat_bad             // one cycle: a packet was dropped
 );
-  if (SIZE < 8 || (SIZE & (SIZE - 1)) != 0)
-    $fatal(1, "volley_packet_rx: SIZE = %0d is not a power of two from 8 on", SIZE);
+  if (SIZE < 8 || (SIZE & (SIZE - 1)) != 0) begin : g_rule_size
+    $fatal(1, "volley_packet_rx: SIZE = %0d is not a power of two from 8 on (%m)", SIZE);
+  end
 
   localparam int unsigned ADDR_W  = $clog2(SIZE);
   localparam logic [7:0]  END     = 8'hC0, ESC = 8'hDB, ESC_END = 8'hDC, ESC_ESC = 8'hDD;

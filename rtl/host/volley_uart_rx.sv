@@ -15,7 +15,9 @@ module volley_uart_rx #(
   output logic            rx_valid,            // one cycle per byte
   output logic [7:0]      rx_data
 );
-  if (DIVISOR < 4) $fatal(1, "volley_uart_rx: DIVISOR = %0d must be at least 4", DIVISOR);
+  if (DIVISOR < 4) begin : g_rule_divisor
+    $fatal(1, "volley_uart_rx: DIVISOR = %0d must be at least 4 (%m)", DIVISOR);
+  end
 
   localparam int unsigned COUNT_W = $clog2(DIVISOR);
   logic [2:0]         sync;                    // uart_rx in this clock domain: sync[1], and sync[0] a cycle ago

@@ -15,7 +15,9 @@ module volley_uart_tx #(
   input  wire logic [7:0] s_byte_tdata,
   output logic            uart_tx              // idles high
 );
-  if (DIVISOR < 2) $fatal(1, "volley_uart_tx: DIVISOR = %0d must be at least 2", DIVISOR);
+  if (DIVISOR < 2) begin : g_rule_divisor
+    $fatal(1, "volley_uart_tx: DIVISOR = %0d must be at least 2 (%m)", DIVISOR);
+  end
 
   localparam int unsigned COUNT_W = $clog2(DIVISOR);
   logic [COUNT_W-1:0] count;                   // cycles left of this bit

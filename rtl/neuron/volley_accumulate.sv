@@ -33,11 +33,18 @@ module volley_accumulate #(
   localparam int unsigned LEVELS = $clog2(STEPS);
   localparam int unsigned SUM_W  = TERM_W + LEVELS;
 
-  if (PIX != 1) $fatal(1, "volley_accumulate: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || IN_W < 1) $fatal(1, "volley_accumulate: LANES and IN_W must be at least 1");
-  if (STEPS < 1) $fatal(1, "volley_accumulate: STEPS = %0d, a beat has at least 1", STEPS);
-  if (OUT_W < TERM_W)
-    $fatal(1, "volley_accumulate: OUT_W = %0d cannot hold a number of IN_W = %0d", OUT_W, IN_W);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_accumulate: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1 || IN_W < 1) begin : g_rule_lanes
+    $fatal(1, "volley_accumulate: LANES and IN_W must be at least 1 (%m)");
+  end
+  if (STEPS < 1) begin : g_rule_steps
+    $fatal(1, "volley_accumulate: STEPS = %0d, a beat has at least 1 (%m)", STEPS);
+  end
+  if (OUT_W < TERM_W) begin : g_rule_out_w
+    $fatal(1, "volley_accumulate: OUT_W = %0d cannot hold a number of IN_W = %0d (%m)", OUT_W, IN_W);
+  end
 
   // ------------------------------------------------------------------ the steps of a beat
   logic sum_valid, sum_ready;

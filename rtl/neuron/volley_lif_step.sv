@@ -17,41 +17,43 @@
 // Model: verif/models/neuron_lif.py.
 `default_nettype none
 module volley_lif_step #(
-  parameter int unsigned IN_W        = 12,     // bits of acc
-  parameter bit          IN_SIGNED   = 1'b1,   // acc is two's complement
-  parameter int unsigned FRAC        = 0,      // fraction bits of v, i, a, b and theta
-  parameter int unsigned BIAS_W      = 12,     // bits of b, signed; 0: b = 0
-  parameter int unsigned THETA_W     = 12,     // bits of theta, unsigned
-  parameter int unsigned RESET_W     = 0,      // bits of what a soft reset takes; 0: it is theta
-  parameter int unsigned V0_W        = 0,      // bits of v0, v in front of a frame, signed; 0: v0 = 0
-  parameter int unsigned LEAK_W      = 0,      // bits of alpha, unsigned, 2^F at most (LEAK = 2 only)
-  parameter int unsigned V_W         = 16,     // bits of v, signed
-  parameter int unsigned LEAK        = 0,      // decay of v: 0 none, 1 shift, 2 multiply
-  parameter int unsigned LEAK_SHIFT  = 0,      // k of v
-  parameter int unsigned LEAK_FRAC   = 0,      // F of v
-  parameter int unsigned RESET       = 1,      // 0 none, 1 soft (subtract), 2 hard (to V_RESET)
-  parameter bit          RESET_ORDER = 1'b0,   // 0 in the step that fires, 1 after the next leak
-  parameter int          V_LEAK      = 0,      // where the leak leads to
-  parameter int          V_RESET     = 0,      // v after a hard reset
-  parameter int unsigned CURRENT     = 0,      // 0 none, 1 drives with the new i, 2 with the old
-  parameter int unsigned I_W         = 16,     // bits of i, signed
-  parameter int unsigned I_LEAK      = 0,      // decay of i, as LEAK
-  parameter int unsigned I_SHIFT     = 0,      // k of i
-  parameter int unsigned I_ALPHA     = 0,      // alpha of i
-  parameter int unsigned I_FRAC      = 0,      // F of i
-  parameter bit          ADAPT       = 1'b0,   // the threshold is theta + a
-  parameter int unsigned A_W         = 8,      // bits of a, unsigned
-  parameter int unsigned A_LEAK      = 0,      // decay of a, as LEAK
-  parameter int unsigned A_SHIFT     = 0,      // k of a
-  parameter int unsigned A_ALPHA     = 0,      // alpha of a
-  parameter int unsigned A_FRAC      = 0,      // F of a
-  parameter int unsigned JUMP        = 0,      // added to a by a spike
-  parameter int unsigned REFRACTORY  = 0,      // steps without integration after a spike
+  parameter volley_pkg::lif_t LIF    = volley_pkg::lif(),  // defaults of those below
+  parameter int unsigned IN_W        = LIF.IN_W,       // bits of acc
+  parameter bit          IN_SIGNED   = LIF.IN_SIGNED,  // acc is two's complement
+  parameter int unsigned FRAC        = LIF.FRAC,       // fraction bits of v, i, a, b and theta
+  parameter int unsigned BIAS_W      = LIF.BIAS_W,     // bits of b, signed; 0: b = 0
+  parameter int unsigned THETA_W     = LIF.THETA_W,    // bits of theta, unsigned
+  parameter int unsigned RESET_W     = LIF.RESET_W,    // bits of what a soft reset takes; 0: it is theta
+  parameter int unsigned V0_W        = LIF.V0_W,       // bits of v0, v in front of a frame, signed; 0: v0 = 0
+  parameter int unsigned LEAK_W      = LIF.LEAK_W,     // bits of alpha, unsigned, 2^F at most (LEAK = 2 only)
+  parameter int unsigned V_W         = LIF.V_W,        // bits of v, signed
+  parameter int unsigned LEAK        = LIF.LEAK,       // decay of v: 0 none, 1 shift, 2 multiply
+  parameter int unsigned LEAK_SHIFT  = LIF.LEAK_SHIFT, // k of v
+  parameter int unsigned LEAK_FRAC   = LIF.LEAK_FRAC,  // F of v
+  parameter int unsigned RESET       = LIF.RESET,      // 0 none, 1 soft (subtract), 2 hard (to V_RESET)
+  parameter bit          RESET_ORDER = LIF.RESET_ORDER,// 0 in the step that fires, 1 after the next leak
+  parameter int          V_LEAK      = LIF.V_LEAK,     // where the leak leads to
+  parameter int          V_RESET     = LIF.V_RESET,    // v after a hard reset
+  parameter int unsigned CURRENT     = LIF.CURRENT,    // 0 none, 1 drives with the new i, 2 with the old
+  parameter int unsigned I_W         = LIF.I_W,        // bits of i, signed
+  parameter int unsigned I_LEAK      = LIF.I_LEAK,     // decay of i, as LEAK
+  parameter int unsigned I_SHIFT     = LIF.I_SHIFT,    // k of i
+  parameter int unsigned I_ALPHA     = LIF.I_ALPHA,    // alpha of i
+  parameter int unsigned I_FRAC      = LIF.I_FRAC,     // F of i
+  parameter bit          ADAPT       = LIF.ADAPT,      // the threshold is theta + a
+  parameter int unsigned A_W         = LIF.A_W,        // bits of a, unsigned
+  parameter int unsigned A_LEAK      = LIF.A_LEAK,     // decay of a, as LEAK
+  parameter int unsigned A_SHIFT     = LIF.A_SHIFT,    // k of a
+  parameter int unsigned A_ALPHA     = LIF.A_ALPHA,    // alpha of a
+  parameter int unsigned A_FRAC      = LIF.A_FRAC,     // F of a
+  parameter int unsigned JUMP        = LIF.JUMP,       // added to a by a spike
+  parameter int unsigned REFRACTORY  = LIF.REFRACTORY, // steps without integration after a spike
   localparam bit          LATE     = RESET_ORDER && RESET != 0,
-  localparam int unsigned COUNT_W  = REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0,
+  localparam int unsigned COUNT_W  = volley_pkg::lif_count_w(REFRACTORY),
   localparam int unsigned A_AT     = V_W + (CURRENT != 0 ? I_W : 0),
   localparam int unsigned COUNT_AT = A_AT + (ADAPT ? A_W : 0),
-  localparam int unsigned STATE_W  = COUNT_AT + COUNT_W + LATE,
+  localparam int unsigned STATE_W  =
+    volley_pkg::lif_state_w(V_W, CURRENT, I_W, ADAPT, A_W, REFRACTORY, RESET, RESET_ORDER),
   localparam int unsigned RESET_AT = BIAS_W + THETA_W,
   localparam int unsigned V0_AT    = RESET_AT + RESET_W,
   localparam int unsigned LEAK_AT  = V0_AT + V0_W,
@@ -72,35 +74,75 @@ module volley_lif_step #(
     return (value >>> (width - 1)) == (value < 0 ? -1 : 0);
   endfunction
 
-  if (IN_W < 1) $fatal(1, "volley_lif_step: IN_W = %0d must be at least 1", IN_W);
-  if (V_W < 2 || V_W > 32) $fatal(1, "volley_lif_step: V_W = %0d is outside 2..32", V_W);
-  if (THETA_W < 1) $fatal(1, "volley_lif_step: THETA_W = %0d must be at least 1", THETA_W);
-  if (V0_W > V_W) $fatal(1, "volley_lif_step: V0_W = %0d is wider than V_W = %0d", V0_W, V_W);
-  if (LEAK > 2) $fatal(1, "volley_lif_step: LEAK = %0d is outside 0..2", LEAK);
-  if (LEAK == 2 && LEAK_W == 0) $fatal(1, "volley_lif_step: LEAK = 2 needs LEAK_W above 0");
-  if (LEAK != 2 && LEAK_W != 0)
-    $fatal(1, "volley_lif_step: LEAK_W = %0d, alpha is there for LEAK = 2 only", LEAK_W);
-  if (LEAK_W > LEAK_FRAC + 1)
-    $fatal(1, "volley_lif_step: LEAK_W = %0d is above LEAK_FRAC + 1 = %0d", LEAK_W, LEAK_FRAC + 1);
-  if (RESET > 2) $fatal(1, "volley_lif_step: RESET = %0d is outside 0..2", RESET);
-  if (RESET != 1 && RESET_W != 0)
-    $fatal(1, "volley_lif_step: RESET_W = %0d, only a soft reset has an amount", RESET_W);
-  if (!in_range(V_LEAK, V_W)) $fatal(1, "volley_lif_step: V_LEAK = %0d is outside V_W", V_LEAK);
-  if (!in_range(V_RESET, V_W)) $fatal(1, "volley_lif_step: V_RESET = %0d is outside V_W", V_RESET);
-  if (REFRACTORY != 0 && RESET_ORDER)
-    $fatal(1, "volley_lif_step: REFRACTORY = %0d goes with RESET_ORDER = 0 only", REFRACTORY);
-  if (CURRENT > 2) $fatal(1, "volley_lif_step: CURRENT = %0d is outside 0..2", CURRENT);
-  if (I_W < 2) $fatal(1, "volley_lif_step: I_W = %0d must be at least 2", I_W);
-  if (I_LEAK > 2) $fatal(1, "volley_lif_step: I_LEAK = %0d is outside 0..2", I_LEAK);
-  if (I_FRAC > 30) $fatal(1, "volley_lif_step: I_FRAC = %0d is above 30", I_FRAC);
-  if (I_ALPHA > 1 << I_FRAC)
-    $fatal(1, "volley_lif_step: I_ALPHA = %0d is above 2^I_FRAC = %0d", I_ALPHA, 1 << I_FRAC);
-  if (A_W < 1) $fatal(1, "volley_lif_step: A_W = %0d must be at least 1", A_W);
-  if (A_LEAK > 2) $fatal(1, "volley_lif_step: A_LEAK = %0d is outside 0..2", A_LEAK);
-  if (A_FRAC > 30) $fatal(1, "volley_lif_step: A_FRAC = %0d is above 30", A_FRAC);
-  if (A_ALPHA > 1 << A_FRAC)
-    $fatal(1, "volley_lif_step: A_ALPHA = %0d is above 2^A_FRAC = %0d", A_ALPHA, 1 << A_FRAC);
-  if (JUMP >> A_W != 0) $fatal(1, "volley_lif_step: JUMP = %0d does not fit A_W = %0d", JUMP, A_W);
+  if (IN_W < 1) begin : g_rule_in_w
+    $fatal(1, "volley_lif_step: IN_W = %0d must be at least 1 (%m)", IN_W);
+  end
+  if (V_W < 2 || V_W > 32) begin : g_rule_v_w
+    $fatal(1, "volley_lif_step: V_W = %0d is outside 2..32 (%m)", V_W);
+  end
+  if (THETA_W < 1) begin : g_rule_theta_w
+    $fatal(1, "volley_lif_step: THETA_W = %0d must be at least 1 (%m)", THETA_W);
+  end
+  if (V0_W > V_W) begin : g_rule_v0_w
+    $fatal(1, "volley_lif_step: V0_W = %0d is wider than V_W = %0d (%m)", V0_W, V_W);
+  end
+  if (LEAK > 2) begin : g_rule_leak
+    $fatal(1, "volley_lif_step: LEAK = %0d is outside 0..2 (%m)", LEAK);
+  end
+  if (LEAK == 2 && LEAK_W == 0) begin : g_rule_leak_leak_w
+    $fatal(1, "volley_lif_step: LEAK = 2 needs LEAK_W above 0 (%m)");
+  end
+  if (LEAK != 2 && LEAK_W != 0) begin : g_rule_leak_w_unused
+    $fatal(1, "volley_lif_step: LEAK_W = %0d, alpha is there for LEAK = 2 only (%m)", LEAK_W);
+  end
+  if (LEAK_W > LEAK_FRAC + 1) begin : g_rule_leak_w
+    $fatal(1, "volley_lif_step: LEAK_W = %0d is above LEAK_FRAC + 1 = %0d (%m)", LEAK_W, LEAK_FRAC + 1);
+  end
+  if (RESET > 2) begin : g_rule_reset
+    $fatal(1, "volley_lif_step: RESET = %0d is outside 0..2 (%m)", RESET);
+  end
+  if (RESET != 1 && RESET_W != 0) begin : g_rule_reset_reset_w
+    $fatal(1, "volley_lif_step: RESET_W = %0d, only a soft reset has an amount (%m)", RESET_W);
+  end
+  if (!in_range(V_LEAK, V_W)) begin : g_rule_v_leak
+    $fatal(1, "volley_lif_step: V_LEAK = %0d is outside V_W (%m)", V_LEAK);
+  end
+  if (!in_range(V_RESET, V_W)) begin : g_rule_v_reset
+    $fatal(1, "volley_lif_step: V_RESET = %0d is outside V_W (%m)", V_RESET);
+  end
+  if (REFRACTORY != 0 && RESET_ORDER) begin : g_rule_refractory
+    $fatal(1, "volley_lif_step: REFRACTORY = %0d goes with RESET_ORDER = 0 only (%m)", REFRACTORY);
+  end
+  if (CURRENT > 2) begin : g_rule_current
+    $fatal(1, "volley_lif_step: CURRENT = %0d is outside 0..2 (%m)", CURRENT);
+  end
+  if (I_W < 2) begin : g_rule_i_w
+    $fatal(1, "volley_lif_step: I_W = %0d must be at least 2 (%m)", I_W);
+  end
+  if (I_LEAK > 2) begin : g_rule_i_leak
+    $fatal(1, "volley_lif_step: I_LEAK = %0d is outside 0..2 (%m)", I_LEAK);
+  end
+  if (I_FRAC > 30) begin : g_rule_i_frac
+    $fatal(1, "volley_lif_step: I_FRAC = %0d is above 30 (%m)", I_FRAC);
+  end
+  if (I_ALPHA > 1 << I_FRAC) begin : g_rule_i_alpha
+    $fatal(1, "volley_lif_step: I_ALPHA = %0d is above 2^I_FRAC = %0d (%m)", I_ALPHA, 1 << I_FRAC);
+  end
+  if (A_W < 1) begin : g_rule_a_w
+    $fatal(1, "volley_lif_step: A_W = %0d must be at least 1 (%m)", A_W);
+  end
+  if (A_LEAK > 2) begin : g_rule_a_leak
+    $fatal(1, "volley_lif_step: A_LEAK = %0d is outside 0..2 (%m)", A_LEAK);
+  end
+  if (A_FRAC > 30) begin : g_rule_a_frac
+    $fatal(1, "volley_lif_step: A_FRAC = %0d is above 30 (%m)", A_FRAC);
+  end
+  if (A_ALPHA > 1 << A_FRAC) begin : g_rule_a_alpha
+    $fatal(1, "volley_lif_step: A_ALPHA = %0d is above 2^A_FRAC = %0d (%m)", A_ALPHA, 1 << A_FRAC);
+  end
+  if (JUMP >> A_W != 0) begin : g_rule_jump
+    $fatal(1, "volley_lif_step: JUMP = %0d does not fit A_W = %0d (%m)", JUMP, A_W);
+  end
 
   // One bit of growth for each addition.
   localparam int unsigned X_W     = IN_W + FRAC + !IN_SIGNED;
@@ -124,14 +166,23 @@ module volley_lif_step #(
   logic                      held;             // refractory
   v_t                        v;
 
-  if (IN_SIGNED) assign x = X_W'(signed'(acc)) <<< FRAC;
-  else           assign x = X_W'(acc) << FRAC;
+  if (IN_SIGNED) begin : g_signed
+    assign x = X_W'(signed'(acc)) <<< FRAC;
+  end else begin : g_unsigned
+    assign x = X_W'(acc) << FRAC;
+  end
 
-  if (RESET_W != 0) assign taken = {1'b0, param[RESET_AT +: RESET_W]};
-  else              assign taken = {1'b0, param[BIAS_W +: THETA_W]};
+  if (RESET_W != 0) begin : g_amount
+    assign taken = {1'b0, param[RESET_AT +: RESET_W]};
+  end else begin : g_threshold
+    assign taken = {1'b0, param[BIAS_W +: THETA_W]};
+  end
 
-  if (V0_W != 0) assign v = first ? v_t'(signed'(param[V0_AT +: V0_W])) : state[V_W-1:0];
-  else           assign v = first ? '0 : state[V_W-1:0];
+  if (V0_W != 0) begin : g_start
+    assign v = first ? v_t'(signed'(param[V0_AT +: V0_W])) : state[V_W-1:0];
+  end else begin : g_zero
+    assign v = first ? '0 : state[V_W-1:0];
+  end
 
   // ------------------------------------------------------------------ current
   logic signed [DRIVING_W-1:0] driving;
@@ -162,8 +213,11 @@ module volley_lif_step #(
   logic                  clip_u;
   v_t                    v_new;                // v <- sat(u)
 
-  if (BIAS_W != 0) assign drive = DRIVE_W'(driving) + DRIVE_W'(signed'(param[BIAS_W-1:0]));
-  else             assign drive = driving;
+  if (BIAS_W != 0) begin : g_bias
+    assign drive = DRIVE_W'(driving) + DRIVE_W'(signed'(param[BIAS_W-1:0]));
+  end else begin : g_no_bias
+    assign drive = driving;
+  end
 
   assign d = D_W'(v) - D_W'(V_LEAK);
   if (LEAK == 2) begin : g_multiply
@@ -214,8 +268,11 @@ module volley_lif_step #(
   // sat(u) >= threshold, without waiting for the saturation: the same as u >= threshold wherever v can
   // reach the threshold at all.
   logic reachable;
-  if (TH_W > V_W) assign reachable = threshold[TH_W-1:V_W-1] == '0;
-  else            assign reachable = 1'b1;
+  if (TH_W > V_W) begin : g_high
+    assign reachable = threshold[TH_W-1:V_W-1] == '0;
+  end else begin : g_low
+    assign reachable = 1'b1;
+  end
   assign fire = !held && reachable && CMP_W'(u) >= CMP_W'(threshold);
 
   // ------------------------------------------------------------------ reset

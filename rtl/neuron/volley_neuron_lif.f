@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
 // volley_neuron_lif and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_pkg.sv
 ../common/volley_ram.sv
 ../common/volley_state_memory.sv
 volley_lif_step.sv

@@ -76,14 +76,27 @@ module volley_neuron_lif #(
   localparam int unsigned STEPS   = UNROLLED ? 1 : TB;  // ticks per beat
   localparam int unsigned STAGES  = TB > STEPS ? TB / STEPS : 1;
   localparam int unsigned STEP_W  = STEPS > 1 ? $clog2(STEPS) : 1;
-  localparam int unsigned STATE_W = V_W + (CURRENT != 0 ? I_W : 0) + (ADAPT ? A_W : 0)
-                                  + (REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0)
-                                  + (RESET_ORDER && RESET != 0);
+  localparam int unsigned STATE_W =
+    volley_pkg::lif_state_w(V_W, CURRENT, I_W, ADAPT, A_W, REFRACTORY, RESET, RESET_ORDER);
+  localparam volley_pkg::lif_t LIF = volley_pkg::lif(   // handed on as one
+    .IN_W(IN_W), .IN_SIGNED(IN_SIGNED), .FRAC(FRAC), .BIAS_W(BIAS_W), .THETA_W(THETA_W),
+    .RESET_W(RESET_W), .V0_W(V0_W), .LEAK_W(LEAK_W), .V_W(V_W), .LEAK(LEAK),
+    .LEAK_SHIFT(LEAK_SHIFT), .LEAK_FRAC(LEAK_FRAC), .RESET(RESET), .RESET_ORDER(RESET_ORDER),
+    .V_LEAK(V_LEAK), .V_RESET(V_RESET), .CURRENT(CURRENT), .I_W(I_W), .I_LEAK(I_LEAK),
+    .I_SHIFT(I_SHIFT), .I_ALPHA(I_ALPHA), .I_FRAC(I_FRAC), .ADAPT(ADAPT), .A_W(A_W),
+    .A_LEAK(A_LEAK), .A_SHIFT(A_SHIFT), .A_ALPHA(A_ALPHA), .A_FRAC(A_FRAC), .JUMP(JUMP),
+    .REFRACTORY(REFRACTORY)
+  );
 
-  if (PIX != 1) $fatal(1, "volley_neuron_lif: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || TB < 1)
-    $fatal(1, "volley_neuron_lif: LANES = %0d and TB = %0d must be at least 1", LANES, TB);
-  if (COUNT_W < 1) $fatal(1, "volley_neuron_lif: COUNT_W = %0d must be at least 1", COUNT_W);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_neuron_lif: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1 || TB < 1) begin : g_rule_lanes
+    $fatal(1, "volley_neuron_lif: LANES = %0d and TB = %0d must be at least 1 (%m)", LANES, TB);
+  end
+  if (COUNT_W < 1) begin : g_rule_count_w
+    $fatal(1, "volley_neuron_lif: COUNT_W = %0d must be at least 1 (%m)", COUNT_W);
+  end
 
   // ------------------------------------------------------------------ control
   logic              ce, go;
@@ -91,8 +104,7 @@ module volley_neuron_lif #(
   logic              begins, ends;             // it is the beat's first, its last
   logic              begins_q, ends_q;         // the same one tick later, in the first stage
   logic [STAGES-1:0] valid_q;
-  logic [STAGES-1:0] pass_end;                 // of the beat in each stage
-  logic              room, first, done;
+  logic              room, first, last_beat, done;
 
   assign ce     = !m_spike_tvalid || m_spike_tready;
   assign begins = step == '0;
@@ -108,7 +120,7 @@ module volley_neuron_lif #(
       begins_q       <= begins;
       ends_q         <= ends;
       m_spike_tvalid <= done;
-      m_spike_tlast  <= pass_end[STAGES-1];
+      m_spike_tlast  <= g_pass_end[STAGES-1].last;
       if (go) step <= ends ? '0 : step + 1'b1;
     end
     if (rst) begin
@@ -118,8 +130,13 @@ module volley_neuron_lif #(
     end
   end
 
-  for (genvar j = 1; j < STAGES; j++) begin : g_pass_end
-    always_ff @(posedge clk) if (ce) pass_end[j] <= pass_end[j-1];
+  for (genvar j = 0; j < STAGES; j++) begin : g_pass_end
+    logic last;                                // the beat in this stage ends its pass
+    if (j == 0) begin : g_first
+      assign last = last_beat;
+    end else begin : g_next
+      always_ff @(posedge clk) if (ce) last <= g_pass_end[j-1].last;
+    end
   end
 
   // ------------------------------------------------------------------ state
@@ -137,7 +154,7 @@ module volley_neuron_lif #(
     .state,
     .first,
     .last_pass  (),
-    .last_beat  (pass_end[0]),
+    .last_beat,
     .put        (done),
     .state_next
   );
@@ -158,15 +175,7 @@ module volley_neuron_lif #(
       logic                 start, fire;
       logic [FIRED-1:0]     word;
 
-      volley_lif_step #(
-        .IN_W(IN_W), .IN_SIGNED(IN_SIGNED), .FRAC(FRAC), .BIAS_W(BIAS_W), .THETA_W(THETA_W),
-        .RESET_W(RESET_W), .V0_W(V0_W), .LEAK_W(LEAK_W), .V_W(V_W), .LEAK(LEAK),
-        .LEAK_SHIFT(LEAK_SHIFT), .LEAK_FRAC(LEAK_FRAC), .RESET(RESET), .RESET_ORDER(RESET_ORDER),
-        .V_LEAK(V_LEAK), .V_RESET(V_RESET), .CURRENT(CURRENT), .I_W(I_W), .I_LEAK(I_LEAK),
-        .I_SHIFT(I_SHIFT), .I_ALPHA(I_ALPHA), .I_FRAC(I_FRAC), .ADAPT(ADAPT), .A_W(A_W),
-        .A_LEAK(A_LEAK), .A_SHIFT(A_SHIFT), .A_ALPHA(A_ALPHA), .A_FRAC(A_FRAC), .JUMP(JUMP),
-        .REFRACTORY(REFRACTORY)
-      ) u_step (
+      volley_lif_step #(.LIF(LIF)) u_step (
         .acc        (acc[(LEFT-1)*IN_W +: IN_W]),
         .param,
         .first      (start),

@@ -41,10 +41,15 @@ module volley_neuron_radix #(
   localparam int unsigned PARAM_W = THETA_W + BIAS_W;
   localparam int unsigned NEURONS = PIX * LANES;
 
-  if (LANES < 1 || IN_W < 1 || THETA_W < 1 || BIAS_W < 1 || PIX < 1)
-    $fatal(1, "volley_neuron_radix: LANES, IN_W, THETA_W, BIAS_W and PIX must be at least 1");
-  if (T < 1 || T > 8) $fatal(1, "volley_neuron_radix: T = %0d is outside 1..8", T);
-  if (V_W < THETA_W + T) $fatal(1, "volley_neuron_radix: V_W = %0d cannot hold theta * 2^(T-1)", V_W);
+  if (LANES < 1 || IN_W < 1 || THETA_W < 1 || BIAS_W < 1 || PIX < 1) begin : g_rule_lanes
+    $fatal(1, "volley_neuron_radix: LANES, IN_W, THETA_W, BIAS_W and PIX must be at least 1 (%m)");
+  end
+  if (T < 1 || T > 8) begin : g_rule_t
+    $fatal(1, "volley_neuron_radix: T = %0d is outside 1..8 (%m)", T);
+  end
+  if (V_W < THETA_W + T) begin : g_rule_v_w
+    $fatal(1, "volley_neuron_radix: V_W = %0d cannot hold theta * 2^(T-1) (%m)", V_W);
+  end
 
   typedef logic signed [V_W-1:0] v_t;
 

@@ -28,11 +28,15 @@ module volley_readout #(
   output logic [LANES*32-1:0]          m_logit_tdata,
   output logic                         m_logit_tlast
 );
-  if (PIX != 1) $fatal(1, "volley_readout: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || IN_W < 1 || BIAS_W < 1)
-    $fatal(1, "volley_readout: LANES, IN_W and BIAS_W must be at least 1");
-  if (IN_W + EXPONENT > 32 || BIAS_W > 32)
-    $fatal(1, "volley_readout: 2^EXPONENT * h or b does not fit an int32");
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_readout: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1 || IN_W < 1 || BIAS_W < 1) begin : g_rule_lanes
+    $fatal(1, "volley_readout: LANES, IN_W and BIAS_W must be at least 1 (%m)");
+  end
+  if (IN_W + EXPONENT > 32 || BIAS_W > 32) begin : g_rule_in_w
+    $fatal(1, "volley_readout: 2^EXPONENT * h or b does not fit an int32 (%m)");
+  end
 
   logic ce;
   assign ce             = !m_logit_tvalid || m_logit_tready;

@@ -29,9 +29,12 @@ module volley_pool_gated #(
 );
   localparam int unsigned WINNER_W = $clog2(TAPS + 1);
 
-  if (PIX != 1) $fatal(1, "volley_pool_gated: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1 || TB < 1 || TAPS < 1)
-    $fatal(1, "volley_pool_gated: LANES, TB and TAPS must be at least 1");
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_pool_gated: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1 || TB < 1 || TAPS < 1) begin : g_rule_lanes
+    $fatal(1, "volley_pool_gated: LANES, TB and TAPS must be at least 1 (%m)");
+  end
 
   typedef logic [WINNER_W-1:0] winner_t;       // 0: none yet; k + 1: tap k
 

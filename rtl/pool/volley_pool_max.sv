@@ -25,8 +25,9 @@ module volley_pool_max #(
 );
   localparam int unsigned LEVELS = TAPS > 1 ? $clog2(TAPS) : 1;
 
-  if (LANES < 1 || WORD_W < 1 || TAPS < 1 || PIX < 1)
-    $fatal(1, "volley_pool_max: LANES, WORD_W, TAPS and PIX must be at least 1");
+  if (LANES < 1 || WORD_W < 1 || TAPS < 1 || PIX < 1) begin : g_rule_lanes
+    $fatal(1, "volley_pool_max: LANES, WORD_W, TAPS and PIX must be at least 1 (%m)");
+  end
 
   logic [LEVELS-1:0] valid_q, last_q;
   logic              ce;
@@ -65,6 +66,8 @@ module volley_pool_max #(
     end
   end
   // Without taps there is no node: the rule above is to be heard, not a complaint about that.
-  if (TAPS > 0) assign m_spike_tdata = g_level[LEVELS].g_node[0].node;
+  if (TAPS > 0) begin : g_root
+    assign m_spike_tdata = g_level[LEVELS].g_node[0].node;
+  end
 endmodule
 `default_nettype wire

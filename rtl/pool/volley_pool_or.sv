@@ -24,8 +24,9 @@ module volley_pool_or #(
 );
   localparam int unsigned WORD_W = LANES * TB;
 
-  if (LANES < 1 || TB < 1 || TAPS < 1 || PIX < 1)
-    $fatal(1, "volley_pool_or: LANES, TB, TAPS and PIX must be at least 1");
+  if (LANES < 1 || TB < 1 || TAPS < 1 || PIX < 1) begin : g_rule_lanes
+    $fatal(1, "volley_pool_or: LANES, TB, TAPS and PIX must be at least 1 (%m)");
+  end
 
   logic [PIX*WORD_W-1:0] any;
   always_comb begin

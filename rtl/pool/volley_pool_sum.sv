@@ -27,10 +27,12 @@ module volley_pool_sum #(
   localparam int unsigned LEVELS = TAPS > 1 ? $clog2(TAPS) : 1;
   localparam int unsigned TREE_W = WORD_W + 1 + $clog2(TAPS);
 
-  if (LANES < 1 || WORD_W < 1 || TAPS < 1 || PIX < 1)
-    $fatal(1, "volley_pool_sum: LANES, WORD_W, TAPS and PIX must be at least 1");
-  if (WORD_W + $clog2(TAPS) > 31)
-    $fatal(1, "volley_pool_sum: WORD_W = %0d, TAPS = %0d: a sum has more than 31 bits", WORD_W, TAPS);
+  if (LANES < 1 || WORD_W < 1 || TAPS < 1 || PIX < 1) begin : g_rule_lanes
+    $fatal(1, "volley_pool_sum: LANES, WORD_W, TAPS and PIX must be at least 1 (%m)");
+  end
+  if (WORD_W + $clog2(TAPS) > 31) begin : g_rule_word_w
+    $fatal(1, "volley_pool_sum: WORD_W = %0d, TAPS = %0d: a sum has more than 31 bits (%m)", WORD_W, TAPS);
+  end
 
   logic [LEVELS-1:0] valid_q, last_q;
   logic              ce;

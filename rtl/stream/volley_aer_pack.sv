@@ -35,10 +35,18 @@ module volley_aer_pack #(
   localparam int unsigned WORD_W = LANES * TB;
   localparam int unsigned BEAT_W = $clog2(BEATS + 1);
 
-  if (PIX != 1) $fatal(1, "volley_aer_pack: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1) $fatal(1, "volley_aer_pack: LANES = %0d must be at least 1", LANES);
-  if (TB < 1) $fatal(1, "volley_aer_pack: TB = %0d must be at least 1", TB);
-  if (BEATS < 1) $fatal(1, "volley_aer_pack: BEATS = %0d must be at least 1", BEATS);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_aer_pack: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1) begin : g_rule_lanes
+    $fatal(1, "volley_aer_pack: LANES = %0d must be at least 1 (%m)", LANES);
+  end
+  if (TB < 1) begin : g_rule_tb
+    $fatal(1, "volley_aer_pack: TB = %0d must be at least 1 (%m)", TB);
+  end
+  if (BEATS < 1) begin : g_rule_beats
+    $fatal(1, "volley_aer_pack: BEATS = %0d must be at least 1 (%m)", BEATS);
+  end
 
   // Bit l*TB + j: the event of lane l, step j is still to come. Bit WORD_W: the end event is.
   logic [WORD_W:0]   pending_q, rest, first, loaded;

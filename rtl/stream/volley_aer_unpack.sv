@@ -40,11 +40,21 @@ module volley_aer_unpack #(
 );
   localparam int unsigned KEY_W = ADDR_W + STEP_W;
 
-  if (PIX != 1) $fatal(1, "volley_aer_unpack: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (LANES < 1) $fatal(1, "volley_aer_unpack: LANES = %0d must be at least 1", LANES);
-  if (TB < 1) $fatal(1, "volley_aer_unpack: TB = %0d must be at least 1", TB);
-  if (BEATS < 1) $fatal(1, "volley_aer_unpack: BEATS = %0d must be at least 1", BEATS);
-  if (COUNT_W < 1) $fatal(1, "volley_aer_unpack: COUNT_W = %0d must be at least 1", COUNT_W);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_aer_unpack: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (LANES < 1) begin : g_rule_lanes
+    $fatal(1, "volley_aer_unpack: LANES = %0d must be at least 1 (%m)", LANES);
+  end
+  if (TB < 1) begin : g_rule_tb
+    $fatal(1, "volley_aer_unpack: TB = %0d must be at least 1 (%m)", TB);
+  end
+  if (BEATS < 1) begin : g_rule_beats
+    $fatal(1, "volley_aer_unpack: BEATS = %0d must be at least 1 (%m)", BEATS);
+  end
+  if (COUNT_W < 1) begin : g_rule_count_w
+    $fatal(1, "volley_aer_unpack: COUNT_W = %0d must be at least 1 (%m)", COUNT_W);
+  end
 
   logic [LANES*TB-1:0] word_q, spike;
   logic [ADDR_W-1:0]   base_q;                 // address of lane 0 of word_q

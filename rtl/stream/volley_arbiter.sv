@@ -27,8 +27,12 @@ module volley_arbiter #(
   output logic                     m_axis_tlast,
   output logic [ID_W-1:0]          m_axis_tid  // sink of this beat
 );
-  if (DATA_W < 1) $fatal(1, "volley_arbiter: DATA_W = %0d must be at least 1", DATA_W);
-  if (N < 1) $fatal(1, "volley_arbiter: N = %0d must be at least 1", N);
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_arbiter: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
+  if (N < 1) begin : g_rule_n
+    $fatal(1, "volley_arbiter: N = %0d must be at least 1 (%m)", N);
+  end
 
   logic [ID_W-1:0] id_q;                       // sink of the packet under way, or of the last one
   logic            busy_q;                     // a packet is under way

@@ -23,8 +23,12 @@ module volley_broadcast #(
   output logic [N*DATA_W-1:0]      m_axis_tdata,
   output logic [N-1:0]             m_axis_tlast
 );
-  if (DATA_W < 1) $fatal(1, "volley_broadcast: DATA_W = %0d must be at least 1", DATA_W);
-  if (N < 1) $fatal(1, "volley_broadcast: N = %0d must be at least 1", N);
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_broadcast: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
+  if (N < 1) begin : g_rule_n
+    $fatal(1, "volley_broadcast: N = %0d must be at least 1 (%m)", N);
+  end
 
   logic [N-1:0] done_q;                        // has taken the beat that the sink still offers
 

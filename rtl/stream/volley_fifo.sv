@@ -29,14 +29,17 @@ module volley_fifo #(
   // Status
   output logic [COUNT_W-1:0]     stat_count    // beats inside, the one at the output included
 );
-  if (DATA_W < 1) $fatal(1, "volley_fifo: DATA_W = %0d must be at least 1", DATA_W);
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_fifo: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
 
   logic push, pop;
   assign push = s_axis_tvalid && s_axis_tready;
   assign pop  = m_axis_tvalid && m_axis_tready;
 
-  if (DEPTH < 2) $fatal(1, "volley_fifo: DEPTH must be at least 2");
-  else if (DEPTH == 2) begin : g_skid
+  if (DEPTH < 2) begin : g_rule_depth
+    $fatal(1, "volley_fifo: DEPTH must be at least 2 (%m)");
+  end else if (DEPTH == 2) begin : g_skid
     volley_skid #(
       .DATA_W (DATA_W)
     ) u_skid (

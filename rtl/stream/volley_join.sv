@@ -28,8 +28,12 @@ module volley_join #(
   output logic [A_W+B_W-1:0]      m_axis_tdata,
   output logic                    m_axis_tlast
 );
-  if (A_W < 1) $fatal(1, "volley_join: A_W = %0d must be at least 1", A_W);
-  if (B_W < 1) $fatal(1, "volley_join: B_W = %0d must be at least 1", B_W);
+  if (A_W < 1) begin : g_rule_a_w
+    $fatal(1, "volley_join: A_W = %0d must be at least 1 (%m)", A_W);
+  end
+  if (B_W < 1) begin : g_rule_b_w
+    $fatal(1, "volley_join: B_W = %0d must be at least 1 (%m)", B_W);
+  end
 
   assign s_a_tready    = s_b_tvalid && m_axis_tready;
   assign s_b_tready    = s_a_tvalid && m_axis_tready;

@@ -50,9 +50,12 @@ module volley_lane_convert #(
     return x;
   endfunction
 
-  if (PIX != 1) $fatal(1, "volley_lane_convert: PIX must be 1");
-  if (WORD_W == 0 || LANES_IN == 0 || LANES_OUT == 0 || CHANNELS == 0)
-    $fatal(1, "volley_lane_convert: WORD_W, LANES_IN, LANES_OUT and CHANNELS must be at least 1");
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_lane_convert: PIX must be 1 (%m)");
+  end
+  if (WORD_W == 0 || LANES_IN == 0 || LANES_OUT == 0 || CHANNELS == 0) begin : g_rule_word_w
+    $fatal(1, "volley_lane_convert: WORD_W, LANES_IN, LANES_OUT and CHANNELS must be at least 1 (%m)");
+  end
 
   if (LANES_IN == LANES_OUT) begin : g_wires
     assign s_axis_tready = m_axis_tready;

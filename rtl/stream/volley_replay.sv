@@ -25,9 +25,12 @@ module volley_replay #(
   output logic [DATA_W-1:0]      m_axis_tdata,
   output logic                   m_axis_tlast
 );
-  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH))
-    $fatal(1, "volley_replay: DEPTH = %0d is not a power of two from 2 on", DEPTH);
-  if (DEPTH < BEATS) $fatal(1, "volley_replay: DEPTH = %0d is below BEATS = %0d", DEPTH, BEATS);
+  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH)) begin : g_rule_depth
+    $fatal(1, "volley_replay: DEPTH = %0d is not a power of two from 2 on (%m)", DEPTH);
+  end
+  if (DEPTH < BEATS) begin : g_rule_depth_beats
+    $fatal(1, "volley_replay: DEPTH = %0d is below BEATS = %0d (%m)", DEPTH, BEATS);
+  end
 
   // The frame as one pixel of BEATS groups, under a window of 1 x 1 that is sent PASSES times.
   volley_window_fold #(

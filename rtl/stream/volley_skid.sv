@@ -21,7 +21,9 @@ module volley_skid #(
   output logic [DATA_W-1:0]      m_axis_tdata,
   output logic                   m_axis_tlast
 );
-  if (DATA_W < 1) $fatal(1, "volley_skid: DATA_W = %0d must be at least 1", DATA_W);
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_skid: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
 
   // The beat accepted in the cycle in which the output stalls waits here; tready is low while it does.
   logic              skid_valid_q;

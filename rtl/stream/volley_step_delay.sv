@@ -30,8 +30,9 @@ module volley_step_delay #(
 );
   localparam int unsigned PASS_W = PASSES > 1 ? $clog2(PASSES) : 1;
 
-  if (BEATS < 1 || PASSES < 1)
-    $fatal(1, "volley_step_delay: BEATS = %0d and PASSES = %0d must be at least 1", BEATS, PASSES);
+  if (BEATS < 1 || PASSES < 1) begin : g_rule_beats
+    $fatal(1, "volley_step_delay: BEATS = %0d and PASSES = %0d must be at least 1 (%m)", BEATS, PASSES);
+  end
 
   logic [PASS_W-1:0] s_pass, m_pass;
   logic              drop, zero;               // the pass coming in is dropped, the one going out 0

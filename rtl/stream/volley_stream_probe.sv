@@ -18,8 +18,9 @@ module volley_stream_probe #(
   input  wire logic [DATA_W-1:0]  probe_data,
   output logic [COUNT_W-1:0]      stat_count   // since reset
 );
-  if (DATA_W < 1 || COUNT_W < 1 || COUNT_W > 32)
-    $fatal(1, "volley_stream_probe: DATA_W = %0d must be at least 1, COUNT_W = %0d in 1..32", DATA_W, COUNT_W);
+  if (DATA_W < 1 || COUNT_W < 1 || COUNT_W > 32) begin : g_rule_data_w
+    $fatal(1, "volley_stream_probe: DATA_W = %0d must be at least 1, COUNT_W = %0d in 1..32 (%m)", DATA_W, COUNT_W);
+  end
 
   if (SPIKES) begin : g_spikes
     logic [DATA_W-1:0]           data_q;       // 0 where nothing was taken

@@ -45,12 +45,15 @@ module volley_event_list #(
   localparam int unsigned LEAD_W   = $clog2(DEPTH + 1);
   localparam int unsigned REPLAY_W = REPLAY > 1 ? $clog2(REPLAY) : 1;
 
-  if (T < 1 || LANES < 1 || BEATS < 1 || EVENTS < 1 || REPLAY < 1)
-    $fatal(1, "volley_event_list: T, LANES, BEATS, EVENTS and REPLAY must be at least 1");
-  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH))
-    $fatal(1, "volley_event_list: DEPTH = %0d is not a power of two from 2 on", DEPTH);
-  if (REPLAY > 1 && DEPTH < ROWS)
-    $fatal(1, "volley_event_list: DEPTH = %0d is below the %0d rows of a frame without zeros", DEPTH, ROWS);
+  if (T < 1 || LANES < 1 || BEATS < 1 || EVENTS < 1 || REPLAY < 1) begin : g_rule_t
+    $fatal(1, "volley_event_list: T, LANES, BEATS, EVENTS and REPLAY must be at least 1 (%m)");
+  end
+  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH)) begin : g_rule_depth
+    $fatal(1, "volley_event_list: DEPTH = %0d is not a power of two from 2 on (%m)", DEPTH);
+  end
+  if (REPLAY > 1 && DEPTH < ROWS) begin : g_rule_replay
+    $fatal(1, "volley_event_list: DEPTH = %0d is below the %0d rows of a frame without zeros (%m)", DEPTH, ROWS);
+  end
 
   typedef logic [EVENT_W-1:0] event_t;
 

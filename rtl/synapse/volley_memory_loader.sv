@@ -22,7 +22,9 @@ module volley_memory_loader #(
   output logic [ADDR_W-1:0]      cfg_addr,     // row
   output logic [WIDTH-1:0]       cfg_data
 );
-  if (WIDTH < 1 || DEPTH < 1) $fatal(1, "volley_memory_loader: WIDTH and DEPTH must be at least 1");
+  if (WIDTH < 1 || DEPTH < 1) begin : g_rule_width
+    $fatal(1, "volley_memory_loader: WIDTH and DEPTH must be at least 1 (%m)");
+  end
 
   localparam int unsigned WORDS = (WIDTH + 31) / 32;
 

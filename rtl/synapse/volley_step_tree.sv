@@ -14,7 +14,9 @@ module volley_step_tree #(
   input  wire logic [TP*IN_W-1:0] operands,
   output logic [OUT_W-1:0]        sum          // signed
 );
-  if (TP < 1 || IN_W < 1) $fatal(1, "volley_step_tree: TP and IN_W must be at least 1");
+  if (TP < 1 || IN_W < 1) begin : g_rule_tp
+    $fatal(1, "volley_step_tree: TP and IN_W must be at least 1 (%m)");
+  end
 
   for (genvar l = 0; l <= LEVELS; l++) begin : g_level
     localparam int unsigned NODES = (TP + (1 << l) - 1) >> l;
@@ -34,6 +36,8 @@ module volley_step_tree #(
     end
   end
   // Without operands there is no node: the rule above is to be heard, not a complaint about that.
-  if (TP > 0) assign sum = OUT_W'(g_level[LEVELS].g_node[0].node);
+  if (TP > 0) begin : g_root
+    assign sum = OUT_W'(g_level[LEVELS].g_node[0].node);
+  end
 endmodule
 `default_nettype wire

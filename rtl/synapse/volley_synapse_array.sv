@@ -51,9 +51,12 @@ module volley_synapse_array #(
   localparam int unsigned SUMS_W  = PE * (PER_STEP ? TP : 1) * SUM_W;  // of a pixel
   localparam int unsigned OUTPUTS = PIX * PE;
 
-  if (PE < 1 || SIMD < 1 || T < 1 || WEIGHT_W < 1 || ACC_W < 1 || PIX < 1)
-    $fatal(1, "volley_synapse_array: PE, SIMD, T, WEIGHT_W, ACC_W and PIX must be at least 1");
-  if (TP < 1 || T % TP != 0) $fatal(1, "volley_synapse_array: TP = %0d does not divide T = %0d", TP, T);
+  if (PE < 1 || SIMD < 1 || T < 1 || WEIGHT_W < 1 || ACC_W < 1 || PIX < 1) begin : g_rule_pe
+    $fatal(1, "volley_synapse_array: PE, SIMD, T, WEIGHT_W, ACC_W and PIX must be at least 1 (%m)");
+  end
+  if (TP < 1 || T % TP != 0) begin : g_rule_tp
+    $fatal(1, "volley_synapse_array: TP = %0d does not divide T = %0d (%m)", TP, T);
+  end
 
   // ------------------------------------------------------------------ control
   typedef struct packed {

@@ -29,11 +29,15 @@ module volley_synapse_dsp #(
   localparam int unsigned TICKS = 1 + $clog2(SIMD) + (PER_STEP ? 0 : $clog2(TP));  // of LUTs
   localparam int unsigned WAIT  = LATENCY > TICKS ? LATENCY - TICKS : 0;
 
-  if (BODY < 1 || BODY > 3)
-    $fatal(1, "volley_synapse_dsp: BODY = %0d must be 1 (GATE), 2 (SOFT) or 3 (MULT)", BODY);
-  if (STEPS < 1) $fatal(1, "volley_synapse_dsp: STEPS = %0d must be at least 1", STEPS);
-  if (LATENCY < TICKS)
-    $fatal(1, "volley_synapse_dsp: LATENCY = %0d, but LUTs take %0d ticks", LATENCY, TICKS);
+  if (BODY < 1 || BODY > 3) begin : g_rule_body
+    $fatal(1, "volley_synapse_dsp: BODY = %0d must be 1 (GATE), 2 (SOFT) or 3 (MULT) (%m)", BODY);
+  end
+  if (STEPS < 1) begin : g_rule_steps
+    $fatal(1, "volley_synapse_dsp: STEPS = %0d must be at least 1 (%m)", STEPS);
+  end
+  if (LATENCY < TICKS) begin : g_rule_latency
+    $fatal(1, "volley_synapse_dsp: LATENCY = %0d, but LUTs take %0d ticks (%m)", LATENCY, TICKS);
+  end
 
   logic [PE*SUMS_W-1:0] sum;
 

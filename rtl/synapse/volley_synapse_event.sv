@@ -48,9 +48,12 @@ module volley_synapse_event #(
   localparam int unsigned DEPTH   = FOLDS * INPUTS > 1 ? FOLDS * INPUTS : 2;  // a memory has at least two rows
   localparam int unsigned EVENT_W = PLACE_W + T;
 
-  if (EVENTS < 1 || INPUTS < 1 || FOLDS < 1)
-    $fatal(1, "volley_synapse_event: EVENTS, INPUTS and FOLDS must be at least 1");
-  if (KIND < 1 || KIND > 3) $fatal(1, "volley_synapse_event: KIND = %0d is outside 1..3", KIND);
+  if (EVENTS < 1 || INPUTS < 1 || FOLDS < 1) begin : g_rule_events
+    $fatal(1, "volley_synapse_event: EVENTS, INPUTS and FOLDS must be at least 1 (%m)");
+  end
+  if (KIND < 1 || KIND > 3) begin : g_rule_kind
+    $fatal(1, "volley_synapse_event: KIND = %0d is outside 1..3 (%m)", KIND);
+  end
 
   // ------------------------------------------------------------------ address, then weights
   logic                      ce_1, ce_2, valid_1, valid_2, last_1, last_2, array_ready;

@@ -20,8 +20,9 @@ module volley_synapse_lut #(
   input  wire logic [PE*SIMD*WEIGHT_W-1:0] s_weight, // weight (o, i) at (o*SIMD + i)*WEIGHT_W
   output logic [PE*SUMS_W-1:0]             m_sum     // number TP-1-t of an output is step t
 );
-  if (PE < 1 || SIMD < 1 || TP < 1 || WEIGHT_W < 1)
-    $fatal(1, "volley_synapse_lut: PE, SIMD, TP and WEIGHT_W must be at least 1");
+  if (PE < 1 || SIMD < 1 || TP < 1 || WEIGHT_W < 1) begin : g_rule_pe
+    $fatal(1, "volley_synapse_lut: PE, SIMD, TP and WEIGHT_W must be at least 1 (%m)");
+  end
 
   for (genvar o = 0; o < PE; o++) begin : g_pe
     logic [TP*TREE_W-1:0] step_sum;            // over SIMD, for each step of this tick

@@ -45,12 +45,18 @@ module volley_synapse_sum #(
                                   : BODY == 2 ? 2 + CASCADE + LEVELS
                                   :             4 + $clog2(SIMD);
 
-  if (STEPS < 1 || MARK_W < 1) $fatal(1, "volley_synapse_sum: STEPS and MARK_W must be at least 1");
-  if (BODY > 3) $fatal(1, "volley_synapse_sum: BODY = %0d must be 0 (LUT) to 3 (MULT)", BODY);
-  if (BODY != 0 && WEIGHT_W > 8)
-    $fatal(1, "volley_synapse_sum: WEIGHT_W = %0d, a DSP body takes 8 bits at most", WEIGHT_W);
-  if (BODY == 3 && (PER_STEP || STEPS != 1 || TP > 8))
-    $fatal(1, "volley_synapse_sum: MULT takes whole words of up to 8 steps: TP = T <= 8, PER_STEP = 0");
+  if (STEPS < 1 || MARK_W < 1) begin : g_rule_steps
+    $fatal(1, "volley_synapse_sum: STEPS and MARK_W must be at least 1 (%m)");
+  end
+  if (BODY > 3) begin : g_rule_body
+    $fatal(1, "volley_synapse_sum: BODY = %0d must be 0 (LUT) to 3 (MULT) (%m)", BODY);
+  end
+  if (BODY != 0 && WEIGHT_W > 8) begin : g_rule_body_weight_w
+    $fatal(1, "volley_synapse_sum: WEIGHT_W = %0d, a DSP body takes 8 bits at most (%m)", WEIGHT_W);
+  end
+  if (BODY == 3 && (PER_STEP || STEPS != 1 || TP > 8)) begin : g_rule_body_per_step
+    $fatal(1, "volley_synapse_sum: MULT takes whole words of up to 8 steps: TP = T <= 8, PER_STEP = 0 (%m)");
+  end
 
   // ------------------------------------------------------------------ what travels along
   logic [LATENCY-1:0]        valid_q;

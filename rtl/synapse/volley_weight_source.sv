@@ -23,9 +23,15 @@ module volley_weight_source #(
   input  wire logic              m_weight_tready,
   output logic [WIDTH-1:0]       m_weight_tdata
 );
-  if (WIDTH < 1 || DEPTH < 1) $fatal(1, "volley_weight_source: WIDTH and DEPTH must be at least 1");
-  if (KIND > 3) $fatal(1, "volley_weight_source: KIND = %0d is outside 0..3", KIND);
-  if (KIND == 0 && DEPTH != 1) $fatal(1, "volley_weight_source: KIND 0 (const) holds one row, not %0d", DEPTH);
+  if (WIDTH < 1 || DEPTH < 1) begin : g_rule_width
+    $fatal(1, "volley_weight_source: WIDTH and DEPTH must be at least 1 (%m)");
+  end
+  if (KIND > 3) begin : g_rule_kind
+    $fatal(1, "volley_weight_source: KIND = %0d is outside 0..3 (%m)", KIND);
+  end
+  if (KIND == 0 && DEPTH != 1) begin : g_rule_kind_depth
+    $fatal(1, "volley_weight_source: KIND 0 (const) holds one row, not %0d (%m)", DEPTH);
+  end
 
   if (KIND == 0) begin : g_const
     logic [WIDTH-1:0] row [1];

@@ -31,7 +31,9 @@ module volley_frame_guard #(
   localparam int unsigned COUNT_W = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam logic [3:0] LAST_KEEP = BYTES % 4 == 0 ? 4'hf : 4'((1 << (BYTES % 4)) - 1);
 
-  if (BYTES < 1) $fatal(1, "volley_frame_guard: BYTES = %0d must be at least 1", BYTES);
+  if (BYTES < 1) begin : g_rule_bytes
+    $fatal(1, "volley_frame_guard: BYTES = %0d must be at least 1 (%m)", BYTES);
+  end
 
   typedef enum logic [1:0] {PASS, FILL, DROP, REPORT} state_t;
 

@@ -41,7 +41,9 @@ module volley_top #(
 );
   import volley_net_pkg::*;
 
-  if (COUNT_W < 1 || COUNT_W > 32) $fatal(1, "volley_top: COUNT_W = %0d is outside 1..32", COUNT_W);
+  if (COUNT_W < 1 || COUNT_W > 32) begin : g_rule_count_w
+    $fatal(1, "volley_top: COUNT_W = %0d is outside 1..32 (%m)", COUNT_W);
+  end
 
   logic rst;
   initial rst = 1'b1;                          // in reset from power-up on

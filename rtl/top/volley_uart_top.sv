@@ -15,10 +15,12 @@ module volley_uart_top #(
 );
   localparam int unsigned DIVISOR = BAUD == 0 ? 0 : (CLK_HZ + BAUD / 2) / BAUD;
   localparam int unsigned OFF     = DIVISOR * BAUD > CLK_HZ ? DIVISOR * BAUD - CLK_HZ : CLK_HZ - DIVISOR * BAUD;
-  if (DIVISOR < 4)
-    $fatal(1, "volley_uart_top: BAUD = %0d is above a quarter of CLK_HZ = %0d", BAUD, CLK_HZ);
-  if (OFF > CLK_HZ / 50)
-    $fatal(1, "volley_uart_top: CLK_HZ = %0d is not within 1/50 of a multiple of BAUD = %0d", CLK_HZ, BAUD);
+  if (DIVISOR < 4) begin : g_rule_divisor
+    $fatal(1, "volley_uart_top: BAUD = %0d is above a quarter of CLK_HZ = %0d (%m)", BAUD, CLK_HZ);
+  end
+  if (OFF > CLK_HZ / 50) begin : g_rule_off
+    $fatal(1, "volley_uart_top: CLK_HZ = %0d is not within 1/50 of a multiple of BAUD = %0d (%m)", CLK_HZ, BAUD);
+  end
 
   logic rst;
   initial rst = 1'b1;                          // in reset from power-up on

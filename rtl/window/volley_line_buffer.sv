@@ -52,13 +52,18 @@ module volley_line_buffer #(
   localparam int unsigned FRAME_STEP_MOD = ((FRAME_STEP % int'(ROWS)) + int'(ROWS)) % int'(ROWS);
   localparam int unsigned FIRST_POS      = (ROWS - PADDING % ROWS) % ROWS;
 
-  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || SLOTS < 1 || PIX < 1)
-    $fatal(1,
-      "volley_line_buffer: ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE, SLOTS and PIX must be at least 1");
-  else if (WIDTH % PIX != 0)
-    $fatal(1, "volley_line_buffer: PIX = %0d does not divide WIDTH = %0d: rows are whole beats", PIX, WIDTH);
-  if (PADDING >= KERNEL) $fatal(1, "volley_line_buffer: PADDING = %0d must be below KERNEL", PADDING);
-  if (HEIGHT + 2*PADDING < KERNEL) $fatal(1, "volley_line_buffer: KERNEL is larger than the map");
+  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || SLOTS < 1 ||
+      PIX < 1) begin : g_rule_item_w
+    $fatal(1, "volley_line_buffer: ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE, SLOTS and PIX must be at least 1 (%m)");
+  end else if (WIDTH % PIX != 0) begin : g_rule_width
+    $fatal(1, "volley_line_buffer: PIX = %0d does not divide WIDTH = %0d: rows are whole beats (%m)", PIX, WIDTH);
+  end
+  if (PADDING >= KERNEL) begin : g_rule_padding
+    $fatal(1, "volley_line_buffer: PADDING = %0d must be below KERNEL (%m)", PADDING);
+  end
+  if (HEIGHT + 2*PADDING < KERNEL) begin : g_rule_height
+    $fatal(1, "volley_line_buffer: KERNEL is larger than the map (%m)");
+  end
 
   typedef logic signed [ROW_W-1:0] row_t;
   typedef logic signed [GAP_W-1:0] gap_t;

@@ -64,17 +64,27 @@ module volley_window_fold #(
   localparam int unsigned X_W      = $clog2(WIDTH + 2*PAD_X + STRIDE_X + KERNEL_X + 1) + 1;   // signed
   localparam int unsigned Y_W      = $clog2(HEIGHT + 2*PAD_Y + STRIDE_Y + KERNEL_Y + 1) + 1;  // signed
 
-  if (PIX != 1) $fatal(1, "volley_window_fold: PIX = %0d, only 1 pixel per beat is supported", PIX);
-  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || REPLAY < 1)
-    $fatal(1, "volley_window_fold: ITEM_W, GROUPS, HEIGHT, WIDTH and REPLAY must be at least 1");
-  if (STRIDE_Y < 1 || STRIDE_X < 1)
-    $fatal(1, "volley_window_fold: STRIDE_Y and STRIDE_X must be at least 1");
-  if (PAD_Y >= KERNEL_Y || PAD_X >= KERNEL_X) $fatal(1, "volley_window_fold: padding must be below the kernel");
-  if (HEIGHT + 2*PAD_Y < KERNEL_Y || WIDTH + 2*PAD_X < KERNEL_X)
-    $fatal(1, "volley_window_fold: the kernel is larger than the map");
-  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH))
-    $fatal(1, "volley_window_fold: DEPTH = %0d is not a power of two from 2 on", DEPTH);
-  if (int'(DEPTH) < SPAN) $fatal(1, "volley_window_fold: DEPTH = %0d is below the window's span %0d", DEPTH, SPAN);
+  if (PIX != 1) begin : g_rule_pix
+    $fatal(1, "volley_window_fold: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
+  end
+  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || REPLAY < 1) begin : g_rule_item_w
+    $fatal(1, "volley_window_fold: ITEM_W, GROUPS, HEIGHT, WIDTH and REPLAY must be at least 1 (%m)");
+  end
+  if (STRIDE_Y < 1 || STRIDE_X < 1) begin : g_rule_stride_y
+    $fatal(1, "volley_window_fold: STRIDE_Y and STRIDE_X must be at least 1 (%m)");
+  end
+  if (PAD_Y >= KERNEL_Y || PAD_X >= KERNEL_X) begin : g_rule_pad_y
+    $fatal(1, "volley_window_fold: padding must be below the kernel (%m)");
+  end
+  if (HEIGHT + 2*PAD_Y < KERNEL_Y || WIDTH + 2*PAD_X < KERNEL_X) begin : g_rule_height
+    $fatal(1, "volley_window_fold: the kernel is larger than the map (%m)");
+  end
+  if (DEPTH < 2 || DEPTH != 1 << $clog2(DEPTH)) begin : g_rule_depth
+    $fatal(1, "volley_window_fold: DEPTH = %0d is not a power of two from 2 on (%m)", DEPTH);
+  end
+  if (int'(DEPTH) < SPAN) begin : g_rule_depth_span
+    $fatal(1, "volley_window_fold: DEPTH = %0d is below the window's span %0d (%m)", DEPTH, SPAN);
+  end
 
   typedef logic signed [OFF_W-1:0] off_t;
   typedef logic signed [X_W-1:0] x_t;

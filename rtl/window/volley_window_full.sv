@@ -64,20 +64,26 @@ module volley_window_full #(
   localparam int unsigned REPLAY_W = REPLAY > 1 ? $clog2(REPLAY) : 1;
   localparam int unsigned TAPS     = PIX > 0 ? (FIRST + PIX - 1) / PIX * GROUPS + 1 : 1;  // shift register
 
-  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || REPLAY < 1 || PIX < 1)
-    $fatal(1,
-      "volley_window_full: ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE, REPLAY and PIX must be at least 1");
-  else if (WIDTH % PIX != 0)
-    $fatal(1, "volley_window_full: PIX = %0d does not divide WIDTH = %0d: rows are whole beats", PIX, WIDTH);
-  else if (PIX % STRIDE != 0 && STRIDE % PIX != 0)
-    $fatal(1, "volley_window_full: neither of PIX = %0d and STRIDE = %0d divides the other", PIX, STRIDE);
-  if (PADDING >= KERNEL) $fatal(1, "volley_window_full: PADDING = %0d must be below KERNEL", PADDING);
-  if (WIDTH + 2*PADDING < KERNEL) $fatal(1, "volley_window_full: KERNEL is larger than the map");
-  else if (OUT_COLS % OUT_PIX != 0)
-    $fatal(1, "volley_window_full: %0d windows in a row are no whole beats of %0d; use a lower PIX",
+  if (ITEM_W < 1 || GROUPS < 1 || HEIGHT < 1 || WIDTH < 1 || STRIDE < 1 || REPLAY < 1 ||
+      PIX < 1) begin : g_rule_item_w
+    $fatal(1, "volley_window_full: ITEM_W, GROUPS, HEIGHT, WIDTH, STRIDE, REPLAY and PIX must be at least 1 (%m)");
+  end else if (WIDTH % PIX != 0) begin : g_rule_width
+    $fatal(1, "volley_window_full: PIX = %0d does not divide WIDTH = %0d: rows are whole beats (%m)", PIX, WIDTH);
+  end else if (PIX % STRIDE != 0 && STRIDE % PIX != 0) begin : g_rule_pix
+    $fatal(1, "volley_window_full: neither of PIX = %0d and STRIDE = %0d divides the other (%m)", PIX, STRIDE);
+  end
+  if (PADDING >= KERNEL) begin : g_rule_padding
+    $fatal(1, "volley_window_full: PADDING = %0d must be below KERNEL (%m)", PADDING);
+  end
+  if (WIDTH + 2*PADDING < KERNEL) begin : g_rule_width_padding
+    $fatal(1, "volley_window_full: KERNEL is larger than the map (%m)");
+  end else if (OUT_COLS % OUT_PIX != 0) begin : g_rule_out_cols
+    $fatal(1, "volley_window_full: %0d windows in a row are no whole beats of %0d; use a lower PIX (%m)",
            OUT_COLS, OUT_PIX);
-  if (GROUPS > 1 && REPLAY > 1)
-    $fatal(1, "volley_window_full: GROUPS = %0d with REPLAY = %0d; use volley_window_fold", GROUPS, REPLAY);
+  end
+  if (GROUPS > 1 && REPLAY > 1) begin : g_rule_groups
+    $fatal(1, "volley_window_full: GROUPS = %0d with REPLAY = %0d; use volley_window_fold (%m)", GROUPS, REPLAY);
+  end
 
   typedef logic [BEAT_W-1:0] beat_t;
 

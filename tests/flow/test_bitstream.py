@@ -17,7 +17,8 @@ import pytest
 from pyflow import jobs, zoo
 from pyflow.__main__ import main
 from pyflow.backends import nextpnr, process, verilator
-from pyflow.backends.toolbox import cached, digest, need_package, share
+from pyflow.backends.cache import cached
+from pyflow.backends.toolbox import digest, need_package, share
 from pyflow.build import Build, compile
 from pyflow.data import load
 from pyflow.errors import VolleyError

@@ -17,9 +17,9 @@ from pyflow.backends.toolbox import blackboxes, cache_dir, needed_by, rtl_source
 from verif.cases import collect
 from verif.harness import REPO, sources_of
 from verif.lint.lint import WAIVERS, families, lint, own_sources
-from verif.pages.lists import lists, technologies, vlnv, waivers
+from verif.pages.lists import lists, shared, technologies, vlnv, waivers
 from verif.pages.sizes import row_of
-from verif.pages.sv import Core, cores, elaborate, generated, read
+from verif.pages.sv import Core, cores, elaborate, generated, packages, read
 
 CORES = list(cores().values())
 NAMES = [core.name for core in CORES]
@@ -97,8 +97,8 @@ def test_fusesoc_finds_every_core(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     of_technologies = {vlnv(name, "tech") for name in ("xilinx", *families())}
     assert set(re.findall(r"^(volley:\S+)", done.stdout, re.MULTILINE)) == {
-        *map(vlnv, NAMES), vlnv("waivers", "lint"), *of_technologies}, done.stderr  # fmt: skip
-    for path, text in {WAIVERS.with_suffix(".core"): waivers(), **technologies()}.items():
+        *map(vlnv, NAMES), *map(vlnv, packages()), vlnv("waivers", "lint"), *of_technologies}, done.stderr  # fmt: skip
+    for path, text in {WAIVERS.with_suffix(".core"): waivers(), **technologies(), **shared()}.items():
         assert path.read_text(encoding="utf-8") == text, "make docs"
 
 

@@ -23,7 +23,18 @@ from verif.pages.page import (
     timings,
 )
 from verif.pages.sizes import ROWS, row_of
-from verif.pages.sv import Core, comment_of, constants_of, cores, elaborate, generated, read, rules_of
+from verif.pages.sv import (
+    Core,
+    comment_of,
+    constants_of,
+    cores,
+    default_of,
+    elaborate,
+    generated,
+    packages,
+    read,
+    rules_of,
+)
 
 CORES = list(cores().values())
 NAMES = [core.name for core in CORES]
@@ -93,7 +104,8 @@ def test_the_index_lists_every_page() -> None:
     assert {path.stem for path in FOLDER.glob("img/*")} == {name for name in NAMES if ROWS[name].wave}
     for suffix in (".f", ".core"):
         beside = {path.stem for path in FOLDER.parents[1].glob(f"rtl/*/*{suffix}")}
-        assert beside == set(NAMES), f"make docs, or a {suffix} of a core that is gone"
+        shared = set(packages()) if suffix == ".core" else set()
+        assert beside == set(NAMES) | shared, f"make docs, or a {suffix} of a core that is gone"
 
 
 def test_a_core_has_one_row_of_latency_and_cycles() -> None:
@@ -104,6 +116,18 @@ def test_a_core_has_one_row_of_latency_and_cycles() -> None:
 
 
 # ------------------------------------------------------------------ parameters of the parts
+def test_parameters_that_travel_as_one_constant_keep_name_default_and_meaning() -> None:
+    """A tool sets each by its name; the structure is no parameter for it."""
+    step, neuron = cores()["volley_lif_step"], cores()["volley_neuron_lif"]
+    own = {p.name: p for p in step.settable}
+    assert step.parameters[0].name == "LIF" and "LIF" not in own and "V_W" in own
+    handed = dict(neuron.passed)["volley_lif_step"]
+    assert own.keys() <= handed
+    assert {name: default_of(step, p) for name, p in own.items()} == {
+        p.name: p.default for p in neuron.settable if p.name in own}
+    assert packages().keys() == {"volley_pkg"}
+
+
 def test_a_parameter_that_is_passed_on_has_the_comment_and_the_rules_of_the_part() -> None:
     lif = cores()["volley_neuron_lif"]
     leak = next(p for p in lif.parameters if p.name == "LEAK")

@@ -195,3 +195,13 @@ def test_example_own_model(example: str, model: str, data: str, tmp_path: Path) 
     out = _run("-m", "pyflow", "sim", "--net", f"{folder / model}.py:build", "--weights", f"{model}.safetensors",
                "--data", f"{data}.npz", cwd=tmp_path)  # fmt: skip
     assert "400 frames compared, every logit; 0 mismatches" in out
+
+
+def test_every_source_names_licence_and_holder() -> None:
+    kinds = [f"*.{suffix}" for suffix in "sv v py cpp tcl xdc rdl f core".split()]
+    listed = subprocess.run(["git", "ls-files", *kinds], cwd=REPO, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("no git checkout, whose files could be listed")
+    texts = {path: path.read_text(encoding="utf-8") for path in map(REPO.joinpath, listed.stdout.splitlines())}
+    heads = r"SPDX-License-Identifier: Apache-2.0\n\S+ SPDX-FileCopyrightText: The Volley authors\n"
+    assert not [path for path, text in texts.items() if text and not re.search(heads, text)]

@@ -23,7 +23,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyflow.backends import process
 from pyflow.backends.toolbox import need_tool, tool_env
+from pyflow.locks import locked
 from verif.harness import sources_of
 
 HERE = Path(__file__).resolve().parent
@@ -114,8 +116,14 @@ def prove(proof: Proof, sources: Sequence[Path] | None = None, folder: Path | No
     """Prove or refute. sources: instead of rtl.f; folder: for work and traces, build/formal if None
     (not in /tmp: yosys has one of its own)."""
     work = (folder or FOLDER) / proof.folder
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    work.parent.mkdir(parents=True, exist_ok=True)
+    with locked(work.with_name(f"{work.name}.lock")):  # another run's proof of the same cell has the same folder
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        return _prove(proof, sources, work)
+
+
+def _prove(proof: Proof, sources: Sequence[Path] | None, work: Path) -> Result:
     started = _children_cpu_s()
     _elaborate(proof, sources, work)
 
@@ -168,12 +176,11 @@ def _solve(work: Path, name: str, *arguments: str) -> str:
 def _run(work: Path, name: str, tool: str, *arguments: str) -> str:
     need_tool(tool, _HINT)
     try:
-        done = subprocess.run([tool, *arguments], cwd=work, env=tool_env(), text=True, timeout=TIMEOUT_S,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+        _, log = process.output([tool, *arguments], cwd=work, env=tool_env(), timeout_s=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise ProofError(f"{work.name}: {name} not done after {TIMEOUT_S} s") from None
-    (work / f"{name}.log").write_text(done.stdout)
-    return done.stdout
+    (work / f"{name}.log").write_text(log)
+    return log
 
 
 def _failures(log: str, kind: str) -> str:

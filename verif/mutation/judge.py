@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pyflow.backends.toolbox import cached, digest
+from pyflow.backends.cache import cached
+from pyflow.backends.toolbox import digest
 from verif.cases import Case
 from verif.harness import build, run_sources, simulate, sources_of
 from verif.mutation import equivalence, netlist

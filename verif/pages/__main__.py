@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pyflow.errors import VolleyError
 from verif.harness import REPO
 from verif.lint.lint import WAIVERS
-from verif.pages.lists import lists, technologies, waivers
+from verif.pages.lists import lists, shared, technologies, waivers
 from verif.pages.measure import key, measure
 from verif.pages.page import FOLDER, index, page, path_of, picture_digest, stored
 from verif.pages.sv import Core, cores
@@ -31,7 +31,8 @@ def fresh(core: Core) -> bool:
 
 def expected(chosen: list[Core]) -> dict[Path, str]:
     """Path -> text of all that is written for `chosen`; stored measurements are taken as they are."""
-    texts = {FOLDER / "README.md": index(cores().values()), WAIVERS.with_suffix(".core"): waivers(), **technologies()}
+    texts = {FOLDER / "README.md": index(cores().values()), WAIVERS.with_suffix(".core"): waivers()}
+    texts |= technologies() | shared()
     for core in chosen:
         found = stored(core)
         texts |= lists(core) | ({path_of(core): page(core, found)} if found else {})

@@ -15,7 +15,7 @@ import yaml
 from verif.harness import REPO
 from verif.lint.lint import WAIVERS, families, own_sources
 from verif.pages.page import summary
-from verif.pages.sv import Core, Parameter, closure, comment_of, direct, generated, listed
+from verif.pages.sv import Core, Parameter, closure, comment_of, direct, generated, listed, packages
 
 LICENCE = ("SPDX-License-Identifier: Apache-2.0", "SPDX-FileCopyrightText: The Volley authors")
 
@@ -41,9 +41,9 @@ def file_list(core: Core) -> str:
 def fusesoc(core: Core) -> str:
     """CAPI2: the core's own file and package, the cores it depends on, a target to build with and one to lint. Where a
     family has a module of that name, its flag takes that one instead."""
-    own = [f"{core.name}_pkg.sv"] if f"{core.name}_pkg" in listed() else []
+    own = [f"{core.name}_pkg.sv"] if f"{core.name}_pkg" in listed().keys() - packages().keys() else []
     rtl: dict[str, object] = {"files": [*own, core.path.name], "file_type": "systemVerilogSource"}
-    if needed := direct(core):
+    if needed := [*(package for name, package in packages().items() if name in core.needs), *direct(core)]:
         rtl["depend"] = [vlnv(other.name) for other in needed]
     lint = {"flow": "lint", "flow_options": {"tool": "verilator", "verilator_options": ["-Wall"]}}
     filesets: dict[str, object] = {"rtl": rtl, "waivers": {"depend": [vlnv("waivers", "lint")]}}
@@ -85,6 +85,16 @@ def technologies() -> dict[Path, str]:
                 "targets": {"default": {"filesets": ["rtl"]}},
             })
     return texts
+
+
+def shared() -> dict[Path, str]:
+    """Path -> CAPI2 of each package that several cores share."""
+    return {package.path.with_suffix(".core"): _capi2({
+        "name": vlnv(package.name),
+        "description": summary(package),
+        "filesets": {"rtl": {"files": [package.path.name], "file_type": "systemVerilogSource"}},
+        "targets": {"default": {"filesets": ["rtl"]}},
+    }) for package in packages().values()}
 
 
 def waivers() -> str:

@@ -24,6 +24,7 @@ from verif.pages.sv import (
     comment_of,
     constants_of,
     cores,
+    default_of,
     direct,
     elaborate,
     generated,
@@ -179,9 +180,10 @@ def instantiation(core: Core) -> str:
     settings = []
     names = {parameter.name for parameter in core.parameters}
     for parameter in core.settable:
-        fixed = names.isdisjoint(re.findall(r"\w+", parameter.default))
+        default = default_of(core, parameter)
+        fixed = names.isdisjoint(re.findall(r"\w+", default))
         if parameter.name in values or fixed:  # the others follow from these
-            value = literal(values[parameter.name]) if parameter.name in values else parameter.default
+            value = literal(values[parameter.name]) if parameter.name in values else default
             settings.append(f".{parameter.name}({value})")
     opening = [f"{core.name} u_{core.name.removeprefix('volley_')} ("]
     if settings:
@@ -209,7 +211,7 @@ def _parameters(core: Core) -> str:
             lines.append(f"| **{_linked(core, _cell(group))}** | | | | |")
         legal = dict.fromkeys(f"`{_spelled(rule)}`" for rule in rules if p.name in rule.names)
         kind = f"{p.type or 'any'}, derived" if p.local else p.type or "any"
-        cells = [f"`{p.name}`", kind, f"`{p.default}`", ", ".join(legal), _linked(core, comment_of(core, p))]
+        cells = [f"`{p.name}`", kind, f"`{default_of(core, p)}`", ", ".join(legal), _linked(core, comment_of(core, p))]
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     if rules:
         lines += ["", "Anything else stops elaboration with a message that names the rule."]

@@ -20,11 +20,15 @@ from pyslang import DiagnosticEngine, driver, parsing, syntax
 from pyflow.backends.toolbox import digest, rtl_sources
 
 Kind = syntax.SyntaxKind
+PLACE = " (%m)"  # ends the message of every rule: the instance that breaks it, and the rule's block
 _FLIPPED = {
     Kind.LessThanExpression: ">=", Kind.GreaterThanEqualExpression: "<",
     Kind.GreaterThanExpression: "<=", Kind.LessThanEqualExpression: ">",
     Kind.EqualityExpression: "!=", Kind.InequalityExpression: "==",
 }  # fmt: skip
+
+
+_NAMED = (Kind.NamedParamAssignment, Kind.NamedArgument)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Port:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What a `$fatal` of elaboration asks for. legal: the condition that holds in a legal configuration;
-    names: the identifiers in it; message: what is said otherwise."""
+    names: the identifiers in it; message: what is said otherwise, without the place."""
 
     legal: str
     names: frozenset[str]
@@ -64,12 +68,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """One module of rtl/rtl.f. header: the lines of its first comment, without the licence. constants: localparams of
-    the body. needs: modules and packages that it names. passed: for each instance that is there in every
-    configuration, its module and the parameters that it gets under their own name. tokens: digest of the text without
-    comments and spacing."""
+    """One module or package of rtl/rtl.f, which is its kind. header: the lines of its first comment, without the
+    licence. constants: localparams of the body. needs: modules and packages that it names. passed: for each instance
+    that is there in every configuration, its module and the parameters that it gets under their own name, one by one or
+    in a constant. tokens: digest of the text without comments and spacing."""
 
     name: str
+    kind: str
     path: Path
     header: tuple[str, ...]
     parameters: tuple[Parameter, ...]
@@ -86,7 +91,8 @@ class Core:
 
     @property
     def settable(self) -> tuple[Parameter, ...]:
-        return tuple(p for p in self.parameters if not p.local)
+        """What a tool can set by name; a structure is for the core around it."""
+        return tuple(p for p in self.parameters if not p.local and "::" not in p.type)
 
 
 @cache
@@ -97,7 +103,13 @@ def listed() -> dict[str, Core]:
 
 def cores() -> dict[str, Core]:
     """The modules among them."""
-    return {name: core for name, core in listed().items() if not name.endswith("_pkg")}
+    return {name: core for name, core in listed().items() if core.kind == "module"}
+
+
+def packages() -> dict[str, Core]:
+    """The packages that several cores share: no module bears their name."""
+    return {name: core for name, core in listed().items() if core.kind == "package"
+            and name.removesuffix("_pkg") not in listed()}
 
 
 def direct(core: Core) -> list[Core]:
@@ -120,6 +132,20 @@ def comment_of(core: Core, parameter: Parameter) -> str:
     inner = (comment_of(part, p) for part, passed in _parts(core) if parameter.name in passed
              for p in part.parameters if p.name == parameter.name)
     return parameter.comment or next(filter(None, inner), "")
+
+
+def default_of(core: Core, parameter: Parameter) -> str:
+    """Default of a parameter; of a member of a constant that a function makes, the default of its argument."""
+    whole, _, member = parameter.default.partition(".")
+    maker = next((p.default for p in core.parameters if p.name == whole and p.default.endswith("()")), "")
+    package, _, function = maker.removesuffix("()").partition("::")
+    if not function:
+        return parameter.default
+    text = listed()[package].path.read_text(encoding="utf-8").split(f" {function}(", 1)[1].split(");", 1)[0]
+    found = re.search(rf"\b{member} += (.+?),?$", text, re.MULTILINE)
+    if not found:
+        raise ValueError(f"{core.name}: {maker} has no default of {member}")
+    return found[1]
 
 
 def names_in(expression: str) -> list[str]:
@@ -164,6 +190,7 @@ def read(path: Path) -> Core:
     head = module.header
     return Core(
         head.name.valueText,
+        head.moduleKeyword.valueText,
         path,
         _header(path.read_text(encoding="utf-8")),
         tuple(_parameters(head.parameters)) if head.parameters else (),
@@ -171,7 +198,7 @@ def read(path: Path) -> Core:
         tuple(_ports(head.ports)) if head.ports else (),
         tuple(_rules(module.members, ())),
         frozenset(_needs(module)),
-        tuple(_passed(module.members)),
+        tuple(_passed(module.members, _packed(module))),
         digest([token.rawText for token in _tokens(module)]),
     )
 
@@ -219,11 +246,12 @@ def _tokens(node: Any) -> Iterator[parsing.Token]:
             yield from _tokens(child)
 
 
-def _nodes(node: Any) -> Iterator[Any]:
+def nodes(node: Any) -> Iterator[Any]:
+    """A node of a syntax tree and all below it, without the tokens."""
     yield node
     for child in node:
         if not isinstance(child, parsing.Token):
-            yield from _nodes(child)
+            yield from nodes(child)
 
 
 def _header(text: str) -> tuple[str, ...]:
@@ -293,7 +321,7 @@ def _width(dimension: Any) -> str:
 
 def _needs(module: Any) -> Iterator[str]:
     """Modules that are instantiated and packages that are imported or named with `::`."""
-    for node in _nodes(module):
+    for node in nodes(module):
         if node.kind == Kind.HierarchyInstantiation:
             yield node.type.valueText
         elif node.kind == Kind.PackageImportItem:
@@ -302,18 +330,31 @@ def _needs(module: Any) -> Iterator[str]:
             yield _text(node.left)
 
 
-def _passed(members: Iterable[Any]) -> Iterator[tuple[str, frozenset[str]]]:
-    """Instances among `members` that stand under no `if`, with the parameters given as .NAME(NAME)."""
+def _passed(members: Iterable[Any], packed: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Instances among `members` that stand under no `if`, with the parameters given as .NAME(NAME), or in a constant of
+    `packed`."""
     for member in members:
         if member.kind == Kind.LoopGenerate:
-            yield from _passed([member.block])
+            yield from _passed([member.block], packed)
         elif member.kind == Kind.GenerateBlock:
-            yield from _passed(member.members)
+            yield from _passed(member.members, packed)
         elif member.kind == Kind.HierarchyInstantiation:
-            given = member.parameters.parameters if member.parameters else ()
-            yield member.type.valueText, frozenset(
-                a.name.valueText for a in given
-                if not isinstance(a, parsing.Token) and _text(a.expr) == a.name.valueText)  # fmt: skip
+            given = _same_name(member.parameters.parameters if member.parameters else ())
+            yield member.type.valueText, given.union(*(packed.get(name, frozenset()) for name in given))
+
+
+def _same_name(arguments: Iterable[Any]) -> frozenset[str]:
+    """Names given as .NAME(NAME)."""
+    return frozenset(a.name.valueText for a in arguments
+                     if not isinstance(a, parsing.Token) and a.kind in _NAMED and _text(a.expr) == a.name.valueText)
+
+
+def _packed(module: Any) -> dict[str, frozenset[str]]:
+    """Constants of the body that a function makes, with the names that go into it as they are."""
+    return {d.name.valueText: _same_name(d.initializer.expr.arguments.parameters)
+            for member in module.members if member.kind == Kind.ParameterDeclarationStatement
+            for d in member.parameter.declarators if not isinstance(d, parsing.Token)
+            and d.initializer and d.initializer.expr.kind == Kind.InvocationExpression and d.initializer.expr.arguments}
 
 
 # ------------------------------------------------------------------ rules
@@ -336,7 +377,7 @@ def _branches(node: Any, where: tuple[str, ...]) -> Iterator[Rule]:
             names = {t.valueText for t in _tokens(node.condition) if t.kind == parsing.TokenKind.Identifier}
             names &= set(re.findall(r"\w+", clause))
             text = f"{clause} where {' and '.join(where)}" if where else clause
-            yield Rule(text, frozenset(names), message.strip('"'))
+            yield Rule(text, frozenset(names), message.strip('"').removesuffix(PLACE))
     else:
         yield from _rules(body, (*where, _text(node.condition)))
     if otherwise is not None:  # behind a $fatal, the rest stands on its own

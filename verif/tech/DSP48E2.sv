@@ -34,8 +34,12 @@ module DSP48E2 #(
   localparam int LANES  = USE_SIMD == "FOUR12" ? 4 : USE_SIMD == "TWO24" ? 2 : 1;
   localparam int LANE_W = 48 / LANES;
 
-  if (LANES > 1 && USE_MULT != "NONE") $fatal(1, "DSP48E2: SIMD takes USE_MULT = NONE");
-  if (USE_MULT == "NONE" && MREG != 0) $fatal(1, "DSP48E2: USE_MULT = NONE takes MREG = 0");
+  if (LANES > 1 && USE_MULT != "NONE") begin : g_rule_lanes
+    $fatal(1, "DSP48E2: SIMD takes USE_MULT = NONE (%m)");
+  end
+  if (USE_MULT == "NONE" && MREG != 0) begin : g_rule_use_mult
+    $fatal(1, "DSP48E2: USE_MULT = NONE takes MREG = 0 (%m)");
+  end
 
   // ------------------------------------------------------------------ A and B: up to two registers
   logic [29:0] a_in, a1, a2;

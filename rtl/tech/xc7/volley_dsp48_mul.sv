@@ -23,7 +23,9 @@ module volley_dsp48_mul #(
   localparam int unsigned AREG = STAGES == 3 ? 2 : 1;
   localparam int unsigned BREG = STAGES == 1 ? 1 : 2;
 
-  if (STAGES < 1 || STAGES > 3) $fatal(1, "volley_dsp48_mul: STAGES = %0d is outside 1..3", STAGES);
+  if (STAGES < 1 || STAGES > 3) begin : g_rule_stages
+    $fatal(1, "volley_dsp48_mul: STAGES = %0d is outside 1..3 (%m)", STAGES);
+  end
 
   // INMODE: registers A2 and B2, D counts, and SUBTRACT. OPMODE: X and Y are the product, Z is c
   // or pcin. ALUMODE 0 adds Z, 1 with a carry takes it off.

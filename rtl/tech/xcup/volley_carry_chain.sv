@@ -15,7 +15,9 @@ module volley_carry_chain #(
   logic [8*CELLS-1:0] s_all, di_all, sum_all;
   logic [8*CELLS-1:0] carry;                   // out of a column
 
-  if (WIDTH < 1) $fatal(1, "volley_carry_chain: WIDTH = %0d must be at least 1", WIDTH);
+  if (WIDTH < 1) begin : g_rule_width
+    $fatal(1, "volley_carry_chain: WIDTH = %0d must be at least 1 (%m)", WIDTH);
+  end
 
   assign s_all  = (8*CELLS)'(s);
   assign di_all = (8*CELLS)'(di);

@@ -15,7 +15,9 @@ module volley_adder_tree #(
   input  wire logic [N*IN_W-1:0] operands,
   output logic [OUT_W-1:0]       sum           // signed
 );
-  if (N < 1 || IN_W < 1) $fatal(1, "volley_adder_tree: N and IN_W must be at least 1");
+  if (N < 1 || IN_W < 1) begin : g_rule_n
+    $fatal(1, "volley_adder_tree: N and IN_W must be at least 1 (%m)");
+  end
 
   volley_compressor_tree #(.N(N), .IN_W(IN_W), .GROUP(N), .OUT_W(OUT_W)) u_tree (
     .clk, .ce, .operands, .sum

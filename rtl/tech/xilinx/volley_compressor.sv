@@ -21,7 +21,9 @@ module volley_compressor #(
   output logic [WIDTH-1:0]        sum,
   output logic [WIDTH-1:0]        carry
 );
-  if (WIDTH < 1) $fatal(1, "volley_compressor: WIDTH = %0d must be at least 1", WIDTH);
+  if (WIDTH < 1) begin : g_rule_width
+    $fatal(1, "volley_compressor: WIDTH = %0d must be at least 1 (%m)", WIDTH);
+  end
 
   localparam logic [4*WIDTH-1:0] THERE = USED | INVERTED;
 

@@ -24,10 +24,12 @@ module volley_compressor_tree #(
 );
   typedef logic [N-1:0][OUT_W-1:0] masks_t;    // by number: columns
 
-  if (N < 1 || IN_W < 1 || GROUP < 1)
-    $fatal(1, "volley_compressor_tree: N, IN_W and GROUP must be at least 1");
-  if (OUT_W < IN_W + (N - 1) / GROUP)
-    $fatal(1, "volley_compressor_tree: OUT_W = %0d does not hold the operands", OUT_W);
+  if (N < 1 || IN_W < 1 || GROUP < 1) begin : g_rule_n
+    $fatal(1, "volley_compressor_tree: N, IN_W and GROUP must be at least 1 (%m)");
+  end
+  if (OUT_W < IN_W + (N - 1) / GROUP) begin : g_rule_out_w
+    $fatal(1, "volley_compressor_tree: OUT_W = %0d does not hold the operands (%m)", OUT_W);
+  end
 
   // Number i of level 0 is x[N-1-i] at its weight.
   function automatic int unsigned shift(int unsigned i);

@@ -12,7 +12,9 @@ module volley_delay #(
   input  wire logic [DATA_W-1:0] d,
   output logic [DATA_W-1:0]      q
 );
-  if (DATA_W < 1) $fatal(1, "volley_delay: DATA_W = %0d must be at least 1", DATA_W);
+  if (DATA_W < 1) begin : g_rule_data_w
+    $fatal(1, "volley_delay: DATA_W = %0d must be at least 1 (%m)", DATA_W);
+  end
 
   if (TICKS == 0) begin : g_wire
     assign q = d;

@@ -46,12 +46,15 @@ module volley_dsp_cascade #(
   localparam int unsigned BLOCKS   = (PE + LANES - 1) / LANES;          // of outputs
   localparam int unsigned PART_W   = WEIGHT_W + $clog2(INPUTS) + 32'(SOFT);  // a cascade's, signed
 
-  if (PE < 1 || SIMD < 1 || TP < 1 || STEPS < 1)
-    $fatal(1, "volley_dsp_cascade: PE, SIMD, TP and STEPS must be at least 1");
-  if (WEIGHT_W < 1 || WEIGHT_W > 8)
-    $fatal(1, "volley_dsp_cascade: WEIGHT_W = %0d is outside 1..8", WEIGHT_W);
-  if (USE_SIMD != "FOUR12" && USE_SIMD != "ONE48")
-    $fatal(1, "volley_dsp_cascade: USE_SIMD = %s must be FOUR12 or ONE48", USE_SIMD);
+  if (PE < 1 || SIMD < 1 || TP < 1 || STEPS < 1) begin : g_rule_pe
+    $fatal(1, "volley_dsp_cascade: PE, SIMD, TP and STEPS must be at least 1 (%m)");
+  end
+  if (WEIGHT_W < 1 || WEIGHT_W > 8) begin : g_rule_weight_w
+    $fatal(1, "volley_dsp_cascade: WEIGHT_W = %0d is outside 1..8 (%m)", WEIGHT_W);
+  end
+  if (USE_SIMD != "FOUR12" && USE_SIMD != "ONE48") begin : g_rule_use_simd
+    $fatal(1, "volley_dsp_cascade: USE_SIMD = %s must be FOUR12 or ONE48 (%m)", USE_SIMD);
+  end
 
   // ------------------------------------------------------------------ when weights move on
   logic [STAGES-1:0] load;                     // bit k: to stage k, k ticks after a slice's first

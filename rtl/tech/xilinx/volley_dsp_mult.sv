@@ -45,9 +45,12 @@ module volley_dsp_mult #(
   // Ticks to these sums; adders follow, and for FOUR what takes the OFFSET off
   localparam int unsigned READY  = 4 + $clog2(SIMD) - $clog2(CHAINS) - 32'(FOUR);
 
-  if (PE < 1 || SIMD < 1) $fatal(1, "volley_dsp_mult: PE and SIMD must be at least 1");
-  if (WEIGHT_W < 1 || WEIGHT_W > 8 || TP < 1 || TP > 8)
-    $fatal(1, "volley_dsp_mult: WEIGHT_W = %0d or TP = %0d is outside 1..8", WEIGHT_W, TP);
+  if (PE < 1 || SIMD < 1) begin : g_rule_pe
+    $fatal(1, "volley_dsp_mult: PE and SIMD must be at least 1 (%m)");
+  end
+  if (WEIGHT_W < 1 || WEIGHT_W > 8 || TP < 1 || TP > 8) begin : g_rule_weight_w
+    $fatal(1, "volley_dsp_mult: WEIGHT_W = %0d or TP = %0d is outside 1..8 (%m)", WEIGHT_W, TP);
+  end
 
   // ------------------------------------------------------------------ cascades
   logic [PE*CHAINS*PART_W-1:0] parts;

@@ -14,7 +14,9 @@ module volley_step_tree #(
   input  wire logic [TP*IN_W-1:0] operands,
   output logic [OUT_W-1:0]        sum          // signed
 );
-  if (TP < 1 || IN_W < 1) $fatal(1, "volley_step_tree: TP and IN_W must be at least 1");
+  if (TP < 1 || IN_W < 1) begin : g_rule_tp
+    $fatal(1, "volley_step_tree: TP and IN_W must be at least 1 (%m)");
+  end
 
   volley_compressor_tree #(.N(TP), .IN_W(IN_W), .GROUP(1), .OUT_W(OUT_W)) u_tree (
     .clk, .ce, .operands, .sum

@@ -32,10 +32,12 @@ module volley_synapse_dsp #(
                                   : BODY == 2 ? 2 + CASCADE
                                   :             4 + $clog2(SIMD);
 
-  if (BODY < 1 || BODY > 3)
-    $fatal(1, "volley_synapse_dsp: BODY = %0d must be 1 (GATE), 2 (SOFT) or 3 (MULT)", BODY);
-  if (LATENCY != TICKS)
-    $fatal(1, "volley_synapse_dsp: LATENCY = %0d, but the body takes %0d ticks", LATENCY, TICKS);
+  if (BODY < 1 || BODY > 3) begin : g_rule_body
+    $fatal(1, "volley_synapse_dsp: BODY = %0d must be 1 (GATE), 2 (SOFT) or 3 (MULT) (%m)", BODY);
+  end
+  if (LATENCY != TICKS) begin : g_rule_latency
+    $fatal(1, "volley_synapse_dsp: LATENCY = %0d, but the body takes %0d ticks (%m)", LATENCY, TICKS);
+  end
 
   // Texts of different lengths are no two values of one expression: hence two instances.
   if (BODY == 1) begin : g_gate

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Accuracy of an integer network by its reference, on as many test images as a few seconds allow."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from pyflow.data import Dataset
+from pyflow.graph import Network
+from pyflow.operators import Synapse
+
+FRAMES = 1000  # at most
+WORK = 4e10  # multiplications, in all: some ten seconds
+
+
+def frames(network: Network, data: Dataset) -> int:
+    """Test images of `data` on which the accuracy of `network` is measured."""
+    work = sum(math.prod(t.shape) * (t.steps if t.timed else 1) for t in network.tensors.values())
+    for op in network.operators:
+        if isinstance(op, Synapse):
+            source = network.sources(op)[0]
+            work += op.weight.size * op.outputs(source) * (source.steps if source.timed else 1)
+    return min(len(data.x_test), FRAMES, int(WORK / work))
+
+
+def accuracies(network: Network, data: Dataset) -> dict[str, Any]:
+    """{"accuracy_snn", "accuracy_frames"}: share of the first test images whose largest logit is the label; {} without
+    labels, and for a network of one output, where there is no largest."""
+    if not data.labelled or network.classes < 2:
+        return {}
+    if data.classes > network.classes:
+        warnings.warn(
+            f"data {data.name!r}: labels go up to {data.classes - 1}, network {network.name!r} has {network.classes} "
+            "outputs; no accuracy",
+            stacklevel=2,
+        )
+        return {}
+    count = frames(network, data)
+    if not count:
+        return {}
+    right = network.run(data.x_test[:count]).argmax(1) == data.y_test[:count]
+    return {"accuracy_snn": float(right.mean()), "accuracy_frames": count}
+
+
+def accuracy_text(meta: Mapping[str, Any]) -> str:
+    """Accuracies of a network's meta in words; "" if it has none."""
+    total, data = meta.get("test_images"), meta.get("data")
+    images = f"{total:,} test images of {data}" if total else f"the test images of {data}"
+    count = meta.get("accuracy_frames", total)
+    titles = (("float", "accuracy_float"), ("fine-tuned", "accuracy_finetuned"), ("integer", "accuracy_snn"))
+    parts = [f"{title} {100 * meta[key]:.2f} %" for title, key in titles if isinstance(meta.get(key), float)]
+    if not parts:
+        return ""
+    if count != total and parts[-1].startswith("integer"):
+        parts[-1] += f" of the first {count:,}"
+    return f"{', '.join(parts)} ({images})"
