@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyflow.errors import VolleyError
     from pyflow.graph import Network
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Build", "Network", "VolleyError", "__version__", "compile", "convert"]
 
 _LAZY = {

@@ -55,6 +55,7 @@ top/volley_load_checksum.sv
 top/volley_frame_guard.sv
 top/volley_frame_result.sv
 top/volley_top.sv
+top/volley_axil_slave.sv
 top/volley_regs_pkg.sv
 top/volley_regs.sv
 top/volley_axi_top.sv

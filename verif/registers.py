@@ -22,9 +22,9 @@ _FROM = "from volley_regs.rdl by `make docs`; edits are lost."
 # The headers of the sources say what a core's page needs; PeakRDL's own names tool and origin.
 _HEADERS = {
     "volley_regs.sv": (
-        "Register block: the map of volley_regs.rdl behind AXI4-Lite; reads of unused addresses give 0, writes do\n"
-        f"// nothing. Generated {_FROM}\n"
-        "// Latency 2 from a request to its response, a request per cycle.\n"
+        "Register block: the map of volley_regs.rdl, behind volley_axil_slave; reads of unused addresses give 0,\n"
+        f"// writes do nothing. Generated {_FROM}\n"
+        "// Latency 0 from a request to what it reads, a request per cycle; it never stalls and refuses none.\n"
         "// Each process drives fields of its own in one structure, which Verilator takes for one variable.\n"
         "/* verilator lint_off MULTIDRIVEN */"
     ),
@@ -41,7 +41,7 @@ def generated() -> dict[Path, str]:
     """Path -> text of every committed file that is made from the map."""
     texts: dict[Path, str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        _peakrdl("regblock", str(MAP), "-o", folder, "--cpuif", "axi4-lite-flat", "--addr-width", "12")
+        _peakrdl("regblock", str(MAP), "-o", folder, "--cpuif", "passthrough", "--addr-width", "12")
         _peakrdl("c-header", str(MAP), "-o", f"{folder}/volley_regs.h")
         for name, header in _HEADERS.items():
             text = "\n".join(line.rstrip() for line in Path(folder, name).read_text().splitlines())

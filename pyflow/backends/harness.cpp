@@ -268,8 +268,8 @@ int main(int argc, char** argv) {
   top->final();
 
   Output stats(dir, "stats.json");
-  stats.print("{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %u, \"out_stall\": %u, \"saturated\": %u, ",
-               got_frame, cycle, got_frame < frames ? "true" : "false", unsigned(top->stat_in_stall), unsigned(top->stat_out_stall),
+  stats.print("{\"frames\": %" PRIu64 ", \"cycles\": %" PRIu64 ", \"stuck\": %s, \"in_stall\": %" PRIu64 ", \"out_stall\": %" PRIu64 ", \"saturated\": %u, ",
+              got_frame, cycle, got_frame < frames ? "true" : "false", uint64_t(top->stat_in_stall), uint64_t(top->stat_out_stall),
                unsigned(top->stat_saturated));
   stats.print("\"probes\": [");
   for (size_t n = 0; n < probes.size(); ++n) stats.print("%s%u", n ? ", " : "", unsigned(probes[n]));

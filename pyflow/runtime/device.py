@@ -223,8 +223,8 @@ class Device:
         major = self._link.read(r.VERSION) >> r.VERSION_MAJOR[0]
         if major != r.VERSION_MAJOR_RESET:
             raise DeviceError(
-                f"register map {major} in the device, this runtime knows {r.VERSION_MAJOR_RESET}; load the bitstream "
-                "that belongs to it"
+                f"register map {major} in the device, this runtime knows {r.VERSION_MAJOR_RESET}; load a bitstream of "
+                "this release, or run the pyflow in host/ of the build that is loaded"
             )
         structure = self._link.read(r.STRUCTURE)
         if structure != self.files.structure:
@@ -247,9 +247,9 @@ class Device:
 
     # ------------------------------------------------------------------ registers
     def stats(self) -> dict[str, Any]:
-        """Counters since the last reset: frames, cycles, in_stall, out_stall (cycles), saturated (neurons x steps);
-        errors: names of the sticky ones; weights: checksum. Of a design with probes also layers: for each its spikes,
-        and stalls (cycles) by the stream in front of it."""
+        """Counters since the last reset: cycles, in_stall, out_stall (cycles, 64 bits); frames, saturated (neurons x
+        steps), which wrap at 2^32; errors: names of the sticky ones; weights: checksum. Of a design with probes also
+        layers: for each its spikes, and stalls (cycles) by the stream in front of it."""
         return self._insist(self._stats)
 
     def _stats(self) -> dict[str, Any]:
@@ -257,9 +257,9 @@ class Device:
         errors = read(r.ERRORS)
         found: dict[str, Any] = {
             "frames": read(r.FRAMES),
-            "cycles": read(r.CYCLES),
-            "in_stall": read(r.IN_STALL),
-            "out_stall": read(r.OUT_STALL),
+            "cycles": self._read64(r.CYCLES),
+            "in_stall": self._read64(r.IN_STALL),
+            "out_stall": self._read64(r.OUT_STALL),
             "saturated": read(r.SATURATED),
             "errors": flag_names(errors),
             "weights": read(r.WEIGHTS) & 0xFFFF,
@@ -273,6 +273,11 @@ class Device:
             else:
                 layer["spikes"] = count
         return {**found, "layers": layers} if layers else found
+
+    def _read64(self, address: int) -> int:
+        """A counter of 64 bits: reading the low word keeps the high word of the same cycle."""
+        low = self._link.read(address)
+        return self._link.read(address + 4) << 32 | low
 
     def clear_errors(self) -> None:
         """Clears the sticky errors of stats()."""

@@ -5,9 +5,10 @@
 //   request   seq, command, address (2 bytes), payload      command: bits 1:0 operation, bit 2 LAST, bit 3 WAIT
 //   response  seq, command, status, words, payload          status: bit 0 last, bit 1 bus error, bit 2 broken
 // A request with the number of the one before is not executed again: its response is sent once more. So a host may
-// repeat whatever got no answer. A packet that arrives while a stream is stuck ends the wait: the network is reset, for
-// a frame has been cut, and streams are refused (broken) until the host resets as well. The first request of a host is
-// a reset. A packet has at least the four bytes of the header. 2 cycles/byte out, 5 cycles/word in.
+// repeat whatever got no answer, and send a request before the last one is answered. Only a RESET that has come ends
+// the wait of a stream that is stuck: the network is reset, for a frame has been cut, and streams are refused (broken)
+// until that RESET is executed. An offered word of a frame holds until the network's reset. The first request of a host
+// is a reset. A packet has at least the four bytes of the header. 2 cycles/byte out, 5 cycles/word in.
 // Model: verif/models/host.py.
 `default_nettype none
 module volley_host_command (
@@ -18,7 +19,7 @@ module volley_host_command (
   output logic             s_packet_tready,
   input  wire logic [7:0]  s_packet_tdata,
   input  wire logic        s_packet_tlast,
-  input  wire logic        s_packet_waiting,   // another packet waits behind this one
+  input  wire logic        rx_reset,           // one cycle: a RESET has come, it may still be behind other packets
   // Sink: results of the network
   input  wire logic        s_result_tvalid,
   output logic             s_result_tready,
@@ -75,14 +76,15 @@ module volley_host_command (
   logic [7:0]  stored;
   logic        aw_q, w_q, ar_q;                // still to be taken
   logic [1:0]  operation;
-  logic        take, head, step, other, abort, answer;
+  logic        give_way;                       // a RESET has come and was not executed so far
+  logic        take, head, step, abort, answer;
   state_t      after_payload;
 
   assign operation = command_q[1:0];
   assign take      = s_packet_tvalid && s_packet_tready;
   assign head      = state_q == HEAD && take && index == 2'd3;
-  assign other     = ended ? s_packet_tvalid : s_packet_waiting;
-  assign abort     = other && ((m_frame_tvalid && !m_frame_tready) || (s_result_tready && !s_result_tvalid));
+  assign abort     = give_way && !net_rst
+                  && ((m_frame_tvalid && !m_frame_tready) || (s_result_tready && !s_result_tvalid));
   assign stat_busy = state_q != HEAD;
   assign after_payload = operation == STREAM ? DRAIN : SEND;
   // What is sent back once the word at hand is stored
@@ -131,15 +133,16 @@ module volley_host_command (
       end
       LOAD: if (take && (s_packet_tlast || index == 2'd3)) state_d = PUT;
       PUT: begin
-        step = operation == STREAM ? m_frame_tready : m_axi_ctrl_bvalid;
-        if (step) state_d = ended ? after_payload : LOAD;
-        else if (abort) state_d = ended ? SEND : SKIP;
+        step = !net_rst && (operation == STREAM ? m_frame_tready : m_axi_ctrl_bvalid);
+        if (net_rst) state_d = ended ? SEND : SKIP;    // aborted; the network takes nothing any more
+        else if (step) state_d = ended ? after_payload : LOAD;
       end
       SKIP: if (ended || (take && s_packet_tlast)) state_d = SEND;
       FETCH: if (m_axi_ctrl_rvalid) state_d = STORE;
       DRAIN: begin
-        if (s_result_tvalid) state_d = STORE;
-        else if (abort || (!command_q[3] && words == 0)) state_d = SEND;
+        if (net_rst) state_d = SEND;
+        else if (s_result_tvalid) state_d = STORE;
+        else if (!command_q[3] && words == 0) state_d = SEND;
       end
       STORE: if (index == 2'd3) state_d = !answer ? DRAIN : ended ? SEND : SKIP;
       SEND: if (m_packet_tready && fetched && m_packet_tlast) state_d = HEAD;
@@ -176,7 +179,9 @@ module volley_host_command (
     if (head && operation == RESET) begin
       net_rst     <= 1'b1;
       stat_broken <= 1'b0;
+      give_way    <= 1'b0;
     end
+    if (rx_reset) give_way <= 1'b1;
     // ---------------------------------------------------------------- words
     for (int unsigned n = 0; n < 4; n++)
       if (state_q == LOAD && take && index == 2'(n)) word[n*8 +: 8] <= s_packet_tdata;
@@ -190,7 +195,7 @@ module volley_host_command (
       word  <= m_axi_ctrl_rdata;
       error <= m_axi_ctrl_rresp != '0;
     end
-    if (state_q == DRAIN && s_result_tvalid) begin
+    if (state_q == DRAIN && s_result_tvalid && !net_rst) begin
       word <= s_result_tdata;
       last <= s_result_tlast;
     end
@@ -220,6 +225,7 @@ module volley_host_command (
       ar_q        <= 1'b0;
       stat_broken <= 1'b0;
       fetched     <= 1'b0;
+      give_way    <= 1'b0;
     end
   end
 endmodule

@@ -5,6 +5,7 @@
 // 0xDB 0xDC and 0xDB 0xDD stand for 0xC0 and 0xDB. The last four bytes are the CRC-32 of those before them.
 // A packet waits in one of two banks until its checksum has been seen. One may be read while the next comes in; what
 // comes on top of that is dropped, as is a packet beyond SIZE, one without a whole header and one with a wrong escape.
+// Of a RESET that finds no room rx_reset tells all the same: what fills both banks may wait for it.
 // Latency 3 from the end mark to the first byte; bytes come in at most every other cycle, and go out in each.
 // Model: verif/models/packet.py.
 `default_nettype none
@@ -21,6 +22,7 @@ module volley_packet_rx #(
   output logic [7:0]      m_packet_tdata,
   output logic            m_packet_tlast,
   // Status
+  output logic            rx_reset,            // one cycle: a whole RESET has come, also where there is no room for it
   output logic            stat_waiting,        // a whole packet waits behind the one that is being read
   output logic            stat_bad             // one cycle: a packet was dropped
 );
@@ -31,10 +33,12 @@ module volley_packet_rx #(
   localparam int unsigned ADDR_W  = $clog2(SIZE);
   localparam logic [7:0]  END     = 8'hC0, ESC = 8'hDB, ESC_END = 8'hDC, ESC_ESC = 8'hDD;
   localparam logic [31:0] RESIDUE = 32'hDEBB20E3;
+  localparam logic [1:0]  RESET   = 2'd3;      // operation, bits 1:0 of the second byte
   localparam int unsigned HEADER_BYTES = 4, CRC_BYTES = 4;
 
   // ------------------------------------------------------------------ in: line to bank
-  logic              bank, escape, bad;        // bad: this packet cannot be used
+  logic              bank, escape, bad, lost;  // bad: this packet is damaged; lost: there was no room for it
+  logic              is_reset;                 // the operation in its header
   logic [ADDR_W:0]   count;                    // bytes of this packet
   logic [31:0]       crc, crc_next;
   logic [7:0]        plain;                    // the byte without its escape
@@ -51,25 +55,31 @@ module volley_packet_rx #(
 
   always_ff @(posedge clk) begin
     stat_bad <= 1'b0;
+    rx_reset <= ends && good && is_reset;
     if (rx_valid) escape <= !escape && rx_data == ESC;
     if (put) begin
       count <= count + 1'b1;
       crc   <= crc_next;
-      if (stat_waiting || count[ADDR_W] || (escape && rx_data != ESC_END && rx_data != ESC_ESC)) bad <= 1'b1;
+      if (count[ADDR_W] || (escape && rx_data != ESC_END && rx_data != ESC_ESC)) bad <= 1'b1;
+      if (stat_waiting) lost <= 1'b1;
+      if (count == (ADDR_W+1)'(1)) is_reset <= plain[1:0] == RESET;
     end
     if (!reading) stat_waiting <= 1'b0;
     if (ends) begin
-      if (good) begin
+      if (good && !lost) begin
         stat_waiting <= 1'b1;
         length       <= ADDR_W'(count - (ADDR_W+1)'(CRC_BYTES + 1));
       end
-      stat_bad <= !good && (count != 0 || escape);
+      stat_bad <= lost || (!good && (count != 0 || escape));
       count    <= '0;
       crc      <= '1;
       bad      <= 1'b0;
+      lost     <= 1'b0;
     end
     if (rst) begin
       stat_bad     <= 1'b0;
+      rx_reset     <= 1'b0;
+      lost         <= 1'b0;
       stat_waiting <= 1'b0;
       escape       <= 1'b0;
       bad          <= 1'b0;

@@ -46,8 +46,8 @@ module volley_axi_top (
 
   localparam logic [7:0] CUT = 8'h08;          // flags[3] of a trailer
 
-  logic rst;
-  initial rst = 1'b1;                          // in reset from power-up on
+  // In reset from power-up on. One cycle behind aresetn: until then nothing is taken in, and nothing offered.
+  logic rst = 1'b1;
   always_ff @(posedge clk) rst <= !aresetn;
 
   volley_regs_pkg::volley_regs__in_t  regs_in;
@@ -63,12 +63,11 @@ module volley_axi_top (
   logic [31:0] kept_tdata;
   logic        kept_tlast;
   logic [15:0] checksum, cut_checksum;         // of the weights: now, at the cut
-  logic        load_select, load_valid;        // a number, a word: written in the cycle before
+  logic        load_select = 1'b0, load_valid = 1'b0;  // a number, a word: written in the cycle before
   logic        answer_taken;
   logic        rst_q;
-  logic [15:0] resets;                         // of the network; no reset clears it
+  logic [15:0] resets = '0;                    // of the network; no reset clears it
 
-  initial {load_select, load_valid} = '0;      // what they reach has no reset
   assign cut = regs_out.CONTROL.soft_reset.value;
 
   // ------------------------------------------------------------------ in
@@ -77,8 +76,8 @@ module volley_axi_top (
 
   // ------------------------------------------------------------------ out
   always_comb begin
-    net_m_tready  = m_axis_tready && !cut_q && !kept && !ending;
-    m_axis_tvalid = kept || ending || (net_m_tvalid && !cut_q);
+    net_m_tready  = m_axis_tready && !kept && !ending;
+    m_axis_tvalid = !rst && (kept || ending || net_m_tvalid);
     m_axis_tdata  = net_m_tdata;
     m_axis_tlast  = net_m_tlast;
     if (ending) begin
@@ -109,11 +108,11 @@ module volley_axi_top (
     end
     // Words of an earlier cut go on as they are: behind them there is no answer yet.
     if (cut && !kept && !ending) begin
-      kept       <= net_m_tvalid && !m_axis_tready && !cut_q;
+      kept       <= net_m_tvalid && !m_axis_tready;
       kept_tdata <= net_m_tdata;
       kept_tlast <= net_m_tlast;
       cut_checksum <= checksum;
-      ending     <= net_m_tvalid && !cut_q ? !net_m_tlast : in_answer;
+      ending     <= net_m_tvalid ? !net_m_tlast : in_answer;
     end
     if (rst) begin
       cut_q     <= 1'b0;
@@ -127,7 +126,6 @@ module volley_axi_top (
     end
   end
 
-  initial resets = '0;
   always_ff @(posedge clk) begin
     rst_q <= rst;
     if (cut || (rst && !rst_q)) resets <= resets + 1'b1;
@@ -161,17 +159,35 @@ module volley_axi_top (
   assign regs_in.ERRORS.long_frame.hwset       = answer_taken && net_m_tdata[9];
   assign regs_in.ERRORS.bad_keep.hwset         = answer_taken && net_m_tdata[10];
 
+  logic        axil_awready, axil_wready, axil_bvalid, axil_arready, axil_rvalid;
+  logic        req_valid, req_write;
+  logic [11:0] req_addr;
+  logic [31:0] req_wdata, req_biten, req_rdata;
+
+  assign s_axi_ctrl_awready = axil_awready && !rst;
+  assign s_axi_ctrl_wready  = axil_wready && !rst;
+  assign s_axi_ctrl_bvalid  = axil_bvalid && !rst;
+  assign s_axi_ctrl_arready = axil_arready && !rst;
+  assign s_axi_ctrl_rvalid  = axil_rvalid && !rst;
+
+  volley_axil_slave u_axil (
+    .clk, .rst,
+    .s_axil_awvalid(s_axi_ctrl_awvalid), .s_axil_awready(axil_awready), .s_axil_awaddr(s_axi_ctrl_awaddr),
+    .s_axil_wvalid(s_axi_ctrl_wvalid), .s_axil_wready(axil_wready), .s_axil_wdata(s_axi_ctrl_wdata),
+    .s_axil_wstrb(s_axi_ctrl_wstrb),
+    .s_axil_bvalid(axil_bvalid), .s_axil_bready(s_axi_ctrl_bready), .s_axil_bresp(s_axi_ctrl_bresp),
+    .s_axil_arvalid(s_axi_ctrl_arvalid), .s_axil_arready(axil_arready), .s_axil_araddr(s_axi_ctrl_araddr),
+    .s_axil_rvalid(axil_rvalid), .s_axil_rready(s_axi_ctrl_rready), .s_axil_rdata(s_axi_ctrl_rdata),
+    .s_axil_rresp(s_axi_ctrl_rresp),
+    .req_valid, .req_write, .req_addr, .req_wdata, .req_biten, .req_rdata
+  );
+
+  // Without external registers it answers each request at once, and refuses none.
   volley_regs u_regs (
     .clk, .rst,
-    .s_axil_awready(s_axi_ctrl_awready), .s_axil_awvalid(s_axi_ctrl_awvalid), .s_axil_awaddr(s_axi_ctrl_awaddr),
-    .s_axil_awprot(s_axi_ctrl_awprot),
-    .s_axil_wready(s_axi_ctrl_wready), .s_axil_wvalid(s_axi_ctrl_wvalid), .s_axil_wdata(s_axi_ctrl_wdata),
-    .s_axil_wstrb(s_axi_ctrl_wstrb),
-    .s_axil_bready(s_axi_ctrl_bready), .s_axil_bvalid(s_axi_ctrl_bvalid), .s_axil_bresp(s_axi_ctrl_bresp),
-    .s_axil_arready(s_axi_ctrl_arready), .s_axil_arvalid(s_axi_ctrl_arvalid), .s_axil_araddr(s_axi_ctrl_araddr),
-    .s_axil_arprot(s_axi_ctrl_arprot),
-    .s_axil_rready(s_axi_ctrl_rready), .s_axil_rvalid(s_axi_ctrl_rvalid), .s_axil_rdata(s_axi_ctrl_rdata),
-    .s_axil_rresp(s_axi_ctrl_rresp),
+    .s_cpuif_req(req_valid), .s_cpuif_req_is_wr(req_write), .s_cpuif_addr(req_addr), .s_cpuif_wr_data(req_wdata),
+    .s_cpuif_wr_biten(req_biten), .s_cpuif_req_stall_wr(), .s_cpuif_req_stall_rd(),
+    .s_cpuif_rd_ack(), .s_cpuif_rd_err(), .s_cpuif_rd_data(req_rdata), .s_cpuif_wr_ack(), .s_cpuif_wr_err(),
     .hwif_in(regs_in), .hwif_out(regs_out)
   );
 endmodule

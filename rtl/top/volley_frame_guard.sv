@@ -2,7 +2,9 @@
 // SPDX-FileCopyrightText: The Volley authors
 // Frame guard: lets exactly WORDS words of each frame through, so that the cores never see a bad one.
 // A frame that ends early is filled with zeros, one that runs on is discarded up to its tlast;
-// either is marked. One flag word leaves per frame. Bytes that tkeep leaves out count as zeros.
+// either is marked. One flag word leaves per tlast. Bytes that tkeep leaves out count as zeros. A null beat, one without
+// any byte, is skipped; with tlast it ends the frame where it is: behind the last word a good one, before it a short one,
+// and by itself an empty frame, which is short.
 //   flags[0] short, flags[1] long, flags[2] tkeep with a hole, or not full before the last word
 // Latency 1, 1 word/cycle and one cycle per frame for its flags. Model: verif/models/frame.py.
 `default_nettype none
@@ -41,7 +43,9 @@ module volley_frame_guard #(
   logic [COUNT_W-1:0] count;
   logic [2:0]         flags_q, flags_d;
   logic               take, put, free, full;   // full: this word completes the frame
+  logic               null_beat;               // without any byte
   logic               ragged;                  // tkeep is not a run of ones from byte 0
+  logic               partial_q;               // the word before is not full: no other may follow
   logic [31:0]        kept;
 
   assign free   = !m_word_tvalid || m_word_tready;
@@ -49,7 +53,8 @@ module volley_frame_guard #(
   assign ragged = (s_axis_tkeep & (s_axis_tkeep + 4'd1)) != '0;
   assign s_axis_tready  = (state_q == PASS && free) || state_q == DROP;
   assign take           = s_axis_tvalid && s_axis_tready;
-  assign put            = (state_q == PASS && take) || (state_q == FILL && free);
+  assign null_beat      = s_axis_tkeep == '0;
+  assign put            = (state_q == PASS && take && !null_beat) || (state_q == FILL && free);
   assign m_flags_tvalid = state_q == REPORT;
   assign m_flags_tdata  = flags_q;
 
@@ -63,10 +68,10 @@ module volley_frame_guard #(
     flags_d = flags_q;
     unique case (state_q)
       PASS: if (take) begin
-        if (ragged || (!s_axis_tlast && !full && s_axis_tkeep != 4'hf)) flags_d[2] = 1'b1;
-        if (full) begin
+        if (ragged || (partial_q && !null_beat)) flags_d[2] = 1'b1;
+        if (!null_beat && full) begin
           state_d = s_axis_tlast ? REPORT : DROP;
-          if (!s_axis_tlast || (s_axis_tkeep & ~LAST_KEEP) != '0) flags_d[1] = 1'b1;
+          if ((s_axis_tkeep & ~LAST_KEEP) != '0) flags_d[1] = 1'b1;
           if ((~s_axis_tkeep & LAST_KEEP) != '0) flags_d[0] = 1'b1;
         end else if (s_axis_tlast) begin
           state_d    = FILL;
@@ -74,7 +79,10 @@ module volley_frame_guard #(
         end
       end
       FILL: if (free && full) state_d = REPORT;
-      DROP: if (take && s_axis_tlast) state_d = REPORT;
+      DROP: if (take) begin
+        if (!null_beat) flags_d[1] = 1'b1;
+        if (s_axis_tlast) state_d = REPORT;
+      end
       REPORT: if (m_flags_tready) begin
         state_d = PASS;
         flags_d = '0;
@@ -85,7 +93,10 @@ module volley_frame_guard #(
   always_ff @(posedge clk) begin
     state_q <= state_d;
     flags_q <= flags_d;
-    if (put) count <= full ? '0 : count + 1'b1;
+    if (put) begin
+      count     <= full ? '0 : count + 1'b1;
+      partial_q <= state_q == PASS && !full && s_axis_tkeep != 4'hf;
+    end
     if (free) begin
       m_word_tvalid <= put;
       m_word_tdata  <= state_q == FILL ? '0 : kept;
@@ -95,6 +106,7 @@ module volley_frame_guard #(
       state_q       <= PASS;
       flags_q       <= '0;
       count         <= '0;
+      partial_q     <= 1'b0;
       m_word_tvalid <= 1'b0;
     end
   end

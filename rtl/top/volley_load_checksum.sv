@@ -16,9 +16,9 @@ module volley_load_checksum #(
 );
   localparam logic [31:0] BEGIN = '1;          // number of no memory
 
-  logic [31:0] crc, crc_1, crc_2, crc_3, crc_4;  // now, and behind each byte of a word
+  logic [31:0] crc = {16'hffff, ~INITIAL};
+  logic [31:0] crc_1, crc_2, crc_3, crc_4;     // behind each byte of a word
 
-  initial crc = {16'hffff, ~INITIAL};
   assign weight_checksum = ~crc[15:0];
 
   volley_crc32 u_1 (.crc,        .data(load_data[7:0]),   .crc_next(crc_1));

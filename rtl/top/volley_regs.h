@@ -23,11 +23,11 @@ extern "C" {
 #define VOLLEY_REGS__VERSION__MINOR_bm 0xffff
 #define VOLLEY_REGS__VERSION__MINOR_bp 0
 #define VOLLEY_REGS__VERSION__MINOR_bw 16
-#define VOLLEY_REGS__VERSION__MINOR_reset 0x1
+#define VOLLEY_REGS__VERSION__MINOR_reset 0x0
 #define VOLLEY_REGS__VERSION__MAJOR_bm 0xffff0000
 #define VOLLEY_REGS__VERSION__MAJOR_bp 16
 #define VOLLEY_REGS__VERSION__MAJOR_bw 16
-#define VOLLEY_REGS__VERSION__MAJOR_reset 0x1
+#define VOLLEY_REGS__VERSION__MAJOR_reset 0x2
 
 // reg - volley_regs::STRUCTURE
 #define VOLLEY_REGS__STRUCTURE__HASH_bm 0xffffffff
@@ -108,21 +108,6 @@ extern "C" {
 #define VOLLEY_REGS__COUNTER_NAME_D194ABF0__COUNT_bp 0
 #define VOLLEY_REGS__COUNTER_NAME_D194ABF0__COUNT_bw 32
 
-// reg - volley_regs::counter_name_8895b1e0
-#define VOLLEY_REGS__COUNTER_NAME_8895B1E0__COUNT_bm 0xffffffff
-#define VOLLEY_REGS__COUNTER_NAME_8895B1E0__COUNT_bp 0
-#define VOLLEY_REGS__COUNTER_NAME_8895B1E0__COUNT_bw 32
-
-// reg - volley_regs::counter_name_d0375a26
-#define VOLLEY_REGS__COUNTER_NAME_D0375A26__COUNT_bm 0xffffffff
-#define VOLLEY_REGS__COUNTER_NAME_D0375A26__COUNT_bp 0
-#define VOLLEY_REGS__COUNTER_NAME_D0375A26__COUNT_bw 32
-
-// reg - volley_regs::counter_name_228d07be
-#define VOLLEY_REGS__COUNTER_NAME_228D07BE__COUNT_bm 0xffffffff
-#define VOLLEY_REGS__COUNTER_NAME_228D07BE__COUNT_bp 0
-#define VOLLEY_REGS__COUNTER_NAME_228D07BE__COUNT_bw 32
-
 // reg - volley_regs::counter_name_7e139d46
 #define VOLLEY_REGS__COUNTER_NAME_7E139D46__COUNT_bm 0xffffffff
 #define VOLLEY_REGS__COUNTER_NAME_7E139D46__COUNT_bp 0
@@ -132,6 +117,21 @@ extern "C" {
 #define VOLLEY_REGS__RESETS__COUNT_bm 0xffff
 #define VOLLEY_REGS__RESETS__COUNT_bp 0
 #define VOLLEY_REGS__RESETS__COUNT_bw 16
+
+// reg - volley_regs::cycles_name_8895b1e0
+#define VOLLEY_REGS__CYCLES_NAME_8895B1E0__COUNT_bm 0xffffffffffffffff
+#define VOLLEY_REGS__CYCLES_NAME_8895B1E0__COUNT_bp 0
+#define VOLLEY_REGS__CYCLES_NAME_8895B1E0__COUNT_bw 64
+
+// reg - volley_regs::cycles_name_d0375a26
+#define VOLLEY_REGS__CYCLES_NAME_D0375A26__COUNT_bm 0xffffffffffffffff
+#define VOLLEY_REGS__CYCLES_NAME_D0375A26__COUNT_bp 0
+#define VOLLEY_REGS__CYCLES_NAME_D0375A26__COUNT_bw 64
+
+// reg - volley_regs::cycles_name_228d07be
+#define VOLLEY_REGS__CYCLES_NAME_228D07BE__COUNT_bm 0xffffffffffffffff
+#define VOLLEY_REGS__CYCLES_NAME_228D07BE__COUNT_bp 0
+#define VOLLEY_REGS__CYCLES_NAME_228D07BE__COUNT_bw 64
 
 // addrmap - volley_regs
 typedef struct __attribute__ ((__packed__)) {
@@ -152,15 +152,16 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t PROBES;
     uint8_t RESERVED_3c_3f[0x4];
     uint32_t FRAMES;
-    uint32_t CYCLES;
-    uint32_t IN_STALL;
-    uint32_t OUT_STALL;
     uint32_t SATURATED;
     uint32_t RESETS;
+    uint8_t RESERVED_4c_4f[0x4];
+    uint64_t CYCLES;
+    uint64_t IN_STALL;
+    uint64_t OUT_STALL;
 } volley_regs_t;
 
 
-static_assert(sizeof(volley_regs_t) == 0x58, "Packing error");
+static_assert(sizeof(volley_regs_t) == 0x68, "Packing error");
 
 #ifdef __cplusplus
 }

@@ -8,7 +8,7 @@ package volley_regs_pkg;
 
     localparam VOLLEY_REGS_DATA_WIDTH = 32;
     localparam VOLLEY_REGS_MIN_ADDR_WIDTH = 12;
-    localparam VOLLEY_REGS_SIZE = 'h58;
+    localparam VOLLEY_REGS_SIZE = 'h68;
 
     typedef struct {
         logic [31:0] next;
@@ -96,30 +96,6 @@ package volley_regs_pkg;
 
     typedef struct {
         logic [31:0] next;
-    } volley_regs__counter_name_8895b1e0__count__in_t;
-
-    typedef struct {
-        volley_regs__counter_name_8895b1e0__count__in_t count;
-    } volley_regs__counter_name_8895b1e0__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } volley_regs__counter_name_d0375a26__count__in_t;
-
-    typedef struct {
-        volley_regs__counter_name_d0375a26__count__in_t count;
-    } volley_regs__counter_name_d0375a26__in_t;
-
-    typedef struct {
-        logic [31:0] next;
-    } volley_regs__counter_name_228d07be__count__in_t;
-
-    typedef struct {
-        volley_regs__counter_name_228d07be__count__in_t count;
-    } volley_regs__counter_name_228d07be__in_t;
-
-    typedef struct {
-        logic [31:0] next;
     } volley_regs__counter_name_7e139d46__count__in_t;
 
     typedef struct {
@@ -135,6 +111,30 @@ package volley_regs_pkg;
     } volley_regs__RESETS__in_t;
 
     typedef struct {
+        logic [63:0] next;
+    } volley_regs__cycles_name_8895b1e0__count__in_t;
+
+    typedef struct {
+        volley_regs__cycles_name_8895b1e0__count__in_t count;
+    } volley_regs__cycles_name_8895b1e0__in_t;
+
+    typedef struct {
+        logic [63:0] next;
+    } volley_regs__cycles_name_d0375a26__count__in_t;
+
+    typedef struct {
+        volley_regs__cycles_name_d0375a26__count__in_t count;
+    } volley_regs__cycles_name_d0375a26__in_t;
+
+    typedef struct {
+        logic [63:0] next;
+    } volley_regs__cycles_name_228d07be__count__in_t;
+
+    typedef struct {
+        volley_regs__cycles_name_228d07be__count__in_t count;
+    } volley_regs__cycles_name_228d07be__in_t;
+
+    typedef struct {
         volley_regs__STRUCTURE__in_t STRUCTURE;
         volley_regs__WEIGHTS__in_t WEIGHTS;
         volley_regs__STATUS__in_t STATUS;
@@ -143,11 +143,11 @@ package volley_regs_pkg;
         volley_regs__PROBE_COUNT__in_t PROBE_COUNT;
         volley_regs__PROBES__in_t PROBES;
         volley_regs__counter_name_d194abf0__in_t FRAMES;
-        volley_regs__counter_name_8895b1e0__in_t CYCLES;
-        volley_regs__counter_name_d0375a26__in_t IN_STALL;
-        volley_regs__counter_name_228d07be__in_t OUT_STALL;
         volley_regs__counter_name_7e139d46__in_t SATURATED;
         volley_regs__RESETS__in_t RESETS;
+        volley_regs__cycles_name_8895b1e0__in_t CYCLES;
+        volley_regs__cycles_name_d0375a26__in_t IN_STALL;
+        volley_regs__cycles_name_228d07be__in_t OUT_STALL;
     } volley_regs__in_t;
 
     typedef struct {

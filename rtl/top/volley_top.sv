@@ -6,7 +6,8 @@
 // volley_axi_top is this with registers.
 `default_nettype none
 module volley_top #(
-  parameter int unsigned COUNT_W = 32           // bits of the counters stat_*, which wrap
+  parameter int unsigned COUNT_W = 32,         // bits of the counters of events, which wrap
+  parameter int unsigned CYCLE_W = 64          // bits of the counters of cycles
 ) (
   input  wire logic        clk,
   input  wire logic        aresetn,            // active low, synchronous to clk
@@ -28,11 +29,11 @@ module volley_top #(
   output logic [3:0]       m_axis_tkeep,
   output logic             m_axis_tlast,
   // Counters and sticky errors, cleared by reset
-  output logic [COUNT_W-1:0] stat_frames,        // answered frames
-  output logic [COUNT_W-1:0] stat_cycles,        // cycles since reset
-  output logic [COUNT_W-1:0] stat_in_stall,      // cycles with a pixel word offered and not taken
-  output logic [COUNT_W-1:0] stat_out_stall,     // cycles with a result word not taken
-  output logic [COUNT_W-1:0] stat_saturated,     // neurons x steps clipped, of all LIF layers
+  output logic [COUNT_W-1:0] stat_frames,      // answered frames
+  output logic [CYCLE_W-1:0] stat_cycles,      // cycles since reset
+  output logic [CYCLE_W-1:0] stat_in_stall,    // cycles with a pixel word offered and not taken
+  output logic [CYCLE_W-1:0] stat_out_stall,   // cycles with a result word not taken
+  output logic [COUNT_W-1:0] stat_saturated,   // neurons x steps clipped, of all LIF layers
   output logic [31:0]      stat_probe,         // its count; 0 where there is none of that number
   output logic [15:0]      stat_checksum,      // of the weights, as in the trailers
   output logic             err_short,
@@ -44,9 +45,12 @@ module volley_top #(
   if (COUNT_W < 1 || COUNT_W > 32) begin : g_rule_count_w
     $fatal(1, "volley_top: COUNT_W = %0d is outside 1..32 (%m)", COUNT_W);
   end
+  if (CYCLE_W < 1 || CYCLE_W > 64) begin : g_rule_cycle_w
+    $fatal(1, "volley_top: CYCLE_W = %0d is outside 1..64 (%m)", CYCLE_W);
+  end
 
-  logic rst;
-  initial rst = 1'b1;                          // in reset from power-up on
+  // In reset from power-up on. One cycle behind aresetn: until then nothing is taken in, and nothing offered.
+  logic rst = 1'b1;
   always_ff @(posedge clk) rst <= !aresetn;
 
   // ------------------------------------------------------------------ in: words to pixels
@@ -62,12 +66,11 @@ module volley_top #(
   logic [OUT_LANES*32-1:0] logits_tdata;
   logic        logit_tvalid, logit_tready, logit_tlast;
   logic [31:0] logit_tdata;
-  logic        guard_tready;
+  logic        guard_tready, result_tvalid;
   logic [COUNTERS*32-1:0] saturated;           // a word per LIF layer
   logic [COUNT_W-1:0]     saturated_sum;
   logic [(PROBES > 0 ? PROBES : 1)*32-1:0] probes;
 
-  // Nothing is taken in while resetting: the reset register is one cycle behind aresetn.
   assign s_axis_tready = guard_tready && !rst;
 
   volley_frame_guard #(.BYTES(FRAME_BYTES)) u_guard (
@@ -111,8 +114,9 @@ module volley_top #(
     .clk, .rst, .cfg_checksum(stat_checksum),
     .s_logit_tvalid(logit_tvalid), .s_logit_tready(logit_tready), .s_logit_tdata(logit_tdata), .s_logit_tlast(logit_tlast),
     .s_flags_tvalid(flags_tvalid), .s_flags_tready(flags_tready), .s_flags_tdata(flags_tdata),
-    .m_axis_tvalid, .m_axis_tready, .m_axis_tdata, .m_axis_tkeep, .m_axis_tlast
+    .m_axis_tvalid(result_tvalid), .m_axis_tready, .m_axis_tdata, .m_axis_tkeep, .m_axis_tlast
   );
+  assign m_axis_tvalid = result_tvalid && !rst;
 
   // ------------------------------------------------------------------ counters
   always_comb begin

@@ -22,13 +22,12 @@ module volley_uart_top #(
     $fatal(1, "volley_uart_top: CLK_HZ = %0d is not within 1/50 of a multiple of BAUD = %0d (%m)", CLK_HZ, BAUD);
   end
 
-  logic rst;
-  initial rst = 1'b1;                          // in reset from power-up on
+  logic rst = 1'b1;                            // in reset from power-up on
   always_ff @(posedge clk) rst <= !aresetn;
 
   logic        rx_valid, bad, net_rst, broken, busy;
   logic [7:0]  rx_data;
-  logic        request_tvalid, request_tready, request_tlast, request_waiting;
+  logic        request_tvalid, request_tready, request_tlast, request_reset;
   logic [7:0]  request_tdata;
   logic        response_tvalid, response_tready, response_tlast;
   logic [7:0]  response_tdata;
@@ -51,13 +50,13 @@ module volley_uart_top #(
   volley_packet_rx u_packet_rx (
     .clk, .rst, .rx_valid, .rx_data,
     .m_packet_tvalid(request_tvalid), .m_packet_tready(request_tready), .m_packet_tdata(request_tdata),
-    .m_packet_tlast(request_tlast), .stat_waiting(request_waiting), .stat_bad(bad)
+    .m_packet_tlast(request_tlast), .rx_reset(request_reset), .stat_waiting(), .stat_bad(bad)
   );
 
   volley_host_command u_command (
     .clk, .rst,
     .s_packet_tvalid(request_tvalid), .s_packet_tready(request_tready), .s_packet_tdata(request_tdata),
-    .s_packet_tlast(request_tlast), .s_packet_waiting(request_waiting),
+    .s_packet_tlast(request_tlast), .rx_reset(request_reset),
     .s_result_tvalid(result_tvalid), .s_result_tready(result_tready), .s_result_tdata(result_tdata),
     .s_result_tlast(result_tlast),
     .m_packet_tvalid(response_tvalid), .m_packet_tready(response_tready), .m_packet_tdata(response_tdata),

@@ -176,6 +176,8 @@ ILLEGAL: list[Row] = [
     ("uart_top", {"BAUD": 2_300_000}, "CLK_HZ = 12000000 is not within 1/50 of a multiple of BAUD = 2300000"),
     ("frame_guard", {"BYTES": 0}, "BYTES = 0 must be at least 1"),
     ("top", {"COUNT_W": 33}, "COUNT_W = 33 is outside 1..32"),
+    ("top", {"CYCLE_W": 65}, "CYCLE_W = 65 is outside 1..64"),
+    ("axil_slave", {"ADDR_W": 2}, "ADDR_W = 2 must be at least 3"),
     *((core.name.removeprefix("volley_"), {"PIX": 2}, "PIX = 2, only 1 pixel per beat is supported")
       for core in sv.cores().values()
       if "PIX = %0d, only" in core.path.read_text()),

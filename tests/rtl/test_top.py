@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
 import json
+from pathlib import Path
 
 import pytest
 
@@ -15,19 +16,25 @@ def test_frame_guard(size):
     run_bench("volley_frame_guard", "tb_volley_frame_guard", {"BYTES": size})
 
 
+@pytest.mark.parametrize("addr_w", [3, 12])
+def test_axil_slave(addr_w):
+    run_bench("volley_axil_slave", "tb_volley_axil_slave", {"ADDR_W": addr_w})
+
+
 def test_frame_result():
     run_bench("volley_frame_result", "tb_volley_frame_result", {})
 
 
-@pytest.mark.parametrize(("size", "channels", "pix", "classes", "lanes", "count_w"), [
-    (16, 1, 1, 4, 1, 8),    # whole words
-    (27, 3, 1, 10, 4, 6),   # pixels straddle words, the last word is not full, logits four at a time
-    (40, 1, 4, 3, 1, 7),    # a word is a beat of four pixels
-    (30, 3, 2, 4, 2, 7),    # beats of two pixels straddle words
+@pytest.mark.parametrize(("size", "channels", "pix", "classes", "lanes", "count_w", "cycle_w"), [
+    (16, 1, 1, 4, 1, 8, 8),    # whole words
+    (27, 3, 1, 10, 4, 6, 11),  # pixels straddle words, the last word is not full, logits four at a time
+    (40, 1, 4, 3, 1, 7, 9),    # a word is a beat of four pixels
+    (30, 3, 2, 4, 2, 7, 7),    # beats of two pixels straddle words
 ])
-def test_top(size, channels, pix, classes, lanes, count_w):
+def test_top(size, channels, pix, classes, lanes, count_w, cycle_w):
     geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_PIX": pix, "NET_CLASSES": classes, "NET_LANES": lanes}
-    run_bench("volley_top", "tb_volley_top", {"COUNT_W": count_w}, {"VOLLEY_NET": json.dumps(geometry)},
+    widths = {"COUNT_W": count_w, "CYCLE_W": cycle_w}
+    run_bench("volley_top", "tb_volley_top", widths, {"VOLLEY_NET": json.dumps(geometry)},
               defines=geometry, sources=[ECHO[0], *rtl_sources(), ECHO[1]])
 
 
@@ -40,6 +47,11 @@ def test_axi_top(size, channels, pix, classes, lanes, gaps):
                 "NET_GAPS": gaps}
     run_bench("volley_axi_top", "tb_volley_axi_top", {}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
               sources=[ECHO[0], *rtl_sources(), ECHO[1]])
+
+
+def test_counters_of_64_bits():
+    ports = Path(__file__).parents[2] / "verif" / "tb" / "regs_ports.sv"
+    run_bench("regs_ports", "tb_volley_regs", {}, sources=[*rtl_sources(), ports])
 
 
 def test_generated_registers_are_those_of_the_map():

@@ -132,7 +132,8 @@ class Board:
         self.answers = {p.tobytes(): logit for p, logit in zip(pixels, logits, strict=True)}
         self.registers = {
             r.ID: r.ID_VALUE_RESET, r.VERSION: r.VERSION_MAJOR_RESET << 16 | 1, r.STRUCTURE: files.structure,
-            r.WEIGHTS: files.checksum, r.ERRORS: 0, r.FRAMES: 0, r.CYCLES: 5, r.IN_STALL: 0, r.OUT_STALL: 0,
+            r.WEIGHTS: files.checksum, r.ERRORS: 0, r.FRAMES: 0, r.CYCLES: 5, r.CYCLES + 4: 1, r.IN_STALL: 6,
+            r.IN_STALL + 4: 2, r.OUT_STALL: 7, r.OUT_STALL + 4: 3,
             r.SATURATED: 0, r.RESETS: 0, r.MEMORY: 0, r.LOAD: 0,
         } | {getattr(r, name): value for name, value in registers.items()}  # fmt: skip
         self.model = Host(dict(self.registers))
@@ -202,7 +203,10 @@ def test_over_a_real_port(board: Board) -> None:
         assert device.self_test().text == "self-test passed: digits on icebreaker, 8 frames, every logit equal"
         board.drop = 2  # the answer is asked for again, the frame is not counted twice
         np.testing.assert_array_equal(device.infer(pixels.reshape(-1, 1, 8, 8)), logits)
-        assert device.stats()["frames"] == 16
+        stats = device.stats()
+        assert stats["frames"] == 16
+        whole = [stats[name] for name in ("cycles", "in_stall", "out_stall")]
+        assert whole == [1 << 32 | 5, 2 << 32 | 6, 3 << 32 | 7]
         device.clear_errors()
         assert board.model.writes[-1] == (r.ERRORS, 0xFFFFFFFF)
 
@@ -235,7 +239,8 @@ class Answering(Link):
 
     def __init__(self, files: Files) -> None:
         self.registers = {
-            r.ID: r.ID_VALUE_RESET, r.VERSION: 1 << 16, r.STRUCTURE: files.structure, r.WEIGHTS: files.checksum,
+            r.ID: r.ID_VALUE_RESET, r.VERSION: r.VERSION_MAJOR_RESET << 16, r.STRUCTURE: files.structure,
+            r.WEIGHTS: files.checksum,
         }  # fmt: skip
 
     def reset(self) -> None: ...
@@ -301,7 +306,8 @@ def test_an_interrupt_leaves_a_device_that_works(board: Board) -> None:
     ("registers", "message"),
     [
         ({"ID": 1}, "no Volley design answers .id 0x00000001.; load the bitstream of digits"),
-        ({"VERSION": 2 << 16}, "register map 2 in the device, this runtime knows 1"),
+        ({"VERSION": 1 << 16 | 1}, "map 1 in the device, this runtime knows 2; load a bitstream of this release, or"),
+        ({"VERSION": 3 << 16}, "register map 3 in the device, this runtime knows 2"),
         ({"STRUCTURE": 5}, "another design is loaded: structure 0x00000005, .*digits for icebreaker"),
     ],
 )
@@ -485,8 +491,9 @@ class Overlay:
             words = np.array(self.waiting.pop(0), np.int64).astype(np.uint32)
             self.recvchannel.buffer[:len(words)] = words
             self.length, self.recvchannel.idle = 4 * len(words), True
-    def read(self, address):  # of the registers and of the DMA, which overlap nowhere but in 0 and 4
-        return {r.ID: r.ID_VALUE_RESET if self.known else 1, r.VERSION: 1 << 16 if self.known else 0,
+    def read(self, address):  # of the registers and of the DMA, which overlap nowhere that matters here
+        return {r.ID: r.ID_VALUE_RESET if self.known else 1,
+                r.VERSION: r.VERSION_MAJOR_RESET << 16 if self.known else 0,
                 r.STRUCTURE: int(self.files["structure"], 16), r.WEIGHTS: int(self.files["checksum"], 16),
                 0x34: 0, 0x30: 1, 0x58: getattr(self, "length", 0)}.get(address, 0)
     def write(self, address, value):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyflow.backends.toolbox import blackboxes, rtl_folder, rtl_sources, tool_env
 from verif.harness import REPO, sources_of
-from verif.pages.sv import literal
+from verif.slang import literal
 
 WAIVERS = Path(__file__).with_name("waivers.vlt")
 

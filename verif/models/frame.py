@@ -12,8 +12,10 @@ SHORT, LONG, KEEP = 1, 2, 4
 def frame_guard(words: Sequence[tuple[int, int]], size: int) -> tuple[list[int], int]:
     """words: (data, tkeep) of one frame up to tlast. Returns its ceil(size / 4) words and flags.
 
-    A word's place in the frame is its number; a byte that tkeep leaves out is 0.
+    A word's place in the frame is its number; a byte that tkeep leaves out is 0. A null beat, one without any byte, has
+    no place: a frame is what the others make of it, an empty one too.
     """
+    words = [(data, keep) for data, keep in words if keep]
     count = -(-size // 4)
     flags = 0
     if len(words) < count:

@@ -61,5 +61,5 @@ class Host:
         return self.answered
 
     def cut(self) -> None:
-        """A stream was stuck and another packet came: the network is reset, the host is told."""
+        """A stream was stuck and a RESET came: the network is reset, the host is told."""
         self.resets, self.broken = self.resets + 1, True

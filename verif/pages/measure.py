@@ -14,8 +14,9 @@ from pyflow.backends.toolbox import cache_dir, digest, package_version
 from pyflow.backends.yosys import area_of, synthesise
 from verif.pages.page import Measured, describe, picture_digest, picture_of
 from verif.pages.sizes import Values, row_of
-from verif.pages.sv import Core, closure, literal
+from verif.pages.sv import Core, closure
 from verif.pages.waves import picture, scramble
+from verif.slang import literal
 
 FAMILIES = {"xc7": "Xilinx 7 series", "ecp5": "Lattice ECP5"}
 IMAGE = "image.mem"

@@ -28,9 +28,9 @@ from verif.pages.sv import (
     direct,
     elaborate,
     generated,
-    literal,
     rules_of,
 )
+from verif.slang import literal
 
 FOLDER = REPO / "docs" / "cores"
 WIDTH = 100  # columns of SystemVerilog

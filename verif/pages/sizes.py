@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyflow.registers import ID, PROBE
+from pyflow.registers import ID, ID_VALUE_RESET, PROBE
 from verif.models.packet import framed
 
 Values = Mapping[str, int | str]
@@ -297,12 +297,16 @@ ROWS: dict[str, Row] = {
     "volley_top": Row({}, (), Wave(cycles=26, data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
                                    ports={"s_axis_tkeep": (15,)}, stalls=()),
                       network=ECHO),
+    # A write, whose response waits for a long time, and two reads meanwhile.
+    "volley_axil_slave": Row({"ADDR_W": 3}, ({},), Wave(cycles=14, ports={
+        **dict.fromkeys(("s_axil_awvalid", "s_axil_wvalid"), (0, 1, 1, 0)), "s_axil_awaddr": (0, PROBE, PROBE, 0),
+        "s_axil_wdata": (0, 5, 5, 0), "s_axil_wstrb": (0, 15, 15, 0), "s_axil_bready": (*[0] * 10, 1, 0),
+        "s_axil_arvalid": (0, 1, 1, 1, 0, 1, 1, 0), "s_axil_araddr": (0, ID, ID, ID, 0, PROBE, PROBE, 0),
+        "s_axil_rready": (1,), "req_rdata": (0, 0, 0, ID_VALUE_RESET, 0, 0, 5, 0)})),
     # A write of 5 to PROBE, which is then read, and ID.
-    "volley_regs": Row({}, ({},), Wave(cycles=14, ports={
-        **dict.fromkeys(("s_axil_awvalid", "s_axil_wvalid"), (0, 1, 0)), "s_axil_awaddr": (0, PROBE, 0),
-        "s_axil_wdata": (0, 5, 0), "s_axil_wstrb": (0, 15, 0), "s_axil_bready": (1,),
-        "s_axil_arvalid": (0, 0, 0, 0, 0, 1, 1, 0), "s_axil_araddr": (0, 0, 0, 0, 0, PROBE, ID, 0),
-        "s_axil_rready": (1,)})),
+    "volley_regs": Row({}, ({},), Wave(cycles=10, ports={
+        "s_cpuif_req": (0, 1, 1, 1, 0), "s_cpuif_req_is_wr": (0, 1, 0), "s_cpuif_addr": (0, PROBE, PROBE, ID, 0),
+        "s_cpuif_wr_data": (0, 5, 0), "s_cpuif_wr_biten": (0, 0xFFFFFFFF, 0)})),
     "volley_axi_top": Row({}, (), Wave(cycles=26, data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
                                        ports={"s_axis_tkeep": (15,)}, stalls=()), network=ECHO),
     "volley_uart_top": Row({"CLK_HZ": 4, "BAUD": 1}, (), Wave(

@@ -15,9 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyslang import DiagnosticEngine, driver, parsing, syntax
+from pyslang import parsing, syntax
 
 from pyflow.backends.toolbox import digest, rtl_sources
+from verif.slang import analyse
 
 Kind = syntax.SyntaxKind
 PLACE = " (%m)"  # ends the message of every rule: the instance that breaks it, and the rule's block
@@ -206,30 +207,11 @@ def read(path: Path) -> Core:
 def elaborate(
     sources: Sequence[Path], top: str, parameters: Mapping[str, int | str] | None = None
 ) -> tuple[dict[str, int], str]:
-    """Width of each port [bit] of `top`, and slang's errors, "" if there is none. sources: files, or `.f` lists."""
-    slang = driver.Driver()
-    slang.addStandardArgs()
-    arguments = ["slang", "--top", top]
-    for name, value in (parameters or {}).items():
-        arguments += ["-G", _quoted(f"{name}={literal(value)}")]
-    for path in sources:
-        arguments += ["-F", _quoted(str(path))] if path.suffix == ".f" else [_quoted(str(path))]
-    if not (slang.parseCommandLine(" ".join(arguments)) and slang.processOptions() and slang.parseAllSources()):
-        return {}, "slang: command line or source not accepted"
-    compilation = slang.createCompilation()
-    found = [d for d in compilation.getAllDiagnostics() if d.isError()]
-    errors = DiagnosticEngine.reportAll(slang.sourceManager, found) if found else ""
-    tops = compilation.getRoot().topInstances
-    return {port.name: port.type.bitWidth for instance in tops for port in instance.body.portList}, errors
-
-
-def literal(value: int | str) -> str:
-    """A parameter's value in SystemVerilog."""
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _quoted(argument: str) -> str:
-    return '"' + argument.replace('"', '\\"') + '"'
+    """Width of each port [bit] of `top`, and slang's errors of both its phases, "" if there is none. sources: files,
+    or `.f` lists."""
+    found = analyse(sources, [top], parameters)
+    tops = found.compilation.getRoot().topInstances if found.compilation else ()
+    return {port.name: port.type.bitWidth for instance in tops for port in instance.body.portList}, found.complaints
 
 
 # ------------------------------------------------------------------ walking the tree

@@ -119,6 +119,7 @@ class _Agent:
         self.valid, self.ready, self.data = (getattr(dut, f"{name}_t{port}") for port in ("valid", "ready", "data"))
         self.tlast = getattr(dut, f"{name}_tlast", None)
         self.accepted: list[int] = []  # cycle of each transfer
+        self.in_reset: Callable[[], bool] = lambda: bool(int(dut.rst.value))
 
     def start(self) -> None:
         cocotb.start_soon(self._run())
@@ -128,7 +129,7 @@ class _Agent:
             await FallingEdge(self.dut.clk)
             self._drive()
             await ReadOnly()
-            self._sample(in_reset=bool(int(self.dut.rst.value)))
+            self._sample(self.in_reset())
 
     def _drive(self) -> None: ...
     def _sample(self, in_reset: bool) -> None: ...

@@ -5,8 +5,23 @@
 from __future__ import annotations
 
 import random
+from typing import Any
+
+from cocotb.triggers import FallingEdge, ReadOnly
 
 from verif.tb.axis import Beat, Source
+
+
+async def quiet_in_reset(dut: Any) -> None:
+    """Behind every clock edge at which aresetn is low, if only at one, a top offers nothing and takes nothing."""
+    low = True
+    while True:
+        await FallingEdge(dut.clk)
+        await ReadOnly()
+        if low:
+            assert not int(dut.m_axis_tvalid.value) and not int(dut.s_axis_tready.value)
+        low = not int(dut.aresetn.value)
+
 
 Words = list[tuple[int, int]]  # (data, tkeep), tlast on the last one
 
@@ -48,7 +63,18 @@ def bad(size: int) -> Words:
         words[random.randrange(len(words))] = (random.getrandbits(32), random.getrandbits(4))
     if random.random() < 0.5:
         words[-1] = (words[-1][0], random.choice((0, 1, 3, 7, 15)))
-    return words
+    return with_nulls(words) if random.random() < 0.3 else words
+
+
+NULL = (0xFFFFFFFF, 0)  # a beat without any byte; what its data says must not matter
+
+
+def with_nulls(words: Words) -> Words:
+    """The same bytes, with null beats among them; one of them may carry the tlast."""
+    result = list(words)
+    for _ in range(random.randint(1, 4)):
+        result.insert(random.randint(0, len(result)), NULL)
+    return result
 
 
 def directed(size: int) -> list[Words]:
@@ -57,12 +83,21 @@ def directed(size: int) -> list[Words]:
     tail = whole[-1][1]
     faults = [
         [(random.getrandbits(32), 15)],                              # aborted after one word
-        [(0, 0)],                                                    # no byte at all
+        [NULL],                                                      # no byte at all
+        [NULL, NULL, NULL],
+        [NULL, *whole], [*whole[:1], NULL, NULL, *whole[1:]],        # null beats in a good frame: none of them counts
+        [*whole, NULL], [*whole, NULL, NULL],                        # tlast on a null beat
+        [*whole[:-1], NULL],                                         # the same, one word short
+        [*whole[:-1], (0xFFFFFFFF, tail >> 1), NULL],                # one byte short
+        [*whole, NULL, (0xFFFFFFFF, 1), NULL],                       # one word long, null beats around it
+        [*whole, (0xFFFFFFFF, 1), NULL],
+        [(0xFFFFFFFF, 0b0011), NULL, *whole[1:]],                    # half a word in the middle
+        [(0xFFFFFFFF, 0b0011), NULL],                                # half a word at the end
+        [(0xFFFFFFFF, 0b1011), NULL, *whole[1:], NULL],              # a hole
         whole[:-1] or whole,                                         # one word short
         [*whole[:-1], (0xFFFFFFFF, tail >> 1)],                      # one byte short
         [*whole[:-1], (0xFFFFFFFF, 15)],                             # up to three bytes long
         [*whole, (0xFFFFFFFF, 1)],                                   # one word long
-        [*whole, (0xFFFFFFFF, 0)],                                   # an empty word at the end
         whole + good(4 * (3 * count + 1)),                           # runs on and on
         [(0xFFFFFFFF, 0b1011), *whole[1:]],                          # a hole
         [(0xFFFFFFFF, 0b0011), *whole[1:]],                          # half a word in the middle

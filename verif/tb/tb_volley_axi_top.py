@@ -12,10 +12,11 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 from pyflow import registers as r
 from verif.models.frame import frame_guard, frame_result
 from verif.models.weight_load import BEGIN, Word, load
+from verif.tb.axil import PinMaster
 from verif.tb.axis import FLOWS, TB, ActiveLow, Beat, cycle, random_stall
 from verif.tb.coverage import declare, hit
 from verif.tb.echo import CLASSES, HASH, MEMORIES, PROBES, SIZE, Loaded, echo, probes, saturated
-from verif.tb.frames import Words, bad, beats, directed, good, with_keep
+from verif.tb.frames import Words, bad, beats, directed, good, quiet_in_reset, with_keep
 
 LIMIT_NS = 20_000  # of an access to the registers
 declare("good", "bad", "cut in a frame", "cut between frames", "cut in an answer", "cut between answers",
@@ -26,19 +27,23 @@ declare("good", "bad", "cut in a frame", "cut between frames", "cut in an answer
 class AxiTB(TB):
     """Words that leave are compared with `expected()`: what a soft reset leaves of the answers is known only then."""
 
-    def __init__(self, dut, flow="full", **options):
+    def __init__(self, dut, flow="full", *, pins=False, **options):
         super().__init__(ActiveLow(dut), flow, **options)
         with_keep(self.source)
+        cocotb.start_soon(quiet_in_reset(dut))
         self.loaded = Loaded()
+        self.sink.on_beat = lambda beat: None
+        self._forget()
+        cocotb.start_soon(self._watch())
+        if pins:
+            self.pins = PinMaster(dut, "s_axi_ctrl", lambda: not int(dut.aresetn.value), [])
+            return
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn,
                                     reset_active_level=False)
         if flow != "full":
             write, read = self.master.write_if, self.master.read_if
             for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel):
                 channel.set_pause_generator(random_stall(0.5))
-        self.sink.on_beat = lambda beat: None
-        self._forget()
-        cocotb.start_soon(self._watch())
 
     def _forget(self) -> None:
         self.words = []  # that have left for certain, of networks that were reset
@@ -175,6 +180,9 @@ async def bits_of_an_address_and_bytes_of_a_word(dut):
     for frame in directed(SIZE):
         tb.push(frame)
     await tb.done()
+    for address in (r.CYCLES, r.IN_STALL, r.OUT_STALL):  # a high word is anything before the low one is read
+        await tb.read(address)
+        assert await tb.read(address + 4) == 0
     counters = [r.FRAMES, r.CYCLES, r.IN_STALL, r.OUT_STALL, r.SATURATED, r.RESETS]
     registers = [r.ID, r.VERSION, r.STRUCTURE, r.WEIGHTS, r.CONTROL, r.STATUS, r.ERRORS, r.MEMORIES, r.PROBES,
                  *counters]
@@ -403,6 +411,39 @@ async def status(dut):
     assert await tb.read(r.STATUS) == 0
     tb.push(good(SIZE))
     await tb.done()
+
+
+@cocotb.test()
+@cocotb.parametrize(flow=["full", "both"])
+async def resets_of_one_cycle(dut, flow):
+    """In every state, of both buses and of a soft reset: nothing is offered behind the clock edge, no response and no
+    answer is one of before, and everything works at once."""
+    tb = AxiTB(dut, flow, pins=True)
+    pins = tb.pins
+    constant = {r.ID: r.ID_VALUE_RESET, r.STRUCTURE: HASH, r.MEMORIES: MEMORIES}
+    read = []
+
+    def answered(address: int, data: int) -> None:
+        read.append(address)
+        assert data == constant.get(address & ~3, data)
+
+    pins.on_answer = answered
+    for n in range(60):
+        pins.addresses = [*constant, r.ERRORS, r.CONTROL, r.CYCLES]
+        for channel in pins.rates:
+            pins.rates[channel] = random.choice((0.1, 0.5, 1.0))
+        for _ in range(3):
+            tb.push(random.choice((good, bad))(SIZE))
+        await tb.wait(random.randrange(1, 4 * SIZE))
+        pins.addresses = [*constant, r.CYCLES]  # no soft reset any more: words are counted from here on
+        await tb.reset(1)
+        if n % 3 == 0:
+            pins.rates = dict.fromkeys(pins.rates, 1.0)
+            read.clear()
+            tb.push(good(SIZE))
+            await tb.done()
+            assert len(read) > 10
+    assert pins.resets >= 60
 
 
 @cocotb.test()

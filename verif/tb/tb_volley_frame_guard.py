@@ -9,12 +9,18 @@ import cocotb
 from verif.models.frame import KEEP, LONG, SHORT, frame_guard
 from verif.tb.axis import FLOWS, TB, Beat, params
 from verif.tb.coverage import declare, hit
-from verif.tb.frames import Words, bad, beats, directed, good, with_keep
+from verif.tb.frames import NULL, Words, bad, beats, directed, good, with_keep, with_nulls
 
 SIZE = params()["BYTES"]
 COUNT = -(-SIZE // 4)
 FAULTS = {"short": SHORT, "long": LONG, "tkeep": KEEP}
-declare("good", *FAULTS, *(f"{fault} alone" for fault in FAULTS), "a frame of one word", "a good frame after a bad one")
+declare("good", *FAULTS, *(f"{fault} alone" for fault in FAULTS), "a frame of one word", "a good frame after a bad one",
+        "tlast on a null beat", "a null beat in a good frame", "a null beat behind a frame's end", "an empty frame")
+
+
+def clean(size: int) -> Words:
+    """A good frame with null beats."""
+    return with_nulls(good(size))
 
 
 class GuardTB(TB):
@@ -35,6 +41,11 @@ class GuardTB(TB):
         hit("a frame of one word", len(frame) == 1)
         hit("a good frame after a bad one", self.flags and not flags)
         self.flags = flags
+        nulls = [not keep for _, keep in frame]
+        hit("an empty frame", all(nulls))
+        hit("tlast on a null beat", nulls[-1] and not all(nulls))
+        hit("a null beat in a good frame", any(nulls) and not flags)
+        hit("a null beat behind a frame's end", nulls[-1] and len(nulls) - sum(nulls) >= COUNT)
 
 
 @cocotb.test()
@@ -42,7 +53,7 @@ class GuardTB(TB):
 async def any_frame(dut, flow):
     tb = GuardTB(dut, flow)
     await tb.reset()
-    for frame in directed(SIZE) + [make(SIZE) for _ in range(60) for make in (bad, good)]:
+    for frame in directed(SIZE) + [make(SIZE) for _ in range(60) for make in (bad, good, clean)]:
         tb.push(frame)
     await tb.finish()
 
@@ -57,6 +68,24 @@ async def good_frames_at_full_rate(dut):
     assert set(tb.sinks["m_word"].last_gaps()) == {COUNT + 1}
     assert tb.sinks["m_word"].accepted[0] - tb.source.accepted[0] == 1
     assert [beat.data for beat in tb.sinks["m_flags"].beats] == [0] * 10
+
+
+@cocotb.test()
+async def null_beats_change_nothing(dut):
+    """Words and flags of a frame with null beats are those of the frame without; each costs its own cycle."""
+    tb = GuardTB(dut)
+    await tb.reset()
+    for _ in range(30):
+        frame = good(SIZE)
+        tb.push(frame)
+        tb.push(with_nulls(frame))
+        tb.push([*frame, NULL])
+    await tb.finish()
+    assert not any(beat.data for beat in tb.sinks["m_flags"].beats)
+    words = [beat for beat in tb.sinks["m_word"].beats]
+    for n in range(0, len(words), 3 * COUNT):
+        frames = [words[n + k * COUNT : n + (k + 1) * COUNT] for k in range(3)]
+        assert frames[0] == frames[1] == frames[2]
 
 
 @cocotb.test()

@@ -5,7 +5,7 @@
 import random
 
 import cocotb
-from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
+from cocotb.triggers import FallingEdge, ReadOnly
 
 from verif.models.host import LAST, READ, RESET, STREAM, WAIT, WORDS, WRITE, Host
 from verif.tb.axis import FLOWS, TB, Beat
@@ -14,7 +14,8 @@ from verif.tb.coverage import declare, hit, waive
 waive("full rate", "a response takes two cycles for each byte")
 declare("read", "write", "bus error", "stream", "result of many packets", "longest response", "odd number of bytes",
         "repeated", "stuck in the middle of a payload", "stuck behind a payload", "stuck without a result",
-        "refused while broken", "read while broken", "payload that is not wanted", "busy", "results wait for a stream")
+        "refused while broken", "read while broken", "payload that is not wanted", "busy", "results wait for a stream",
+        "a RESET while nothing is stuck", "requests on the heels of a slow one")
 REGISTERS = {address: random.getrandbits(32) for address in (0, 4, 0x7FC, 0xFFC)}
 
 
@@ -43,8 +44,9 @@ class CommandTB(TB):
         self.slow = flow != "full"
         for port in ("awready", "wready", "bvalid", "arready", "rvalid"):
             getattr(dut, f"m_axi_ctrl_{port}").value = 0
-        dut.s_packet_waiting.value = 0
-        for task in (self._writes(), self._reads(), self._watch()):
+        dut.rx_reset.value = 0
+        self.sinks["m_frame"].in_reset = lambda: bool(int(dut.rst.value) or int(dut.net_rst.value))
+        for task in (self._writes(), self._reads(), self._watch(), self._holds()):
             cocotb.start_soon(task)
 
     async def reset(self, cycles=1):
@@ -60,6 +62,29 @@ class CommandTB(TB):
             if not int(self.dut.rst.value):
                 self.resets += int(self.dut.net_rst.value)
                 hit("busy", int(self.dut.stat_busy.value))
+
+    async def _holds(self):
+        """A word of a frame that is offered stays until it is taken or the network is in reset: up to the clock edge at
+        which the network sees it, and not beyond."""
+        dut, sink = self.dut, self.sinks["m_frame"]
+        waits, reset = None, True  # offered and not taken in the cycle before; a reset at its end
+        while True:
+            await FallingEdge(dut.clk)
+            await ReadOnly()
+            offered = (sink.data.value, int(dut.m_frame_tlast.value)) if int(dut.m_frame_tvalid.value) else None
+            if reset:
+                assert offered is None
+            elif waits:
+                assert offered == waits, f"{waits} became {offered}"
+            reset = bool(int(dut.rst.value) or int(dut.net_rst.value))
+            waits = None if int(dut.m_frame_tready.value) else offered
+
+    async def tell_reset(self):
+        """As the receiver does when a whole RESET has come."""
+        await FallingEdge(self.dut.clk)
+        self.dut.rx_reset.value = 1
+        await FallingEdge(self.dut.clk)
+        self.dut.rx_reset.value = 0
 
     def _pause(self):
         return random.randrange(4) if self.slow else 0
@@ -174,7 +199,7 @@ async def any_requests(dut, flow):
             hit("result of many packets", left)
         else:
             tb.request(RESET)
-        await tb.settle()  # a request on the heels of another would end its wait
+        await tb.settle()  # which results a stream finds depends on when it looks
         if kind != RESET and random.random() < 0.3:
             again = tb.model.answered
             tb.request(again[1], data(random.choice((0, 4, 9))), address, seq=tb.seq)
@@ -229,10 +254,10 @@ def stuck(tb, name):
 @cocotb.test()
 @cocotb.parametrize(where=["payload", "behind", "result"])
 async def a_stuck_stream_gives_way(dut, where):
-    """Another packet ends the wait: the network is reset, streams are refused, registers answer, a reset heals."""
+    """A RESET that has come ends the wait, wherever it is: the network is reset, streams are refused, registers answer,
+    the RESET heals. Any other packet waits."""
     tb = CommandTB(dut)
-    cocotb.start_soon(_forget(tb))
-    for _ in range(4):
+    for n in range(4):
         await tb.reset()
         await tb.settle()
         free = tb.sinks["m_frame"].stall
@@ -240,18 +265,23 @@ async def a_stuck_stream_gives_way(dut, where):
         packet = [tb.seq, STREAM | LAST | WAIT, 0, 0, *data({"payload": 12, "behind": 4, "result": 0}[where])]
         if where != "result":
             stuck(tb, "m_frame")
-        tb.send([Beat(byte, n == len(packet) - 1) for n, byte in enumerate(packet)], "s_packet")
+        early = n == 3  # the RESET comes before the stream is stuck
+        if early:
+            await tb.tell_reset()
+        tb.send([Beat(byte, k == len(packet) - 1) for k, byte in enumerate(packet)], "s_packet")
         tb.model.seq = tb.seq
-        await tb.wait(60)
-        assert not int(dut.stat_broken.value) and int(dut.stat_busy.value)
+        if not early:
+            await tb.wait(60)
+            assert not int(dut.stat_broken.value) and int(dut.stat_busy.value)
         tb.model.cut()
         tb.model.answered = [tb.seq, packet[1], 4, 0]
         tb.expect([Beat(byte, n == 3) for n, byte in enumerate(tb.model.answered)], "m_packet")
-        if where == "payload":
-            dut.s_packet_waiting.value = 1
-            await tb.until(lambda: not tb.sources["s_packet"].queue, "end of the payload")
-            dut.s_packet_waiting.value = 0
-        tb.request(STREAM | LAST, data(8))
+        tb.request(STREAM | LAST, data(8))  # on the heels of the stuck one, which goes on waiting
+        if not early:
+            await tb.wait(100)
+            assert not int(dut.stat_broken.value) and int(dut.stat_busy.value)
+            assert tb.sources["s_packet"].queue
+            await tb.tell_reset()
         hit("refused while broken")
         await tb.settle()
         tb.sinks["m_frame"].stall = free
@@ -266,13 +296,36 @@ async def a_stuck_stream_gives_way(dut, where):
              "result": "stuck without a result"}[where])
 
 
-async def _forget(tb):
-    """As a network does: whatever was offered is gone in the cycle of its reset."""
-    while True:
-        await RisingEdge(tb.dut.clk)
-        await ReadOnly()
-        if int(tb.dut.net_rst.value):
-            tb.sinks["m_frame"]._held = None
+@cocotb.test()
+async def requests_on_the_heels(dut):
+    """Of a stream that is slow, both ways, and its own repetition: nothing is cut, each is answered in its turn."""
+    tb = CommandTB(dut)
+    await tb.reset()
+    await tb.settle()
+    for _ in range(12):
+        blocked = [True]
+        tb.sinks["m_frame"].stall = iter(lambda held=blocked: held[0], None)
+        words = result(3)
+        first = tb.request(STREAM | LAST | WAIT, data(8), 0, words)
+        tb.sources["s_result"].queue.clear()
+        tb.request(first[1], first[4:], seq=first[0])  # the host thinks that it was lost
+        tb.request(READ, address=4)
+        tb.request(WRITE, data(4), 4)
+        await tb.wait(40)
+        blocked[0] = False
+        await tb.wait(random.choice((1, 5, 60)))
+        tb.send([Beat(word, last) for word, last in words], "s_result")
+        await tb.settle()
+        hit("requests on the heels of a slow one")
+    # A RESET that finds nothing stuck just waits for its turn.
+    for _ in range(6):
+        tb.request(STREAM | LAST | WAIT, data(4), 0, result(2))
+        await tb.until(lambda: not tb.boards["m_packet"].expected, "response")
+        await tb.tell_reset()
+        tb.request(RESET)
+        await tb.settle()
+        hit("a RESET while nothing is stuck", not tb.model.broken)
+    await tb.finish()
 
 
 @cocotb.test()

@@ -7,6 +7,7 @@ import random
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
 
+from verif.models.host import RESET
 from verif.models.packet import END, ESC, checksum, enclosed, framed, unframed
 from verif.tb.axis import TB, Beat, changing_stall, cycle, params
 from verif.tb.coverage import declare, hit, waive
@@ -14,14 +15,16 @@ from verif.tb.coverage import declare, hit, waive
 SIZE = params()["SIZE"]
 FAULTS = ("flipped bit", "lost byte", "doubled byte", "cut off", "noise in front", "swapped bytes")
 declare(*FAULTS, "longest packet", "one byte too long", "shortest packet", "one byte too short", "wrong escape",
-        "escape in front of the end", "waits behind another", "dropped behind a waiting one", "reset in a packet")
+        "escape in front of the end", "waits behind another", "dropped behind a waiting one", "reset in a packet",
+        "RESET told", "RESET dropped and told", "another operation")
 waive("s_axis idle", "the line is no stream")
 
 
 class LineTB(TB):
     def __init__(self, dut, **options):
         super().__init__(dut, sources=(), sinks=("m_packet",), **options)
-        self.bad = 0
+        self.bad = self.told = 0
+        self.bytes = []  # of the line since the last reset
         dut.rx_valid.value = 0
         cocotb.start_soon(self._watch())
 
@@ -31,17 +34,35 @@ class LineTB(TB):
             await ReadOnly()
             if not int(self.dut.rst.value):
                 self.bad += int(self.dut.stat_bad.value)
+                self.told += int(self.dut.rx_reset.value)
                 hit("waits behind another", int(self.dut.stat_waiting.value) and int(self.dut.m_packet_tvalid.value))
 
     async def line(self, data, gap=lambda: 1):
         """Bytes, each followed by `gap` cycles at least."""
         for byte in data:
+            self.bytes.append(byte)
             await FallingEdge(self.dut.clk)
             self.dut.rx_valid.value, self.dut.rx_data.value = 1, byte
             await FallingEdge(self.dut.clk)
             self.dut.rx_valid.value, self.dut.rx_data.value = 0, random.getrandbits(8)
             for _ in range(gap() - 1):
                 await FallingEdge(self.dut.clk)
+
+    def check_told(self):
+        """rx_reset has told of every whole RESET so far, and of nothing else."""
+        operations = [packet[1] & 3 for packet in unframed(self.bytes, SIZE)]
+        assert self.told == operations.count(RESET)
+        hit("RESET told", self.told)
+        hit("another operation", len(operations) > self.told)
+
+    async def reset(self, cycles=1):
+        self.check_told()
+        await super().reset(cycles)
+        self.bytes, self.told = [], 0
+
+    async def finish(self):
+        await super().finish()
+        self.check_told()
 
     def expect_packet(self, packet):
         self.expect([Beat(byte, n == len(packet) - 1) for n, byte in enumerate(packet)])
@@ -192,9 +213,10 @@ async def one_waits_the_next_is_dropped(dut):
 
     tb = LineTB(dut, stalls={"m_packet": stall()})
     await tb.reset()
-    for _ in range(6):
+    for n in range(8):
         blocked[0] = True
         first, second, third = (random_packet(random.randint(4, SIZE - 4)) for _ in range(3))
+        third[1] = third[1] & ~3 | n % 4
         tb.expect_packet(first)
         tb.expect_packet(second)
         before = tb.bad
@@ -211,6 +233,8 @@ async def one_waits_the_next_is_dropped(dut):
         await tb.wait(5)
         assert tb.bad == before + 1
         hit("dropped behind a waiting one")
+        hit("RESET dropped and told", third[1] & 3 == RESET)
+        tb.check_told()
         blocked[0] = False
         await tb.drained()
     await tb.finish()

@@ -118,7 +118,8 @@ async def frames_and_faults(dut):
 
 @cocotb.test()
 async def a_frame_without_its_end(dut):
-    """Its logits come, its trailer does not, until another packet ends the wait; a reset heals."""
+    """Its logits come, its trailer does not, until a RESET ends the wait. Other packets wait; those for which there is
+    no room are lost, a RESET among them still ends the wait."""
     line = Serial(dut)
     await line.start()
     await line.ask(RESET)
@@ -126,11 +127,16 @@ async def a_frame_without_its_end(dut):
     await line.send(framed([2, STREAM | WAIT, 0, 0, *frame]))
     assert await line.answer() is None
     assert await line.leds() == READY | BUSY
-    await line.send(framed([3, READ, r.ID, 0]))
+    for _ in range(3):  # the second one waits for its turn, the third finds no room
+        await line.send(framed([2, STREAM | WAIT, 0, 0, *frame]))
+    assert await line.answer() is None
+    assert await line.leds() & BUSY
+    await line.send(framed([3, RESET, 0, 0]))
     words = [word >> 8 * k & 0xFF for word in echo(frame) for k in range(4)]
-    assert await line.answers(2) == [[2, STREAM | WAIT, S_BROKEN, CLASSES, *words],
-                                     [3, READ, S_BROKEN, 1, *r.ID_VALUE_RESET.to_bytes(4, "little")]]
-    line.seq = 3
+    assert await line.answers(3) == [[2, STREAM | WAIT, S_BROKEN, CLASSES, *words]] * 3
+    await line.send(framed([4, READ, r.ID, 0]))
+    assert await line.answer() == [4, READ, S_BROKEN, 1, *r.ID_VALUE_RESET.to_bytes(4, "little")]
+    line.seq = 4
     assert await line.leds() == READY | ERROR
     assert (await line.ask(RESET))[0] == 0
     assert await line.leds() == READY

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Runs every rule of rules.toml on a design."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from verif.lint.vivado import drivers, memories, processes, tree
+from verif.lint.vivado.design import Finding, bodies
+from verif.slang import Analysis, analyse
+
+# Code that Vivado skips is skipped here.
+SYNTHESIS = ("-DSYNTHESIS", "--translate-off-format", "synthesis,translate_off,translate_on",
+             "--translate-off-format", "synopsys,translate_off,translate_on")
+# What slang refuses; of two processes on one variable there is a rule.
+_ERROR = re.compile(r"^(\S+):(\d+):\d+: (?:fatal )?error: (?!.*\[-Wmultiple-always-assigns\]$)(.*)$", re.MULTILINE)
+_LIST = re.compile(r"\balways\s*@\s*(?:\*|\(\s*\*\s*\)|\((?![^()]*\b(?:pos|neg)edge\b)[^()]*\))")
+
+
+def check(sources: Sequence[Path], tops: Sequence[str], parameters: Mapping[str, int | str] | None = None,
+          images: Path | None = None) -> list[Finding]:
+    """Findings in the order of the files. images: folder of what $readmemh reads; without it, images are not judged."""
+    found = analyse(sources, tops, parameters, SYNTHESIS)
+    if found.compilation is None:
+        return [Finding("slang", str(sources[0]), 1, found.complaints)]
+    hits = {Finding("timescale" if "time scale" in m[3] else "slang", m[1], int(m[2]), m[3])
+            for m in _ERROR.finditer(found.complaints)}
+    hits |= {_finding(hit, found) for hit in tree.hits(found.front.syntaxTrees)}
+    if all(f.rule != "slang" for f in hits):
+        hits |= {_finding(hit, found) for hit in _hits(found, images)}
+        hits |= set(_latches(sources, tops, parameters))
+    return sorted(hits, key=lambda f: (f.file, f.line, f.rule, f.what))
+
+
+def _hits(found: Analysis, images: Path | None) -> Iterator[tuple[str, Any, str]]:
+    every = bodies(found.compilation.getRoot())
+    for body in every:
+        yield from processes.hits(body)
+        yield from drivers.hits(body, found.manager)
+        yield from memories.hits(body, found.manager, images)
+    yield from drivers.clock_hits(every, found.manager)
+
+
+def _finding(hit: tuple[str, Any, str], found: Analysis) -> Finding:
+    rule, node, what = hit
+    manager = found.front.sourceManager
+    place = getattr(node, "location", None) or node.sourceRange.start
+    place = manager.getFullyExpandedLoc(place)
+    return Finding(rule, str(manager.getFileName(place)), manager.getLineNumber(place), what)
+
+
+def _latches(sources: Sequence[Path], tops: Sequence[str], parameters: Mapping[str, int | str] | None) -> Iterator[Finding]:
+    """slang looks for latches in always_comb only, so the other combinational processes are read as that."""
+    with tempfile.TemporaryDirectory() as folder:
+        copies = {}
+        for number, path in enumerate(sources):
+            text = path.read_text(encoding="utf-8")
+            if _LIST.search(text):
+                copy = Path(folder, f"{number}-{path.name}")
+                copy.write_text(_LIST.sub(lambda m: "always_comb" + "\n" * m[0].count("\n"), text))
+                copies[path] = copy
+        read = [copies.get(path, path) for path in sources]
+        found = analyse(read, tops, parameters, (*SYNTHESIS, "-Wnone", "-Winferred-latch"), warnings=True)
+        names = {copy.name: str(path) for path, copy in copies.items()}
+        for match in re.finditer(r"^(\S+):(\d+):\d+: warning: (.*) \[-Winferred-latch\]$", found.complaints, re.MULTILINE):
+            yield Finding("latch", names.get(Path(match[1]).name, match[1]), int(match[2]), match[3])
