@@ -20,7 +20,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from verif.fuzz.judge import ACCEPTED, Verdict, Worker
-from verif.fuzz.mutate import of_bytes, pick
+from verif.fuzz.mutate import of_bytes, of_member, pick
 from verif.fuzz.seeds import Kind, kinds
 
 KEPT = Path("build/fuzz")
@@ -32,7 +32,11 @@ def mutant(kind: Kind, seed: int, number: int, every: list[bytes]) -> tuple[byte
     """(mutant, is it structural?) number `number` of a kind."""
     rng = np.random.default_rng([seed, number, sum(kind.suffix.encode())])
     good, structural = pick(rng, kind.seeds), bool(rng.random() < STRUCTURAL)
-    return (kind.structural(rng, good) if structural else of_bytes(rng, good, every)), structural
+    if structural:
+        return kind.structural(rng, good), True
+    if good[:2] == b"PK" and rng.random() < 0.5:  # behind right checksums
+        return of_member(rng, good), False
+    return of_bytes(rng, good, every), False
 
 
 def survives(worker: Worker, kind: Kind, file: Path, folder: Path, number: int) -> tuple[tuple[str, ...], Verdict]:

@@ -48,12 +48,12 @@ def judged(status: int, text: str, cpu_s: float) -> Verdict:
     lines = text.strip().splitlines()
     warned = [line for line in lines if line.startswith("warning:")]
     rest = [line for line in lines if not line.startswith("warning:")]
-    what = ACCEPTED if status == 0 else REFUSED
+    what = REFUSED if status == 2 else ACCEPTED  # 1: it was laid out, and does not fit the board
     if Path(PWNED).exists():
         what = "code executed"
     elif "internal error" in text:
         what = "internal error"
-    elif "Traceback" in text or status not in (0, 2):
+    elif "Traceback" in text or status not in (0, 1, 2):
         what = f"exit status {status}"
     elif "more memory than there is" in text:
         what = "memory"
@@ -109,6 +109,8 @@ class Worker:
 
 def _serve(pipe: Connection, folder: Path, memory: int) -> None:
     os.chdir(folder)
+    import pyflow.conversion  # noqa: F401  (what commands import late)
+    import pyflow.frontends  # noqa: F401
     from pyflow.__main__ import main
 
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -237,6 +237,14 @@ def archive(rng: Rng, data: bytes, inside: Callable[[Rng, str, bytes], bytes]) -
     return bytes(out)
 
 
+def of_member(rng: Rng, data: bytes) -> bytes:
+    """Bytes of one member changed, and the archive packed again with right checksums."""
+    members = unpacked(data)
+    name = pick(rng, list(members))
+    members[name] = of_bytes(rng, members[name], list(members.values()))
+    return packed(list(members.items()))
+
+
 def member(rng: Rng, name: str, content: bytes) -> bytes:
     """Changes a member by what it is."""
     if content[:6] == b"\x93NUMPY":
