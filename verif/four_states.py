@@ -22,7 +22,8 @@ import numpy as np
 
 from pyflow import registers
 from pyflow.backends import process
-from pyflow.backends.toolbox import cached, digest, needed_by, package_version, rtl_sources, snapshot
+from pyflow.backends.cache import cached
+from pyflow.backends.toolbox import digest, needed_by, package_version, rtl_sources, snapshot
 from pyflow.build import Build
 from pyflow.errors import VolleyError
 
