@@ -87,7 +87,7 @@ def test_a_small_network_is_right(small_build: Build) -> None:
     assert four_states.run(small_build, frames()) == []
 
 
-@pytest.mark.parametrize(("core", "damage", "register"), FAULTS, ids=[f"{core}-{r or 'first'}" for core, _, r in FAULTS])
+@pytest.mark.parametrize(("core", "damage", "register"), FAULTS, ids=[fault[0] for fault in FAULTS])
 def test_a_planted_fault_shows(core, damage, register, small_build: Build, tmp_path: Path) -> None:
     sources = rtl_sources()
     place = next(n for n, path in enumerate(sources) if path.stem == core)
@@ -107,7 +107,8 @@ def test_a_planted_fault_shows(core, damage, register, small_build: Build, tmp_p
 
 def test_an_unknown_enable_is_not_taken_for_a_closed_one() -> None:
     netlist = "module m;\n  always @(posedge clk)\n    if (\\u.en ) \\u.q [3:0] <= _1_;\n"
-    netlist += "  always @(posedge clk)\n    q <= d;\n  always @(posedge clk) begin\n    if (we)\n      m[a] <= d;\n  end\n"
+    netlist += "  always @(posedge clk)\n    q <= d;\n"
+    netlist += "  always @(posedge clk) begin\n    if (we)\n      m[a] <= d;\n  end\n"
     text = four_states.grouped(netlist + "endmodule\n")
     assert "    end else if ((\\u.en ) !== 1'b0) begin\n      \\u.q [3:0] <= (\\u.en ) ? _1_ : \\u.q [3:0];" in text
     assert "if ((we) !== 1'b0)\n      m[a] <= (we) === 1'b1 ? d : 'bx;" in text
