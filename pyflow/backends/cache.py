@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pyflow.backends.toolbox import cache_dir
 from pyflow.errors import VolleyError
-from pyflow.locks import locked
+from pyflow.locks import Patience, locked
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ def cached(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
         sweep(folder)
         if is_sound(target):
             return target
-        with locked(folder / f"{name}.lock"):
+        patience = Patience()
+        with locked(folder / f"{name}.lock", lambda _: patience.wait_for(f"another run, which makes {name}")):
             if not is_sound(target):
                 if target.exists() and _sum_of(target).exists():
                     log.warning("%s: damaged in the cache; it is made again", name)

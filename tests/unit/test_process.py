@@ -269,3 +269,15 @@ def test_a_build_folder_of_any_name(name: str, tmp_path: Path, own_cache: Path) 
         assert process.call(["make", "-s"], cwd=place) == 0
     assert (work / "out").read_text() == "text" and os.access(work / "out", os.X_OK)
     assert place == work or not place.exists()
+
+
+def test_waiting_for_another_build_is_said(own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own_cache / "net").mkdir(parents=True)
+    code = (
+        "import time\nfrom pathlib import Path\nfrom pyflow.locks import locked\n"
+        f"with locked(Path({str(own_cache / 'net' / 'p.lock')!r})):\n    print(flush=True)\n    time.sleep(2.6)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=REPO, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline()
+        assert cache.cached("net", "p", program).exists()
+    assert capsys.readouterr().err == "waiting for another run, which makes p\n"
