@@ -29,7 +29,7 @@ SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 STAMP := $(subst $(space),\ ,$(VENV))/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint formal mutate coverage waves bitstream program device estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs registers venv clean
+.PHONY: help sim test test-long lint fuzz formal mutate coverage waves bitstream program device estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lint: $(STAMP) ## ruff, mypy, and verilator -Wall on every module alone
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m verif.lint.lint
+
+fuzz: $(STAMP) ## mutants of every file that a user hands in: accepted or refused in one line  [MUTANTS=6000 SEED=1]
+	$(PY) -m verif.fuzz $(call opt,mutants,MUTANTS) $(call opt,seed,SEED)
 
 formal: $(STAMP) ## proofs of the stream cells and neurons by k-induction  [DUT=]
 	$(PY) -m verif.formal.prove $(DUT)

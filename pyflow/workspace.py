@@ -15,7 +15,6 @@ import os
 import shutil
 import socket
 import threading
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,6 +25,8 @@ import numpy as np
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.locks import Patience, locked
+from pyflow.network_file import DOCUMENT, FORMAT
+from pyflow.reading import Archive, parse_json, read_bytes
 
 DEFAULT_BOARD = "pynq-z2"
 LOCK = ".volley-lock"
@@ -104,9 +105,9 @@ class Design:
                 elif field.name != "operators":
                     h.update(f"{field.name} {value!r}\n".encode())
         for name, value in sorted(settings.items()):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, VolleyError):
                 if isinstance(value, (str, os.PathLike)) and Path(value).is_file():
-                    value = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+                    value = hashlib.sha256(read_bytes(value, "")).hexdigest()
             h.update(f"{name}={json.dumps(value, sort_keys=True, default=str)}\n".encode())
         return cls(network.name, h.hexdigest())
 
@@ -224,8 +225,8 @@ def _check_owner(path: Path, folder: Path, design: Design) -> None:
 def _name_in(file: Path) -> str | None:
     """Name of the network in a .vly, without its arrays; None where it is none."""
     try:
-        with zipfile.ZipFile(file) as z, z.open("network.json") as f:
-            document = json.load(f)
-        return str(document["name"]) if document["format"] == "volley-network" else None
-    except Exception:  # whatever a file of another kind brings about
+        with Archive(file, "") as archive:
+            document = parse_json(archive.read(DOCUMENT), str(file), "")
+        return str(document["name"]) if document["format"] == FORMAT else None
+    except (VolleyError, KeyError, TypeError):  # a file of another kind
         return None

@@ -9,13 +9,12 @@ import json
 import signal
 import sys
 import threading
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pyflow.errors import VolleyError
+from pyflow.errors import VolleyError, one_line
+from pyflow.reading import read_npy
 from pyflow.runtime import Device, FramesFailed
 
 JOBS = ("self-test", "demo", "infer", "stats", "load-weights")
@@ -36,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(options)
     except VolleyError as e:
-        print(f"pyflow.runtime {options.job}: {e}", file=sys.stderr)
+        print(f"pyflow.runtime {options.job}: {one_line(e)}", file=sys.stderr)
         return 2
     except _Terminated:
         print(f"pyflow.runtime {options.job}: terminated", file=sys.stderr)
@@ -120,13 +119,7 @@ def _demo(device: Device) -> None:
 def _frames(path: str | None) -> np.ndarray:
     if not path:
         raise VolleyError("--input FILE is missing; a .npy with frames")
-    try:
-        frames = np.load(str(Path(path)), allow_pickle=False)
-        if not isinstance(frames, np.ndarray):
-            raise ValueError("an archive of several arrays")
-        return frames
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-        raise VolleyError(f"{path}: not a readable .npy ({e})") from None
+    return read_npy(path, "save the frames with numpy.save")
 
 
 if __name__ == "__main__":
