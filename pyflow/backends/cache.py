@@ -24,9 +24,6 @@ from pyflow.locks import Patience, locked
 
 log = logging.getLogger(__name__)
 
-_swept: set[tuple[int, Path]] = set()  # (process, folder) whose stale work folders are gone
-
-
 def cached(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
     """The file or folder `kind`/`name` of the cache; where it is missing or damaged, make(work folder) -> what to keep.
 
@@ -90,10 +87,7 @@ def content_digest(path: Path) -> str:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the work folders in `folder` that no living process owns; once per process."""
-    if (os.getpid(), folder) in _swept:
-        return
-    _swept.add((os.getpid(), folder))
+    """Remove the work folders in `folder` that no living process owns."""
 
     def owned(holder: str) -> None:
         raise BlockingIOError
