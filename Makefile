@@ -115,7 +115,7 @@ $(STAMP): | pyproject.toml constraints.txt
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt hatchling setuptools-scm
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt --no-build-isolation --editable '.[dev]'
 	rm -f $(call quote,$(VENV))/.volley-*
-	touch '$@'
+	touch $(call quote,$@)
 
 clean: ## build outputs and cached simulators and syntheses (not the virtual environment)
 	rm -rf build dist $(foreach d,net sim area netlist placed runtime runtime-*,$(call quote,$(VOLLEY_CACHE))/$(d))
