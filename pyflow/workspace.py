@@ -12,19 +12,22 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.locks import locked
-from pyflow.network_file import DOCUMENT, FORMAT, pack
+from pyflow.network_file import DOCUMENT, FORMAT
 from pyflow.reading import Archive, parse_json, read_bytes
 
 DEFAULT_BOARD = "pynq-z2"
@@ -94,7 +97,16 @@ class Design:
     @classmethod
     def of(cls, network: Network, **settings: Any) -> Design:
         """settings: JSON-able values or paths of files."""
-        h = hashlib.sha256(pack(network))
+        h = hashlib.sha256()
+        parts: list[Any] = [network, *network.operators]
+        for part in parts:
+            for field in fields(part):
+                value = getattr(part, field.name)
+                if isinstance(value, np.ndarray):
+                    h.update(f"{field.name} {value.dtype} {value.shape}\n".encode())
+                    h.update(np.ascontiguousarray(value).tobytes())
+                elif field.name != "operators":
+                    h.update(f"{field.name} {value!r}\n".encode())
         for name, value in sorted(settings.items()):
             with contextlib.suppress(OSError, VolleyError):
                 if isinstance(value, (str, os.PathLike)) and Path(value).is_file():
@@ -153,6 +165,8 @@ def _lock(stack: contextlib.ExitStack, path: Path, folder: Path, design: Design 
             return  # nobody who could be kept out
         stack.callback(_remove_empty, made)
         fd = stack.enter_context(locked(path / LOCK, _Waiting(folder, design, job)))
+        for left in path.glob(".new-*") if design else ():  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "job": job}
         holder |= {"network": design.name, "key": design.key} if design else {}
         os.ftruncate(fd, 0)

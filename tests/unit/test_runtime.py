@@ -39,7 +39,8 @@ from verif.models.host import Host
 # Modules of Python that pyflow.runtime may import.
 STANDARD = {
     "__future__", "argparse", "dataclasses", "errno", "fcntl", "importlib", "io", "json", "lzma", "math", "os",
-    "pathlib", "stat", "struct", "subprocess", "sys", "time", "types", "typing", "warnings", "zipfile", "zlib",
+    "pathlib", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "types", "typing", "warnings",
+    "zipfile", "zlib",
 }  # fmt: skip
 
 
