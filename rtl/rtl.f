@@ -3,12 +3,15 @@
 // The portable set, leaf first; names are relative to this file.
 common/volley_pkg.sv
 common/volley_ram.sv
+common/volley_ram_2clk.sv
+common/volley_sync.sv
 common/volley_rom.sv
 common/volley_pass_counter.sv
 common/volley_scale.sv
 common/volley_state_memory.sv
 stream/volley_skid.sv
 stream/volley_fifo.sv
+stream/volley_fifo_async.sv
 stream/volley_step_delay.sv
 stream/volley_lane_convert.sv
 stream/volley_broadcast.sv

@@ -4,11 +4,21 @@
 // A soft reset clears the network at once, and keeps both streams whole for what is connected to them, a DMA for
 // instance: what is left of a frame is taken and discarded up to its tlast; an offered result word stays until taken,
 // and an answer that has begun is ended by a trailer with flags[3].
-// volley_axi_top_wrapper.v beside it has the same ports in plain Verilog, for IP packagers.
+// With ASYNC both streams belong to pixel_clk, any other clock; registers and network stay in clk. A reset of pixel_clk
+// alone is one of the network too: frames and answers that have begun are gone with it. Constraints of the crossing:
+// volley_fifo_async.xdc.
+// volley_axi_top_wrapper.v beside it has the same ports in plain Verilog, for IP packagers; volley_axi_top_async_wrapper.v
+// has ASYNC.
 `default_nettype none
-module volley_axi_top (
+module volley_axi_top #(
+  parameter bit          ASYNC      = 1'b0,    // the streams have a clock of their own
+  parameter int unsigned FIFO_DEPTH = 16       // with ASYNC: words that each stream holds on its way, a power of two
+) (
   input  wire logic        clk,
   input  wire logic        aresetn,            // active low, synchronous to clk
+  // Clock of the streams; without ASYNC that is clk, and these are not looked at
+  input  wire logic        pixel_clk,
+  input  wire logic        pixel_aresetn,      // active low, synchronous to pixel_clk
   // Sink: pixels, channel fastest, first pixel in the low byte
   input  wire logic        s_axis_tvalid,
   output logic             s_axis_tready,
@@ -68,47 +78,99 @@ module volley_axi_top (
   logic        rst_q;
   logic [15:0] resets = '0;                    // of the network; no reset clears it
 
-  assign cut = regs_out.CONTROL.soft_reset.value;
+  // Masked, so that its register, which rst clears, needs no value before.
+  assign cut = regs_out.CONTROL.soft_reset.value && !rst;
+
+  // ------------------------------------------------------------------ the streams' clock
+  logic        in_tvalid, in_tready, in_tlast; // the streams in clk
+  logic        out_tvalid, out_tready, out_tlast;
+  logic [31:0] in_tdata, out_tdata;
+  logic [3:0]  in_tkeep;
+  logic        clear;                          // a reset of either clock is on its way through the FIFOs
+
+  assign m_axis_tkeep = 4'hf;
+
+  if (ASYNC) begin : g_async
+    logic pixel_rst = 1'b1, in_ready, out_valid;
+    always_ff @(posedge pixel_clk) pixel_rst <= !pixel_aresetn;
+
+    assign s_axis_tready = in_ready && !pixel_rst;
+    assign m_axis_tvalid = out_valid && !pixel_rst;
+
+    volley_fifo_async #(
+      .DATA_W (36),
+      .DEPTH  (FIFO_DEPTH)
+    ) u_in (
+      .s_clk(pixel_clk), .s_rst(pixel_rst),
+      .s_axis_tvalid, .s_axis_tready(in_ready), .s_axis_tdata({s_axis_tkeep, s_axis_tdata}), .s_axis_tlast,
+      .stat_s_reset(),
+      .m_clk(clk), .m_rst(rst),
+      .m_axis_tvalid(in_tvalid), .m_axis_tready(in_tready), .m_axis_tdata({in_tkeep, in_tdata}),
+      .m_axis_tlast(in_tlast), .stat_m_reset(clear)
+    );
+
+    volley_fifo_async #(
+      .DATA_W (32),
+      .DEPTH  (FIFO_DEPTH)
+    ) u_out (
+      .s_clk(clk), .s_rst(rst),
+      .s_axis_tvalid(out_tvalid), .s_axis_tready(out_tready), .s_axis_tdata(out_tdata), .s_axis_tlast(out_tlast),
+      .stat_s_reset(),
+      .m_clk(pixel_clk), .m_rst(pixel_rst),
+      .m_axis_tvalid(out_valid), .m_axis_tready, .m_axis_tdata, .m_axis_tlast, .stat_m_reset()
+    );
+  end else begin : g_sync
+    assign in_tvalid     = s_axis_tvalid;
+    assign s_axis_tready = in_tready;
+    assign in_tdata      = s_axis_tdata;
+    assign in_tkeep      = s_axis_tkeep;
+    assign in_tlast      = s_axis_tlast;
+    assign m_axis_tvalid = out_tvalid;
+    assign out_tready    = m_axis_tready;
+    assign m_axis_tdata  = out_tdata;
+    assign m_axis_tlast  = out_tlast;
+    assign clear         = 1'b0;
+  end
 
   // ------------------------------------------------------------------ in
-  assign net_s_tvalid  = s_axis_tvalid && !drop && !cut && !cut_q;
-  assign s_axis_tready = !rst && !cut && !cut_q && (drop || net_s_tready);
+  // What is offered behind a reset of pixel_clk is from before it, and goes.
+  assign net_s_tvalid = in_tvalid && !drop && !cut && !cut_q && !clear;
+  assign in_tready    = !rst && (clear || (!cut && !cut_q && (drop || net_s_tready)));
 
   // ------------------------------------------------------------------ out
   always_comb begin
-    net_m_tready  = m_axis_tready && !kept && !ending;
-    m_axis_tvalid = !rst && (kept || ending || net_m_tvalid);
-    m_axis_tdata  = net_m_tdata;
-    m_axis_tlast  = net_m_tlast;
+    net_m_tready = out_tready && !kept && !ending;
+    out_tvalid   = !rst && !clear && (kept || ending || net_m_tvalid);
+    out_tdata    = net_m_tdata;
+    out_tlast    = net_m_tlast;
     if (ending) begin
-      m_axis_tdata = {cut_checksum, CUT, 8'd0};
-      m_axis_tlast = 1'b1;
+      out_tdata = {cut_checksum, CUT, 8'd0};
+      out_tlast = 1'b1;
     end
     if (kept) begin
-      m_axis_tdata = kept_tdata;
-      m_axis_tlast = kept_tlast;
+      out_tdata = kept_tdata;
+      out_tlast = kept_tlast;
     end
   end
-  assign m_axis_tkeep = 4'hf;
   assign answer_taken = net_m_tvalid && net_m_tready && net_m_tlast;
 
   always_ff @(posedge clk) begin
     cut_q <= cut;
     load_select <= regs_out.MEMORY.index.swmod;
     load_valid  <= regs_out.LOAD.word.swmod;
-    if (s_axis_tvalid && s_axis_tready) begin
-      in_frame <= !s_axis_tlast;
-      if (s_axis_tlast) drop <= 1'b0;
+    if (in_tvalid && in_tready) begin
+      in_frame <= !in_tlast;
+      if (in_tlast) drop <= 1'b0;
     end
     if (cut) drop <= in_frame;                 // nothing is taken in this cycle
-    if (m_axis_tvalid && m_axis_tready) begin
-      in_answer <= !m_axis_tlast;
+    if (out_tvalid && out_tready) begin
+      in_answer <= !out_tlast;
       kept      <= 1'b0;
       if (!kept) ending <= 1'b0;
     end
     // Words of an earlier cut go on as they are: behind them there is no answer yet.
     if (cut && !kept && !ending) begin
-      kept       <= net_m_tvalid && !m_axis_tready;
+      kept       <= net_m_tvalid && !out_tready;
       kept_tdata <= net_m_tdata;
       kept_tlast <= net_m_tlast;
       cut_checksum <= checksum;
@@ -118,6 +180,8 @@ module volley_axi_top (
       cut_q     <= 1'b0;
       load_select <= 1'b0;
       load_valid  <= 1'b0;
+    end
+    if (rst || clear) begin
       in_frame  <= 1'b0;
       in_answer <= 1'b0;
       drop      <= 1'b0;
@@ -127,16 +191,17 @@ module volley_axi_top (
   end
 
   always_ff @(posedge clk) begin
-    rst_q <= rst;
-    if (cut || (rst && !rst_q)) resets <= resets + 1'b1;
+    rst_q <= rst || clear;
+    if (cut || ((rst || clear) && !rst_q)) resets <= resets + 1'b1;
   end
 
   // ------------------------------------------------------------------ network
   volley_top u_top (
-    .clk, .aresetn(aresetn && !cut),
+    .clk, .aresetn(aresetn && !cut && !clear),
     .load_select, .load_valid,
     .load_data(load_select ? regs_out.MEMORY.index.value : regs_out.LOAD.word.value),
-    .s_axis_tvalid(net_s_tvalid), .s_axis_tready(net_s_tready), .s_axis_tdata, .s_axis_tkeep, .s_axis_tlast,
+    .s_axis_tvalid(net_s_tvalid), .s_axis_tready(net_s_tready), .s_axis_tdata(in_tdata), .s_axis_tkeep(in_tkeep),
+    .s_axis_tlast(in_tlast),
     .m_axis_tvalid(net_m_tvalid), .m_axis_tready(net_m_tready), .m_axis_tdata(net_m_tdata), .m_axis_tkeep(),
     .m_axis_tlast(net_m_tlast),
     .stat_frames(regs_in.FRAMES.count.next), .stat_cycles(regs_in.CYCLES.count.next),
@@ -152,7 +217,7 @@ module volley_axi_top (
   assign regs_in.MEMORIES.count.next           = 32'(MEMORIES);
   assign regs_in.RESETS.count.next             = resets;
   assign regs_in.PROBES.count.next             = 32'(PROBES);
-  assign regs_in.STATUS.resetting.next         = cut || cut_q || drop || kept || ending;
+  assign regs_in.STATUS.resetting.next         = cut || cut_q || clear || drop || kept || ending;
   assign regs_in.STATUS.in_frame.next          = in_frame;
   assign regs_in.STATUS.in_answer.next         = in_answer;
   assign regs_in.ERRORS.short_frame.hwset      = answer_taken && net_m_tdata[8];

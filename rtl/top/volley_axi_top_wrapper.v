@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// volley_axi_top in plain Verilog, for block designs and IP packagers: the same ports, with the attributes that Vivado
+// volley_axi_top in plain Verilog, for block designs and IP packagers: the same ports apart from pixel_clk, with the attributes that Vivado
 // infers the streams, the registers, the clock and the reset from. FREQ_HZ is left open: the clock that is connected
 // says it. Not in rtl.f, for nothing else needs it.
 // Files: volley_net_pkg.sv, rtl.f, volley_net.sv, volley_axi_top_wrapper.v.
@@ -78,7 +78,7 @@ module volley_axi_top_wrapper (
   input  wire        s_axi_ctrl_rready
 );
   volley_axi_top u_axi_top (
-    .clk(clk), .aresetn(aresetn),
+    .clk(clk), .aresetn(aresetn), .pixel_clk(clk), .pixel_aresetn(aresetn),
     .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready), .s_axis_tdata(s_axis_tdata),
     .s_axis_tkeep(s_axis_tkeep), .s_axis_tlast(s_axis_tlast),
     .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready), .m_axis_tdata(m_axis_tdata),

@@ -93,7 +93,7 @@ module volley_uart_top #(
 
   // Behind a reset of the network the host has no more beats on their way, so that its streams need not be kept whole.
   volley_axi_top u_top (
-    .clk, .aresetn(!rst && !net_rst),
+    .clk, .aresetn(!rst && !net_rst), .pixel_clk(clk), .pixel_aresetn(1'b1),
     .s_axis_tvalid(frame_tvalid), .s_axis_tready(frame_tready), .s_axis_tdata(frame_tdata),
     .s_axis_tkeep(frame_tkeep), .s_axis_tlast(frame_tlast),
     .m_axis_tvalid(result_tvalid), .m_axis_tready(result_tready), .m_axis_tdata(result_tdata),

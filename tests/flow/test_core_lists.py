@@ -134,11 +134,16 @@ def test_the_documented_command_lists_the_files_of_a_family() -> None:
 
 
 def test_fusesoc_has_the_wrapper(tmp_path: Path) -> None:
-    assert WRAPPER.name in {path.name for path in _set_up("volley_axi_top", "--target", "wrapper", cwd=tmp_path)}
+    for name in ("wrapper", "async_wrapper"):
+        found = _set_up("volley_axi_top", "--target", name, cwd=tmp_path / name)
+        assert f"volley_axi_top_{name}.v" in {path.name for path in found}
 
 
 # ------------------------------------------------------------------ the wrapper
 WRAPPER = TOP.path.with_name("volley_axi_top_wrapper.v")
+ASYNC = TOP.path.with_name("volley_axi_top_async_wrapper.v")
+PIXEL = {"pixel_clk", "pixel_aresetn"}  # ports that only the latter has
+wrappers = pytest.mark.parametrize("wrapper", [WRAPPER, ASYNC], ids=lambda path: path.stem)
 # An attribute, perhaps a second one, and the port they belong to
 INTERFACE = re.compile(r'X_INTERFACE_INFO = "\S+ (\w+ \w+)" \*\)\n(?:  \(\*.*\n)?'
                        r"  (?:in|out)put +wire +(?:\[\S+\] +)?(\w+)")
@@ -150,32 +155,46 @@ BUSES = {"s_axis": STREAM, "m_axis": STREAM,
 
 
 @pytest.fixture(scope="module")
-def stated(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The files that the wrapper's header lists, in that order, with the digits network."""
+def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = tmp_path_factory.mktemp("digits")
     pyflow.compile(zoo.load("digits"), board="pynq-z2", out_dir=build)
-    (names,) = re.findall(r"^// .*\bFiles: (.*)\.$", WRAPPER.read_text(encoding="utf-8"), re.MULTILINE)
+    return build
+
+
+def stated(wrapper: Path, build: Path) -> list[Path]:
+    """The files that the wrapper's header lists, in that order, with the digits network."""
+    (names,) = re.findall(r"^// .*\bFiles: (.*)\.$", wrapper.read_text(encoding="utf-8"), re.MULTILINE)
     return [next(path for folder in (REPO / "rtl", build) for path in folder.rglob(name)) for name in names.split(", ")]
 
 
-def test_the_wrapper_has_the_ports_of_the_top(stated: list[Path]) -> None:
-    wrapped, errors = elaborate(stated, "volley_axi_top_wrapper")
+@wrappers
+def test_the_wrapper_has_the_ports_of_the_top(wrapper: Path, digits_folder: Path) -> None:
+    files, left_out = stated(wrapper, digits_folder), PIXEL if wrapper == WRAPPER else set()
+    wrapped, errors = elaborate(files, wrapper.stem)
     assert not errors, errors
-    assert wrapped == elaborate(stated, "volley_axi_top")[0]
+    assert wrapped == {name: bits for name, bits in elaborate(files, TOP.name)[0].items() if name not in left_out}
     assert all(bits % 8 == 0 for name, bits in wrapped.items() if name.endswith("_tdata"))
-    ports, outer = TOP.ports, read(WRAPPER).ports
+    ports, outer = [p for p in TOP.ports if p.name not in left_out], read(wrapper).ports
     assert [(p.name, p.direction, p.comment) for p in outer] == [(p.name, p.direction, p.comment) for p in ports]
 
 
-def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(stated: list[Path]) -> None:
+@wrappers
+def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(wrapper: Path, digits_folder: Path) -> None:
     options = ["+1364-2001ext+v", "+1800-2017ext+sv", "-Wno-lint", "-Wno-style"]
-    sources = [part for path in stated for part in (("-F", path) if path.suffix == ".f" else (path,))]
-    assert lint("volley_axi_top_wrapper", [*options, *sources]) == ""
-    text = WRAPPER.read_text(encoding="utf-8")
+    sources = [part for path in stated(wrapper, digits_folder)
+               for part in (("-F", path) if path.suffix == ".f" else (path,))]
+    assert lint(wrapper.stem, [*options, *sources]) == ""
+    text = wrapper.read_text(encoding="utf-8")
     named = dict(INTERFACE.findall(text))
     wanted = {f"{bus} {part}": f"{bus}_{part.lower()}" for bus, parts in BUSES.items() for part in parts.split()}
-    assert named == {"clk CLK": "clk", "aresetn RST": "aresetn", **wanted}
-    assert "ASSOCIATED_BUSIF s_axis:m_axis:s_axi_ctrl, ASSOCIATED_RESET aresetn" in text
+    wanted |= {"clk CLK": "clk", "aresetn RST": "aresetn"}
+    if wrapper == ASYNC:
+        wanted |= {"pixel_clk CLK": "pixel_clk", "pixel_aresetn RST": "pixel_aresetn"}
+        assert "ASSOCIATED_BUSIF s_axis:m_axis, ASSOCIATED_RESET pixel_aresetn" in text
+        assert "ASSOCIATED_BUSIF s_axi_ctrl, ASSOCIATED_RESET aresetn" in text
+    else:
+        assert "ASSOCIATED_BUSIF s_axis:m_axis:s_axi_ctrl, ASSOCIATED_RESET aresetn" in text
+    assert named == wanted
     assert text.count("FREQ_HZ") == 1  # in the comment that says why it is not there
 
 

@@ -16,6 +16,19 @@ def test_fifo(data_w, depth):
 
 
 @pytest.mark.parametrize(
+    "parameters",
+    [
+        {"DATA_W": 33, "DEPTH": 16, "SYNC_STAGES": 2},
+        {"DATA_W": 8, "DEPTH": 2, "SYNC_STAGES": 2},
+        {"DATA_W": 1, "DEPTH": 8, "SYNC_STAGES": 4, "STYLE": "block"},
+        {"DATA_W": 9, "DEPTH": 32, "SYNC_STAGES": 3, "STYLE": "distributed"},
+    ],
+)
+def test_fifo_async(parameters):
+    run_bench("volley_fifo_async", "tb_volley_fifo_async", parameters)
+
+
+@pytest.mark.parametrize(
     ("lanes_in", "lanes_out", "channels"),
     [
         (1, 4, 6), (1, 4, 1), (1, 1, 3),                 # up, less than one beat, wires

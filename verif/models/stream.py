@@ -18,6 +18,11 @@ def fifo(beats: Iterable[tuple[int, bool]]) -> list[tuple[int, bool]]:
     return list(beats)
 
 
+def fifo_async(taken: Sequence[tuple[int, bool]], left: int = 0, since: int = 0) -> list[tuple[int, bool]]:
+    """What leaves a FIFO with a reset in between: the first `left` of the beats before it, and all from `since` on."""
+    return [*taken[:left], *taken[since:]]
+
+
 def broadcast(beats: Iterable[tuple[int, bool]], n: int) -> list[list[tuple[int, bool]]]:
     """What each of the n sources gives."""
     sent = list(beats)

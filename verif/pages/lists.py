@@ -52,9 +52,10 @@ def fusesoc(core: Core) -> str:
         filesets[family] = {"depend": [vlnv(family, "tech")]}
         sources = [f"!{family}? ({sources[0]})", *sources[1:], f"{family}? ({family})"]
     targets = {"default": _target(core, *sources), "lint": _target(core, "waivers", *sources) | lint}
-    if (wrapper := core.path.with_name(f"{core.name}_wrapper.v")).exists():
-        filesets["wrapper"] = {"files": [wrapper.name], "file_type": "verilogSource"}
-        targets["wrapper"] = _target(core, *sources, "wrapper") | {"toplevel": wrapper.stem}
+    for wrapper in sorted(core.path.parent.glob(f"{core.name}_*wrapper.v")):
+        name = wrapper.stem.removeprefix(f"{core.name}_")
+        filesets[name] = {"files": [wrapper.name], "file_type": "verilogSource"}
+        targets[name] = {"filesets": [*sources, name], "toplevel": wrapper.stem}
     described: dict[str, object] = {
         "name": vlnv(core.name),
         "description": summary(core),
