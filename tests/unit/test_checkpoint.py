@@ -191,7 +191,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "an .npz": (lambda p: np.savez(p.open("wb"), x=np.zeros(3)), "numpy arrays"),
     "a compressed archive": (archive, "numpy arrays"),
     "safetensors of a wrong header": (write(b"\xff" * 8 + b"{" + bytes(99)), "not a readable safetensors file"),
-    "a folder": (lambda p: p.mkdir(), "a folder; name the file in it"),
+    "a folder": (lambda p: p.mkdir(), "is a folder, not a regular file"),
     "nothing": (lambda p: None, "no such file"),
 }  # fmt: skip
 
