@@ -191,7 +191,7 @@ def test_a_folder_belongs_to_one_network(tmp_path: Path) -> None:
 def test_what_a_killed_compile_left_goes(tmp_path: Path) -> None:
     (tmp_path / ".new-left" / "rtl").mkdir(parents=True)
     pyflow.compile(zoo.load("digits"), out_dir=tmp_path, cycles_per_frame=400)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["folding.json", "host", "network.vly", "rtl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folding.json", "host", "network.vly", "rtl", "written.json"]
 
 
 def test_equal_networks_have_equal_keys() -> None:
