@@ -45,7 +45,8 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     random = np.random.default_rng(1)
     (folder / "rows.mem").write_text("".join(f"{v:04x}\n" for v in random.integers(0, 1 << ROW, DEPTH)))
     row = "".join(f"{v:x}" for v in random.integers(0, 16, PE * SIMD))
-    parameters: dict[str, int | str] = {"LUTRAM": int(request.param in LUTRAMS), "ROW": ROW, "DEPTH": DEPTH, "PE": PE, "SIMD": SIMD, "W": W}
+    parameters: dict[str, int | str] = {
+        "LUTRAM": int(request.param in LUTRAMS), "ROW": ROW, "DEPTH": DEPTH, "PE": PE, "SIMD": SIMD, "W": W}
     parameters["WEIGHTS"] = f"{PE * SIMD * W}'h{row}"
     names = ("source_lut", "source_block", "source_writable", "rom_block", "rom_lut", "ram_block", "ram_lut", "array")
     groups = {name: [f"u_{name}"] for name in names} | {"fixed": ["u_fixed_source", "u_fixed_array"]}

