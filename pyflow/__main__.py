@@ -9,19 +9,26 @@ import contextlib
 import errno
 import json
 import logging
-import os
 import sys
 import warnings
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from pyflow import __version__, signals
-from pyflow.errors import VolleyError
+from pyflow.errors import VolleyError, one_line
 from pyflow.jobs import COMMANDS
 from pyflow.workspace import DEFAULT_BOARD
+from pyflow.writing import check_target, write_file
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+# Errors of files that are the machine's, not ours: full, broken, read-only.
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage in front."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {one_line(message)} (--help lists the options)\n")
 
 
 def _model_options(p: argparse.ArgumentParser) -> None:
@@ -46,14 +53,14 @@ def _model_options(p: argparse.ArgumentParser) -> None:
 def _plan_options(p: argparse.ArgumentParser, board: str = DEFAULT_BOARD) -> None:
     p.add_argument("--board", default=board)
     p.add_argument("--cycles", type=int, help="target of cycles per frame (default: the network's own)")
-    p.add_argument("--folding", help="folding.json that overrides the planner")
+    p.add_argument("--folding", help="folding.json that overrides the planner; auto: plan anew")
     p.add_argument("--time-block", type=int, help="time steps per beat, where the network has time (default: its own)")
     p.add_argument("--probes", action="store_true", help="counters of stalls by layer and spikes by tensor")
     p.add_argument("--out", help="output folder (default build/<network>-<options>)")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pyflow", description="PyTorch networks as bit-exact spiking accelerators.")
+    parser = _Parser(prog="pyflow", description="PyTorch networks as bit-exact spiking accelerators.")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is being done")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -107,16 +114,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit status 0, 1 (mismatch, does not fit) or 2 (a VolleyError, printed as one line)."""
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
-    warnings.showwarning = lambda message, *_a, **_k: print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_a, **_k: print(f"warning: {one_line(message)}", file=sys.stderr)
     try:
         with signals.as_exceptions(), contextlib.ExitStack() as args.until_end:
             _check_options(args)
             status, outcome = COMMANDS[args.command](args)
             if args.json:
-                _write_json(Path(args.json), outcome)
+                _checked("--json", write_file, args.json, json.dumps(outcome, indent=2) + "\n")
         return int(status)
     except VolleyError as e:
-        print(f"pyflow {args.command}: {e}", file=sys.stderr)
+        print(f"pyflow {args.command}: {one_line(e)}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(f"pyflow {args.command}: needs more memory than there is; give less data", file=sys.stderr)
         return 2
     except signals.Terminated as e:
         print(f"pyflow {args.command}: terminated", file=sys.stderr)
@@ -125,9 +135,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # or Python complains of stdout at its end
         return 141
     except OSError as e:
-        if args.verbose or e.errno not in _OF_THE_DISK:
+        if args.verbose or e.errno not in _OF_THE_MACHINE:
             return _internal(args, e)
-        where = f"{e.filename}: " if e.filename else ""
+        where = f"{one_line(e.filename)}: " if e.filename else ""
         way = "make room, or choose another folder (OUT=)"
         print(f"pyflow {args.command}: {where}{e.strerror}; {way}", file=sys.stderr)
         return 2
@@ -154,15 +164,16 @@ def _check_options(args: argparse.Namespace) -> None:
             raise VolleyError(f"--{option.replace('_', '-')} {value} must be at least {low}")
     for option in ("json", "logits"):
         value = getattr(args, option, None)
-        if value and (Path(value).is_dir() or not os.access(Path(value).parent, os.W_OK)):
-            raise VolleyError(f"--{option} {value}: cannot be written; name a file in a writable folder")
+        if value:
+            _checked(f"--{option}", check_target, value)
 
 
-def _write_json(path: Path, outcome: dict[str, Any]) -> None:
+def _checked(option: str, action: Callable[..., None], *values: Any) -> None:
+    """Call `action`; its VolleyError begins with the option that the value is of."""
     try:
-        path.write_text(json.dumps(outcome, indent=2) + "\n")
-    except OSError as e:
-        raise VolleyError(f"--json {path}: cannot be written ({e.strerror})") from None
+        action(*values)
+    except VolleyError as e:
+        raise VolleyError(f"{option} {e}") from None
 
 
 if __name__ == "__main__":

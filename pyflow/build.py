@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from pyflow import network_file
 from pyflow.backends import verilator
 from pyflow.emit import emit, is_ours, write_host
 from pyflow.emit import probes as probes_of
@@ -25,6 +27,7 @@ from pyflow.emit.host import constants_of
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import SPIKES, Conv, Encoding, Synapse
+from pyflow.out_folder import AUTO, OutFolder, would_be_lost
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import Plan, plan
@@ -284,7 +287,8 @@ def compile(
     """Plan `net` for `board` and write `out_dir`: network.vly, folding.json, rtl/ and host/ (for pyflow.runtime).
 
     out_dir: default build/<network> and the options that are given (workspace.default_folder). One run at a time
-    works there; a folder that holds another network is refused.
+    works there; a folder that holds another network is refused. A folding.json that was edited there is used, and a
+    warning says so; folding="auto" plans anew and replaces it.
     cycles_per_frame, folding: see planning.planner.plan. time_block: time steps per beat, where the network has
     time (default: the network's). probes: with counters of stalls by layer and spikes by tensor, read through the
     registers (pyflow.emit.probes lists them). Raises VolleyError on anything that cannot be
@@ -294,9 +298,9 @@ def compile(
         torch_model = hasattr(net, "state_dict")
         how = "convert it first, pyflow.convert(model, images)" if torch_model else "Network.load() reads a .vly"
         raise VolleyError(f"compile: net is {type(net).__name__}, needs a pyflow.Network; {how}")
-    if not isinstance(out_dir, str | os.PathLike):
+    if out_dir is not None and not isinstance(out_dir, str | os.PathLike):
         raise VolleyError(f"out_dir: {out_dir!r} is no path; name a folder")
-    if folding is not None and cycles_per_frame is not None:
+    if folding not in (None, AUTO) and cycles_per_frame is not None:
         raise VolleyError(f"cycles_per_frame={cycles_per_frame} and folding exclude each other; give one")
     if time_block is not None:
         net = replace(net, time_block=time_block)
@@ -305,10 +309,24 @@ def compile(
     folder = default_folder(net.name, {**options, "probes": probes}) if out_dir is None else Path(out_dir)
     design = Design.of(net, **options, probes=probes)
     with held(folder, design, "compile"):
-        chosen = plan(net, target, cycles_per_frame=cycles_per_frame, folding=folding)
+        packed = network_file.pack(net)
+        before = OutFolder(folder)
+        before.check(packed)
+        own = before.own_folding(folding, cycles_per_frame)
+        edited = own if folding is None else None
+        try:
+            given = own or (None if folding == AUTO else folding)
+            chosen = plan(net, target, cycles_per_frame=cycles_per_frame, folding=given)
+        except VolleyError as e:
+            raise (before.unusable(edited, e) if edited else e) from None
+        if edited:
+            warnings.warn(f"{edited}: was edited and is used; FOLDING=auto plans anew", stacklevel=2)
         with _fresh(folder) as work:
-            net.save(work / "network.vly")
-            (work / "folding.json").write_text(json.dumps(chosen.folding_json(), indent=2) + "\n")
+            (work / "network.vly").write_bytes(packed)
+            text = json.dumps(chosen.folding_json(), indent=2) + "\n"
+            if not own:
+                (work / "folding.json").write_text(text)
+            before.record(work, packed, "" if own else text)
             emit(chosen.netlist, work / "rtl", probed=probes)
             write_host(chosen, target, work / "rtl", work / "host", probed=probes)
         folder = folder.resolve()
@@ -332,15 +350,15 @@ def _fresh(folder: Path) -> Iterator[Path]:
 
     What compile() did not write is never replaced: VolleyError instead.
     """
-    foreign = []
-    for ours, known in ((folder / "rtl", _emitted), (folder / "host", is_ours)):
-        foreign += [p for p in ours.iterdir() if not known(p)] if ours.is_dir() else [ours] if ours.exists() else []
-    foreign += [p for p in (folder / "network.vly", folder / "folding.json") if p.is_dir()]
-    if foreign:
-        raise VolleyError(
-            f"out_dir {folder}: {foreign[0]} was not written by Volley and would be lost; choose another folder"
-        )
     try:
+        foreign = []
+        for ours, known in ((folder / "rtl", _emitted), (folder / "host", is_ours)):
+            if ours.is_dir() and not ours.is_symlink():
+                foreign += [p for p in ours.iterdir() if not known(p)]
+            elif os.path.lexists(ours):
+                foreign.append(ours)
+        if foreign:
+            raise would_be_lost(folder, foreign[0])
         folder.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
     except OSError as e:

@@ -9,11 +9,11 @@ are one VolleyError each, naming the file.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import struct
 import warnings
-import zipfile
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from pyflow.errors import VolleyError
+from pyflow.reading import MAX_BYTES, Archive, open_file
 from pyflow.shapes import check_shape, map_shape
 
 DIGITS_SEED = 0  # of the stratified split; part of the definition of `digits`
@@ -32,6 +33,9 @@ MNIST_FILES = {
     "y_test": "t10k-labels-idx1-ubyte",
 }
 IDX_UBYTE = 0x08
+MAX_IDX = 64 << 20  # bytes, unpacked
+MAX_LABEL = 2**31 - 1
+SHOWN = 8  # names listed in a message
 DARK = 31  # of 255: largest value of images that were hardly meant to be so dark
 NO_LABEL = -1  # in y where a file has images alone
 NPZ_ARRAYS = "x_train, y_train, x_test, y_test (or x, y)"
@@ -194,11 +198,15 @@ def _find(folder: Path, name: str) -> Path:
 def read_idx(path: Path) -> np.ndarray:
     """One idx file of unsigned bytes (plain or .gz) as a uint8 array. Format: yann.lecun.com/exdb/mnist."""
     try:
-        raw = path.read_bytes()
+        with open_file(path, "download it again", MAX_IDX) as stream:
+            raw = stream.read()
         if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
+                raw = packed.read(MAX_IDX + 1)
     except (OSError, EOFError, zlib.error) as e:
         raise VolleyError(f"{path}: cannot be read ({e}); download it again") from None
+    if len(raw) > MAX_IDX:
+        raise VolleyError(f"{path}: has more than {MAX_IDX:,} bytes, MNIST's largest has 47,040,016; download it again")
     if len(raw) < 4 or raw[0] or raw[1]:
         raise VolleyError(
             f"{path}: not an idx file (starts with {raw[:4].hex() or 'nothing'}, needs 0000); download it again"
@@ -217,34 +225,27 @@ def read_idx(path: Path) -> np.ndarray:
 
 # ------------------------------------------------------------------ .npz
 def _npz(path: Path, sequences: bool, labels: bool) -> Dataset:
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise VolleyError(f"{path}: not a readable .npz file (no zip archive); save it with numpy.savez")
-    try:
-        with np.load(path, allow_pickle=False) as z:
-            keys = set(z.files)
-            if {"x_train", "y_train", "x_test", "y_test"} <= keys:
-                names = {"x_train": "x_train", "y_train": "y_train", "x_test": "x_test", "y_test": "y_test"}
-            elif {"x", "y"} <= keys:
-                names = {"x_test": "x", "y_test": "y"}
-            elif "x" in keys and not labels:
-                names = {"x_test": "x"}
-            else:
-                raise VolleyError(f"{path}: holds {', '.join(sorted(keys)) or 'nothing'}; needs arrays {NPZ_ARRAYS}")
-            raw = {part: z[name] for part, name in names.items()}
-    except FileNotFoundError:
-        raise VolleyError(f"{path}: no such file; give an .npz with arrays {NPZ_ARRAYS}") from None
-    except VolleyError:
-        raise
-    except ValueError as e:
-        if "pickle" in str(e):
-            raise VolleyError(f"{path}: holds pickled objects, which are never loaded; save plain arrays") from None
-        raise VolleyError(f"{path}: not a readable .npz file ({e})") from None
-    except (zipfile.BadZipFile, OSError, EOFError, KeyError, zlib.error, AttributeError) as e:
-        raise VolleyError(f"{path}: not a readable .npz file ({e}); save it again with numpy.savez") from None
-    out = {
-        k: _samples(v, sequences, f"{path}: {names[k]}") if k[0] == "x" else _labels(v, f"{path}: {names[k]}")
-        for k, v in raw.items()
-    }
+    with Archive(path, f"give an .npz with arrays {NPZ_ARRAYS}, saved by numpy.savez") as archive:
+        keys = {name[:-4] if name.endswith(".npy") else name for name in archive.names}
+        if {"x_train", "y_train", "x_test", "y_test"} <= keys:
+            names = {"x_train": "x_train", "y_train": "y_train", "x_test": "x_test", "y_test": "y_test"}
+        elif {"x", "y"} <= keys:
+            names = {"x_test": "x", "y_test": "y"}
+        elif "x" in keys and not labels:
+            names = {"x_test": "x"}
+        else:
+            held = ", ".join(sorted(keys)[:SHOWN]) or "nothing"
+            raise VolleyError(f"{path}: holds {held}; needs arrays {NPZ_ARRAYS}")
+        raw = {part: archive.array(name) for part, name in names.items()}
+    numbers = sum(v.size for k, v in raw.items() if k[0] == "x")
+    if 4 * numbers > MAX_BYTES:
+        raise VolleyError(
+            f"{path}: {numbers:,} values are {4 * numbers:,} bytes as float32, at most {MAX_BYTES:,}; give fewer"
+        )
+    out = {}
+    for k, name in names.items():  # one after the other: what has been converted is let go
+        v, what = raw.pop(k), f"{path}: {name}"
+        out[k] = _samples(v, sequences, what) if k[0] == "x" else _labels(v, what)
     out.setdefault("y_test", np.full(len(out["x_test"]), NO_LABEL, np.int64))
     for part in ("train", "test"):
         if f"x_{part}" in out and len(out[f"x_{part}"]) != len(out[f"y_{part}"]):
@@ -269,16 +270,18 @@ def _samples(x: np.ndarray, sequences: bool, what: str) -> np.ndarray:
         raise VolleyError(f"{what}: is empty; give at least one sample")
     if x.dtype == np.uint8:
         check_grey(x, what)
-        return x.astype(np.float32) / np.float32(255)
+        grey = x.astype(np.float32)
+        grey /= np.float32(255)
+        return grey
     if not np.issubdtype(x.dtype, np.floating):
         raise VolleyError(f"{what}: dtype {x.dtype} is neither uint8 nor float in [0, 1]")
-    if np.isnan(x).any():
-        raise VolleyError(f"{what}: holds NaN (image {int(np.argwhere(np.isnan(x))[0][0])}); give values in [0, 1]")
-    if x.min() < 0 or x.max() > 1:
-        raise VolleyError(
-            f"{what}: values {x.min():g}..{x.max():g} are outside 0..1; scale them, normalise in the model"
-        )
-    return x.astype(np.float32)
+    low, high = x.min(), x.max()  # NaN where there is one
+    if np.isnan(low):
+        first = next(n for n, image in enumerate(x) if np.isnan(image).any())
+        raise VolleyError(f"{what}: holds NaN (image {first}); give values in [0, 1]")
+    if low < 0 or high > 1:
+        raise VolleyError(f"{what}: values {low:g}..{high:g} are outside 0..1; scale them, normalise in the model")
+    return x.astype(np.float32, copy=False)
 
 
 def check_grey(x: np.ndarray, what: str) -> None:
@@ -296,4 +299,6 @@ def _labels(y: np.ndarray, what: str) -> np.ndarray:
         raise VolleyError(f"{what}: {y.dtype} of shape {y.shape} is not labels; needs integers [N]")
     if len(y) and int(y.min()) < 0:
         raise VolleyError(f"{what}: label {int(y.min())} is negative; labels count from 0")
+    if len(y) and int(y.max()) > MAX_LABEL:
+        raise VolleyError(f"{what}: label {int(y.max())} is above {MAX_LABEL:,}; labels count the classes from 0")
     return y.astype(np.int64)

@@ -8,3 +8,8 @@ class VolleyError(ValueError):
 
     The message is one line: what (layer, file, parameter), its value, the limit, what would work.
     """
+
+
+def one_line(e: object) -> str:
+    """Text of a message on one line, whatever names are in it: no line breaks, no codes that a terminal obeys."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(str(e).split()))

@@ -8,29 +8,36 @@ A state edge feeds a tensor back into an earlier operator on the next time step.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.frames import InputFormat
-from pyflow.operators import OPERATORS, Encoding, Operator, Readout, Stateful, Tensor
+from pyflow.network_meta import complaint
+from pyflow.operators import Encoding, Operator, Readout, Stateful, Tensor
 from pyflow.operators.encode import MAX_STEPS
 
-FORMAT_VERSION = 2
 INPUT = "input"
 NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)  # becomes names of signals and files
+MAX_NAME = 200  # bytes: a file may have 255, with what is put behind
+MAX_SIDE = 2**16  # of a frame
+MAX_NUMBERS = 2**22  # of a tensor, in a step
+MAX_OPERATORS = 512
 HOST_BITS = 8  # of the byte that a host sends per neuron and pass
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +68,25 @@ class Network:
     tensors: dict[str, Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._check_name()
         if not isinstance(self.meta, dict):
             raise self._fail(f"meta must be an object, not {type(self.meta).__name__}")
-        if len(self.input_shape) != 3 or not all(isinstance(n, int) and n > 0 for n in self.input_shape):
-            raise self._fail(f"input shape {self.input_shape} must be three positive integers (C, H, W)")
+        if wrong := complaint(self.meta):
+            raise self._fail(f"meta: {wrong}")
+        if len(self.input_shape) != 3 or not all(_is_int(n) and 0 < n <= MAX_SIDE for n in self.input_shape):
+            raise self._fail(f"input shape {self.input_shape} must be three integers (C, H, W), 1 to {MAX_SIDE:,}")
+        if not _is_number(self.logit_scale) or not 0 < self.logit_scale < math.inf:
+            raise self._fail(f"logit_scale = {self.logit_scale!r} must be a number above 0")
         if not self.operators:
             raise self._fail("has no operators")
+        if len(self.operators) > MAX_OPERATORS:
+            raise self._fail(f"has {len(self.operators):,} operators, at most {MAX_OPERATORS} are planned")
         tensors = {INPUT: self._input_tensor()}
         for name in (*(edge.tensor.name for edge in self.state_edges), *(op.name for op in self.operators)):
             if not NAME.fullmatch(name):
                 raise self._fail(f"name {name!r} must be letters, digits and _, beginning with a letter")
+            if len(name) > MAX_NAME:
+                raise self._fail(f"name {name[:20]}... has {len(name):,} letters, at most {MAX_NAME}; rename the layer")
         for edge in self.state_edges:
             if edge.tensor.name in tensors:
                 raise self._fail(f"state edge {edge.tensor.name!r}: another tensor has this name")
@@ -85,6 +101,8 @@ class Network:
             if len(set(op.inputs)) < len(op.inputs):
                 raise VolleyError(f"{op.kind} {op.name!r}: reads {op.inputs[0]!r} twice")
             tensors[op.name] = op.infer(*(tensors[s] for s in op.inputs))
+            if (numbers := math.prod(tensors[op.name].shape)) > MAX_NUMBERS:
+                raise VolleyError(f"{op.kind} {op.name!r}: makes {numbers:,} numbers a step, at most {MAX_NUMBERS:,}")
         block = self._block(tensors)
         object.__setattr__(self, "time_block", block)
         tensors = {n: replace(t, block=block) if t.timed else t for n, t in tensors.items()}
@@ -114,9 +132,16 @@ class Network:
     def _fail(self, message: str) -> VolleyError:
         return VolleyError(f"network {self.name!r}: {message}")
 
+    def _check_name(self) -> None:
+        """It becomes the name of a folder."""
+        if not isinstance(self.name, str) or not self.name.isprintable():
+            raise VolleyError(f"network: name {str(self.name)[:60]!r} must be printable text")
+        if len(self.name.encode()) > MAX_NAME:
+            raise VolleyError(f"network {self.name[:20]!r}...: {len(self.name):,} letters, at most {MAX_NAME}")
+
     def _input_tensor(self) -> Tensor:
         c, h, w = self.input_shape
-        if not isinstance(self.input_steps, int) or not 1 <= self.input_steps <= MAX_STEPS:
+        if not _is_int(self.input_steps) or not 1 <= self.input_steps <= MAX_STEPS:
             raise self._fail(f"input_steps = {self.input_steps} is outside 1..{MAX_STEPS}")
         match self.input_encoding:
             case Encoding.PIXEL:
@@ -129,7 +154,7 @@ class Network:
 
     def _block(self, tensors: dict[str, Tensor]) -> int:
         """TB: as asked for, or up to 4 steps per beat where the network allows it."""
-        if not isinstance(self.time_block, int):
+        if not _is_int(self.time_block):
             raise self._fail(f"time_block = {self.time_block!r} must be an integer")
         common = math.gcd(*(t.steps for t in tensors.values() if t.timed))
         if not common:
@@ -255,119 +280,13 @@ class Network:
     # ---------------------------------------------------------------- files
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a `.vly` file: a zip of `network.json` and one .npy per array; same network, same bytes."""
-        if not isinstance(path, str | os.PathLike):
-            raise VolleyError(f"network: {path!r} is no path; name a file to write")
-        path = Path(path)
-        document = {
-            "format": "volley-network",
-            "version": FORMAT_VERSION,
-            "name": self.name,
-            "input_shape": list(self.input_shape),
-            "input_encoding": self.input_encoding,
-            "input_steps": self.input_steps,
-            "time_block": self.time_block,
-            "logit_scale": self.logit_scale,
-            "state_edges": [{"source": e.source, **asdict(e.tensor)} for e in self.state_edges],
-            "meta": self.meta,
-            "operators": [],
-        }
-        arrays: dict[str, np.ndarray] = {}
-        for op in self.operators:
-            entry: dict[str, Any] = {"kind": op.kind}
-            for f in fields(op):
-                value = getattr(op, f.name)
-                if isinstance(value, np.ndarray):
-                    arrays[f"{op.name}.{f.name}"] = value
-                else:
-                    entry[f.name] = list(value) if isinstance(value, tuple) else value
-            document["operators"].append(entry)  # type: ignore[attr-defined]
-        try:
-            text = json.dumps(document, indent=1, sort_keys=True)
-        except TypeError as e:
-            raise VolleyError(f"network {self.name!r}: meta is not JSON ({e}); use plain numbers and strings") from None
-        try:
-            fd, temporary = tempfile.mkstemp(dir=path.parent or Path("."), suffix=".tmp")
-        except OSError as e:
-            raise VolleyError(f"{path}: cannot be written ({e.strerror}); choose a writable folder") from None
-        try:
-            with os.fdopen(fd, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as z:
-                z.writestr(zipfile.ZipInfo("network.json"), text)
-                for key in sorted(arrays):
-                    with z.open(zipfile.ZipInfo(f"{key}.npy"), "w") as entry_file:
-                        np.lib.format.write_array(entry_file, np.ascontiguousarray(arrays[key]), allow_pickle=False)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except OSError as e:
-            Path(temporary).unlink(missing_ok=True)
-            raise VolleyError(f"{path}: cannot be written ({e.strerror}); name a file in a writable folder") from None
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        from pyflow.network_file import save
+
+        save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
-        """Read a `.vly` file. Raises VolleyError if it is missing, corrupt or of a newer version."""
-        if not isinstance(path, str | os.PathLike):
-            raise VolleyError(f"network: {path!r} is no path; give a file saved by Network.save()")
-        path = Path(path)
-        try:
-            with zipfile.ZipFile(path) as z:
-                document = json.loads(z.read("network.json"))
-                arrays = {}
-                for name in z.namelist():
-                    if name.endswith(".npy"):
-                        with z.open(name) as f:
-                            arrays[name[:-4]] = np.lib.format.read_array(f, allow_pickle=False)
-        except FileNotFoundError:
-            raise VolleyError(f"{path}: no such file; give a network saved by Network.save()") from None
-        except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, RuntimeError) as e:
-            raise VolleyError(
-                f"{path}: not a readable Volley network ({e}); save it again with Network.save()"
-            ) from None
-        if not isinstance(document, dict) or document.get("format") != "volley-network":
-            raise VolleyError(f"{path}: not a Volley network; save one with Network.save()")
-        if document.get("version") not in (1, FORMAT_VERSION):
-            raise VolleyError(
-                f"{path}: format version {document.get('version')}, this release reads 1 to {FORMAT_VERSION}; "
-                "upgrade volley-snn or save it again"
-            )
-        try:
-            operators = tuple(_operator(entry, arrays) for entry in document["operators"])
-            return cls(
-                document["name"],
-                tuple(document["input_shape"]),
-                operators,
-                document["logit_scale"],
-                tuple(_state_edge(e) for e in document["state_edges"]),
-                document["meta"],
-                Encoding(document.get("input_encoding", Encoding.PIXEL)),  # version 1 had pixels only
-                document.get("input_steps", 1),
-                document.get("time_block", 0),
-            )
-        except VolleyError as e:
-            raise VolleyError(f"{path}: {e}") from None
-        except (KeyError, TypeError, IndexError, ValueError) as e:
-            raise VolleyError(f"{path}: damaged network description ({type(e).__name__}: {e}); save it again") from None
+        """Read a `.vly` file. Raises VolleyError if it is missing, corrupt, too large or of a newer version."""
+        from pyflow.network_file import load
 
-
-def _state_edge(entry: dict[str, Any]) -> StateEdge:
-    tensor = Tensor(
-        entry["name"],
-        tuple(entry["shape"]),
-        Encoding(entry["encoding"]),
-        entry["steps"],
-        entry["bound"],
-        entry.get("timed", False),
-    )
-    return StateEdge(entry["source"], tensor)
-
-
-def _operator(entry: dict[str, Any], arrays: dict[str, np.ndarray]) -> Operator:
-    kind = OPERATORS.get(entry["kind"])
-    if kind is None:
-        raise VolleyError(f"unknown operator kind {entry['kind']!r}; known: {', '.join(OPERATORS)}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k != "kind"}
-    for f in fields(kind):
-        if f"{entry['name']}.{f.name}" in arrays:
-            values[f.name] = arrays[f"{entry['name']}.{f.name}"]
-    return kind(**values)
+        return load(path)

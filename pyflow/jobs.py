@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-import json
+import io
 import shlex
 import shutil
 import sys
@@ -29,6 +29,7 @@ from pyflow.measure import accuracies, accuracy_text
 from pyflow.planning import fits
 from pyflow.planning.board import Board, load_board
 from pyflow.shapes import check_shape
+from pyflow.writing import check_target, write_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -371,6 +372,7 @@ def _relative(path: Path) -> str:
 
 
 def convert(args: argparse.Namespace) -> Outcome:
+    check_target(args.out)
     network, data = _network(args, need_data=False)
     say(network.summary())
     network = _measured(network, data)
@@ -393,7 +395,7 @@ def compile_network(args: argparse.Namespace) -> Outcome:
     board = load_board(args.board)
     area = _area(build, board)
     say(f"area:      {_area_text(area, board.name, given=bool(args.folding))}")
-    say(f"written:   {_relative(build.folder)} (folding.json can be edited and given back with --folding)")
+    say(f"written:   {_relative(build.folder)} (folding.json can be edited; the next run uses it)")
     over = _over(area)
     return int(bool(over)), {
         "network": network.name,
@@ -415,11 +417,9 @@ def simulate(args: argparse.Namespace) -> Outcome:
     build = _compile(args, network)
     result = _simulate(build, data.x_test[: args.frames], taps=0)
     if args.logits:
-        try:
-            with open(args.logits, "wb") as f:
-                np.save(f, result.logits)
-        except OSError as e:
-            raise VolleyError(f"--logits {args.logits}: cannot be written ({e.strerror})") from None
+        packed = io.BytesIO()
+        np.save(packed, result.logits)
+        write_file(args.logits, packed.getvalue())
     rate = "" if result.cycles_per_frame is None else f"{_number(result.cycles_per_frame)} cycles per frame, "
     cycles = f"{rate}latency {result.latency_cycles:,} cycles"
     say(f"{len(result.logits)} frames, {cycles}")
@@ -443,16 +443,9 @@ def estimate(args: argparse.Namespace) -> Outcome:
 
 
 def report(args: argparse.Namespace) -> Outcome:
-    from pyflow.report import check_report, layer_table
+    from pyflow.report import layer_table, read_report
 
-    file = Path(args.file) if args.file else workspace.folder_of(args) / "report.json"
-    try:
-        found = json.loads(file.read_text())
-    except OSError as e:
-        raise VolleyError(f"{file}: cannot be read ({e.strerror}); make one with `make sim`") from None
-    except ValueError as e:
-        raise VolleyError(f"{file}: not JSON ({e}); make it again with `make sim`") from None
-    check_report(found)
+    found = read_report(args.file or workspace.folder_of(args) / "report.json")
     say(layer_table(found["layers"]))
     say(_summary(found))
     return 0, found

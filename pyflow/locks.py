@@ -49,7 +49,11 @@ def locked(path: Path, waiting: Callable[[str], None] | None = None) -> Iterator
 
 def _acquire(path: Path, waiting: Callable[[str], None] | None) -> int:
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # its last holder has removed the folder, which was empty
+            path.parent.mkdir(parents=True, exist_ok=True)
+            continue
         try:
             while not _try(fd, path):
                 if waiting:

@@ -12,20 +12,23 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.locks import locked
+from pyflow.network_file import DOCUMENT, FORMAT
+from pyflow.reading import Archive, parse_json, read_bytes
 
 DEFAULT_BOARD = "pynq-z2"
 LOCK = ".volley-lock"
@@ -94,13 +97,20 @@ class Design:
     @classmethod
     def of(cls, network: Network, **settings: Any) -> Design:
         """settings: JSON-able values or paths of files."""
-        with tempfile.TemporaryDirectory() as there:
-            network.save(file := Path(there) / "network.vly")
-            h = hashlib.sha256(file.read_bytes())
+        h = hashlib.sha256()
+        parts: list[Any] = [network, *network.operators]
+        for part in parts:
+            for field in fields(part):
+                value = getattr(part, field.name)
+                if isinstance(value, np.ndarray):
+                    h.update(f"{field.name} {value.dtype} {value.shape}\n".encode())
+                    h.update(np.ascontiguousarray(value).tobytes())
+                elif field.name != "operators":
+                    h.update(f"{field.name} {value!r}\n".encode())
         for name, value in sorted(settings.items()):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, VolleyError):
                 if isinstance(value, (str, os.PathLike)) and Path(value).is_file():
-                    value = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+                    value = hashlib.sha256(read_bytes(value, "")).hexdigest()
             h.update(f"{name}={json.dumps(value, sort_keys=True, default=str)}\n".encode())
         return cls(network.name, h.hexdigest())
 
@@ -155,6 +165,8 @@ def _lock(stack: contextlib.ExitStack, path: Path, folder: Path, design: Design 
             return  # nobody who could be kept out
         stack.callback(_remove_empty, made)
         fd = stack.enter_context(locked(path / LOCK, _Waiting(folder, design, job)))
+        for left in path.glob(".new-*") if design else ():  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "job": job}
         holder |= {"network": design.name, "key": design.key} if design else {}
         os.ftruncate(fd, 0)
@@ -219,8 +231,8 @@ def _check_owner(path: Path, folder: Path, design: Design) -> None:
 def _name_in(file: Path) -> str | None:
     """Name of the network in a .vly, without its arrays; None where it is none."""
     try:
-        with zipfile.ZipFile(file) as z, z.open("network.json") as f:
-            document = json.load(f)
-        return str(document["name"]) if document["format"] == "volley-network" else None
-    except Exception:  # whatever a file of another kind brings about
+        with Archive(file, "") as archive:
+            document = parse_json(archive.read(DOCUMENT), str(file), "")
+        return str(document["name"]) if document["format"] == FORMAT else None
+    except (VolleyError, KeyError, TypeError):  # a file of another kind
         return None

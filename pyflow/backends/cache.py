@@ -35,11 +35,11 @@ def cached(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
     """
     folder = cache_dir() / kind
     target = folder / name
-    if is_sound(target):
-        return target
     with _one_line(folder):
         folder.mkdir(exist_ok=True)
         sweep(folder)
+        if is_sound(target):
+            return target
         with locked(folder / f"{name}.lock"):
             if not is_sound(target):
                 if target.exists() and _sum_of(target).exists():

@@ -194,7 +194,7 @@ def _cause(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()
     if shutil.disk_usage(log.parent).free < 1 << 20 or any(os.strerror(errno.ENOSPC) in line for line in lines):
         return f"{os.strerror(errno.ENOSPC)} under {log.parent}; make room (`make clean` empties the cache)"
-    for line in lines:
+    for line in (line for line in lines if "error:" not in line):
         if missing := re.search(r"(?:env: |: )[‘']?([\w+./-]+)[’']?: (?:(?:command )?not found|No such file)", line):
             return f"{missing[1]}: program not found; install it"
     return next((line for line in lines if "rror" in line), "no error line").strip()[:300]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -17,9 +18,10 @@ from pyflow.emit.verilog import probes
 from pyflow.planning.board import Board
 from pyflow.planning.planner import Plan
 from pyflow.runtime import files
+from pyflow.writing import write_file
 
 VECTORS = 8  # frames of the self-test
-RUNTIME = ("__init__.py", "errors.py", "frames.py", "registers.py", "runtime")  # of pyflow, to be copied
+RUNTIME = ("__init__.py", "errors.py", "frames.py", "reading.py", "registers.py", "runtime")  # of pyflow, to be copied
 
 
 def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: bool = False) -> None:
@@ -75,7 +77,9 @@ def is_ours(path: Path) -> bool:
 def write_vectors(plan: Plan, x: np.ndarray, folder: Path) -> None:
     """Frames `x` and the reference's logits as vectors of the self-test in `folder`."""
     network = plan.netlist.network
-    np.savez(folder / files.VECTORS, frames=network.host_bytes(x), logits=network.run(x))
+    packed = io.BytesIO()
+    np.savez(packed, frames=network.host_bytes(x), logits=network.run(x))
+    write_file(folder / files.VECTORS, packed.getvalue(), "choose a writable folder")
 
 
 def constants_of(package: Path) -> dict[str, int]:

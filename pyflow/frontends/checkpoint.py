@@ -21,6 +21,7 @@ from torch.nn.parameter import is_lazy
 
 from pyflow.errors import VolleyError
 from pyflow.kinds import foreign
+from pyflow.reading import check_weights, open_file
 
 State = dict[str, torch.Tensor]
 SHOWN = 4  # names listed in a message
@@ -72,14 +73,8 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     integers in place of real weights. Raises VolleyError if the file is missing, unreadable or of another model.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "a folder; name the file in it" if path.is_dir() else "no such file"
-        raise VolleyError(f"{path}: {what}; give weights as .safetensors, or a state_dict saved by torch.save")
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as e:
-        raise VolleyError(f"{path}: cannot be read ({e.strerror})") from None
+    with open_file(path, "give weights as .safetensors, or a state_dict saved by torch.save") as file:
+        head = file.read(512)
     content = _read(path, head)
     state = _choose(path, content, model)
     _check_types(path, model, state)
@@ -125,6 +120,7 @@ def _safetensors(path: Path) -> State:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    check_weights(path, "save it again")
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError) as e:
@@ -147,6 +143,7 @@ def _torch(path: Path) -> Any:
             raise VolleyError(f"{path}: is {kind}, not a file of torch.save; {HINT}")
         if packed:
             raise VolleyError(f"{path}: is a compressed archive, which torch.save does not write; {HINT}")
+        check_weights(path, "save it again")
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals([(_Inert, name) for name in _DATA]):
             warnings.simplefilter("ignore")

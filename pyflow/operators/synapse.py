@@ -25,6 +25,7 @@ class Synapse(Windowed):
     weight: np.ndarray = field(default_factory=lambda: np.zeros((1, 1, 1, 1), np.int8))
     weight_bits: int = 4
     pad_code: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    narrow: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:
         Windowed.__post_init__(self)
@@ -52,7 +53,8 @@ class Synapse(Windowed):
 
     def gain(self) -> int:
         """Largest potential that codes of 1 can give: the largest sum of |w| of an output."""
-        return int(np.abs(self.weight.astype(np.int64)).reshape(self.weight.shape[0], -1).sum(1).max())
+        rows = self.weight.reshape(self.weight.shape[0], -1)
+        return int(np.abs(rows, dtype=np.int16).sum(1, dtype=np.int64).max())
 
     def exact_float(self, codes: np.ndarray) -> type:
         """Float type in which BLAS is exact on `codes`: every partial sum is an integer below 2^24 (2^53)."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from pyflow.backends.toolbox import share
 from pyflow.errors import VolleyError
+from pyflow.reading import read_bytes
 
 FAMILIES = ("xc7", "xcup", "ecp5", "ice40")
 FLOWS = ("vivado", "nextpnr")
@@ -79,9 +80,9 @@ def load_board(name: str) -> Board:
 def read_board(path: Path) -> Board:
     """The board of one board.toml, named after its folder. Raises VolleyError naming file and key."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise VolleyError(f"{path}: cannot be read ({e.strerror}); a board needs a board.toml") from None
+        data = tomllib.loads(read_bytes(path, "a board needs a board.toml").decode())
+    except RecursionError:
+        raise VolleyError(f"{path}: not valid TOML (nested too deep)") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise VolleyError(f"{path}: not valid TOML ({e})") from None
     budget = data.get("budget")

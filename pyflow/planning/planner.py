@@ -8,14 +8,12 @@ the layers takes the cheapest chain, lane converters included.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from pyflow import hardware as hw
@@ -30,6 +28,7 @@ from pyflow.planning.lowering.synapse import pixels_per_beat
 from pyflow.planning.netlist import Netlist, branch_name, fifo_name
 from pyflow.planning.schedule import Schedule, predict
 from pyflow.planning.windows import window_span
+from pyflow.reading import read_json
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +40,8 @@ EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer t
 RISK = 1.1  # of a layer that skips zeros, on its price: its time hangs on the data, and prices are no closer
 FOLDING_VERSION = 1
 ENDLESS = 1 << 30  # beats
+MAX_FIFO = 1 << 20  # beats that a folding may ask for
+MAX_WORDS = 1 << 16  # of a frame that is scheduled beat by beat: a map of 256 x 256
 LONGEST = 1 << 34  # cycles per frame that a plan may be asked for
 
 
@@ -70,29 +71,26 @@ def read_folding(source: str | os.PathLike[str] | dict[str, Any]) -> tuple[dict[
     if not isinstance(source, dict | str | os.PathLike):
         raise VolleyError(f"folding: {source!r} is neither a file nor its content; write one with `compile`")
     if not isinstance(source, dict):
-        where = str(source)
-        try:
-            data = json.loads(Path(source).read_text())
-        except OSError as e:
-            raise VolleyError(f"{where}: cannot be read ({e.strerror}); write one with `compile`") from None
-        except ValueError as e:
-            raise VolleyError(f"{where}: not JSON ({e}); write one with `compile` and edit it") from None
+        where, data = str(source), read_json(source, "write one with `compile` and edit it")
     if not isinstance(data, dict) or not isinstance(data.get("layers"), dict):
         raise VolleyError(
             f'{where}: needs {{"version": {FOLDING_VERSION}, "layers": {{...}}}}; write one with `compile`'
         )
     if odd := sorted(set(data) - {"version", "layers", "fifos"}):
         raise VolleyError(f"{where}: unknown key {odd[0]!r}; known: version, layers, fifos")
-    if data.get("version", FOLDING_VERSION) != FOLDING_VERSION:
-        raise VolleyError(f"{where}: version {data['version']}, this release reads {FOLDING_VERSION}")
+    version, fifos = data.get("version", FOLDING_VERSION), data.get("fifos", {})
+    if type(version) is not int or version != FOLDING_VERSION:
+        raise VolleyError(f"{where}: version {version!r}, this release reads {FOLDING_VERSION}")
+    if not isinstance(fifos, dict):
+        raise VolleyError(f"{where}: fifos must be an object: beats by operator")
+    for key, beats in fifos.items():
+        if type(beats) is not int or not 2 <= beats <= MAX_FIFO:
+            raise VolleyError(f"{where}: fifos: {key} = {beats!r} must be an integer from 2 to {MAX_FIFO:,} (beats)")
     try:
         foldings = {name: Folding.from_json(name, f) for name, f in data["layers"].items()}
-        fifos = {str(k): int(v) for k, v in data.get("fifos", {}).items()}
     except VolleyError as e:
         raise VolleyError(f"{where}: {e}" if where != "folding" else str(e)) from None
-    except (AttributeError, TypeError, ValueError) as e:
-        raise VolleyError(f"{where}: fifos must map operators to beats ({e})") from None
-    return foldings, fifos
+    return foldings, dict(fifos)
 
 
 # ---------------------------------------------------------------------- candidates
@@ -441,6 +439,7 @@ def plan(
     """
     if cycles_per_frame is not None and (type(cycles_per_frame) is not int or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
+    _check_length(network)
     family = board.family
     if folding is not None:
         given, fifos = read_folding(folding)
@@ -509,6 +508,18 @@ def plan(
                 f"the nearest is {math.ceil(result.schedule.cycles_per_frame)}"
             )
     return result
+
+
+def _check_length(network: Network) -> None:
+    """Raises VolleyError where a frame has more words than the schedule, which follows each, can take."""
+    for tensor in network.tensors.values():
+        words = math.prod(tensor.shape[1:]) * tensor.passes
+        if words > MAX_WORDS:
+            time = f" x {tensor.passes:,} passes of {tensor.block} time steps" if tensor.timed else ""
+            raise VolleyError(
+                f"network {network.name!r}: {tensor.name!r} has {words:,} words a frame, at most {MAX_WORDS:,} can be "
+                f"planned ({tensor.shape[1]} x {tensor.shape[2]} pixels{time}); use fewer pixels or time steps"
+            )
 
 
 def _check_slices(netlist: Netlist, board: Board) -> None:

@@ -82,6 +82,16 @@ def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, p
     )
 
 
+def check_depth(layer: str, depth: int, least: int, most: int) -> None:
+    """Refuses a window_depth that is no power of two (0: none given), too small to work or too large to be of use."""
+    if depth and (not least <= depth <= most or depth & (depth - 1)):
+        smallest, largest = 1 << max(1, (least - 1).bit_length()), 1 << (most.bit_length() - 1)
+        raise VolleyError(
+            f"folding of {layer}: window_depth={depth} must be a power of two of at least {smallest}, "
+            f"at most {largest}"
+        )
+
+
 def folded(
     b: Builder,
     layer: str,
@@ -111,11 +121,9 @@ def folded(
     }
     rows, cols = ((n + 2 * p - k) // s + 1 for n, k, s, p in zip(shape, kernel, stride, padding, strict=True))
     span = window_span(p)
-    smallest = 1 << max(1, (span - 1).bit_length())
-    if depth and (depth < span or depth & (depth - 1)):
-        raise VolleyError(f"folding of {layer}: window_depth={depth} must be a power of two of at least {smallest}")
     # By default one more window's worth, so that the next pixel (vector) comes in meanwhile.
     usual = 1 << max(1, (span + stride[1] * groups - 1).bit_length())
+    check_depth(layer, depth, span, max(usual, 8 * items.beats))
     out = replace(
         items, name=f"{layer}_window", pixels=rows * cols, groups=replay * kernel[0] * kernel[1] * groups, tensor=""
     )

@@ -7,13 +7,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from pyflow.build import Build, Result, beat_cycles
 from pyflow.errors import VolleyError
 from pyflow.operators import Synapse
+from pyflow.reading import read_json
+from pyflow.writing import write_file
 
 REPORT_VERSION = 1
 
@@ -54,23 +55,15 @@ def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Check `report` against the schema and write it whole or not at all."""
     check_report(report)
-    try:
-        fd, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(fd, "w") as f:
-            f.write(json.dumps(report, indent=2) + "\n")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as e:
-        raise VolleyError(f"{path}: cannot be written ({e.strerror}); choose a writable folder") from None
+    write_file(path, json.dumps(report, indent=2) + "\n", "choose a writable folder")
 
 
 def update_report(report: dict[str, Any], path: Path) -> dict[str, Any]:
     """Write `report` with what an earlier job found of the same plan and this one did not look for: the simulation's
     numbers, or those of the placed chip. The report that was written."""
     old: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, VolleyError):
-        old = json.loads(path.read_text())
-        check_report(old)
+    with contextlib.suppress(VolleyError):
+        old = read_report(path)
     if old and _plan(old) == _plan(report):
         if "placed" in old and "placed" not in report:
             report = report | {key: old[key] for key in ("clock", "area", "placed")}
@@ -78,6 +71,16 @@ def update_report(report: dict[str, Any], path: Path) -> dict[str, Any]:
             report = old | {key: report[key] for key in ("clock_mhz", "clock", "area", "placed")}
     write_report(report, path)
     return report
+
+
+def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The checked report of a report.json."""
+    found = read_json(path, "make it again with `make sim`")
+    try:
+        check_report(found)
+    except VolleyError as e:
+        raise VolleyError(f"{path}: {e}; make it again with `make sim`") from None
+    return found  # type: ignore[no-any-return]
 
 
 def _plan(report: dict[str, Any]) -> tuple[Any, ...]:
@@ -94,7 +97,7 @@ def check_report(report: dict[str, Any]) -> None:
     try:
         jsonschema.validate(report, schema)
     except jsonschema.ValidationError as e:
-        raise VolleyError(f"report: {e.json_path}: {e.message}") from None
+        raise VolleyError(f"report: {e.json_path}: {e.message[:200]}") from None
 
 
 def layer_table(layers: list[dict[str, Any]]) -> str:

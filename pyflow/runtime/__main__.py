@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
-import zipfile
-from pathlib import Path
+import threading
+from typing import Any
 
 import numpy as np
 
-from pyflow.errors import VolleyError
+from pyflow.errors import VolleyError, one_line
+from pyflow.reading import read_npy
 from pyflow.runtime import Device, FramesFailed
 
 JOBS = ("self-test", "demo", "infer", "stats", "load-weights")
@@ -28,17 +30,33 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--input", help="infer: .npy with frames, [N, C, H, W]")
     parser.add_argument("--weights", help="load-weights: folder host/ of the build that has them")
     options = parser.parse_args(arguments)
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _terminate) if main_thread else None
     try:
         return _run(options)
     except VolleyError as e:
-        print(f"pyflow.runtime {options.job}: {e}", file=sys.stderr)
+        print(f"pyflow.runtime {options.job}: {one_line(e)}", file=sys.stderr)
         return 2
+    except _Terminated:
+        print(f"pyflow.runtime {options.job}: terminated", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print(f"pyflow.runtime {options.job}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # or Python complains of stdout at its end
         return 141
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(BaseException):
+    """SIGTERM: ends as Ctrl-C does, so that the device is left in order."""
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise _Terminated
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -101,13 +119,7 @@ def _demo(device: Device) -> None:
 def _frames(path: str | None) -> np.ndarray:
     if not path:
         raise VolleyError("--input FILE is missing; a .npy with frames")
-    try:
-        frames = np.load(str(Path(path)), allow_pickle=False)
-        if not isinstance(frames, np.ndarray):
-            raise ValueError("an archive of several arrays")
-        return frames
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-        raise VolleyError(f"{path}: not a readable .npy ({e})") from None
+    return read_npy(path, "save the frames with numpy.save")
 
 
 if __name__ == "__main__":

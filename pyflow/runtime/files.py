@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pyflow.errors import VolleyError
 from pyflow.frames import InputFormat
+from pyflow.reading import read_json, read_npz
 from pyflow.runtime.errors import DeviceError
 
 VERSION = 1
@@ -68,13 +67,17 @@ class Files:
         path = Path(folder)
         try:
             path = path if (path / DEVICE).exists() else path / "host"
-            document = json.loads((path / DEVICE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            there = (path / DEVICE).exists()
+        except (OSError, ValueError) as e:
+            raise DeviceError(f"{folder}: cannot be read ({getattr(e, 'strerror', None) or e})") from None
+        if not there:
             raise DeviceError(
                 f"{folder}: no {DEVICE} in it or in its host/; name the folder that `make bitstream` or compile() made"
-            ) from None
-        except (OSError, ValueError) as e:
-            raise DeviceError(f"{path / DEVICE}: cannot be read ({e}); make it again with `make bitstream`") from None
+            )
+        try:
+            document = read_json(path / DEVICE, "make it again with `make bitstream`")
+        except VolleyError as e:
+            raise DeviceError(str(e)) from None
         try:
             if document["version"] != VERSION:
                 raise DeviceError(
@@ -99,7 +102,7 @@ class Files:
                 tuple(Memory(**m) for m in document["memories"]),
                 tuple(Probe(**p) for p in document["probes"]),
             )
-        except (KeyError, TypeError, ValueError, IndexError) as e:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as e:
             if isinstance(e, DeviceError):
                 raise
             raise DeviceError(
@@ -132,12 +135,9 @@ class Files:
 
     def _arrays(self, name: str, keys: list[str]) -> list[np.ndarray]:
         path = self.folder / name
+        if not path.exists():
+            raise DeviceError(f"{path}: not there; copy the whole folder host/ of the build")
         try:
-            with np.load(str(path)) as arrays:
-                return [arrays[key] for key in keys]
-        except (AttributeError, TypeError):  # one array is no archive
-            raise DeviceError(f"{path}: is no .npz; copy host/ again, or build again") from None
-        except FileNotFoundError:
-            raise DeviceError(f"{path}: not there; copy the whole folder host/ of the build") from None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as e:
-            raise DeviceError(f"{path}: cannot be read ({e}); copy host/ again, or build again") from None
+            return read_npz(path, keys, "copy host/ again, or build again")
+        except VolleyError as e:
+            raise DeviceError(str(e)) from None

@@ -20,21 +20,20 @@ module volley_uart_rx #(
   end
 
   localparam int unsigned COUNT_W = $clog2(DIVISOR);
-  (* ASYNC_REG = "TRUE" *) logic [1:0] sync;   // synchroniser of uart_rx
+  (* ASYNC_REG = "TRUE" *) logic [2:0] sync;   // uart_rx in this clock domain: sync[1], and sync[0] a cycle ago
   logic [COUNT_W-1:0] count;                   // cycles to the next sample
   logic [3:0]         bits;                    // samples left of this byte, 0: waiting for a start bit
-  logic               line, line_q;            // uart_rx in this clock domain, and a cycle ago
+  logic               line;
 
-  assign line = sync[0];
+  assign line = sync[1];
 
   always_ff @(posedge clk) begin
-    sync     <= {uart_rx, sync[1]};
-    line_q   <= line;
+    sync     <= {uart_rx, sync[2:1]};
     rx_valid <= 1'b0;
     count    <= count - 1'b1;
     if (bits == 0) begin
       count <= COUNT_W'(DIVISOR / 2 - 1);
-      if (!line && line_q) bits <= 4'd10;
+      if (!line && sync[0]) bits <= 4'd10;
     end else if (count == 0) begin
       count <= COUNT_W'(DIVISOR - 1);
       bits  <= bits - 1'b1;
@@ -48,7 +47,6 @@ module volley_uart_rx #(
     end
     if (rst) begin
       sync     <= '1;
-      line_q   <= 1'b1;
       bits     <= '0;
       rx_valid <= 1'b0;
     end

@@ -78,7 +78,8 @@ module volley_axi_top #(
   logic        rst_q;
   logic [15:0] resets = '0;                    // of the network; no reset clears it
 
-  assign cut = regs_out.CONTROL.soft_reset.value;
+  // Masked, so that its register, which rst clears, needs no value before.
+  assign cut = regs_out.CONTROL.soft_reset.value && !rst;
 
   // ------------------------------------------------------------------ the streams' clock
   logic        in_tvalid, in_tready, in_tlast; // the streams in clk

@@ -11,6 +11,7 @@
 volley_frame_guard.sv
 volley_frame_result.sv
 volley_top.sv
+volley_axil_slave.sv
 volley_regs_pkg.sv
 volley_regs.sv
 volley_axi_top.sv

@@ -169,7 +169,7 @@ def test_out_dir_never_loses_what_is_not_ours(tmp_path: Path) -> None:
         build = pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=cycles)
     assert json.loads((tmp_path / "folding.json").read_text()) == build.plan.folding_json()
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "folding.json", "host", "network.vly", "notes.txt", "rtl"
+        "folding.json", "host", "network.vly", "notes.txt", "rtl", "written.json"
     ]  # fmt: skip
     (tmp_path / "host" / "mine.npy").write_text("mine")
     with pytest.raises(VolleyError, match="mine.npy was not written by Volley"):

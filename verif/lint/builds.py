@@ -33,9 +33,11 @@ class Build:
     tops: tuple[str, ...]
     images: Path | None = None
 
-    def of(self, module: str) -> Build:
-        """What `module` needs of it, with that alone at the top."""
-        return dataclasses.replace(self, files=tuple(needed_by(module, self.files)), tops=(module,))
+    def of(self, *modules: str) -> Build:
+        """What `modules` need of it, with those at the top; declarations of cells stay."""
+        needed = {path for module in modules for path in needed_by(module, self.files)}
+        files = tuple(path for path in self.files if path in needed or path.stem == "cells")
+        return dataclasses.replace(self, files=files, tops=modules)
 
 
 def builds(folder: Path) -> list[Build]:

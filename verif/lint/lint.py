@@ -1,21 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Lints every module of rtl/ alone, at its default parameters: `python -m verif.lint.lint [module ...]`."""
+"""Lints every module of rtl/ at its default parameters, and what stands around them: boards' tops and networks.
+
+    python -m verif.lint.lint [module ...]
+
+Five readers look at each (builds.py lists what they read): Verilator's -Wall on every module alone, slang with its
+analysis, Verible, Surelog, and the construct check for Vivado.
+"""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pyflow.backends.toolbox import blackboxes, rtl_folder, rtl_sources, tool_env
 from verif.harness import REPO, sources_of
-from verif.slang import literal
+from verif.lint import parsers
+from verif.lint.builds import Build, builds, families
+from verif.lint.vivado import check, waived
+from verif.slang import analyse, literal
 
 WAIVERS = Path(__file__).with_name("waivers.vlt")
-
+# slang's warnings that say nothing here, each with the reason.
+SLANG_WAIVERS = {
+    "shift-count-negative": "It stands in the condition of a branch that is not reached: level -1 of a tree.",
+    "shift-count-overflow": "A mask that is shifted out as a whole is 0, which is what is meant: no lane is padding.",
+}
 
 # A value of -G has 32 bits, however many the parameter has.
 OVERRIDE = re.compile(r"%Warning-WIDTH\w+: \S+: Operator VAR '\w+' expects \d+ bits on the Initial value,")
@@ -33,11 +47,6 @@ def lint(top: str, sources: Sequence[str | Path], parameters: Mapping[str, int |
     return done.stderr if done.returncode or complaints else ""
 
 
-def families() -> list[str]:
-    """Those that have modules of their own in the place of rtl.f's."""
-    return sorted(path.stem for path in (rtl_folder() / "tech").glob("*/*.f"))
-
-
 def own_sources(family: str) -> list[Path]:
     """Modules of rtl/tech that `family` builds with."""
     return [path for path in rtl_sources(family) if "tech" in path.parts]
@@ -50,26 +59,68 @@ def generated_packages() -> dict[str, str]:
             for package in re.findall(r"^\s*import (\w+)::", path.read_text(), re.MULTILINE) if package not in listed}
 
 
-def main(names: list[str]) -> int:
+def verilator(names: Sequence[str] = ()) -> str:
+    """Complaints about the modules of `names`, or all."""
     listed = {path.stem: sources_of(path.stem) for path in rtl_sources() if not path.stem.endswith("_pkg")}
     for family in families():
         every = rtl_sources(family)
         listed |= {f"{path.stem} ({family})": [*blackboxes(family), *sources_of(path.stem, every)]
                    for path in own_sources(family)}
-    if unknown := set(names) - {name.split()[0] for name in listed}:
-        print(f"lint: no module {sorted(unknown)[0]!r} in {rtl_folder()}", file=sys.stderr)
-        return 2
-    modules = {name: files for name, files in listed.items() if not names or name.split()[0] in names}
     generated = generated_packages()
-    bad = 0
-    for module, files in modules.items():
-        if module in generated:
-            print(f"{module}: left out, needs the generated {generated[module]}")
-        elif complaints := lint(module.split()[0], files):
-            bad += 1
-            print(f"{module}:\n{complaints}", file=sys.stderr)
-    print(f"lint: {len(modules)} modules, {bad} with complaints")
-    return int(bad > 0)
+    found = {module: lint(module.split()[0], files) for module, files in listed.items()
+             if (not names or module.split()[0] in names) and module not in generated}
+    return "\n".join(f"{module}:\n{text}" for module, text in found.items() if text)
+
+
+def slang(every: Sequence[Build]) -> str:
+    """Errors and warnings of both phases of slang, where a generate block without a name is an error too."""
+    options = ["-Werror=unnamed-generate", *(f"-Wno-{name}" for name in SLANG_WAIVERS)]
+    texts = (analyse(build.files, build.tops, options=options, warnings=True).complaints for build in every)
+    return "\n".join(dict.fromkeys(filter(None, texts)))
+
+
+def verible(every: Sequence[Build]) -> str:
+    return parsers.verible(list(dict.fromkeys(path for build in every for path in build.files)))
+
+
+def surelog(every: Sequence[Build]) -> str:
+    """Of a family, what only it has; of the networks, one: they differ in parameters, which slang has read."""
+    wanted = []
+    for build in every:
+        if build.name in families():
+            own = [path.stem for path in own_sources(build.name) if path.stem in build.tops]
+            wanted += [build.of(*own)] if own else []
+        elif build.name not in ("writable", "residual"):
+            wanted.append(build)
+    return parsers.surelog(wanted)
+
+
+def vivado(every: Sequence[Build]) -> str:
+    found = {f for build in every for f in check(build.files, build.tops, images=build.images) if not waived(f)}
+    return "\n".join(map(str, sorted(found, key=lambda f: (f.file, f.line, f.rule))))
+
+
+CHECKS: dict[str, Callable[[Sequence[Build]], str]] = {
+    "slang": slang, "verible": verible, "surelog": surelog, "vivado": vivado}
+
+
+def main(names: list[str]) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        every = builds(Path(folder))
+        modules = {top for build in every for top in build.tops}
+        if unknown := set(names) - modules:
+            print(f"lint: no module {sorted(unknown)[0]!r} in {rtl_folder()}", file=sys.stderr)
+            return 2
+        if names:
+            every = [build.of(*(top for top in build.tops if top in names)) for build in every
+                     if set(names) & set(build.tops)]
+        failed = []
+        for name, text in (("verilator", verilator(names)), *((name, run(every)) for name, run in CHECKS.items())):
+            if text:
+                failed.append(name)
+                print(f"{name}:\n{text}", file=sys.stderr)
+    print(f"lint: {len(names or modules)} modules, " + (f"complaints by {', '.join(failed)}" if failed else "clean"))
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

@@ -90,6 +90,7 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
                 f"{where}: pix={folding.pix} makes no whole beats of its rows of {source.shape[2]} pixels in or out; "
                 f"use one of {', '.join(map(str, legal))}"
             )
+    _check_buffers(op, replace(folding, slice=kind), source, fo)
     if folding.memory == "const" and folding.events:
         raise VolleyError(f"{where}: memory=const is never looked up, events={folding.events} does; use lut or block")
     if folding.memory == "const" and fo * fi > 1:
@@ -100,6 +101,25 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
             f"{where}: body={chosen.body} takes whole words of up to 8 steps, all at once, {unfit}; use body=lut"
         )
     return chosen
+
+
+def _check_buffers(op: Synapse, folding: Folding, source: Tensor, replay: int) -> None:
+    """Refuses what would be left unused, rounded, or larger than two maps."""
+    where = f"folding of {op.name}"
+    if folding.rows:
+        if isinstance(op, Linear) or folding.slice == "tap":
+            raise VolleyError(f"{where}: rows={folding.rows}, but it has no line buffer (slice=tap); leave rows out")
+        kh = op.kernel[0]
+        most = kh * max(2, 2 * source.shape[1] // kh)
+        if folding.rows % kh or folding.rows > most:
+            raise VolleyError(
+                f"{where}: rows={folding.rows} must be a multiple of the kernel height {kh}, at most {most} (two maps)"
+            )
+    whole = (op.kernel, op.stride, replay) == ((1, 1), (1, 1), 1) or isinstance(op, Linear) and replay == 1
+    if folding.window_depth and not folding.events and (folding.slice == "all" or whole):
+        raise VolleyError(
+            f"{where}: window_depth={folding.window_depth}, but its window is not folded; leave window_depth out"
+        )
 
 
 @lowers(Conv)
@@ -169,8 +189,7 @@ def event_array(b: Builder, op: Linear, stream: Stream, replay: int) -> Stream:
     rows = ceil_div(inputs, folding.events)
     smallest = 1 << max(1, (rows - 1).bit_length()) if replay > 1 else 2
     depth = folding.window_depth
-    if depth and (depth < smallest or depth & (depth - 1)):
-        raise VolleyError(f"folding of {op.name}: window_depth={depth} must be a power of two of at least {smallest}")
+    windows.check_depth(op.name, depth, smallest, max(event_list_depth(inputs, folding.events, replay), 8 * rows))
     event_bits = max(1, (inputs - 1).bit_length()) + stream.bits
     events = b.join(
         "event_list",

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import re
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,18 @@ def check(sources: Sequence[Path], tops: Sequence[str], parameters: Mapping[str,
         hits |= {_finding(hit, found) for hit in _hits(found, images)}
         hits |= set(_latches(sources, tops, parameters))
     return sorted(hits, key=lambda f: (f.file, f.line, f.rule, f.what))
+
+
+@cache
+def waivers() -> tuple[dict[str, str], ...]:
+    """Rows of waivers.toml."""
+    return tuple(tomllib.loads(Path(__file__).with_name("waivers.toml").read_text(encoding="utf-8"))["waiver"])
+
+
+def waived(finding: Finding) -> bool:
+    """Whether a waiver is about it."""
+    return any(finding.rule == row["rule"] and fnmatch(finding.file, f"*{row['file']}")
+               and fnmatch(finding.what, row["what"]) for row in waivers())
 
 
 def _hits(found: Analysis, images: Path | None) -> Iterator[tuple[str, Any, str]]:

@@ -9,18 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pyslang.analysis import DriverFlags
-
 from verif.lint.vivado.design import (
-    CONSTANT,
     Access,
     Body,
     Expressions,
     Memory,
-    Statements,
-    Symbols,
     constant_of,
-    nodes_in,
     root_of,
     shape,
     symbols_in,

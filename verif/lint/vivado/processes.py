@@ -212,7 +212,7 @@ def _literals(process: Process, body: Body) -> Iterator[Hit]:
         else:
             continue
         digits = text.lower().split("'")[-1].lstrip("sbdho")
-        if "x" in digits and not (id(node) in labels):
+        if "x" in digits and id(node) not in labels:
             yield "x-literal", node, f"{text_of(node)}"
         elif ("z" in digits or "?" in digits) and id(node) not in labels and id(node) not in released:
             yield "inner-tristate", node, f"{text_of(node)}"
