@@ -45,7 +45,8 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     random = np.random.default_rng(1)
     (folder / "rows.mem").write_text("".join(f"{v:04x}\n" for v in random.integers(0, 1 << ROW, DEPTH)))
     row = "".join(f"{v:x}" for v in random.integers(0, 16, PE * SIMD))
-    parameters: dict[str, int | str] = {"LUTRAM": int(request.param in LUTRAMS), "ROW": ROW, "DEPTH": DEPTH, "PE": PE, "SIMD": SIMD, "W": W}
+    parameters: dict[str, int | str] = {
+        "LUTRAM": int(request.param in LUTRAMS), "ROW": ROW, "DEPTH": DEPTH, "PE": PE, "SIMD": SIMD, "W": W}
     parameters["WEIGHTS"] = f"{PE * SIMD * W}'h{row}"
     names = ("source_lut", "source_block", "source_writable", "rom_block", "rom_lut", "ram_block", "ram_lut", "array")
     groups = {name: [f"u_{name}"] for name in names} | {"fixed": ["u_fixed_source", "u_fixed_array"]}
@@ -99,6 +100,16 @@ def test_the_portable_array_takes_no_dsp_and_few_luts(probe: tuple[str, dict[str
     assert area.dsp == 0
     if family == "xc7":  # gating is the weight register's reset: a lane costs its share of the tree only
         assert area.lut / (PE * SIMD * 4) < 5.5
+
+
+@pytest.mark.parametrize("family", list(BLOCKS))
+def test_a_synchroniser_is_registers(family: str, tmp_path: Path) -> None:
+    """Not one shift register of a LUT, which has no time to settle between its stages."""
+    (source,) = [path for path in rtl_sources() if path.stem == "volley_sync"]
+    with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
+        shutil.copy(source, folder)
+        cells, _ = synthesise([Path(folder) / source.name], source.stem, family, parameters={"W": 2, "STAGES": 4})
+    assert sum(cells[source.stem].values()) == _count(cells[source.stem], r"FDRE|TRELLIS_FF|SB_DFF\w*") == 8
 
 
 def test_the_planner_sends_that_memory_to_block_ram() -> None:
