@@ -43,7 +43,7 @@ test: $(STAMP) ## the regression that CI runs  [DATA_DIR= K=expression SEED=]
 test-long: $(STAMP) ## hundreds of random models and long runs  [DATA_DIR= K= SEED=]
 	$(PY) -m pytest -n $(JOBS) -m long tests $(if $(K),-k "$(K)")
 
-lint: $(STAMP) ## ruff, mypy, and verilator -Wall on every module alone
+lint: $(STAMP) ## ruff and mypy; Verilator, slang, Verible, Surelog and the construct check for Vivado on all RTL
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m verif.lint.lint
@@ -102,6 +102,7 @@ bench-networks: $(STAMP) ## accuracy, cycles, latency, simulation speed of the s
 docs: $(STAMP) ## pages, file lists and FuseSoC descriptions of the cores; what the register map generates
 	$(PY) -m verif.registers
 	$(PY) -m verif.pages
+	$(PY) -m verif.lint.vivado.page
 
 registers: $(STAMP) ## the register map as HTML, in build/registers
 	$(PY) -m verif.registers --html build/registers
@@ -115,7 +116,7 @@ $(STAMP): | pyproject.toml constraints.txt
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt hatchling setuptools-scm
 	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt --no-build-isolation --editable '.[dev]'
 	rm -f $(call quote,$(VENV))/.volley-*
-	touch '$@'
+	touch $(call quote,$@)
 
 clean: ## build outputs and cached simulators and syntheses (not the virtual environment)
 	rm -rf build dist $(foreach d,net sim area netlist placed runtime runtime-*,$(call quote,$(VOLLEY_CACHE))/$(d))

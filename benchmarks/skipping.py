@@ -24,6 +24,7 @@ from pyflow import data, zoo
 from pyflow.backends import yosys
 from pyflow.backends.toolbox import blackboxes, needed_by, rtl_sources
 from pyflow.build import Build
+from pyflow.emit.memory import row_literal
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import Linear
@@ -65,8 +66,9 @@ def area_of(build: Build, layer: str) -> yosys.Area:
         core, parameters = inst.module, dict(inst.parameters)
         cores: list[tuple[str, dict[str, Any], list[Path]]] = [(core, parameters, [])]
         if inst.memory:
-            images = [build.rtl / f"{inst.memory.name}.mem"]
-            content = {"KIND": MEMORY_KINDS[inst.memory.kind], "INIT_FILE": f'"{images[0].name}"'}
+            images = [build.rtl / f"{inst.memory.name}.mem"] if inst.memory in build.netlist.images else []
+            content = {"KIND": MEMORY_KINDS[inst.memory.kind]}
+            content |= {"INIT_FILE": f'"{images[0].name}"'} if images else {"ROW": row_literal(inst.memory)}
             size = {"WIDTH": inst.memory.width, "DEPTH": inst.memory.depth}
             cores = [(core, parameters, []), ("volley_weight_source", {**size, **content}, images)]
             if not inst.memory_port:

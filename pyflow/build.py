@@ -28,9 +28,10 @@ from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import SPIKES, Conv, Encoding, Synapse
 from pyflow.out_folder import AUTO, OutFolder, would_be_lost
+from pyflow.planning import fits
 from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
-from pyflow.planning.planner import Plan, plan
+from pyflow.planning.planner import FILL, Plan, plan
 from pyflow.workspace import Design, default_folder, held
 
 CONTEXT = 8  # frames simulated ahead of a mismatching one, so that what leaked into it is there again
@@ -307,6 +308,8 @@ def compile(
     target = load_board(board)
     options = {"board": board, "cycles": cycles_per_frame, "folding": folding, "time_block": time_block}
     folder = default_folder(net.name, {**options, "probes": probes}) if out_dir is None else Path(out_dir)
+    if folding in (None, AUTO) and not (folder / "folding.json").exists():  # before the work that a large network makes
+        fits.check(net.name, fits.memories(net), target, FILL if cycles_per_frame is None else 1.0)
     design = Design.of(net, **options, probes=probes)
     with held(folder, design, "compile"):
         packed = network_file.pack(net)

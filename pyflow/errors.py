@@ -11,5 +11,7 @@ class VolleyError(ValueError):
 
 
 def one_line(e: object) -> str:
-    """Text of a message on one line, whatever names are in it: no line breaks, no codes that a terminal obeys."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(str(e).split()))
+    """Text of a message on one line, whatever names are in it: no line breaks, no codes that a terminal obeys, and not
+    endless."""
+    text = "".join(c if c.isprintable() else " " for c in " ".join(str(e).split()))
+    return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

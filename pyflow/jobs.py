@@ -26,8 +26,10 @@ from pyflow.frames import flag_names
 from pyflow.graph import Network
 from pyflow.kinds import refuse_net
 from pyflow.measure import accuracies, accuracy_text
+from pyflow.out_folder import AUTO, FOLDING
 from pyflow.planning import fits
 from pyflow.planning.board import Board, load_board
+from pyflow.planning.planner import FILL
 from pyflow.shapes import check_shape
 from pyflow.writing import check_target, write_file
 
@@ -108,11 +110,12 @@ def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dat
     name = workspace.name_of(args.net)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
     traced = trace(model, data.shape, name=name)
-    if getattr(args, "board", None) and not args.folding and bits["weight_bits"] in range(2, 9):
+    planned = getattr(args, "board", None) and args.folding in (None, "", AUTO)
+    if planned and bits["weight_bits"] in range(2, 9) and not (workspace.folder_of(args) / FOLDING).exists():
         # Said before the minutes that calibration and planning may take.
         sizes = ((x.name, x.weight.size) for x in traced.layers if isinstance(x, FloatConv | FloatLinear))
         needed = [fits.weights(layer, size, bits["weight_bits"]) for layer, size in sizes]
-        fits.check(name, needed, load_board(args.board))
+        fits.check(name, needed, load_board(args.board), FILL if args.cycles is None else 1.0)
     network = convert(traced, data.calibration, seed=args.seed, name=name, **bits)
     if data.labelled:
         meta["accuracy_float"] = accuracy(model.float(), data.x_test, data.y_test)
@@ -394,7 +397,7 @@ def compile_network(args: argparse.Namespace) -> Outcome:
     say(f"predicted: {rate}, latency {schedule.latency_cycles:,} cycles")
     board = load_board(args.board)
     area = _area(build, board)
-    say(f"area:      {_area_text(area, board.name, given=bool(args.folding))}")
+    say(f"area:      {_area_text(area, board.name, given=build.plan.given)}")
     say(f"written:   {_relative(build.folder)} (folding.json can be edited; the next run uses it)")
     over = _over(area)
     return int(bool(over)), {

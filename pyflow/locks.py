@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from pyflow.errors import VolleyError
 
 POLL_S = 0.1
+TELL_AFTER_S = 2.0  # of waiting
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EIO)
 _held: dict[int, int] = {}  # descriptor -> process that opened it
 _registry = threading.Lock()
@@ -25,6 +27,19 @@ def held() -> tuple[int, ...]:
     """Descriptors of this process's locks. A program that inherits them keeps them locked until it has ended."""
     with _registry:
         return tuple(fd for fd, pid in _held.items() if pid == os.getpid())
+
+
+class Patience:
+    """Says once, after two seconds of waiting, for what this process waits."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._told = False
+
+    def wait_for(self, what: str) -> None:
+        if not self._told and time.monotonic() - self._began >= TELL_AFTER_S:
+            self._told = True
+            print(f"waiting for {what}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

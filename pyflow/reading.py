@@ -58,7 +58,7 @@ def open_file(path: Any, cure: str, limit: int = MAX_BYTES) -> BinaryIO:
         kind = os.stat(path).st_mode  # before open(): to open a device may do something
         stream = open(path, "rb") if stat.S_ISREG(kind) else None
     except FileNotFoundError:
-        raise VolleyError(f"{path}: cannot be read (no such file); {cure}") from None
+        raise VolleyError(f"{path}: no such file; {cure}") from None
     except (OSError, ValueError) as e:  # ValueError: a NUL in the name
         raise VolleyError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or e}); {cure}") from None
     if stream is None:

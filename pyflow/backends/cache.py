@@ -20,12 +20,9 @@ from pathlib import Path
 
 from pyflow.backends.toolbox import cache_dir
 from pyflow.errors import VolleyError
-from pyflow.locks import locked
+from pyflow.locks import Patience, locked
 
 log = logging.getLogger(__name__)
-
-_swept: set[tuple[int, Path]] = set()  # (process, folder) whose stale work folders are gone
-
 
 def cached(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
     """The file or folder `kind`/`name` of the cache; where it is missing or damaged, make(work folder) -> what to keep.
@@ -40,7 +37,8 @@ def cached(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
         sweep(folder)
         if is_sound(target):
             return target
-        with locked(folder / f"{name}.lock"):
+        patience = Patience()
+        with locked(folder / f"{name}.lock", lambda _: patience.wait_for(f"another run, which makes {name}")):
             if not is_sound(target):
                 if target.exists() and _sum_of(target).exists():
                     log.warning("%s: damaged in the cache; it is made again", name)
@@ -89,10 +87,7 @@ def content_digest(path: Path) -> str:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the work folders in `folder` that no living process owns; once per process."""
-    if (os.getpid(), folder) in _swept:
-        return
-    _swept.add((os.getpid(), folder))
+    """Remove the work folders in `folder` that no living process owns."""
 
     def owned(holder: str) -> None:
         raise BlockingIOError

@@ -96,7 +96,7 @@ def implement(netlist: Netlist, emitted: Path, board: Board) -> Placed:
     does not fit (naming what, and by how much) or misses its clock (naming the slowest path).
     """
     check(board)
-    images = [emitted / f"{memory.name}.mem" for memory in netlist.memories]
+    images = [emitted / f"{memory.name}.mem" for memory in netlist.images]
     made = synthesise(sources(emitted, board), images, board)
     best: Placed | None = None
     for seed in SEEDS:

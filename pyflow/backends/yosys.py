@@ -160,7 +160,7 @@ def estimate(netlist: Netlist, emitted: Path, board: Board, *, timeout_s: float 
             groups[i.name].append(f"u_{i.memory.name}_loader")
     cores = [*blackboxes(board.family), *rtl_sources(board.family)]
     sources = [emitted / "volley_net_pkg.sv", *cores, emitted / "volley_net.sv"]
-    images = [emitted / f"{memory.name}.mem" for memory in netlist.memories]
+    images = [emitted / f"{memory.name}.mem" for memory in netlist.images]
     cells, cpu_s = synthesise(
         sources, "volley_top", board.family, images=images, inside="volley_net$volley_top.u_net", groups=groups,
         timeout_s=timeout_s,

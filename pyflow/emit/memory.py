@@ -47,13 +47,28 @@ def checksum_of(images: Sequence[LoadImage]) -> int:
     return crc & 0xFFFF
 
 
+LEAST_ROWS = 2  # of a memory in hardware
+
+
 def memory_text(memory: Memory) -> str:
-    """$readmemh text: one row a line, field 0 in the least significant bits.
+    """$readmemh text: one row a line, field 0 in the least significant bits. The only row of a memory stands there
+    twice, because a memory has two rows at least.
 
     Raises VolleyError naming the memory, the value and the limit if a field does not fit its width.
     """
+    lines = _hexadecimal(memory)
+    return "".join(f"{line}\n" for line in (lines if len(lines) >= LEAST_ROWS else lines * LEAST_ROWS))
+
+
+def row_literal(memory: Memory) -> str:
+    """The only row of a constant as a sized literal. Raises VolleyError as memory_text() does."""
+    (line,) = _hexadecimal(memory)
+    return f"{memory.width}'h{line}"
+
+
+def _hexadecimal(memory: Memory) -> list[str]:
     digits = -(-memory.width // 4)
-    return "".join(row.tobytes()[::-1].hex()[-digits:].rjust(digits, "0") + "\n" for row in _packed(memory))
+    return [row.tobytes()[::-1].hex()[-digits:].rjust(digits, "0") for row in _packed(memory)]
 
 
 def _packed(memory: Memory) -> np.ndarray:
@@ -90,14 +105,15 @@ def write_memory(memory: Memory, folder: Path) -> Path:
 
 
 def read_memory(path: Path, width: int, depth: int) -> list[int]:
-    """Rows of a `.mem` file as unsigned integers. Raises VolleyError if it is not `depth` rows of `width` bits."""
+    """The `depth` rows of a `.mem` file as unsigned integers. Raises VolleyError if it does not hold them, or rows of
+    other than `width` bits."""
     try:
         words = path.read_text().split()
     except OSError as e:
         raise VolleyError(f"{path}: cannot be read ({e.strerror}); compile the network again") from None
     digits = -(-width // 4)
     bad = next((w for w in words if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", w) or int(w, 16) >> width), None)
-    if len(words) != depth or bad is not None:
+    if len(words) != max(depth, LEAST_ROWS) or bad is not None:
         found = f"row {bad!r}" if bad is not None else f"{len(words)} rows"
         raise VolleyError(f"{path}: {found} where {depth} rows of {width} bits belong; compile the network again")
-    return [int(w, 16) for w in words]
+    return [int(w, 16) for w in words[:depth]]

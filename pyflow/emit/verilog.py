@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyflow.emit.memory import memory_text
+from pyflow.emit.memory import memory_text, row_literal
 from pyflow.errors import VolleyError
 from pyflow.operators import SPIKES, Encoding
 from pyflow.planning.memories import MEMORY_KINDS, Memory
@@ -49,17 +49,18 @@ def probes(netlist: Netlist) -> list[Probe]:
 
 
 def emit(netlist: Netlist, folder: Path, *, probed: bool = False) -> list[Path]:
-    """Write volley_net.sv (package and module) and one .mem per memory into `folder`; the paths written. probed: with
-    the counters of probes(netlist)."""
-    images = {f"{m.name}.mem": memory_text(m) for m in netlist.memories}
-    checksum = zlib.crc32("".join(f"{name}\n{images[name]}" for name in sorted(images)).encode()) & 0xFFFF
+    """Write volley_net_pkg.sv, volley_net.sv and one .mem per memory that is no constant into `folder`; the paths
+    written. probed: with the counters of probes(netlist)."""
+    contents = {f"{m.name}.mem": memory_text(m) for m in netlist.memories}
+    checksum = zlib.crc32("".join(f"{name}\n{contents[name]}" for name in sorted(contents)).encode()) & 0xFFFF
     listed = probes(netlist) if probed else []
     geometry, module = _geometry(netlist, len(listed)), _module(netlist, listed)
     # What cannot be loaded belongs to the structure, where something else can be.
     fixed = [f"{m.name}.mem" for m in netlist.memories if m.kind != "writable"] if netlist.writable else []
-    unchangeable = [geometry, module, *(f"{name}\n{images[name]}" for name in fixed)]
+    unchangeable = [geometry, module, *(f"{name}\n{contents[name]}" for name in fixed)]
     structure = zlib.crc32("".join(unchangeable).encode())
-    package = _package(geometry, checksum, structure)
+    package = _package(geometry, _constants(netlist), checksum, structure)
+    images = {name: contents[name] for name in (f"{m.name}.mem" for m in netlist.images)}
     files = {**images, "volley_net_pkg.sv": package, "volley_net.sv": module}
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -82,11 +83,21 @@ def _geometry(netlist: Netlist, count: int) -> str:
 """
 
 
-def _package(geometry: str, checksum: int, structure: int) -> str:
+def _constants(netlist: Netlist) -> str:
+    """The only row of each constant, in the package: volley_net.sv stays the same for other weights."""
+    constants = (m for m in netlist.memories if m.kind == "const")
+    return "".join(f"  localparam logic [{m.width - 1}:0] {_row(m)} = {row_literal(m)};\n" for m in constants)
+
+
+def _row(memory: Memory) -> str:
+    return f"ROW_{memory.name}"
+
+
+def _package(geometry: str, constants: str, checksum: int, structure: int) -> str:
     return f"""{HEADER}`default_nettype none
 package volley_net_pkg;
-{geometry}\
-  localparam logic [15:0] WEIGHT_CHECKSUM  = 16'h{checksum:04x};  // low half of the CRC-32 of all .mem files
+{geometry}{constants}\
+  localparam logic [15:0] WEIGHT_CHECKSUM  = 16'h{checksum:04x};  // low half of the CRC-32 of all weights
   localparam logic [31:0] STRUCTURE_HASH   = 32'h{structure:08x};  // CRC-32 of all that cannot be loaded
 endpackage
 `default_nettype wire
@@ -200,7 +211,11 @@ def _instance(inst: Instance, counter: int | None, number: int | None) -> list[s
     values = dict(inst.parameters)
     image: dict[str, Any] = {}
     if inst.memory:
-        image = {"KIND": MEMORY_KINDS[inst.memory.kind], "INIT_FILE": f"{inst.memory.name}.mem"}
+        image = {"KIND": MEMORY_KINDS[inst.memory.kind]}
+        if inst.memory.kind == "const":
+            image["ROW"] = f"volley_net_pkg::{_row(inst.memory)}"
+        else:
+            image["INIT_FILE"] = f"{inst.memory.name}.mem"
     if inst.memory and not inst.memory_port:
         values |= image
         connections += write

@@ -180,8 +180,8 @@ def _choose(path: Path, content: Any, model: nn.Module) -> State:
     fitting = [(where, state) for where, state in renamed if not own.problems(state)]
     if not fitting:
         where, state = max(renamed, key=lambda f: len(f[1].keys() & own.shapes.keys()))
-        inside = f" ({where!r} in it)" if where else ""
-        raise VolleyError(f"{path}{inside}: does not fit the model: {'; '.join(own.problems(state))}")
+        inside = f"{where!r} in it " if where else ""
+        raise VolleyError(f"{path}: {inside}does not fit the model: {'; '.join(own.problems(state))}")
     where, state = fitting[0]
     if others := [repr(w) for w, other in fitting[1:] if w and not _equal(state, other)]:
         warnings.warn(

@@ -98,6 +98,11 @@ class Netlist:
         return [i.memory for i in self.instances if i.memory]
 
     @property
+    def images(self) -> list[Memory]:
+        """Those with an image file: all but constants, which stand in the package."""
+        return [memory for memory in self.memories if memory.kind != "const"]
+
+    @property
     def writable(self) -> list[Memory]:
         """Those that a host can load, by their numbers."""
         return [memory for memory in self.memories if memory.kind == "writable"]

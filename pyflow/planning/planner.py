@@ -50,6 +50,7 @@ class Plan:
     netlist: Netlist
     schedule: Schedule
     cost: dict[str, Cost]  # by IR operator
+    given: bool = False  # the folding was, and was not chosen here
 
     @property
     def total(self) -> Cost:
@@ -439,16 +440,16 @@ def plan(
     """
     if cycles_per_frame is not None and (type(cycles_per_frame) is not int or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
+    fill, needed = FILL if cycles_per_frame is None else 1.0, fits.memories(network)
+    if folding is None:
+        fits.check(network.name, needed, board, fill)
     _check_length(network)
     family = board.family
     if folding is not None:
         given, fifos = read_folding(folding)
         netlist = build_netlist(network, given, {**_branch_fifos(network, given), **fifos})
         _check_slices(netlist, board)
-        return Plan(netlist, predict(netlist), costs(netlist, family))
-    fill = FILL if cycles_per_frame is None else 1.0
-    needed = fits.memories(network)
-    fits.check(network.name, needed, board, fill)
+        return Plan(netlist, predict(netlist), costs(netlist, family), given=True)
     hardware = replace(
         network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
     )

@@ -82,9 +82,13 @@ package volley_pkg;
 
   // Bits of a neuron's state, low to high: v, i, a, the count of refractory steps, z.
   function automatic int unsigned lif_state_w(
-    input int unsigned V_W, CURRENT, I_W,
+    input int unsigned V_W,
+    input int unsigned CURRENT,
+    input int unsigned I_W,
     input bit          ADAPT,
-    input int unsigned A_W, REFRACTORY, RESET,
+    input int unsigned A_W,
+    input int unsigned REFRACTORY,
+    input int unsigned RESET,
     input bit          RESET_ORDER
   );
     return V_W + (CURRENT != 0 ? I_W : 0) + (ADAPT ? A_W : 0) + lif_count_w(REFRACTORY)

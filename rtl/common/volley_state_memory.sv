@@ -117,8 +117,9 @@ module volley_state_memory #(
     end
   end
 
-  // synthesis translate_off
-  a_room: assert property (@(posedge clk) disable iff (rst) ce && take |-> room);
-  // synthesis translate_on
+`ifndef SYNTHESIS
+  always_ff @(posedge clk)
+    if (!rst) a_room: assert (!(ce && take) || room);
+`endif
 endmodule
 `default_nettype wire

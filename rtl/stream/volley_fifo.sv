@@ -11,7 +11,7 @@
 module volley_fifo #(
   parameter int unsigned DATA_W = 8,           // payload width [bit]
   parameter int unsigned DEPTH  = 16,          // beats, >= 2, any number
-  parameter string       STYLE  = "auto",      // RAM: "auto", "block" or "distributed"
+  parameter              STYLE  = "auto",      // RAM: "auto", "block" or "distributed"
   localparam int unsigned COUNT_W = $clog2(DEPTH + 1)
 ) (
   input  wire logic              clk,
@@ -96,9 +96,12 @@ module volley_fifo #(
     if (rst) stat_count <= '0;
   end
 
-  // synthesis translate_off
-  a_count: assert property (@(posedge clk) disable iff (rst) stat_count <= COUNT_W'(DEPTH));
-  a_valid: assert property (@(posedge clk) disable iff (rst) m_axis_tvalid |-> stat_count != 0);
-  // synthesis translate_on
+`ifndef SYNTHESIS
+  always_ff @(posedge clk)
+    if (!rst) begin
+      a_count: assert (stat_count <= COUNT_W'(DEPTH));
+      a_valid: assert (!m_axis_tvalid || stat_count != 0);
+    end
+`endif
 endmodule
 `default_nettype wire

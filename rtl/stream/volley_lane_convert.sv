@@ -8,7 +8,7 @@
 // tlast of a pixel's last input beat goes to its last output beat; tlast elsewhere is ignored.
 //
 // Exactly max(BEATS_IN, BEATS_OUT) cycles per pixel, no gap between pixels. Latency 1 from the input
-// beat that completes an output beat. s_axis_tready depends on m_axis_tready. LANES_IN = LANES_OUT: wires.
+// beat that completes an output beat. s_axis_tready depends on m_axis_tready. LANES_IN = LANES_OUT: no register, latency 0.
 //
 // A gearbox in units of gcd(LANES_IN, LANES_OUT) lanes: output takes UNITS_OUT units off the bottom,
 // input puts UNITS_IN on top. The last input beat of a pixel counts for as many units as round the pixel
@@ -57,50 +57,57 @@ module volley_lane_convert #(
     $fatal(1, "volley_lane_convert: WORD_W, LANES_IN, LANES_OUT and CHANNELS must be at least 1 (%m)");
   end
 
+  localparam int unsigned BEATS_IN = (CHANNELS + LANES_IN - 1) / LANES_IN;
+  localparam int unsigned BEAT_W   = $clog2(BEATS_IN + 1);
+  localparam int unsigned IN_W     = LANES_IN * WORD_W;
+  localparam logic [IN_W-1:0] PADDING =        // lanes of a pixel's last input beat
+    ~IN_W'(0) << (CHANNELS - (BEATS_IN - 1) * LANES_IN) * WORD_W;
+
+  logic [BEAT_W-1:0] beat_q;                   // input beat of the pixel
+  logic              push, pixel_end;
+  logic [IN_W-1:0]   words;                    // of the pixel: zero in padding lanes
+
+  assign push      = s_axis_tvalid && s_axis_tready;
+  assign pixel_end = beat_q == BEAT_W'(BEATS_IN - 1);
+  assign words     = s_axis_tdata & ~(pixel_end ? PADDING : '0);
+
+  always_ff @(posedge clk) begin
+    if (push) beat_q <= pixel_end ? '0 : beat_q + 1'b1;
+    if (rst) beat_q <= '0;
+  end
+
   if (LANES_IN == LANES_OUT) begin : g_wires
     assign s_axis_tready = m_axis_tready;
     assign m_axis_tvalid = s_axis_tvalid;
-    assign m_axis_tdata  = s_axis_tdata;
-    assign m_axis_tlast  = s_axis_tlast;
-    logic unused;
-    assign unused = clk ^ rst;
+    assign m_axis_tdata  = words;
+    assign m_axis_tlast  = s_axis_tlast && pixel_end;
   end else begin : g_gearbox
     localparam int unsigned UNIT_LANES = gcd(LANES_IN, LANES_OUT);
     localparam int unsigned UNIT_W     = UNIT_LANES * WORD_W;
     localparam int unsigned UNITS_IN   = LANES_IN / UNIT_LANES;
     localparam int unsigned UNITS_OUT  = LANES_OUT / UNIT_LANES;
-    localparam int unsigned BEATS_IN   = (CHANNELS + LANES_IN - 1) / LANES_IN;
     localparam int unsigned BEATS_OUT  = (CHANNELS + LANES_OUT - 1) / LANES_OUT;
     localparam int unsigned UNITS_LAST = BEATS_OUT * UNITS_OUT - (BEATS_IN - 1) * UNITS_IN;
     localparam int unsigned SLOTS      = (UNITS_IN + 2 * UNITS_OUT - 2) / UNITS_OUT;  // output beats
     localparam int unsigned UNITS      = SLOTS * UNITS_OUT;
     localparam int unsigned COUNT_W    = $clog2(UNITS + UNITS_IN + UNITS_OUT);
-    localparam int unsigned BEAT_W     = $clog2(BEATS_IN + 1);
     localparam int unsigned OUT_W      = LANES_OUT * WORD_W;
     localparam int unsigned UNITS_W    = UNITS * UNIT_W;
-    localparam int unsigned IN_W       = LANES_IN * WORD_W;
-    localparam logic [IN_W-1:0] PADDING =      // lanes of a pixel's last input beat
-      ~IN_W'(0) << (CHANNELS - (BEATS_IN - 1) * LANES_IN) * WORD_W;
 
-    logic [UNITS_W-1:0]      units_q, units_d; // zero above count_q: padding, and input is merged by OR
+    logic [UNITS_W-1:0]      units_q, units_d; // zero above count_q: input is merged by OR
     logic [SLOTS-1:0]        last_q, last_d;   // tlast of each output beat in units_q
     logic [COUNT_W-1:0]      count_q, kept, filled;
-    logic [BEAT_W-1:0]       beat_q;           // input beat of the pixel
-    logic                    push, pop, pixel_end;
-    logic [IN_W-1:0]         words;            // of the pixel: padding would be ORed into the next one
+    logic                    pop;
 
     assign m_axis_tvalid = count_q >= COUNT_W'(UNITS_OUT);
     assign m_axis_tdata  = units_q[0 +: OUT_W];
     assign m_axis_tlast  = last_q[0];
 
-    assign pixel_end     = beat_q == BEAT_W'(BEATS_IN - 1);
-    assign words         = s_axis_tdata & ~(pixel_end ? PADDING : '0);
     assign pop           = m_axis_tvalid && m_axis_tready;
     assign kept          = !pop ? count_q : SLOTS == 1 ? '0 : count_q - COUNT_W'(UNITS_OUT);
     assign filled        = kept + (pixel_end ? COUNT_W'(UNITS_LAST) : COUNT_W'(UNITS_IN));
     // Pure down-conversion refills an empty buffer only, so that input needs no shifter.
     assign s_axis_tready = UNITS_OUT == 1 ? kept == 0 : filled <= COUNT_W'(UNITS);
-    assign push          = s_axis_tvalid && s_axis_tready;
 
     always_comb begin
       units_d = pop ? UNITS_W'({OUT_W'(0), units_q} >> OUT_W) : units_q;
@@ -119,12 +126,10 @@ module volley_lane_convert #(
       units_q <= units_d;
       last_q  <= last_d;
       count_q <= push ? filled : kept;
-      if (push) beat_q <= pixel_end ? '0 : beat_q + 1'b1;
       if (rst) begin
         units_q <= '0;                         // payload too: the OR relies on zeros
         last_q  <= '0;
         count_q <= '0;
-        beat_q  <= '0;
       end
     end
   end

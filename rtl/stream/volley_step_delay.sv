@@ -3,11 +3,10 @@
 // Step delay, the recurrent edge: a frame is PASSES passes of BEATS beats; pass p of the output is
 // pass p-1 of the input, pass 0 of every frame is zeros. So a frame's last pass is taken and dropped.
 //
-// Zeros wait for nothing: after reset, and behind the last pass of a frame, they are offered without
-// any input, which is what starts a loop. They and dropped beats take no room. Holds exactly
-// BEATS + 1 other beats and never refuses one while it has fewer; a loop has at most BEATS of them
-// here, so it cannot lock up. Latency 2 (BEATS = 1: 1), 1 beat/cycle. s_axis_tready comes from
-// registers only.
+// Zeros need no input: they are offered from the second cycle after a reset on, and behind the last pass of a
+// frame. That starts a loop. They and dropped beats take no room. Holds exactly BEATS + 1 other beats and
+// never refuses one while it has fewer; a loop has at most BEATS of them here, so it cannot lock up.
+// Latency 2 (BEATS = 1: 1), 1 beat/cycle. s_axis_tready comes from registers only.
 // tlast ends each pass, by counting. Model: verif/models/step_delay.py.
 `default_nettype none
 module volley_step_delay #(
@@ -36,6 +35,7 @@ module volley_step_delay #(
 
   logic [PASS_W-1:0] s_pass, m_pass;
   logic              drop, zero;               // the pass coming in is dropped, the one going out 0
+  logic              awake_q;                  // low in a reset: tvalid is low there
   logic              fifo_ready, fifo_valid;
   logic [DATA_W-1:0] fifo_data;
 
@@ -57,7 +57,12 @@ module volley_step_delay #(
   );
 
   assign drop = s_pass == PASS_W'(PASSES - 1);
-  assign zero = m_pass == '0;
+  assign zero = awake_q && m_pass == '0;
+
+  always_ff @(posedge clk) begin
+    awake_q <= 1'b1;
+    if (rst) awake_q <= 1'b0;
+  end
 
   volley_fifo #(.DATA_W(DATA_W), .DEPTH(BEATS + 1)) u_fifo (
     .clk, .rst,

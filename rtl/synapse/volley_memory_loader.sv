@@ -18,8 +18,8 @@ module volley_memory_loader #(
   input  wire logic              load_select,
   input  wire logic              load_valid,   // not together with load_select
   input  wire logic [31:0]       load_data,
-  output logic                   cfg_we,
-  output logic [ADDR_W-1:0]      cfg_addr,     // row
+  output logic                   cfg_we = 1'b0,
+  output logic [ADDR_W-1:0]      cfg_addr = '0, // row
   output logic [WIDTH-1:0]       cfg_data
 );
   if (WIDTH < 1 || DEPTH < 1) begin : g_rule_width
@@ -28,12 +28,11 @@ module volley_memory_loader #(
 
   localparam int unsigned WORDS = (WIDTH + 31) / 32;
 
-  logic active, take, ended;                   // ended: the last row is being written
+  logic active = 1'b0;                         // selected, and not at its end
+  logic take, ended;                           // ended: the last row is being written
 
   assign ended = cfg_we && cfg_addr == ADDR_W'(DEPTH - 1);
   assign take  = load_valid && active && !ended;
-
-  initial {active, cfg_we, cfg_addr} = '0;
 
   if (WORDS == 1) begin : g_word
     always_ff @(posedge clk) begin

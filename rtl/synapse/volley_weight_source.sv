@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
 // Weight source: sends rows 0 .. DEPTH-1 of a memory for ever (weights, or a neuron's parameters).
-// Body by KIND: 0 "const" (DEPTH 1: wires), 1 LUT ROM, 2 block RAM, 3 writable block RAM (rows are
-// replaced through cfg_*, between frames). The memory's output is registered.
-// Latency 2 after reset (KIND 0: none), then 1 row/cycle.
+// Body by KIND: 0 "const" (one row, a parameter: wires), 1 LUT ROM, 2 block RAM, 3 writable block RAM (rows are
+// replaced through cfg_*, between frames). The memory's output is registered. It has two rows at least: with DEPTH 1
+// the image has a second one, which is never sent.
+// Latency 2 after reset (KIND 0: 1), then 1 row/cycle.
 // Model: verif/models/weight_source.py.
 `default_nettype none
 module volley_weight_source #(
   parameter int unsigned WIDTH = 16,           // bits of a row
   parameter int unsigned DEPTH = 4,            // rows
   parameter int unsigned KIND  = 1,            // 0 const, 1 LUT ROM, 2 block RAM, 3 writable
-  parameter INIT_FILE          = "",           // $readmemh image, row 0 first
+  parameter INIT_FILE          = "",           // KIND 1 to 3: $readmemh image, row 0 first
+  parameter logic [WIDTH-1:0] ROW = '0,        // KIND 0: the row
   localparam int unsigned ADDR_W = DEPTH > 1 ? $clog2(DEPTH) : 1
 ) (
   input  wire logic              clk,
@@ -34,10 +36,11 @@ module volley_weight_source #(
   end
 
   if (KIND == 0) begin : g_const
-    logic [WIDTH-1:0] row [1];
-    initial $readmemh(INIT_FILE, row);
-    assign m_weight_tvalid = 1'b1;
-    assign m_weight_tdata  = row[0];
+    assign m_weight_tdata = ROW;
+    always_ff @(posedge clk) begin
+      m_weight_tvalid <= 1'b1;
+      if (rst) m_weight_tvalid <= 1'b0;
+    end
   end else begin : g_memory
     localparam int unsigned ROWS = DEPTH > 1 ? DEPTH : 2;  // a memory has at least two
     logic [ADDR_W-1:0] addr;

@@ -83,7 +83,8 @@ module volley_top #(
   // One entry per frame in flight; a full FIFO stops the guard between frames.
   volley_fifo #(.DATA_W(3), .DEPTH(FRAMES_IN_FLIGHT)) u_flags (
     .clk, .rst,
-    .s_axis_tvalid(flags_in_tvalid), .s_axis_tready(flags_in_tready), .s_axis_tdata(flags_in_tdata), .s_axis_tlast(1'b1),
+    .s_axis_tvalid(flags_in_tvalid), .s_axis_tready(flags_in_tready), .s_axis_tdata(flags_in_tdata),
+    .s_axis_tlast(1'b1),
     .m_axis_tvalid(flags_tvalid), .m_axis_tready(flags_tready), .m_axis_tdata(flags_tdata), .m_axis_tlast(),
     .stat_count()
   );
@@ -98,21 +99,25 @@ module volley_top #(
   // ------------------------------------------------------------------ network
   volley_net u_net (
     .clk, .rst, .load_select, .load_valid, .load_data,
-    .s_pixel_tvalid(pixel_tvalid), .s_pixel_tready(pixel_tready), .s_pixel_tdata(pixel_tdata), .s_pixel_tlast(pixel_tlast),
-    .m_logit_tvalid(logits_tvalid), .m_logit_tready(logits_tready), .m_logit_tdata(logits_tdata), .m_logit_tlast(logits_tlast),
+    .s_pixel_tvalid(pixel_tvalid), .s_pixel_tready(pixel_tready), .s_pixel_tdata(pixel_tdata),
+    .s_pixel_tlast(pixel_tlast),
+    .m_logit_tvalid(logits_tvalid), .m_logit_tready(logits_tready), .m_logit_tdata(logits_tdata),
+    .m_logit_tlast(logits_tlast),
     .stat_saturated(saturated), .stat_probes(probes), .weight_checksum(stat_checksum)
   );
 
   // ------------------------------------------------------------------ out: logits and trailer
   volley_lane_convert #(.WORD_W(32), .LANES_IN(OUT_LANES), .LANES_OUT(1), .CHANNELS(CLASSES)) u_logits (
     .clk, .rst,
-    .s_axis_tvalid(logits_tvalid), .s_axis_tready(logits_tready), .s_axis_tdata(logits_tdata), .s_axis_tlast(logits_tlast),
+    .s_axis_tvalid(logits_tvalid), .s_axis_tready(logits_tready), .s_axis_tdata(logits_tdata),
+    .s_axis_tlast(logits_tlast),
     .m_axis_tvalid(logit_tvalid), .m_axis_tready(logit_tready), .m_axis_tdata(logit_tdata), .m_axis_tlast(logit_tlast)
   );
 
   volley_frame_result u_result (
     .clk, .rst, .cfg_checksum(stat_checksum),
-    .s_logit_tvalid(logit_tvalid), .s_logit_tready(logit_tready), .s_logit_tdata(logit_tdata), .s_logit_tlast(logit_tlast),
+    .s_logit_tvalid(logit_tvalid), .s_logit_tready(logit_tready), .s_logit_tdata(logit_tdata),
+    .s_logit_tlast(logit_tlast),
     .s_flags_tvalid(flags_tvalid), .s_flags_tready(flags_tready), .s_flags_tdata(flags_tdata),
     .m_axis_tvalid(result_tvalid), .m_axis_tready, .m_axis_tdata, .m_axis_tkeep, .m_axis_tlast
   );

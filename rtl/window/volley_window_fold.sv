@@ -120,7 +120,7 @@ module volley_window_fold #(
   assign ox_end     = ox == OX_W'(OUT_X - 1);
   assign oy_end     = oy == OY_W'(OUT_Y - 1);
   assign next       = rd && replay_end;        // on to the next output pixel
-  assign ahead_step = !rd ? off_t'(0) : !ky_end ? kx_end ? off_t'(STEP_ROW) : off_t'(1)
+  assign ahead_step = !rd ? off_t'(0) : !ky_end ? (kx_end ? off_t'(STEP_ROW) : off_t'(1))
                                       : replay_end ? step : off_t'(0);
   assign step       = !ox_end ? off_t'(STEP_X) : !oy_end ? off_t'(STEP_Y) : off_t'(STEP_FRAME);
 

@@ -151,11 +151,9 @@ def test_exit_status_of_what_does_not_fit(here: Path, capsys: Any) -> None:
     found = json.loads((here / "o.json").read_text())
     assert not found["fits"] and found["area"]["lut"][0] > found["area"]["lut"][1]
     assert (Path(found["folder"]) / "rtl").is_dir()
-    folding = pyflow.compile(zoo.load("digits"), out_dir="f", cycles_per_frame=100).plan.folding_json()
-    folding["layers"]["conv2"] |= {"slice": "column", "rows": 10**6}
-    (here / "f.json").write_text(json.dumps(folding))
-    status, out, _ = run(capsys, "compile", "--net", "digits", "--folding", "f.json", "--out", "g")
-    assert status == 1 and "BRAM" in out and "change the folding" in out and "raise CYCLES" not in out
+    given = str(Path(found["folder"]) / "folding.json")
+    status, out, _ = run(capsys, "compile", *small, "--folding", given, "--out", "g")
+    assert status == 1 and "does NOT fit" in out and "change the folding" in out and "raise CYCLES" not in out
 
 
 NETS = {
@@ -209,7 +207,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "compile(model)": (lambda: pyflow.compile(body()), r"net is Sequential, needs a pyflow.Network; convert it"),
     "compile(path)": (lambda: pyflow.compile("n.vly"), "net is str, needs a pyflow.Network; Network.load"),
     "compile(None)": (lambda: pyflow.compile(None), "net is NoneType"),
-    "out_dir": (lambda: pyflow.compile(NETWORK, out_dir=None), "out_dir: None is no path"),
+    "out_dir": (lambda: pyflow.compile(NETWORK, out_dir=5), "out_dir: 5 is no path"),
     "folding": (lambda: pyflow.compile(NETWORK, folding=3), "folding: 3 is neither a file nor its content"),
     "board": (lambda: pyflow.compile(NETWORK, board=3), "board 3 is unknown"),
     "cycles": (lambda: pyflow.compile(NETWORK, cycles_per_frame=2.5), "cycles_per_frame=2.5 must be an integer"),

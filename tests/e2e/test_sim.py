@@ -109,7 +109,7 @@ def test_own_model(own_model: Path) -> None:
         cwd=own_model,
     )
     assert "60 frames compared, every logit; 0 mismatches" in run.stdout
-    report = json.loads((own_model / "build" / "my_net" / "report.json").read_text())
+    report = json.loads((own_model / "build" / "my_net-T3-C400-ulx3s-85f" / "report.json").read_text())
     assert report["accuracy_float"] is not None and report["cycles_per_frame"] <= 400
 
 

@@ -10,7 +10,8 @@ module probe #(
   parameter int unsigned SIMD   = 8,
   parameter int unsigned W      = 4,
   localparam int unsigned ADDR_W = $clog2(DEPTH),
-  localparam int unsigned ROW_W  = PE * SIMD * W
+  localparam int unsigned ROW_W  = PE * SIMD * W,
+  parameter logic [ROW_W-1:0] WEIGHTS = '0
 ) (
   input  wire logic              clk,
   input  wire logic              rst,
@@ -32,7 +33,7 @@ module probe #(
   output logic [PE*16-1:0]       array_d,
   output logic [PE*16-1:0]       fixed_d
 );
-  localparam string DISTRIBUTED = LUTRAM ? "distributed" : "block";
+  localparam DISTRIBUTED = LUTRAM ? "distributed" : "block";
 
   volley_weight_source #(.WIDTH(ROW), .DEPTH(DEPTH), .KIND(1), .INIT_FILE("rows.mem")) u_source_lut (
     .clk, .rst, .cfg_we(1'b0), .cfg_addr('0), .cfg_data('0),
@@ -68,7 +69,7 @@ module probe #(
 
   logic [ROW_W-1:0] fixed_w;
   logic             fixed_wv;
-  volley_weight_source #(.WIDTH(ROW_W), .DEPTH(1), .KIND(0), .INIT_FILE("row.mem")) u_fixed_source (
+  volley_weight_source #(.WIDTH(ROW_W), .DEPTH(1), .KIND(0), .ROW(WEIGHTS)) u_fixed_source (
     .clk, .rst, .cfg_we(1'b0), .cfg_addr('0), .cfg_data('0),
     .m_weight_tvalid(fixed_wv), .m_weight_tready(fixed_s[1]), .m_weight_tdata(fixed_w)
   );

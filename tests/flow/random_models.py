@@ -127,6 +127,8 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
         several = [pix for pix in pixels_per_beat(op, source) if pix > 1]
         if several and pixels.random() < 0.5:
             layers[op.name] |= {"pe": co, "lanes": c, "slice": "all", "pix": int(pixels.choice(several))}
+        buffered = isinstance(op, Conv) and kh * kw > 1 and layers[op.name]["slice"] != "tap"
+        layers[op.name]["rows"] = ceil_div(layers[op.name]["rows"], kh) * kh if buffered else 0
     skids = np.random.default_rng(seed + 79)
     for folding in layers.values():
         folding["skid"] = bool(skids.random() < 0.3)

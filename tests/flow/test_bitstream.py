@@ -37,7 +37,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 
 def _netlist(build: Build, board: Board) -> Path:
-    images = [build.rtl / f"{memory.name}.mem" for memory in build.netlist.memories]
+    images = [build.rtl / f"{memory.name}.mem" for memory in build.netlist.images]
     return nextpnr.synthesise(nextpnr.sources(build.rtl, board), images, board)
 
 

@@ -99,7 +99,7 @@ class Run:
     def nothing_runs(self, within_s: float) -> bool:
         end = time.monotonic() + within_s
         while self.running() and time.monotonic() < end:
-            time.sleep(0.05)
+            time.sleep(0.1)
         return not self.running()
 
 
@@ -107,7 +107,7 @@ def until(run: Run, condition: Callable[[], bool], timeout_s: float = 300) -> No
     end = time.monotonic() + timeout_s
     while not condition():
         assert run.process.poll() is None and time.monotonic() < end, run.said
-        time.sleep(0.02)
+        time.sleep(0.2)  # each look reads all of /proc
 
 
 def compiles(run: Run) -> bool:

@@ -46,9 +46,9 @@ def break_weight(build: Build, tmp_path: Path) -> Build:
 
 
 def break_threshold(build: Build, tmp_path: Path) -> Build:
-    instance = re.search(r"\.BIAS_W\((\d+)\).*u_conv1_neuron \(", (build.rtl / "volley_net.sv").read_text())
+    instance = re.search(r"\.BIAS_W\((\d+)\).*u_conv2_neuron \(", (build.rtl / "volley_net.sv").read_text())
     assert instance
-    flip_bit(build.rtl / "conv1_neuron_param.mem", 0, int(instance.group(1)))  # theta of channel 0, its lowest bit
+    flip_bit(build.rtl / "conv2_neuron_param.mem", 0, int(instance.group(1)))  # theta of channel 0, its lowest bit
     return build
 
 
@@ -66,7 +66,7 @@ def break_fifo(build: Build, tmp_path: Path) -> Build:
 
 @pytest.mark.parametrize(
     ("fault", "layer"),
-    [(break_weight, "conv2"), (break_threshold, "conv1_neuron"), (break_fifo, "fc")],
+    [(break_weight, "conv2"), (break_threshold, "conv2_neuron"), (break_fifo, "fc")],
     ids=["weight", "threshold", "fifo"],
 )
 def test_fault_is_located(fault, layer, tmp_path, digits_build, digits_data, monkeypatch, capsys) -> None:

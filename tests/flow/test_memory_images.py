@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
 """The packer cannot share a mistake with the reference: a float64 torch network takes every weight, threshold
-and bias from the emitted .mem files and every width from volley_net.sv, by code that does not import the packer,
+and bias from the emitted .mem files (constant rows from volley_net_pkg.sv) and every width from volley_net.sv, by code
+that does not import the packer,
 and must give the reference's logits on every image. Only the order of the layers and their strides and paddings
 come from the network."""
 
@@ -29,10 +30,23 @@ def parameters(text: str, instance: str) -> dict[str, int]:
     return {k: int(v) for k, v in re.findall(r"\.(\w+)\((\d+)\)", body.group(1).rsplit("#(", 1)[-1])}
 
 
-def fields(path: Path, width: int) -> np.ndarray:
+def lines(folder: Path, memory: str) -> list[str]:
+    """Rows of a memory in hexadecimal, as many as its weight source sends."""
+    text = (folder / "volley_net.sv").read_text()
+    if constant := re.search(rf"\[(\d+):0\] ROW_{memory} = (\d+)'h(\w+);", (folder / "volley_net_pkg.sv").read_text()):
+        assert f".KIND(0), .ROW(volley_net_pkg::ROW_{memory})) u_{memory} (" in text
+        assert int(constant[1]) + 1 == int(constant[2]) == parameters(text, f"u_{memory}")["WIDTH"]
+        assert not (folder / f"{memory}.mem").exists()
+        return [constant[3]]
+    rows, depth = (folder / f"{memory}.mem").read_text().split(), parameters(text, f"u_{memory}")["DEPTH"]
+    assert len(rows) == max(2, depth), "a memory has two rows at least, and its image as many"
+    return rows[:depth]
+
+
+def fields(rows_text: list[str], width: int) -> np.ndarray:
     """[rows, fields] signed numbers of `width` bits, field 0 in the least significant bits."""
     rows = []
-    for line in path.read_text().split():
+    for line in rows_text:
         value, out = int(line, 16), []
         for _ in range(len(line) * 4 // width):
             low = value & ((1 << width) - 1)
@@ -54,7 +68,7 @@ class Rebuilt:
     def weights(self, name: str, co: int, kh: int, kw: int, ci: int) -> torch.Tensor:
         """[Co, Ci, KH, KW] of one synapse layer."""
         p = parameters(self.text, f"u_{name}_array")
-        rows = fields(self.folder / f"{name}_weight.mem", p["WEIGHT_W"])[:, : p["PE"] * p["SIMD"]]
+        rows = fields(lines(self.folder, f"{name}_weight"), p["WEIGHT_W"])[:, : p["PE"] * p["SIMD"]]
         kind = self.slices[name]
         lanes = p["SIMD"] // {"all": kh * kw, "column": kh, "tap": 1}[kind]
         folds_out = len(rows) // p["FOLDS"]
@@ -81,7 +95,7 @@ class Rebuilt:
         p = parameters(self.text, f"u_{name}")
         theta_w = p.get("THETA_W", 0)
         theta, bias = [], []
-        for line in (self.folder / f"{name}_param.mem").read_text().split():
+        for line in lines(self.folder, f"{name}_param"):
             value = int(line, 16)
             for _ in range(p["LANES"]):
                 low = value & ((1 << p["BIAS_W"]) - 1)

@@ -44,8 +44,10 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("probe")
     random = np.random.default_rng(1)
     (folder / "rows.mem").write_text("".join(f"{v:04x}\n" for v in random.integers(0, 1 << ROW, DEPTH)))
-    (folder / "row.mem").write_text("".join(f"{v:x}" for v in random.integers(0, 16, PE * SIMD)) + "\n")
-    parameters = {"LUTRAM": int(request.param in LUTRAMS), "ROW": ROW, "DEPTH": DEPTH, "PE": PE, "SIMD": SIMD, "W": W}
+    row = "".join(f"{v:x}" for v in random.integers(0, 16, PE * SIMD))
+    parameters: dict[str, int | str] = {
+        "LUTRAM": int(request.param in LUTRAMS), "ROW": ROW, "DEPTH": DEPTH, "PE": PE, "SIMD": SIMD, "W": W}
+    parameters["WEIGHTS"] = f"{PE * SIMD * W}'h{row}"
     names = ("source_lut", "source_block", "source_writable", "rom_block", "rom_lut", "ram_block", "ram_lut", "array")
     groups = {name: [f"u_{name}"] for name in names} | {"fixed": ["u_fixed_source", "u_fixed_array"]}
     sources = [path for path in rtl_sources() if path.stem.removeprefix("volley_") in CORES] + [
@@ -53,7 +55,7 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     ]
     cells, _ = synthesise(
         sources, "probe", request.param, parameters=parameters, groups=groups,
-        images=[folder / "rows.mem", folder / "row.mem"],
+        images=[folder / "rows.mem"],
     )  # fmt: skip
     return request.param, cells
 

@@ -21,12 +21,15 @@ from verif.mutation import netlist
 from verif.pages import sv
 from verif.pages.sizes import ECHO
 
-Row = tuple[str, dict[str, int], str]  # core, its parameters, what is said; of a part inside: with that part's name
+Row = tuple[str, dict[str, int | str], str]  # core, its parameters, what is said (by a part inside: with its name)
 
 ILLEGAL: list[Row] = [
     ("rom", {"PORTS": 0}, "PORTS = 0 must be at least 1"),
     ("ram", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
     ("ram", {"DEPTH": 1}, "DEPTH must be at least 2"),
+    *((core, {"STYLE": "registers"}, "STYLE = registers must be auto, block or distributed")
+      for core in ("ram", "rom")),
+    ("fifo", {"STYLE": "ultra"}, "volley_ram: STYLE = ultra must be auto, block or distributed"),
     ("ram_2clk", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
     ("ram_2clk", {"DEPTH": 1}, "DEPTH must be at least 2"),
     ("sync", {"W": 0}, "W = 0 must be at least 1"),
@@ -220,7 +223,7 @@ every_row = pytest.mark.parametrize(("core", "parameters", "message"), ILLEGAL, 
 
 @every_row
 def test_verilator_names_the_rule(core, parameters, message):
-    overrides = [f"-G{key}={value}" for key, value in parameters.items()]
+    overrides = [f"-G{key}={sv.literal(value)}" for key, value in parameters.items()]
     run = subprocess.run(
         ["verilator", "--lint-only", "-Wno-lint", "-Wno-style", "--top-module", f"volley_{core}", *overrides,
          *map(str, files_of(core))], env=tool_env(), capture_output=True, text=True)  # fmt: skip
@@ -257,7 +260,8 @@ def test_the_table_has_every_rule(path: Path):
     assert len(formats) == path.read_text().count("$fatal")
     assert all(text.endswith(sv.PLACE) for text in formats)
     missing = [text for text in (text.removesuffix(sv.PLACE) for text in formats)
-               if not any(re.fullmatch(re.escape(text).replace("%0d", r"-?\d+"), message) for message in said)]
+               if not any(re.fullmatch(re.escape(text).replace("%0d", r"-?\d+").replace("%s", r"\w+"), message)
+                          for message in said)]
     assert not missing
 
 

@@ -148,9 +148,10 @@ def test_pool(core, values):
     run_bench(f"volley_pool_{core}", "tb_volley_lanes", dict(zip(("LANES", "WORD_W", "TAPS"), values, strict=True)))
 
 
-@pytest.mark.parametrize(("width", "depth", "kind"), [(40, 1, 0), (5, 3, 1), (70, 64, 2), (9, 5, 3)])
+@pytest.mark.parametrize(("width", "depth", "kind"), [(40, 1, 0), (6, 1, 1), (5, 3, 1), (70, 64, 2), (9, 5, 3)])
 def test_weight_source(width, depth, kind):
-    rows = [pow(3, n + 40, 1 << width) for n in range(depth)]
+    rows = [pow(3, n + 40, 1 << width) for n in range(max(depth, 2) if kind else 1)]
+    content = {"INIT_FILE": "weights.mem"} if kind else {"ROW": rows[0]}
     run_bench("volley_weight_source", "tb_volley_weight_source",
-              {"WIDTH": width, "DEPTH": depth, "KIND": kind, "INIT_FILE": "weights.mem"},
-              files={"weights.mem": "\n".join(f"{row:x}" for row in rows)})
+              {"WIDTH": width, "DEPTH": depth, "KIND": kind, **content},
+              files={"weights.mem": "\n".join(f"{row:x}" for row in rows)} if kind else {})

@@ -75,6 +75,7 @@ CORES = [
     ("sew", "eltwise", ("LANES", "TB", "MODE"), (3, 4, 1)),
     ("step_delay", "step_delay", ("DATA_W", "BEATS", "PASSES"), (8, 3, 3)),
     ("lane_convert", "lane_convert", ("WORD_W", "LANES_IN", "LANES_OUT", "CHANNELS"), (3, 3, 5, 11)),
+    ("lane_convert", "lane_convert", ("WORD_W", "LANES_IN", "LANES_OUT", "CHANNELS"), (3, 4, 4, 6)),
     ("frame_guard", "frame_guard", ("BYTES",), (21,)),
     ("frame_result", "frame_result", (), ()),
 ]

@@ -31,7 +31,8 @@ def test_fifo_async(parameters):
 @pytest.mark.parametrize(
     ("lanes_in", "lanes_out", "channels"),
     [
-        (1, 4, 6), (1, 4, 1), (1, 1, 3),                 # up, less than one beat, wires
+        (1, 4, 6), (1, 4, 1), (1, 1, 3),                 # up, less than one beat, as many lanes
+        (4, 4, 6), (4, 4, 3),                            # as many lanes with padding, less than one beat
         (4, 1, 6), (4, 1, 4), (8, 2, 6), (6, 6, 10),     # down
         (2, 3, 7), (3, 5, 11), (5, 3, 11), (4, 6, 10),   # gearbox, common factor 1 and 2
         (8, 16, 6), (8, 16, 24), (3, 5, 6),              # last input beat carries more than itself

@@ -24,8 +24,8 @@ from pyflow.operators import (
     Encode,
     LIFNeuron,
     Linear,
-    MaxPool,
     Operator,
+    OrPool,
     RadixNeuron,
     RateEncode,
     Readout,
@@ -65,7 +65,7 @@ def maps(size: int, channels: int) -> Network:
         RateEncode("rate", ("input",), steps=16),
         Conv("conv", ("rate",), weight=weights(channels, 1, 3, 3), padding=(1, 1)),
         LIFNeuron("lif", ("conv",), theta=np.full(channels, 9), width=16),
-        MaxPool("pool", ("lif",), kernel=(2, 2), stride=(2, 2)),
+        OrPool("pool", ("lif",), kernel=(2, 2), stride=(2, 2)),
     )
     return Network("maps", (1, size, size), operators)
 
@@ -154,19 +154,20 @@ def test_the_bound_is_below_what_synthesis_found() -> None:
     ("network", "board", "words"),
     [
         (lambda: mlp(784, 4096), "pynq-z2", ["13.0 Mbit", "weights", "'fc1'", "BRAM 5.2 Mbit", "no listed board can"]),
-        (lambda: mlp(784, 2100), "ulx3s-85f", ["6.7 Mbit", "could is pynq-z2"]),
+        (lambda: mlp(784, 2100), "ulx3s-85f", ["6.7 Mbit", "could is"]),
         (lambda: mlp(784, 2700), "pynq-z2", ["8.6 Mbit", "could is kv260"]),
         (lambda: mlp(784, 4096), "kv260", ["no listed board can"]),
         (lambda: mlp(256, 256, bits=8), "icebreaker", ["544.8 kbit", "could is pynq-z2"]),
         (lambda: zoo.load("lenet5"), "icebreaker", ["250.3 kbit", "could is pynq-z2"]),
-        (lambda: maps(256, 16), "pynq-z2", ["states 16.8 Mbit", "'lif'", "no listed board can"]),
-        (lambda: maps(32, 16), "icebreaker", ["states 262.1 kbit", "'lif'", "pynq-z2"]),
+        (lambda: maps(256, 16), "pynq-z2", ["states 17.3 Mbit", "'lif'", "no listed board can"]),
+        (lambda: maps(48, 16), "icebreaker", ["states 608.3 kbit", "'lif'", "pynq-z2"]),
     ],
 )  # fmt: skip
 def test_too_large_is_said_before_planning(network, board: str, words: list[str]) -> None:  # type: ignore[no-untyped-def]
     network = network()
     start = time.process_time()
-    for options in ({}, {"cycles_per_frame": 10**6}):
+    # Whoever gives a target may have all LUTs, so what exceeds the part by little is planned.
+    for options in ({}, {"cycles_per_frame": 10**6})[: 2 if "no listed board can" in words else 1]:
         with pytest.raises(VolleyError) as error:
             plan(network, load_board(board), **options)
         for word in [f"does not fit board {board}", "memory needs", "holds at most", *words]:

@@ -181,17 +181,19 @@ def test_a_killed_build_publishes_nothing_and_the_next_run_clears_up(own_cache: 
         "from pyflow.backends import cache, process\n"
         "def make(work):\n"
         "    (work / 'p').write_text('half')\n"
-        "    process.call(['sh', '-c', f'echo started; sleep 300; echo late >{work}/p'], cwd=work)\n"
+        "    process.call(['sh', '-c', f'echo $$; sleep 300; echo late >{work}/p'], cwd=work)\n"
         "    return work / 'p'\n"
         "cache.cached('net', 'p', make)"
     )
     run = subprocess.Popen([sys.executable, "-c", code], cwd=REPO, stdout=subprocess.PIPE)
-    assert run.stdout and run.stdout.readline() == b"started\n"
+    assert run.stdout
+    pids = [int(run.stdout.readline())]
     busy = subprocess.Popen([sys.executable, "-c", code.replace("'p'", "'q'")], cwd=REPO, stdout=subprocess.PIPE)
-    assert busy.stdout and busy.stdout.readline() == b"started\n"
+    assert busy.stdout and busy.stdout.readline()
     run.kill()
     run.wait()
     assert {p.name for p in (own_cache / "net").iterdir()} == {"p.work", "p.lock", "q.work", "q.lock"}
+    assert gone(pids, within_s=10)  # they have the lock until then
     cache.cached("net", "other", program)
     assert {p.name for p in (own_cache / "net").iterdir()} == {"q.work", "q.lock", "other", "other.sum"}
     busy.kill()
@@ -269,3 +271,15 @@ def test_a_build_folder_of_any_name(name: str, tmp_path: Path, own_cache: Path) 
         assert process.call(["make", "-s"], cwd=place) == 0
     assert (work / "out").read_text() == "text" and os.access(work / "out", os.X_OK)
     assert place == work or not place.exists()
+
+
+def test_waiting_for_another_build_is_said(own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own_cache / "net").mkdir(parents=True)
+    code = (
+        "import time\nfrom pathlib import Path\nfrom pyflow.locks import locked\n"
+        f"with locked(Path({str(own_cache / 'net' / 'p.lock')!r})):\n    print(flush=True)\n    time.sleep(2.6)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=REPO, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline()
+        assert cache.cached("net", "p", program).exists()
+    assert capsys.readouterr().err == "waiting for another run, which makes p\n"

@@ -62,7 +62,7 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert workspace.folder_of(options(command="program")) == Path("build/digits-icebreaker")
     zoo.load("digits").save(tmp_path / "saved.vly")
     assert workspace.name_of("saved.vly") == "digits"
-    with pytest.raises(VolleyError, match="missing.vly: no such file"):
+    with pytest.raises(VolleyError, match="missing.vly: .*no such file"):
         workspace.name_of("missing.vly")
     assert cli.main(["folder", "--net", "my_net.py:six", "--board", "kv260"]) == 0
     assert capsys.readouterr().out == "build/my_net-six-kv260\n"
@@ -191,7 +191,7 @@ def test_a_folder_belongs_to_one_network(tmp_path: Path) -> None:
 def test_what_a_killed_compile_left_goes(tmp_path: Path) -> None:
     (tmp_path / ".new-left" / "rtl").mkdir(parents=True)
     pyflow.compile(zoo.load("digits"), out_dir=tmp_path, cycles_per_frame=400)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["folding.json", "host", "network.vly", "rtl"]
+    assert not list(tmp_path.glob(".*")) and (tmp_path / "rtl" / "volley_net.sv").exists()
 
 
 def test_equal_networks_have_equal_keys() -> None:

@@ -34,7 +34,7 @@ module formal_aer_unpack #(
   );
 
   formal_reset u_reset (.clk, .rst);
-  formal_hold #(.W(STEP_W + ADDR_W + 1), .ASSUME(1'b1)) u_s (
+  formal_hold #(.W(STEP_W + ADDR_W + 1), .ASSUME(1'b1), .QUIET(1'b1)) u_s (
     .clk, .rst, .tvalid(s_tvalid), .tready(s_tready), .payload({s_tlast, step, address}));
   formal_hold #(.W(LANES * TB + 1)) u_m (
     .clk, .rst, .tvalid(m_tvalid), .tready(m_tready), .payload({m_tlast, m_tdata}));

@@ -64,7 +64,7 @@ module formal_arbiter #(
       if (rst) others <= '0;
     end
 
-    formal_hold #(.W(DATA_W + 1), .ASSUME(1'b1)) u_s (
+    formal_hold #(.W(DATA_W + 1), .ASSUME(1'b1), .QUIET(1'b1)) u_s (
       .clk, .rst, .tvalid(s_tvalid[i]), .tready(s_tready[i]),
       .payload({s_tlast[i], s_tdata[i*DATA_W +: DATA_W]}));
 

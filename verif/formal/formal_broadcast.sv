@@ -26,7 +26,7 @@ module formal_broadcast #(
   );
 
   formal_reset u_reset (.clk, .rst);
-  formal_hold #(.W(DATA_W + 1), .ASSUME(1'b1)) u_s (
+  formal_hold #(.W(DATA_W + 1), .ASSUME(1'b1), .QUIET(1'b1)) u_s (
     .clk, .rst, .tvalid(s_tvalid), .tready(s_tready), .payload({s_tlast, s_tdata}));
 
   for (genvar i = 0; i < N; i++) begin : g_source

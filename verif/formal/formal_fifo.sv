@@ -73,7 +73,7 @@ module formal_fifo #(
       in_range: assert (raddr < COUNT_W'(WORDS) && words <= COUNT_W'(WORDS));
       pointers: assert (waddr == wrap((COUNT_W+1)'(raddr) + (COUNT_W+1)'(words)));
       if (tracked && !(m_tvalid && ahead == '0))
-        in_ram: assert (dut.g_ram.u_ram.mem[ADDR_W'(place)] == value);
+        in_ram: assert (dut.g_ram.u_ram.g_auto.mem[ADDR_W'(place)] == value);
     end
   end
 endmodule

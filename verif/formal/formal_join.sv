@@ -30,9 +30,9 @@ module formal_join #(
   );
 
   formal_reset u_reset (.clk, .rst);
-  formal_hold #(.W(A_W + 1), .ASSUME(1'b1)) u_a (
+  formal_hold #(.W(A_W + 1), .ASSUME(1'b1), .QUIET(1'b1)) u_a (
     .clk, .rst, .tvalid(a_tvalid), .tready(a_tready), .payload({a_tlast, a_tdata}));
-  formal_hold #(.W(B_W + 1), .ASSUME(1'b1)) u_b (
+  formal_hold #(.W(B_W + 1), .ASSUME(1'b1), .QUIET(1'b1)) u_b (
     .clk, .rst, .tvalid(b_tvalid), .tready(b_tready), .payload({b_tlast, b_tdata}));
   formal_hold #(.W(A_W + B_W + 1)) u_m (
     .clk, .rst, .tvalid(m_tvalid), .tready(m_tready), .payload({m_tlast, m_tdata}));

@@ -107,8 +107,15 @@ PROOFS = (
     *(
         Proof("volley_lane_convert", _CONVERT, within, {
             "LANES_IN": lanes_in, "LANES_OUT": lanes_out, "CHANNELS": channels}, depth=6)
-        for lanes_in, lanes_out, channels, within in ((1, 4, 6, "4"), (4, 1, 6, "4"), (2, 3, 7, "2"), (5, 3, 11, "3"))
+        for lanes_in, lanes_out, channels, within in (
+            (1, 4, 6, "4"), (4, 1, 6, "4"), (2, 3, 7, "2"), (5, 3, 11, "3"), (4, 4, 6, "0"))
     ),
+    *(
+        Proof("volley_step_delay", "holds, passes one later, zeros first, order", "-", {
+            "BEATS": beats, "PASSES": passes}, depth=9, bounded=True, cover=14) for beats, passes in ((1, 3), (3, 2))
+    ),
+    Proof("volley_weight_source", "holds, rows in order for ever", "0", {"KIND": 0, "DEPTH": 1}, depth=3),
+    Proof("volley_weight_source", "holds, rows in order for ever", "2", {"KIND": 1, "DEPTH": 3}, depth=4),
     Proof("volley_broadcast", "holds, each source each beat once", "0", {"N": 3}),
     Proof("volley_join", "holds, pairs in step", "0"),
     Proof("volley_arbiter", "holds, whole packets, at most N - 1 wait", "0", {"N": 3}, depth=4),

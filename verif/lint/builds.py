@@ -18,7 +18,6 @@ from pyflow.graph import Network
 from pyflow.planning.board import board_names, load_board
 from verif.harness import REPO
 
-WRAPPERS = "volley_axi_top_wrapper", "volley_axi_top_async_wrapper"
 # A build of a family looks at what only that family has, one of a network at what the network instantiates.
 CHIPS = ("volley_axi_top", "volley_uart_top")
 
@@ -52,9 +51,10 @@ def builds(folder: Path) -> list[Build]:
         "rate_cnn": partial(pyflow.compile, _example("rate_cnn")),
         "residual": partial(pyflow.compile, _example("residual")),
     }
-    wrappers = [rtl_folder() / "top" / f"{name}.v" for name in WRAPPERS]
+    wrappers = sorted((rtl_folder() / "top").glob("*.v"))
     modules = _modules(rtl_sources())
-    found = [Build("portable", (*_around(plain.rtl, rtl_sources()), *wrappers), (*modules, *WRAPPERS), plain.rtl)]
+    found = [Build("portable", (*_around(plain.rtl, rtl_sources()), *wrappers),
+                   (*modules, *(path.stem for path in wrappers)), plain.rtl)]
     for family in families():
         own = rtl_sources(family)
         found.append(Build(family, (*blackboxes(family), *_around(plain.rtl, own)), _modules(own), plain.rtl))

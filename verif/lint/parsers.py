@@ -73,7 +73,8 @@ def _surelog(build: Build) -> str:
             copy.write_text(path.read_text(encoding="utf-8").replace(*NETTYPE), encoding="utf-8")
             copies.append(copy.name)
         tops = [part for top in build.tops for part in ("-top", top)]
-        command = [_surelog_program(), "-parse", "-sverilog", "-nouhdm", "-nocache", "-timescale=1ns/1ps", *tops, *copies]
+        options = ["-parse", "-sverilog", "-nouhdm", "-nocache", "-timescale=1ns/1ps"]
+        command = [_surelog_program(), *options, *tops, *copies]
         done = subprocess.run(command, cwd=work, env=tool_env(), capture_output=True, text=True, timeout=500)
     found = re.findall(r"^\[(?:WRN|ERR|FTL|SNT|INF|NTE)[^\n]*", done.stdout, re.MULTILINE)
     found = [line for line in found if not any(re.match(pattern, line) for pattern in SURELOG_WAIVERS)]

@@ -43,7 +43,7 @@ from typing import Any, NamedTuple
 import cocotb
 from cocotb.clock import Clock
 from cocotb.handle import Immediate
-from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly
+from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
 
 from verif.tb.coverage import declare, hit
@@ -313,6 +313,19 @@ class TB:
         cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
         for agent in (*self.sources.values(), *self.sinks.values()):
             agent.start()
+        cocotb.start_soon(self._watch_resets())
+
+    async def _watch_resets(self) -> None:
+        """tvalid is low from the first clock edge of a reset until it is released, as AXI4-Stream wants it. Where it
+        depends on a source's tvalid within the cycle, the bench itself may raise it: by a beat in the very cycle."""
+        while True:
+            await RisingEdge(self.dut.clk)
+            if int(self.dut.rst.value):
+                await FallingEdge(self.dut.clk)
+                await ReadOnly()
+                if not any(int(source.valid.value) for source in self.sources.values()):
+                    high = [name for name, sink in self.sinks.items() if int(sink.valid.value)]
+                    assert not high, f"{high[0]}: tvalid is high after a clock edge with rst, cycle {cycle()}"
 
     async def reset(self, cycles: int = 1, then: Callable[[], Any] = lambda: None) -> None:
         """Reset; beats not yet sent and not yet received are forgotten, so that a test can start over.

@@ -18,7 +18,7 @@ BEATS_IN = beats_per_pixel(CHANNELS, LANES_IN)
 BEATS_OUT = beats_per_pixel(CHANNELS, LANES_OUT)
 TOP = (1 << WORD_W) - 1
 of_parameters({
-    "wires": LANES_IN == LANES_OUT,
+    "as many lanes": LANES_IN == LANES_OUT,
     "up": LANES_IN < LANES_OUT and LANES_OUT % LANES_IN == 0,
     "down": LANES_IN > LANES_OUT and LANES_IN % LANES_OUT == 0,
     "gearbox": LANES_IN % LANES_OUT > 0 and LANES_OUT % LANES_IN > 0,
@@ -35,10 +35,9 @@ def vectors(pixels: list[list[int]], frame: int = 4) -> tuple[list[Beat], list[B
     for n, pixel in enumerate(pixels):
         for k, lanes in enumerate(to_beats(pixel, LANES_IN)):
             end = k == BEATS_IN - 1
-            # Equal lanes are wires: a stray tlast would pass there, so send none.
-            stray = not end and LANES_IN != LANES_OUT and random.random() < 0.5
+            stray = not end and random.random() < 0.5
             hit("tlast inside a pixel", stray)
-            if end and LANES_IN != LANES_OUT:
+            if end:
                 padding = [random.randint(0, TOP) for _ in range(BEATS_IN * LANES_IN - CHANNELS)]
                 hit("noise in padding lanes", any(padding))
                 lanes[LANES_IN - len(padding):] = padding

@@ -9,12 +9,14 @@ from pathlib import Path
 import cocotb
 
 from verif.models.weight_source import weight_source
-from verif.tb.axis import FLOWS, TB, params
+from verif.tb.axis import FLOWS, TB, cycle, params
 from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 WIDTH, DEPTH, KIND = P["WIDTH"], P["DEPTH"], P["KIND"]
-ROWS = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()]
+# A memory has two rows at least: of a source of one, the second is never sent.
+ROWS = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()][:DEPTH] if KIND else [P["ROW"]]
+LATENCY = 2 if KIND else 1
 of_parameters({f"KIND {kind}": kind == KIND for kind in range(4)})
 of_parameters({"one row": DEPTH == 1, "rows no power of two": DEPTH.bit_count() > 1})
 declare("rows start over", "reloaded", "reset within the rows")
@@ -46,6 +48,18 @@ async def rows(dut, flow):
     hit("rows start over", len(tb.sink.accepted) > DEPTH > 1)
     if flow == "full":
         assert tb.sink.accepted[-1] - tb.sink.accepted[0] == 5 * DEPTH
+
+
+@cocotb.test()
+async def latency(dut):
+    """Behind a reset of any length: low in it, and for LATENCY - 1 cycles more."""
+    tb = bench(dut, "full")
+    for cycles in (1, 2, 5):
+        await tb.reset(cycles)
+        released = cycle()
+        tb.expect(itertools.islice(weight_source(ROWS), 1))
+        await tb.finish()
+        assert tb.sink.accepted[-1] - released == LATENCY
 
 
 @cocotb.test()

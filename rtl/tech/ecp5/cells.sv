@@ -9,7 +9,7 @@
 module EHXPLLL #(
   parameter int    CLKI_DIV = 1, CLKFB_DIV = 1, CLKOP_DIV = 8,
   parameter int    CLKOP_CPHASE = 0, CLKOP_FPHASE = 0,
-  parameter string FEEDBK_PATH = "CLKOP", CLKOP_ENABLE = "ENABLED"
+  parameter FEEDBK_PATH = "CLKOP", CLKOP_ENABLE = "ENABLED"
 ) (
   input  wire  CLKI, CLKFB, RST, STDBY, ENCLKOP,
   input  wire  PHASESEL0, PHASESEL1, PHASEDIR, PHASESTEP, PHASELOADREG, PLLWAKESYNC,

@@ -7,7 +7,7 @@
 // FPGA-TN-02052: PLL fed by its own pin. Output = pin / (DIVR + 1) * (DIVF + 1) / 2^DIVQ where SIMPLE.
 (* blackbox *)
 module SB_PLL40_PAD #(
-  parameter string      FEEDBACK_PATH = "SIMPLE",
+  parameter             FEEDBACK_PATH = "SIMPLE",
   parameter logic [3:0] DIVR = '0,
   parameter logic [6:0] DIVF = '0,
   parameter logic [2:0] DIVQ = '0,

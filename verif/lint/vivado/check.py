@@ -20,8 +20,8 @@ from verif.slang import Analysis, analyse
 # Code that Vivado skips is skipped here.
 SYNTHESIS = ("-DSYNTHESIS", "--translate-off-format", "synthesis,translate_off,translate_on",
              "--translate-off-format", "synopsys,translate_off,translate_on")
-# What slang refuses; of two processes on one variable there is a rule.
-_ERROR = re.compile(r"^(\S+):(\d+):\d+: (?:fatal )?error: (?!.*\[-Wmultiple-always-assigns\]$)(.*)$", re.MULTILINE)
+# What slang refuses; there is a rule on two processes that write one variable.
+_ERROR = re.compile(r"^(\S+):(\d+):\d+: (?:fatal )?error: (?!.*\[-W[\w-]+-assigns\]$)(.*)$", re.MULTILINE)
 _LIST = re.compile(r"\balways\s*@\s*(?:\*|\(\s*\*\s*\)|\((?![^()]*\b(?:pos|neg)edge\b)[^()]*\))")
 
 
@@ -69,7 +69,8 @@ def _finding(hit: tuple[str, Any, str], found: Analysis) -> Finding:
     return Finding(rule, str(manager.getFileName(place)), manager.getLineNumber(place), what)
 
 
-def _latches(sources: Sequence[Path], tops: Sequence[str], parameters: Mapping[str, int | str] | None) -> Iterator[Finding]:
+def _latches(sources: Sequence[Path], tops: Sequence[str],
+             parameters: Mapping[str, int | str] | None) -> Iterator[Finding]:
     """slang looks for latches in always_comb only, so the other combinational processes are read as that."""
     with tempfile.TemporaryDirectory() as folder:
         copies = {}
@@ -82,5 +83,6 @@ def _latches(sources: Sequence[Path], tops: Sequence[str], parameters: Mapping[s
         read = [copies.get(path, path) for path in sources]
         found = analyse(read, tops, parameters, (*SYNTHESIS, "-Wnone", "-Winferred-latch"), warnings=True)
         names = {copy.name: str(path) for path, copy in copies.items()}
-        for match in re.finditer(r"^(\S+):(\d+):\d+: warning: (.*) \[-Winferred-latch\]$", found.complaints, re.MULTILINE):
+        pattern = r"^(\S+):(\d+):\d+: warning: (.*) \[-Winferred-latch\]$"
+        for match in re.finditer(pattern, found.complaints, re.MULTILINE):
             yield Finding("latch", names.get(Path(match[1]).name, match[1]), int(match[2]), match[3])

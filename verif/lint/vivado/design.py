@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Facts about an elaborated design that the rules ask for: its processes, what they assign, which memories they touch."""
+"""Facts about an elaborated design that the rules ask for: processes, assignments, memories."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ def clock_hits(found: list[Body], manager: Any) -> Iterator[Hit]:
                     if expression.kind == Expressions.Conversion:
                         expression = expression.operand
                     if root_of(expression) is None:
-                        yield "clock", instance, f"{instance.name}.{connection.port.name} is clocked by {text_of(expression)}"
+                        name = f"{instance.name}.{connection.port.name}"
+                        yield "clock", instance, f"{name} is clocked by {text_of(expression)}"
                     else:
                         used.setdefault(root_of(expression), instance)
         names: set[str] = set()

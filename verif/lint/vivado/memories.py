@@ -45,7 +45,7 @@ def _size(memory: Memory) -> Iterator[Hit]:
         yield "one-row-memory", memory.symbol, f"{name} has one row"
     moving = {len(a.prefix) for a in memory.accesses if a.address}
     if len(memory.dims) > 2 and moving or len(memory.dims) == 2 and 0 in moving:
-        yield "memory-shape", memory.symbol, f"{name} is addressed in one of {len(memory.dims)} dimensions that is not its last"
+        yield "memory-shape", memory.symbol, f"{name} has {len(memory.dims)} dimensions, addressed before the last"
 
 
 def _unwritten(body: Body, manager: Any) -> Iterator[Hit]:
@@ -128,7 +128,8 @@ def _writes(memory: Memory) -> Iterator[Hit]:
         widths.setdefault(write.process, set()).add(int(part.type.bitWidth))
     for process, found in widths.items():
         if len(found) > 1:
-            yield "byte-write", process.symbol, f"{memory.symbol.name} has columns of {' and '.join(map(str, sorted(found)))} bits"
+            bits = " and ".join(map(str, sorted(found)))
+            yield "byte-write", process.symbol, f"{memory.symbol.name} has columns of {bits} bits"
 
 
 def _reset(memory: Memory) -> Iterator[Hit]:
@@ -170,7 +171,6 @@ def image_hits(text: str, memory: Memory, digit_bits: int) -> Iterator[tuple[str
     lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
-    rows, width = memory.bits // max(1, memory.bits // int(shape(memory.symbol)[1].bitstreamWidth)), 0
     width = int(shape(memory.symbol)[1].bitstreamWidth)
     rows = memory.bits // width
     pattern = r"[0-9a-fA-F_]+" if digit_bits == 4 else r"[01_]+"

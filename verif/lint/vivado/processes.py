@@ -11,7 +11,6 @@ from pyslang import ast
 
 from verif.lint.vivado.design import (
     CONSTANT,
-    VALUES,
     Body,
     Expressions,
     Procedures,
@@ -322,7 +321,8 @@ def _assignments(process: Process, body: Body) -> Iterator[Hit]:
             if outside:
                 yield "mixed-assignments", assignment.node, f"{outside[0].name} = in a clocked process"
         elif process.combinational and assignment.nonblocking:
-            yield "mixed-assignments", assignment.node, f"{text_of(assignment.targets[0])} <= in a combinational process"
+            name = text_of(assignment.targets[0])
+            yield "mixed-assignments", assignment.node, f"{name} <= in a combinational process"
     kinds: dict[Any, set[bool]] = {}
     for assignment in process.assignments:
         for target in assignment.targets:
@@ -330,7 +330,3 @@ def _assignments(process: Process, body: Body) -> Iterator[Hit]:
     for symbol, both in kinds.items():
         if symbol is not None and len(both) > 1 and symbol not in process.loop_variables:
             yield "mixed-assignments", process.symbol, f"{symbol.name} is assigned with = and with <="
-
-
-def reads_of(process: Process) -> set[Any]:
-    return {node.symbol for node in process.nodes if node.kind in VALUES}

@@ -88,6 +88,8 @@ def hits(trees: Iterable[Any]) -> Iterator[Hit]:
         Kind.WildcardDimensionSpecifier: lambda n: note("variable-type", n, "an associative array"),
         Kind.VariableDimension: lambda n: _dimension(n, note),
     }
+    for kind in (Kind.IntegerVectorExpression, Kind.UnbasedUnsizedLiteralExpression):
+        table[kind] = lambda n: _constant(n, note)
     for kind in _ASSERTIONS:
         table[kind] = lambda n: note("visible-assertion", n, f"{n.getFirstToken().valueText} is not hidden")
     for kind, name in _VERIFICATION.items():
@@ -172,6 +174,12 @@ def _kinds_above(node: Any) -> Iterator[Any]:
     while node is not None:
         yield node.kind
         node = node.parent
+
+
+def _constant(node: Any, note: Any) -> None:
+    """An X in a parameter; those in processes are found there."""
+    if re.search(r"'s?[bdho]?[\s0-9a-f_]*x", _text(node).lower()) and any(k in _PARAMETERS for k in _kinds_above(node)):
+        note("x-literal", node, _text(node))
 
 
 def _type(node: Any, name: str, note: Any) -> None:

@@ -34,8 +34,9 @@ module volley_net import volley_net_pkg::*; (
 
 
   // ------------------------------------------------------------------ memory and checksum
-  logic        selected, second;               // memory 1; its second word comes
-  logic [31:0] crc, crc_next, offset;          // offset: bits 39:8 of the row
+  logic        selected = 1'b0, second = 1'b0; // memory 1; its second word comes
+  logic [31:0] crc = {16'hffff, ~WEIGHT_CHECKSUM};
+  logic [31:0] offset = '0, crc_next;          // offset: bits 39:8 of the row
   logic [23:0] first;
 
   always_comb begin
@@ -44,10 +45,6 @@ module volley_net import volley_net_pkg::*; (
   end
   assign weight_checksum = ~crc[15:0];
 
-  initial begin
-    {selected, second, offset} = '0;
-    crc = {16'hffff, ~WEIGHT_CHECKSUM};
-  end
   always_ff @(posedge clk) begin
     if (load_select || load_valid) crc <= load_select && &load_data ? '1 : crc_next;
     if (load_select) {selected, second} <= {load_data == 32'd1, 1'b0};
