@@ -63,7 +63,8 @@ def check(project: Path, *, after: Iterable[Path] = (), allowed: Mapping[str, An
     with contextlib.chdir(project.parent):
         for script in (project, *after):
             _source(interp, script.relative_to(project.parent) if script.is_relative_to(project.parent) else script)
-        for script in stubs.constraints:
+        for script, scope in stubs.constraints:
+            stubs.scope = scope
             _source(interp, script)
 
 
@@ -89,7 +90,8 @@ class _Vivado:
         self.folder = folder
         self.commands = {k: v for k, v in allowed["commands"].items() if isinstance(v, dict)}
         self.verilog: list[Path] = []
-        self.constraints: list[Path] = []
+        self.constraints: list[tuple[Path, str]] = []  # with the module that they are scoped to, "" for none
+        self.scope = ""
         self.part = ""
         self.cells: dict[str, _Cell] = {}
         self.ports: dict[str, str] = {}
@@ -146,7 +148,7 @@ class _Vivado:
 
     def _read_xdc(self, options: dict[str, str], name: str) -> None:
         self._file(name)
-        self.constraints.append(Path(name))
+        self.constraints.append((Path(name), options.get("-ref", "")))
 
     def _current_project(self, options: dict[str, str]) -> str:
         return "project:volley"
@@ -170,7 +172,38 @@ class _Vivado:
         return f"zynq_wrapper.v of {options['-files']}"
 
     def _get_ports(self, options: dict[str, str], name: str) -> str:
-        return self._one_of("port", name, self.ports)
+        return self._one_of("port", name, self._ports_of(self.scope) if self.scope else self.ports)
+
+    def _get_clocks(self, options: dict[str, str]) -> str:
+        return "clock:" + options["-of_objects"].partition(":")[2]
+
+    def _get_property(self, options: dict[str, str], key: str, target: str) -> str:
+        if key not in self.allowed["properties"].get(kind := target.partition(":")[0], ()):
+            raise _Refused(f"property {key} is not one of a {kind}: {self.allowed['properties'].get(kind)}")
+        return "10.0"
+
+    def _get_cells(self, options: dict[str, str], name: str) -> str:
+        """Instances down to a register, which Vivado calls <variable>_reg, or a memory by a pattern."""
+        module, (*instances, register) = self.scope, name.split("/")
+        for instance in instances:
+            found = re.search(rf"\b(\w+)\s*(?:#\s*\((?:[^()]|\([^()]*\))*\)\s*)?{instance}\s*\(", self._text_of(module))
+            if not found:
+                raise _Refused(f"instance {instance} is not in {module}")
+            module = found[1]
+        variable = re.sub(r"_reg(\[.*\]|\*)?$", "", register).lstrip("*")
+        # Up to the name a declaration has no operator; brackets hold widths.
+        if register == variable or not re.search(rf"\blogic\b[^;(]*\b{variable}\b", self._text_of(module)):
+            raise _Refused(f"register {register} is not in {module}")
+        return f"cell:{name}"
+
+    def _text_of(self, module: str) -> str:
+        path = next((p for p in self.verilog if p.stem == module), None)
+        if path is None:
+            raise _Refused(f"module {module or 'of the design'} is in no file that was read")
+        return re.sub(r"//.*", "", path.read_text())
+
+    def _ports_of(self, module: str) -> list[str]:
+        return re.findall(r"\b(?:input|output)\b[^,\n]*?(\w+)\s*(?:,|$|\n)", self._text_of(module))
 
     @staticmethod
     def _one_of(kind: str, name: str, known: Iterable[str]) -> str:

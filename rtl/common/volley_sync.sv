@@ -21,10 +21,10 @@ module volley_sync #(
     $fatal(1, "volley_sync: STAGES = %0d must be at least 2 (%m)", STAGES);
   end
 
-  // Together in one slice, and no shift register of a LUT. No reset: two-sided resets are exchanged through them.
-  (* ASYNC_REG = "TRUE", SHREG_EXTRACT = "NO" *)
+  // Together in one slice, and no shift register of a LUT; `keep` says so to yosys. No reset: resets cross through them.
+  (* ASYNC_REG = "TRUE", SHREG_EXTRACT = "NO", keep = "true" *)
   logic [W-1:0] first_q = '0;                  // may be metastable
-  (* ASYNC_REG = "TRUE", SHREG_EXTRACT = "NO" *)
+  (* ASYNC_REG = "TRUE", SHREG_EXTRACT = "NO", keep = "true" *)
   logic [STAGES-2:0][W-1:0] later_q = '0;      // the newest is the lowest
 
   always_ff @(posedge clk) begin

@@ -18,6 +18,7 @@ from verif.formal.prove import PROOFS, Proof, prove
 
 REPO = Path(__file__).resolve().parents[2]
 (SKID,) = [proof for proof in PROOFS if proof.cell == "volley_skid"]
+ASYNC = next(proof for proof in PROOFS if proof.cell == "volley_fifo_async")
 
 
 @pytest.fixture
@@ -27,9 +28,9 @@ def work() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def planted(folder: Path, old: str, new: str) -> list[Path]:
-    """rtl.f's files with `new` for `old` in a copy of volley_skid."""
-    (original,) = [path for path in rtl_sources() if path.stem == "volley_skid"]
+def planted(folder: Path, old: str, new: str, cell: str = "volley_skid") -> list[Path]:
+    """rtl.f's files with `new` for `old` in a copy of `cell`."""
+    (original,) = [path for path in rtl_sources() if path.stem == cell]
     text = original.read_text()
     assert text.count(old) == 1
     broken = folder / original.name
@@ -53,6 +54,26 @@ def test_a_true_cell_is_proven(work: Path) -> None:
 )
 def test_a_planted_bug_is_refuted(work: Path, old: str, new: str, failed: str) -> None:
     result = prove(SKID, planted(work, old, new), work)
+    assert failed in result.failed.split(", ")
+    assert result.trace and result.trace.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("cell", "old", "new", "failed"),
+    [
+        ("volley_fifo_async", "return number ^ (number >> 1);", "return number;", "codes"),
+        ("volley_sync", "assign q = later_q[STAGES-2];", "assign q = first_q;", "u_clear.settles"),
+        ("volley_fifo_async", "wgray_q != (rgray_s ^ FULL)", "gray(wptr_q - 1'b1) != (rgray_s ^ FULL)", "in_turn"),
+        ("volley_fifo_async", "      lost_q  <= 1'b1;\n", "", "resets"),  # of m, s never knows
+        ("volley_fifo_async", "if (s_rst || lost_s) begin", "if (lost_s) begin", "resets"),  # of s
+        ("volley_fifo_async", "    if (clear_m) begin ", "    if (1'b0) begin ", "nothing_cleared"),  # m does not clear
+        ("volley_fifo_async", "if (wgray_q == '0) clear_q", "clear_q", "all_0"),  # no time for the 0 to cross
+    ],
+    ids=["binary", "one stage", "full too late", "m alone", "s alone", "not cleared", "no wait"],
+)
+def test_a_planted_bug_between_clocks_is_refuted(work: Path, cell: str, old: str, new: str, failed: str) -> None:
+    """A few steps from power-up, or one from a state that nothing excludes any more."""
+    result = prove(replace(ASYNC, depth=6), planted(work, old, new, cell), work)
     assert failed in result.failed.split(", ")
     assert result.trace and result.trace.stat().st_size
 

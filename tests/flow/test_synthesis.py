@@ -102,6 +102,16 @@ def test_the_portable_array_takes_no_dsp_and_few_luts(probe: tuple[str, dict[str
         assert area.lut / (PE * SIMD * 4) < 5.5
 
 
+@pytest.mark.parametrize("family", list(BLOCKS))
+def test_a_synchroniser_is_registers(family: str, tmp_path: Path) -> None:
+    """Not one shift register of a LUT, which has no time to settle between its stages."""
+    (source,) = [path for path in rtl_sources() if path.stem == "volley_sync"]
+    with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
+        shutil.copy(source, folder)
+        cells, _ = synthesise([Path(folder) / source.name], source.stem, family, parameters={"W": 2, "STAGES": 4})
+    assert sum(cells[source.stem].values()) == _count(cells[source.stem], r"FDRE|TRELLIS_FF|SB_DFF\w*") == 8
+
+
 def test_the_planner_sends_that_memory_to_block_ram() -> None:
     netlist = build_netlist(zoo.load("digits"), {**SMALL, "conv2": Folding(1, 4, "tap")})
     kinds = {m.name: (m.kind, m.width * m.depth, m.depth) for m in netlist.memories}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ import pyflow
 from pyflow import zoo
 from pyflow.__main__ import main
 from pyflow.backends import vivado, vivado_check, vivado_reports
-from pyflow.backends.toolbox import rtl_sources, share
+from pyflow.backends.toolbox import needed_by, rtl_folder, rtl_sources, share
 from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.planning.board import board_names, load_board
@@ -69,6 +70,48 @@ def test_the_tcl_says_only_what_the_guides_know(name: str, tmp_path: Path) -> No
     where = Path.cwd()
     assert vivado.check(vivado.project(build, load_board(name))) == "project made and its Tcl checked"
     assert Path.cwd() == where
+
+
+CROSSING = rtl_folder() / "stream" / "volley_fifo_async.xdc"
+
+
+def crossing(folder: Path, old: str = "", new: str = "") -> Path:
+    """A project with the FIFO between two clocks and its constraints, in which `new` stands for each `old`."""
+    files = needed_by("volley_fifo_async", rtl_sources())
+    for path in files:
+        shutil.copy(path, folder)
+    text = CROSSING.read_text()
+    assert old in text
+    (folder / CROSSING.name).write_text(text.replace(old, new) if old else text)
+    script = folder / "project.tcl"
+    read = [f"read_verilog -sv {{{path.name}}}" for path in files]
+    script.write_text("\n".join([*read, f"read_xdc -ref volley_fifo_async {{{CROSSING.name}}}"]))
+    return script
+
+
+@needs_tcl
+def test_the_constraints_of_the_crossing_name_what_the_cell_has(tmp_path: Path) -> None:
+    vivado_check.check(crossing(tmp_path))
+    text, fifo = CROSSING.read_text(), CROSSING.with_suffix(".sv").read_text()
+    crossings = re.findall(r"volley_sync .*?u_(\w+) +\(.*?\.d\((\w+)\)", fifo)
+    assert len(crossings) == 5
+    for sync, path in crossings:
+        assert re.search(rf"set_max_delay -datapath_only -from \[get_cells {{?{path}_reg.*u_{sync}/first_q_reg", text)
+    assert text.count("set_bus_skew") == 2
+
+
+@needs_tcl
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("u_wgray/", "u_wgrey/", "instance u_wgrey is not in volley_fifo_async"),
+    ("{wgray_q_reg", "{wgray_reg", "register wgray_reg[*] is not in volley_fifo_async"),
+    ("first_q_reg", "first_reg", "register first_reg[*] is not in volley_sync"),
+    ("[get_ports m_clk]", "[get_ports clk_m]", "port clk_m is unknown"),
+    ("-datapath_only", "-datapath", "option -datapath is unknown; UG835 has -datapath_only"),
+    ("PERIOD", "PERIODE", "property PERIODE is not one of a clock"),
+])
+def test_a_slip_in_the_constraints_of_the_crossing_is_said(old: str, new: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(VolleyError, match=re.escape(said)):
+        vivado_check.check(crossing(tmp_path, old, new))
 
 
 def test_every_group_of_names_is_cited() -> None:

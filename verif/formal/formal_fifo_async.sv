@@ -84,7 +84,6 @@ module formal_fifo_async #(
   always_comb begin
     none_made_up: assert (!m_tvalid || held != '0);
     none_too_many: assert (held <= COUNT_W'(DEPTH + 1));
-    full: cover (held == COUNT_W'(DEPTH + 1));
     if (tracked) begin
       in_order: assert (ahead < held);
       unchanged: assert (!leaves || {m_tlast, m_tdata} == value);
@@ -97,7 +96,7 @@ module formal_fifo_async #(
   end
 
   // ------------------------------------------------------------------ gray code, resets
-  logic             known = 1'b0, quiet, quiet_q = 1'b0, stopped_q, valid_q;
+  logic             known = 1'b0, quiet, quiet_q = 1'b0, stopped_q, valid_q, s_rst_q, m_rst_q;
   logic [PTR_W-1:0] wgray_q, rgray_q;
 
   // Both sides run, and know it of each other.
@@ -111,6 +110,8 @@ module formal_fifo_async #(
     quiet_q   <= quiet && !(s_tick && s_rst) && !(m_tick && m_rst);
     stopped_q <= m_reset;
     valid_q   <= m_tvalid;
+    s_rst_q   <= s_tick && s_rst;
+    m_rst_q   <= m_tick && m_rst;
   end
 
   always_comb begin
@@ -118,6 +119,7 @@ module formal_fifo_async #(
     s_stops: assert (!(s_reset && s_tready));
     both_stop: assert (s_reset || !dut.cleared_q); // m has cleared: s knows
     if (known) begin
+      resets: assert ((!s_rst_q || s_reset) && (!m_rst_q || (m_reset && !m_tvalid)));
       m_stops: assert (!(stopped_q && !valid_q && m_tvalid));
       one_bit_per_write: assert ($onehot0(wgray_q ^ dut.wgray_q) || (dut.wgray_q == '0 && dut.cleared_q));
       one_bit_per_read: assert ($onehot0(rgray_q ^ dut.rgray_q) || (dut.rgray_q == '0 && !dut.run_q));
@@ -126,11 +128,12 @@ module formal_fifo_async #(
   end
   logic again = 1'b0, s_only = 1'b0, m_only = 1'b0; // it ran, full or not; a reset of one side since
   always_ff @(posedge clk) begin
-    if (quiet && held > COUNT_W'(1)) again <= 1'b1;
+    if (quiet && held != '0) again <= 1'b1;
     if (again && s_tick && s_rst) s_only <= 1'b1;
     if (again && m_tick && m_rst) m_only <= 1'b1;
   end
-  always_comb begin
+  if (SYNC_STAGES == 2) always_comb begin      // with more it takes the solver minutes
+    full: cover (held == COUNT_W'(DEPTH + 1));
     after_s: cover (s_only && !m_only && dut.run_q && held == '0);
     after_m: cover (m_only && !s_only && dut.run_q && held == '0);
   end

@@ -100,9 +100,9 @@ PROOFS = (
     Proof("volley_fifo", _STORE + ", count", "DEPTH", {"DEPTH": 3}, depth=6),
     Proof("volley_fifo", _STORE + ", count", "DEPTH", {"DEPTH": 6}, depth=8),
     *(
-        Proof("volley_fifo_async", _STORE + ", gray code, resets", "-", {"DEPTH": depth, "SYNC_STAGES": stages},
-              depth=24, cover=40, cut="first_q")
-        for depth, stages in ((2, 2), (4, 2), (4, 3), (8, 2))
+        Proof("volley_fifo_async", _STORE + ", gray code, resets", "DEPTH + SYNC_STAGES + 1",
+              {"DEPTH": depth, "SYNC_STAGES": stages}, depth=24, cover=22, cut="first_q")
+        for depth, stages in ((2, 2), (4, 2), (2, 3))
     ),
     *(
         Proof("volley_lane_convert", _CONVERT, within, {

@@ -42,7 +42,7 @@ class Wave:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One core. sizes: for the area, none where it depends on a generated network. wave: None for a core
-    without a clock. image: parameters whose products are width and number of the words of INIT_FILE; there
+    without a clock, or with two. image: parameters whose products are width and number of the words of INIT_FILE; there
     the content decides the area, so the page takes random words. network: sources of what a compiled network
     would bring."""
 
@@ -75,6 +75,11 @@ ROWS: dict[str, Row] = {
             "raddr": (0, 0, 0, 3, 5, 4, 4, 3, 3, 3, 0),
         }),
     ),
+    "volley_ram_2clk": Row(
+        {"DATA_W": 1, "DEPTH": 2}, ({"DATA_W": 8, "DEPTH": 32, "STYLE": "distributed"}, {"DATA_W": 36, "DEPTH": 1024}),
+        None,  # a picture has one clock
+    ),
+    "volley_sync": Row({}, ({}, {"W": 8, "STAGES": 3}), None),
     "volley_rom": Row(
         {"DATA_W": 1, "DEPTH": 2}, ({"DATA_W": 8, "DEPTH": 32}, {"DATA_W": 36, "DEPTH": 1024}),
         Wave({"DEPTH": 16}, 16, ports={"re": (0, 1, 1, 1, 0, 0, 1, 1, 0), "raddr": (0, 3, 4, 5, 6, 7, 8, 9, 0)}),
@@ -103,6 +108,9 @@ ROWS: dict[str, Row] = {
         {"DATA_W": 1, "DEPTH": 2}, ({"DATA_W": 8, "DEPTH": 16}, {"DATA_W": 64, "DEPTH": 512}),
         Wave({"DEPTH": 4}, stalls=(4, 5, 6, 7, 8)),
     ),
+    "volley_fifo_async": Row(
+        {"DATA_W": 1, "DEPTH": 2},
+        ({"DATA_W": 8}, {"DATA_W": 36, "STYLE": "distributed"}, {"DATA_W": 64, "DEPTH": 512}), None),
     "volley_lane_convert": Row(
         {"WORD_W": 1, "LANES_IN": 1, "LANES_OUT": 1, "CHANNELS": 1},
         ({"LANES_IN": 1, "LANES_OUT": 4, "CHANNELS": 16}, {"LANES_IN": 6, "LANES_OUT": 8, "CHANNELS": 48}),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""volley_axi_top with ASYNC around a compiled network, its streams at unlike clocks: every logit, resets of one side.
-Frames and answers are in frames.json, written by tests/flow/test_pixel_clock.py."""
+"""volley_axi_top with ASYNC around a compiled network, its streams at unlike clocks: every logit, resets of one side,
+soft resets. Frames and answers are in frames.json, written by tests/flow/test_pixel_clock.py."""
 
 import json
 import random

@@ -428,6 +428,7 @@ async def resets_of_one_cycle(dut, flow):
         assert data == constant.get(address & ~3, data)
 
     pins.on_answer = answered
+    await tb.reset()  # a bench begins in reset
     for n in range(60):
         pins.addresses = [*constant, r.ERRORS, r.CONTROL, r.CYCLES]
         for channel in pins.rates:
