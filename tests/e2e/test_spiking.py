@@ -29,6 +29,13 @@ def network(name: str) -> Network:
     return built
 
 
+def documented(name: str) -> tuple[str, str]:
+    """Accuracy and cycles per frame that the example's page gives for a network."""
+    rows = NETS.with_name("README.md").read_text(encoding="utf-8").splitlines()
+    (cells,) = ([cell.strip() for cell in row.split("|")] for row in rows if row.startswith(f"| `{name}` |"))
+    return cells[3], cells[4]
+
+
 @pytest.mark.parametrize(
     ("name", "frames", "steps", "block", "accuracy"),
     [("rate_cnn", 24, 16, 4, 0.96), ("recurrent", 6, 100, 1, 0.88), ("residual", 60, 4, 1, 0.93)],
@@ -36,7 +43,8 @@ def network(name: str) -> Network:
 def test_every_stream_is_exact(name: str, frames: int, steps: int, block: int, accuracy: float, tmp_path: Path) -> None:
     net = network(name)
     digits = data.load("digits")
-    assert (net.run(digits.x_test).argmax(1) == digits.y_test).mean() >= accuracy
+    reached = (net.run(digits.x_test).argmax(1) == digits.y_test).mean()
+    assert reached >= accuracy
     assert (net.tensors["encode"].steps, net.time_block) == (steps, block)
     x = digits.x_test[:frames]
     build = pyflow.compile(net, out_dir=tmp_path)
@@ -45,6 +53,8 @@ def test_every_stream_is_exact(name: str, frames: int, steps: int, block: int, a
     np.testing.assert_array_equal(result.logits, net.run(x))
     assert result.latency_cycles == build.plan.schedule.latency_cycles
     assert result.cycles_per_frame == build.plan.schedule.cycles_per_frame
+    shown = f"{100 * reached:.1f} %", f"{result.cycles_per_frame:,.0f}"
+    assert documented(name) == shown, "examples/spiking/README.md"
     rough = build.simulate(x, taps=frames, solo=0, stall_in=0.4, stall_out=0.4, seed=1)
     assert build.first_mismatch(x, rough) is None
     np.testing.assert_array_equal(rough.logits, net.run(x))
