@@ -164,6 +164,8 @@ def run(
         }  # fmt: skip
         command = ["vvp", "-N", str(netlist.simulator), *(f"+{name}={value}" for name, value in settings.items())]
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=TIMEOUT_S)
+    if done.returncode:
+        return [f"vvp ended with status {done.returncode}: {(done.stdout + done.stderr)[-200:]!r}"]
     lines = [line.split() for line in done.stdout.splitlines()]
     said: dict[str, list[list[str]]] = {}
     for line in lines:
