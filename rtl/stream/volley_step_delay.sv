@@ -57,7 +57,7 @@ module volley_step_delay #(
   );
 
   assign drop = s_pass == PASS_W'(PASSES - 1);
-  assign zero = awake_q && m_pass == '0;
+  assign zero = m_pass == '0;
 
   always_ff @(posedge clk) begin
     awake_q <= 1'b1;
@@ -78,7 +78,7 @@ module volley_step_delay #(
   );
 
   assign s_axis_tready = drop || fifo_ready;
-  assign m_axis_tvalid = zero || fifo_valid;
+  assign m_axis_tvalid = zero ? awake_q : fifo_valid;
   assign m_axis_tdata  = zero ? '0 : fifo_data;
 endmodule
 `default_nettype wire
