@@ -80,11 +80,6 @@ package volley_pkg;
     };
   endfunction
 
-  // Bits of the count of refractory steps.
-  function automatic int unsigned lif_count_w(input int unsigned REFRACTORY);
-    return REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0;
-  endfunction
-
   // Bits of a neuron's state, low to high: v, i, a, the count of refractory steps, z.
   function automatic int unsigned lif_state_w(
     input int unsigned V_W,
@@ -96,8 +91,8 @@ package volley_pkg;
     input int unsigned RESET,
     input bit          RESET_ORDER
   );
-    return V_W + (CURRENT != 0 ? I_W : 0) + (ADAPT ? A_W : 0) + lif_count_w(REFRACTORY)
-         + (RESET_ORDER && RESET != 0 ? 1 : 0);
+    return V_W + (CURRENT != 0 ? I_W : 0) + (ADAPT ? A_W : 0)
+         + (REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0) + (RESET_ORDER && RESET != 0 ? 1 : 0);
   endfunction
 endpackage
 `default_nettype wire

@@ -49,7 +49,7 @@ module volley_lif_step #(
   parameter int unsigned JUMP        = LIF.JUMP,       // added to a by a spike
   parameter int unsigned REFRACTORY  = LIF.REFRACTORY, // steps without integration after a spike
   localparam bit          LATE     = RESET_ORDER && RESET != 0,
-  localparam int unsigned COUNT_W  = volley_pkg::lif_count_w(REFRACTORY),
+  localparam int unsigned COUNT_W  = REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0,
   localparam int unsigned A_AT     = V_W + (CURRENT != 0 ? I_W : 0),
   localparam int unsigned COUNT_AT = A_AT + (ADAPT ? A_W : 0),
   localparam int unsigned STATE_W  =

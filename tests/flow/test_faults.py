@@ -46,9 +46,12 @@ def break_weight(build: Build, tmp_path: Path) -> Build:
 
 
 def break_threshold(build: Build, tmp_path: Path) -> Build:
-    instance = re.search(r"\.BIAS_W\((\d+)\).*u_conv2_neuron \(", (build.rtl / "volley_net.sv").read_text())
+    sizes = r"\.THETA_W\((\d+)\), \.BIAS_W\((\d+)\).*u_conv2_neuron \("
+    instance = re.search(sizes, (build.rtl / "volley_net.sv").read_text())
     assert instance
-    flip_bit(build.rtl / "conv2_neuron_param.mem", 0, int(instance.group(1)))  # theta of channel 0, its lowest bit
+    theta, bias = map(int, instance.groups())
+    # theta of channel 1, its lowest bit; that of channel 0 is so large that none of the frames would show it
+    flip_bit(build.rtl / "conv2_neuron_param.mem", 0, bias + theta + bias)
     return build
 
 

@@ -62,7 +62,7 @@ def test_a_planted_bug_is_refuted(work: Path, old: str, new: str, failed: str) -
     ("cell", "old", "new", "failed"),
     [
         ("volley_fifo_async", "return number ^ (number >> 1);", "return number;", "codes"),
-        ("volley_sync", "assign q = later_q[STAGES-2];", "assign q = first_q;", "u_clear.settles"),
+        ("volley_sync", "assign q = later_q[STAGES-2];", "assign q = first_q;", "settles"),  # of any instance
         ("volley_fifo_async", "wgray_q != (rgray_s ^ FULL)", "gray(wptr_q - 1'b1) != (rgray_s ^ FULL)", "in_turn"),
         ("volley_fifo_async", "      lost_q  <= 1'b1;\n", "", "resets"),  # of m, s never knows
         ("volley_fifo_async", "if (s_rst || lost_s) begin", "if (lost_s) begin", "resets"),  # of s
@@ -74,7 +74,7 @@ def test_a_planted_bug_is_refuted(work: Path, old: str, new: str, failed: str) -
 def test_a_planted_bug_between_clocks_is_refuted(work: Path, cell: str, old: str, new: str, failed: str) -> None:
     """A few steps from power-up, or one from a state that nothing excludes any more."""
     result = prove(replace(ASYNC, depth=6), planted(work, old, new, cell), work)
-    assert failed in result.failed.split(", ")
+    assert failed in {name.rsplit(".")[-1] for name in result.failed.split(", ")}
     assert result.trace and result.trace.stat().st_size
 
 

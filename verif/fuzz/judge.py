@@ -109,10 +109,13 @@ class Worker:
 
 def _serve(pipe: Connection, folder: Path, memory: int) -> None:
     os.chdir(folder)
+    import torch
+
     import pyflow.conversion  # noqa: F401  (what commands import late)
     import pyflow.frontends  # noqa: F401
     from pyflow.__main__ import main
 
+    torch.set_num_threads(1)  # a fork has none of its parent's threads, and would wait for them for ever
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     while True:
         command = pipe.recv()

@@ -23,8 +23,6 @@ RULES, WAIVERS = (Path(__file__).with_name(f"verible.{kind}") for kind in ("rule
 SURELOG_WAIVERS = {
     r"\[INF:": "Progress.",
     r"\[NTE:": "Statistics.",
-    r"\[ERR:UH0724\] \S*volley_pkg.sv:\S* Undefined user task/function \"lif_count_w\"":
-        "It does not find a function of a package that another function of that package calls; slang does.",
 }
 # It may crash where it builds a data base for other tools, which nobody asked for: parser and elaboration have said all
 # that they have to say before this line.
