@@ -28,6 +28,10 @@ module volley_ram_2clk #(
     $fatal(1, "volley_ram_2clk: DEPTH must be at least 2 (%m)");
   end
 
+  if (STYLE != "auto" && STYLE != "block" && STYLE != "distributed") begin : g_rule_style
+    $fatal(1, "volley_ram_2clk: STYLE = %s must be auto, block or distributed (%m)", STYLE);
+  end
+
   // An attribute takes a literal: a branch per style.
   if (STYLE == "block") begin : g_block
     (* ram_style = "block" *)
@@ -40,6 +44,7 @@ module volley_ram_2clk #(
     always_ff @(posedge s_clk) if (we) mem[waddr] <= wdata;
     always_ff @(posedge m_clk) if (re) rdata <= mem[raddr];
   end else begin : g_auto
+    (* ram_style = "auto" *)
     logic [DATA_W-1:0] mem [DEPTH];
     always_ff @(posedge s_clk) if (we) mem[waddr] <= wdata;
     always_ff @(posedge m_clk) if (re) rdata <= mem[raddr];

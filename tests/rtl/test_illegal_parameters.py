@@ -32,6 +32,8 @@ ILLEGAL: list[Row] = [
     ("fifo", {"STYLE": "ultra"}, "volley_ram: STYLE = ultra must be auto, block or distributed"),
     ("ram_2clk", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),
     ("ram_2clk", {"DEPTH": 1}, "DEPTH must be at least 2"),
+    ("ram_2clk", {"STYLE": "registers"}, "STYLE = registers must be auto, block or distributed"),
+    ("fifo_async", {"STYLE": "ultra"}, "volley_ram_2clk: STYLE = ultra must be auto, block or distributed"),
     ("sync", {"W": 0}, "W = 0 must be at least 1"),
     ("sync", {"STAGES": 1}, "STAGES = 1 must be at least 2"),
     ("rom", {"DATA_W": 0}, "DATA_W = 0 must be at least 1"),

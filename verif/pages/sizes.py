@@ -109,8 +109,7 @@ ROWS: dict[str, Row] = {
         Wave({"DEPTH": 4}, stalls=(4, 5, 6, 7, 8)),
     ),
     "volley_fifo_async": Row(
-        {"DATA_W": 1, "DEPTH": 2},
-        ({"DATA_W": 8}, {"DATA_W": 36, "STYLE": "distributed"}, {"DATA_W": 64, "DEPTH": 512}), None),
+        {"DATA_W": 1, "DEPTH": 2}, ({"DATA_W": 8}, {"DATA_W": 36}), None),
     "volley_lane_convert": Row(
         {"WORD_W": 1, "LANES_IN": 1, "LANES_OUT": 1, "CHANNELS": 1},
         ({"LANES_IN": 1, "LANES_OUT": 4, "CHANNELS": 16}, {"LANES_IN": 6, "LANES_OUT": 8, "CHANNELS": 48}),
