@@ -20,6 +20,7 @@ from verif.harness import sources_of
 from verif.mutation import netlist
 from verif.pages import sv
 from verif.pages.sizes import ECHO
+from verif.slang import literal
 
 Row = tuple[str, dict[str, int | str], str]  # core, its parameters, what is said (by a part inside: with its name)
 
@@ -225,7 +226,7 @@ every_row = pytest.mark.parametrize(("core", "parameters", "message"), ILLEGAL, 
 
 @every_row
 def test_verilator_names_the_rule(core, parameters, message):
-    overrides = [f"-G{key}={sv.literal(value)}" for key, value in parameters.items()]
+    overrides = [f"-G{key}={literal(value)}" for key, value in parameters.items()]
     run = subprocess.run(
         ["verilator", "--lint-only", "-Wno-lint", "-Wno-style", "--top-module", f"volley_{core}", *overrides,
          *map(str, files_of(core))], env=tool_env(), capture_output=True, text=True)  # fmt: skip
