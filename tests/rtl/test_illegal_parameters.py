@@ -205,6 +205,7 @@ MAY_BE_0 = {
     "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
     "synapse_sum": "BODY", "synapse_array": "BODY FOLDS", "synapse_event": "BODY",
     "lif_step": NEURON, "neuron_lif": NEURON,
+    "axi_top": "FIFO_DEPTH",  # with ASYNC only
 }  # fmt: skip
 
 

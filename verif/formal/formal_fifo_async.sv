@@ -132,10 +132,12 @@ module formal_fifo_async #(
     if (again && s_tick && s_rst) s_only <= 1'b1;
     if (again && m_tick && m_rst) m_only <= 1'b1;
   end
-  if (SYNC_STAGES == 2) always_comb begin      // with more it takes the solver minutes
-    full: cover (held == COUNT_W'(DEPTH + 1));
-    after_s: cover (s_only && !m_only && dut.run_q && held == '0);
-    after_m: cover (m_only && !s_only && dut.run_q && held == '0);
+  if (SYNC_STAGES == 2) begin : g_covers          // with more it takes the solver minutes
+    always_comb begin
+      full: cover (held == COUNT_W'(DEPTH + 1));
+      after_s: cover (s_only && !m_only && dut.run_q && held == '0);
+      after_m: cover (m_only && !s_only && dut.run_q && held == '0);
+    end
   end
 
   // ------------------------------------------------------------------ what makes it inductive
