@@ -4,8 +4,11 @@
 // volley_net.sv and volley_net_pkg.sv are written by pyflow.compile: packages go in front,
 // and ../rtl.f takes the place of this list, for a network is made of other cores too.
 ../common/volley_ram.sv
+../common/volley_ram_2clk.sv
+../common/volley_sync.sv
 ../stream/volley_skid.sv
 ../stream/volley_fifo.sv
+../stream/volley_fifo_async.sv
 ../stream/volley_lane_convert.sv
 volley_frame_guard.sv
 volley_frame_result.sv
