@@ -135,6 +135,7 @@ def test_the_documented_command_lists_the_files_of_a_family() -> None:
 
 def test_fusesoc_has_the_wrapper(tmp_path: Path) -> None:
     for name in ("wrapper", "async_wrapper"):
+        (tmp_path / name).mkdir()
         found = _set_up("volley_axi_top", "--target", name, cwd=tmp_path / name)
         assert f"volley_axi_top_{name}.v" in {path.name for path in found}
 
