@@ -26,7 +26,7 @@ from pathlib import Path
 from pyflow.backends import process
 from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest, needed_by, package_version, rtl_sources, snapshot, tool_env
-from pyflow.backends.verilator import PCH, verilate
+from pyflow.backends.verilator import ONE_FILE, verilate
 from pyflow.errors import VolleyError
 
 REPO = Path(__file__).resolve().parents[1]
@@ -35,7 +35,7 @@ TIMEOUT_S = 600
 # X's become random bits, drawn from the seed at run time: a register that needs its reset shows itself.
 _VERILATOR_OPTIONS = ["--assert", "--x-assign unique", "--x-initial unique", "-Wno-lint", "-Wno-style"]
 # Benches are short: C++ time dominates, so little optimisation.
-_MAKE_OPTIONS = [*PCH, "-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+_MAKE_OPTIONS = [*ONE_FILE, "-j", "2", "OPT_FAST=-O1", "OPT_GLOBAL=-O1"]
 
 
 class BenchError(AssertionError):

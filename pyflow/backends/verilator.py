@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -54,10 +55,16 @@ _OPTIONS = [
     "20000",
 ]
 _CHECKED = ["--assert", "-Wno-lint", "-Wno-style", "-Wno-WIDTHCONCAT"]
-# The PyPI package's verilated.mk lacks what configure would have found: the flag for precompiled headers.
-PCH = ["CFG_CXXFLAGS_PCH_I=-include"]
-_MAKE = [*PCH, "-j", "2", "OPT_FAST='-O2 -march=native'", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
-_MAKE_CHECKED = [*PCH, "-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+# What every C++ file of a simulator includes: most of a small build goes into reading it. Verilator's makefile would
+# precompile a header for each design (VK_PCH_H); this one is the same in all, so it is kept like the run-time library.
+_COMMON_H = "verilated_common.h"
+_COMMON = "".join(f'#include "verilated{part}.h"\n' for part in ("", "_dpi", "_vpi")) + "#include <memory>\n"
+_FAST, _SLOW = f"{_COMMON_H}.fast", f"{_COMMON_H}.slow"  # precompiled as Verilator's rules do: <name>.gch
+_PRECOMPILED = [f"VK_PCH_H={_COMMON_H}", f"VK_PCH_I_FAST='-include {_FAST}'", f"VK_PCH_I_SLOW='-include {_SLOW}'"]
+# A design as one C++ file, with the program around it: for small ones.
+ONE_FILE = ["VM_PARALLEL_BUILDS=0", f"USER_CPPFLAGS='-include {_FAST}'"]
+_MAKE = ["-j", "2", "OPT_FAST='-O2 -march=native'", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
+_MAKE_CHECKED = ["-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,28 +170,40 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
     from edalize.flows.sim import Sim
 
     options = edam["flow_options"]
-    # Verilator's run-time library is most of a small build and the same in each: compile it once, then
-    # tell make that it is old (-o).
+    # Verilator's run-time library and what all C++ files include are most of a small build: they are compiled once, then
+    # make is told that they are old (-o).
     key = digest(package_version("verilator"), native_cpu(), options["verilator_options"], options["make_options"])
     runtime = cache_dir() / "runtime" / key
     sound = is_sound(runtime)
     log = work / "build.log"
     with plain_path.folder(work) as place:
-        shared = [Path(shutil.copy(path, place)).name for path in runtime.glob("*.o")] if sound else []
-        options["make_options"] = [*options["make_options"], *(f"-o {name}" for name in shared)]
+        for name in (_COMMON_H, _FAST, _SLOW):
+            (place / name).write_text(_COMMON)
+        shared = list(runtime.iterdir()) if sound else []
+        for path in shared:
+            (place / path.name).symlink_to(path)
+        options["make_options"] = [*_PRECOMPILED, *options["make_options"], *(f"-o {path.name}" for path in shared)]
         with tools_on_path(), log.open("w") as f, contextlib.redirect_stdout(f):
             env = plain_path.environment()
             flow = Sim(edam, str(place))
             flow.stdout = flow.stderr = f
             flow.configure()
             f.flush()
-            status = process.call(["make"], cwd=place, env=env, stdout=f, stderr=subprocess.STDOUT)
+
+            def make(*targets: str) -> int:
+                return process.call(["make", *targets], cwd=place, env=env, stdout=f, stderr=subprocess.STDOUT)
+
+            status = make()
+            if not (status or sound):
+                rules = f"V{'top' if 'cocotb_module' in options else edam['toplevel']}.mk"
+                words = (word for option in options["make_options"] for word in shlex.split(option))
+                status = make("-f", rules, *words, f"{_FAST}.gch")
     if status:
         raise VolleyError(f"verilator: build failed: {_cause(log)} ({process.keep_log(log)})")
     if not sound:
         runtime.parent.mkdir(exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix="runtime-", dir=work))
-        for path in work.glob("verilated*.o"):
+        for path in (*work.glob("verilated*.o"), *work.glob("*.gch")):
             shutil.copy(path, fresh)
         publish(runtime, fresh)
 

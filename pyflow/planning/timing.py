@@ -174,8 +174,8 @@ class Broadcast(Core):
 
 
 class StepDelay(Core):
-    """What leaves in pass p came in in pass p - 1; pass 0 is zeros, which wait for nothing, and the last pass of
-    a frame is dropped. Holds `beats` + 1 others."""
+    """What leaves in pass p came in in pass p - 1; pass 0 is zeros, which wait for nothing but the end of a reset,
+    and the last pass of a frame is dropped. Holds `beats` + 1 others."""
 
     def __init__(self, sink: Channel, source: Channel, *, beats: int, passes: int) -> None:
         super().__init__(sink, source)
@@ -188,7 +188,7 @@ class StepDelay(Core):
         while True:
             k = len(v_out)
             if k <= len(h_out):
-                t = h_out[-1] + 1 if k else 0
+                t = h_out[-1] + 1 if k else 1  # a reset is over in cycle 0
                 if k % self.frame < self.beats:
                     v_out.append(t)
                     continue
