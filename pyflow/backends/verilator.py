@@ -188,6 +188,9 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
             flow = Sim(edam, str(place))
             flow.stdout = flow.stderr = f
             flow.configure()
+            # edalize makes every signal one that cocotb may write, which keeps them all: benches see the ports.
+            for script in place.glob("*.vc"):
+                script.write_text(script.read_text().replace("--public-flat-rw", "--public-depth 1"))
             f.flush()
 
             def make(*targets: str) -> int:
@@ -197,7 +200,7 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
             if not (status or sound):
                 rules = f"V{'top' if 'cocotb_module' in options else edam['toplevel']}.mk"
                 words = (word for option in options["make_options"] for word in shlex.split(option))
-                status = make("-f", rules, *words, f"{_FAST}.gch")
+                status = make("-f", rules, *words, f"{_FAST}.gch", "verilated_dpi.o")
     if status:
         raise VolleyError(f"verilator: build failed: {_cause(log)} ({process.keep_log(log)})")
     if not sound:
