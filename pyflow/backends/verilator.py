@@ -170,8 +170,8 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
     from edalize.flows.sim import Sim
 
     options = edam["flow_options"]
-    # Verilator's run-time library and what all C++ files include are most of a small build: they are compiled once, then
-    # make is told that they are old (-o).
+    # Verilator's run-time library and what all C++ files include are most of a small build. They are compiled once;
+    # then make is told that they are old (-o).
     key = digest(package_version("verilator"), native_cpu(), options["verilator_options"], options["make_options"])
     runtime = cache_dir() / "runtime" / key
     sound = is_sound(runtime)
