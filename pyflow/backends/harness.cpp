@@ -11,6 +11,8 @@
 // one of its trailer; for the first N frames of --taps OUT_DIR/<stream>.tap, the payload of each beat,
 // rounded up to whole 32-bit words; OUT_DIR/stats.json. --solo N: the first N frames go one at a time.
 // --words FILE: uint32 per frame, the words to send of it before tlast (too few or too many on purpose).
+#include "verilated_common.h.fast"  // precompiled; nothing may stand before it
+
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>

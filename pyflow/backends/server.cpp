@@ -9,6 +9,8 @@
 //   Z                  reset; frames and answers under way are dropped -> ok
 //
 // Numbers are decimal. Streams run while registers are accessed.
+#include "verilated_common.h.fast"  // precompiled; nothing may stand before it
+
 #include <cstdint>
 #include <cstdio>
 #include <deque>

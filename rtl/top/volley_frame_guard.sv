@@ -54,7 +54,7 @@ module volley_frame_guard #(
   assign s_axis_tready  = (state_q == PASS && free) || state_q == DROP;
   assign take           = s_axis_tvalid && s_axis_tready;
   assign null_beat      = s_axis_tkeep == '0;
-  assign put            = (state_q == PASS && take && !null_beat) || (state_q == FILL && free);
+  assign put            = free && (state_q == FILL || (state_q == PASS && s_axis_tvalid && !null_beat));
   assign m_flags_tvalid = state_q == REPORT;
   assign m_flags_tdata  = flags_q;
 
