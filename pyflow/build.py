@@ -268,10 +268,10 @@ def beat_cycles(inst: Instance) -> int:
     """Cycles that one input beat occupies a core."""
     p = inst.parameters
     if inst.module in ("volley_synapse_array", "volley_synapse_event"):
-        return p["T"] // p["TP"]
+        return int(p["T"] // p["TP"])
     if p.get("UNROLLED", True):
         return 1
-    return p["TB"] if inst.module == "volley_neuron_lif" else p["T"]
+    return int(p["TB"] if inst.module == "volley_neuron_lif" else p["T"])
 
 
 def compile(

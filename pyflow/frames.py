@@ -94,8 +94,8 @@ class InputFormat:
             limit = "neither 0 nor 1" if spikes else f"outside 0..{top}"
             raise VolleyError(f"input: value {x[where].item()!r} at {where} is {limit} ({x.dtype} {kind})")
         if whole or spikes:
-            return x.astype(np.int64)
-        return np.floor(x.astype(np.float64) * 255 + 0.5).astype(np.int64)
+            return np.asarray(x, np.int64)
+        return np.asarray(np.floor(x.astype(np.float64) * 255 + 0.5), np.int64)
 
     def to_bytes(self, x: Any) -> np.ndarray:
         """Input `x`, as check() takes it, as a host sends it: uint8 [N, passes * H * W * C], pass by pass, raster

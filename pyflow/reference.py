@@ -61,8 +61,8 @@ def saturations(network: Network, x: np.ndarray) -> dict[str, np.ndarray]:
 def not_zero(values: np.ndarray, tensor: Tensor) -> np.ndarray:
     """[N, C, H, W], or [N, T, C, H, W] of a tensor with time -> bool [N, passes, C, H, W]: is that word not zero?"""
     if not tensor.timed:
-        return values[:, None] != 0
-    return (values != 0).reshape(len(values), tensor.passes, tensor.block, *tensor.shape).any(2)
+        return np.asarray(values[:, None] != 0)
+    return np.asarray((values != 0).reshape(len(values), tensor.passes, tensor.block, *tensor.shape).any(2))
 
 
 def rates(network: Network, x: np.ndarray) -> dict[str, dict[str, float]]:

@@ -144,7 +144,8 @@ class _Straight(torch.autograd.Function):
 
 
 def _straight(soft: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
-    return _Straight.apply(soft, hard)
+    moved: torch.Tensor = _Straight.apply(soft, hard)  # type: ignore[no-untyped-call]
+    return moved
 
 
 def _fire(h: torch.Tensor, b: torch.Tensor, theta: torch.Tensor, exponent: int, top: int) -> torch.Tensor:

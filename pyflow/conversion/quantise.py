@@ -43,7 +43,8 @@ def _rows(weight: np.ndarray) -> np.ndarray:
 
 def _round(weight: np.ndarray, scale: np.ndarray, limit: int) -> np.ndarray:
     """Integers nearest to weight / scale within +-limit. weight: [Co, n], scale: [Co]."""
-    return np.clip(np.rint(weight / scale[:, None]), -limit, limit)
+    codes: np.ndarray = np.clip(np.rint(weight / scale[:, None]), -limit, limit)
+    return codes
 
 
 def quantise_synapse(

@@ -87,7 +87,7 @@ class Builder:
 
     def add(self, kind: type[FloatLayer], label: str, named: bool = True, **values: object) -> None:
         """Append a layer. named: label is the user's own name, else a counted one is made."""
-        layer = kind(self._unique(PREFIX[kind], label, named), label, **values)  # type: ignore[arg-type]
+        layer = kind(self._unique(PREFIX[kind], label, named), label, **values)
         if isinstance(layer, FloatWindow):
             self.want(label, layer.title, layer.axes)
         if isinstance(layer, FloatLinear) and not self.stream.flat:

@@ -63,7 +63,8 @@ class Add(Elementwise):
         return replace(out, steps=a.steps + 1)
 
     def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return a + b
+        sums: np.ndarray = a + b
+        return sums
 
     def cost(self, folding: Folding, a: Tensor, b: Tensor) -> Cost:
         bits = folding.lanes * self.infer(a, b).bits
@@ -92,7 +93,8 @@ class And(Sew):
     kind: ClassVar[str] = "and"
 
     def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return a & b
+        spikes: np.ndarray = a & b
+        return spikes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +104,8 @@ class IAnd(Sew):
     kind: ClassVar[str] = "iand"
 
     def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (1 - a) & b
+        spikes: np.ndarray = (1 - a) & b
+        return spikes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +149,8 @@ class Residual(Elementwise):
         return limit
 
     def run(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return (h << self.exponent) + self.multiplier[None, :, None, None] * x
+        sums: np.ndarray = (h << self.exponent) + self.multiplier[None, :, None, None] * x
+        return sums
 
     def cost(self, folding: Folding, potential: Tensor, skip: Tensor) -> Cost:
         out, spikes = self.infer(potential, skip).number_bits, skip.number_bits

@@ -37,7 +37,8 @@ class Encode(Operator):
     def run(self, x: np.ndarray) -> np.ndarray:
         if self.steps == 8:
             return x
-        return np.minimum((x + (1 << (7 - self.steps))) >> (8 - self.steps), 2**self.steps - 1)
+        codes: np.ndarray = np.minimum((x + (1 << (7 - self.steps))) >> (8 - self.steps), 2**self.steps - 1)
+        return codes
 
     def cycles(self, folding: Folding, source: Tensor) -> int:
         c, h, w = source.shape
@@ -177,7 +178,7 @@ class TTFSEncode(OverTime):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         p = x[:, None]
-        return ((p > 0) & (_steps(self.steps) == (255 - p) * self.steps // 256)).astype(np.int64)
+        return np.asarray((p > 0) & (_steps(self.steps) == (255 - p) * self.steps // 256), np.int64)
 
     def encoder_cost(self, lanes: int, block: int) -> Cost:
         adders = 6 * (self.steps.bit_count() - 1)  # of the product with T
@@ -192,7 +193,8 @@ class PhaseEncode(OverTime):
     gives: ClassVar[Encoding] = Encoding.PHASE
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        return x[:, None] >> (7 - _steps(self.steps) % 8) & 1
+        bits: np.ndarray = x[:, None] >> (7 - _steps(self.steps) % 8) & 1
+        return bits
 
     def encoder_cost(self, lanes: int, block: int) -> Cost:
         return Cost(lut=lanes * block / 2, ff=lanes * block)
@@ -219,7 +221,7 @@ class BurstEncode(OverTime):
         p, t = x[:, None], _steps(self.steps)
         isi = self.isi_max - (self.isi_max - self.isi_min) * p // 256
         spikes = (self.count * p + 255) // 256
-        return ((t % isi == 0) & (t // isi < spikes)).astype(np.int64)
+        return np.asarray((t % isi == 0) & (t // isi < spikes), np.int64)
 
     def encoder_cost(self, lanes: int, block: int) -> Cost:
         fitting = min(self.count, ceil_div(self.steps, self.isi_min))

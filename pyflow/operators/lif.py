@@ -43,7 +43,8 @@ def _empty() -> np.ndarray:
 
 def _decay(d: np.ndarray, kind: str, shift: int, alpha: np.ndarray | int, frac: int) -> np.ndarray:
     if kind == "shift":
-        return d - (d >> shift)
+        left: np.ndarray = d - (d >> shift)
+        return left
     return d * alpha >> frac if kind == "multiply" else d
 
 

@@ -52,7 +52,8 @@ class RadixNeuron(Operator):
 
     def clamped_bias(self, source: Tensor) -> np.ndarray:
         bound = source.bound << self.exponent
-        return np.clip(self.bias, -bound - 1, self.theta * 2**self.steps + bound)
+        start: np.ndarray = np.clip(self.bias, -bound - 1, self.theta * 2**self.steps + bound)
+        return start
 
     def bounded(self, source: Tensor) -> RadixNeuron:
         """A neuron of the same codes whose theta and bias have a bound that is the layer's: see most()."""
@@ -79,7 +80,8 @@ class RadixNeuron(Operator):
 
     def run(self, h: np.ndarray) -> np.ndarray:
         v = (h << self.exponent) + self.bias[None, :, None, None]
-        return np.clip(v // self.theta[None, :, None, None], 0, 2**self.steps - 1)
+        codes: np.ndarray = np.clip(v // self.theta[None, :, None, None], 0, 2**self.steps - 1)
+        return codes
 
     def cycles(self, folding: Folding, source: Tensor) -> int:
         c, h, w = source.shape
@@ -131,7 +133,8 @@ class Readout(Operator):
         return Tensor(self.name, source.shape, Encoding.POTENTIAL, 1, bound)
 
     def run(self, h: np.ndarray) -> np.ndarray:
-        return (h << self.exponent) + self.bias[None, :, None, None]
+        sums: np.ndarray = (h << self.exponent) + self.bias[None, :, None, None]
+        return sums
 
     def cycles(self, folding: Folding, source: Tensor) -> int:
         return ceil_div(source.shape[0], folding.pe) * source.shape[1] * source.shape[2]
@@ -165,7 +168,8 @@ class Accumulate(Operator):
         return Tensor(self.name, source.shape, Encoding.POTENTIAL, 1, source.steps * source.bound)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        return x.sum(1)
+        sums: np.ndarray = x.sum(1)
+        return sums
 
     def _beats(self, folding: Folding, source: Tensor) -> int:
         c, h, w = source.shape

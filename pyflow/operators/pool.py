@@ -65,7 +65,8 @@ class MaxPool(Pool):
         return self._pooled(source)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        return self.windows(x).max(axis=(4, 5))
+        pooled: np.ndarray = self.windows(x).max(axis=(4, 5))
+        return pooled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +90,8 @@ class SumPool(Pool):
         return Cost(lut=numbers * (tree.lut + 0.5 * (taps - 1)), ff=numbers * max(tree.ff, source.number_bits))
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        return self.windows(x).sum(axis=(4, 5))
+        pooled: np.ndarray = self.windows(x).sum(axis=(4, 5))
+        return pooled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +110,8 @@ class OrPool(Pool):
         return Cost(lut=max(1, self.kernel[0] * self.kernel[1] / 3) * word, ff=word)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        return self.windows(x).max(axis=(4, 5))
+        pooled: np.ndarray = self.windows(x).max(axis=(4, 5))
+        return pooled
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -268,4 +268,5 @@ class Linear(Synapse):
     def run(self, x: np.ndarray) -> np.ndarray:
         dtype = self.exact_float(x)
         w: np.ndarray = self.weight.reshape(self.weight.shape[0], -1).astype(dtype)
-        return (x.reshape(len(x), -1).astype(dtype) @ w.T).astype(np.int64)[:, :, None, None]
+        sums: np.ndarray = (x.reshape(len(x), -1).astype(dtype) @ w.T).astype(np.int64)[:, :, None, None]
+        return sums

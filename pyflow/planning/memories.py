@@ -28,7 +28,7 @@ class Memory:
 
     @property
     def width(self) -> int:
-        return sum(self.widths) * (self.rows.shape[1] // len(self.widths))
+        return sum(self.widths) * int(self.rows.shape[1] // len(self.widths))
 
     @property
     def depth(self) -> int:

@@ -94,12 +94,13 @@ def most_rows(parameters: Mapping[str, int]) -> int:
 def row_counts(counts: np.ndarray, inst: Instance) -> np.ndarray:
     """Rows of each frame (pass) of an event list."""
     per_frame = counts.reshape(-1, inst.parameters["BEATS"]).sum(1)
-    return np.maximum(1, -(-per_frame // inst.parameters["EVENTS"]))
+    beats: np.ndarray = np.maximum(1, -(-per_frame // inst.parameters["EVENTS"]))
+    return beats
 
 
 def window_rows(counts: np.ndarray, inst: Instance) -> list[int]:
     """Rows of each window of the array behind it, one frame after the other."""
-    return np.repeat(row_counts(counts, inst), inst.parameters["REPLAY"]).tolist()  # type: ignore[no-any-return]
+    return list(map(int, np.repeat(row_counts(counts, inst), inst.parameters["REPLAY"])))
 
 
 def array_cycles(netlist: Netlist, counts: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -486,7 +486,7 @@ def line_buffer(sink: Channel, source: Channel, p: dict[str, int]) -> Store:
 
     def first(q: int) -> int:
         frame, row = divmod(q, rows)
-        return frame * h + oldest[row]
+        return int(frame * h + oldest[row])
 
     def room(j: int) -> int:
         row, beat = divmod(j, beats)
@@ -548,6 +548,11 @@ def replay_window(p: dict[str, int]) -> dict[str, int]:
     return {**dict.fromkeys(ones, 1), **sizes}
 
 
+def _log2(n: int) -> int:
+    """Steps in which a tree joins n values."""
+    return (n - 1).bit_length()
+
+
 def _state(p: dict[str, int], ticks: int) -> tuple[int, int] | None:
     """A state memory: a beat's state is back `ticks` ticks after the beat was taken."""
     return (p["BEATS"], ticks) if p["PASSES"] > 1 else None
@@ -580,7 +585,6 @@ def _array(p: dict[str, int], sink: Channel, source: Channel, simd: int, emits: 
 
 def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
     p, source = inst.parameters, sources[0]
-    log2 = lambda n: (n - 1).bit_length()  # noqa: E731
     match inst.module:
         case (
             "volley_encode_radix"
@@ -607,7 +611,7 @@ def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
                 sink,
                 source,
                 emits=lambda n: (n - 1) // beats % passes == passes - 1,
-                latency=2 + log2(p["STEPS"]),
+                latency=2 + _log2(p["STEPS"]),
                 state=_state(p, 2),
             )
         case "volley_neuron_lif":
@@ -620,7 +624,7 @@ def _core(inst: Instance, sink: Channel, sources: list[Channel]) -> Core:
         case "volley_step_delay":
             return StepDelay(sink, source, beats=p["BEATS"], passes=p["PASSES"])
         case "volley_pool_max" | "volley_pool_sum":
-            return Pipe(sink, source, latency=max(1, log2(p["TAPS"])))
+            return Pipe(sink, source, latency=max(1, _log2(p["TAPS"])))
         case "volley_synapse_array":
             folds = p["FOLDS"]
             return _array(p, sink, source, p["SIMD"], lambda n: n % folds == 0)

@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 
 def window_span(p: dict[str, Any]) -> int:
     """Items that a volley_window_fold of these parameters must hold at least."""
-    return ((p["KERNEL_Y"] - 1) * p["WIDTH"] + p["KERNEL_X"]) * p["GROUPS"]
+    return int(((p["KERNEL_Y"] - 1) * p["WIDTH"] + p["KERNEL_X"]) * p["GROUPS"])
 
 
 def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, pad: int) -> Stream:

@@ -127,7 +127,7 @@ def layer_table(layers: list[dict[str, Any]]) -> str:
             ]
         )
     rows.append(["total", "", "", "", "", sum(r["luts"] for r in layers), f"{sum(r['bram36'] for r in layers):g}"])
-    return tabulate(
+    table: str = tabulate(
         rows,
         headers=[
             "layer",
@@ -142,3 +142,4 @@ def layer_table(layers: list[dict[str, Any]]) -> str:
         disable_numparse=True,
         colalign=("left", "left", "left", "right", "right", "right", "right"),
     )
+    return table
