@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -69,6 +69,24 @@ class Network:
 
     def __post_init__(self) -> None:
         self._check_name()
+        self._check_fields()
+        self._check_names()
+        tensors = self._inferred()
+        block = self._block(tensors)
+        object.__setattr__(self, "time_block", block)
+        tensors = {n: replace(t, block=block) if t.timed else t for n, t in tensors.items()}
+        for edge in self.state_edges:
+            self._check_edge(edge, tensors)
+        object.__setattr__(self, "tensors", tensors)
+        for op in (op for loop in self.loops() for op in loop):
+            if not (op.each_step or isinstance(op, Stateful)):
+                raise VolleyError(f"{op.kind} {op.name!r}: stands in a loop, but needs all time steps at once")
+        last = self.operators[-1]
+        if isinstance(last, Readout) and tensors[last.name].shape[1:] != (1, 1):
+            _, h, w = tensors[last.name].shape
+            raise VolleyError(f"readout {last.name!r}: reads a map of {h}x{w}; put a linear layer in front")
+
+    def _check_fields(self) -> None:
         if not isinstance(self.meta, dict):
             raise self._fail(f"meta must be an object, not {type(self.meta).__name__}")
         if wrong := complaint(self.meta):
@@ -81,12 +99,17 @@ class Network:
             raise self._fail("has no operators")
         if len(self.operators) > MAX_OPERATORS:
             raise self._fail(f"has {len(self.operators):,} operators, at most {MAX_OPERATORS} are planned")
-        tensors = {INPUT: self._input_tensor()}
+
+    def _check_names(self) -> None:
         for name in (*(edge.tensor.name for edge in self.state_edges), *(op.name for op in self.operators)):
             if not NAME.fullmatch(name):
                 raise self._fail(f"name {name!r} must be letters, digits and _, beginning with a letter")
             if len(name) > MAX_NAME:
                 raise self._fail(f"name {name[:20]}... has {len(name):,} letters, at most {MAX_NAME}; rename the layer")
+
+    def _inferred(self) -> dict[str, Tensor]:
+        """The tensors by name, their time steps not yet in blocks."""
+        tensors = {INPUT: self._input_tensor()}
         for edge in self.state_edges:
             if edge.tensor.name in tensors:
                 raise self._fail(f"state edge {edge.tensor.name!r}: another tensor has this name")
@@ -103,31 +126,22 @@ class Network:
             tensors[op.name] = op.infer(*(tensors[s] for s in op.inputs))
             if (numbers := math.prod(tensors[op.name].shape)) > MAX_NUMBERS:
                 raise VolleyError(f"{op.kind} {op.name!r}: makes {numbers:,} numbers a step, at most {MAX_NUMBERS:,}")
-        block = self._block(tensors)
-        object.__setattr__(self, "time_block", block)
-        tensors = {n: replace(t, block=block) if t.timed else t for n, t in tensors.items()}
-        for edge in self.state_edges:
-            if edge.source not in tensors:
-                raise self._fail(f"state edge from unknown tensor {edge.source!r}")
-            if edge.source == INPUT:
-                raise self._fail("state edge from the input; feed back what an operator makes")
-            if not edge.tensor.timed:
-                raise self._fail(f"state edge from {edge.source!r}: it has no time steps; feed back spikes over time")
-            want = replace(tensors[edge.source], name=edge.tensor.name)
-            if want != tensors[edge.tensor.name]:
-                raise self._fail(
-                    f"state edge {edge.tensor.name!r} is not of the type of {edge.source!r}; declare it as {want}"
-                )
-            if not self.readers(edge.tensor.name):
-                raise self._fail(f"state edge {edge.tensor.name!r}: no operator reads it; remove it")
-        object.__setattr__(self, "tensors", tensors)
-        for op in (op for loop in self.loops() for op in loop):
-            if not (op.each_step or isinstance(op, Stateful)):
-                raise VolleyError(f"{op.kind} {op.name!r}: stands in a loop, but needs all time steps at once")
-        last = self.operators[-1]
-        if isinstance(last, Readout) and tensors[last.name].shape[1:] != (1, 1):
-            _, h, w = tensors[last.name].shape
-            raise VolleyError(f"readout {last.name!r}: reads a map of {h}x{w}; put a linear layer in front")
+        return tensors
+
+    def _check_edge(self, edge: StateEdge, tensors: Mapping[str, Tensor]) -> None:
+        if edge.source not in tensors:
+            raise self._fail(f"state edge from unknown tensor {edge.source!r}")
+        if edge.source == INPUT:
+            raise self._fail("state edge from the input; feed back what an operator makes")
+        if not edge.tensor.timed:
+            raise self._fail(f"state edge from {edge.source!r}: it has no time steps; feed back spikes over time")
+        want = replace(tensors[edge.source], name=edge.tensor.name)
+        if want != tensors[edge.tensor.name]:
+            raise self._fail(
+                f"state edge {edge.tensor.name!r} is not of the type of {edge.source!r}; declare it as {want}"
+            )
+        if not self.readers(edge.tensor.name):
+            raise self._fail(f"state edge {edge.tensor.name!r}: no operator reads it; remove it")
 
     def _fail(self, message: str) -> VolleyError:
         return VolleyError(f"network {self.name!r}: {message}")

@@ -562,7 +562,7 @@ def folder(args: argparse.Namespace) -> Outcome:
     return 0, {"folder": str(found)}
 
 
-def explore(args: argparse.Namespace) -> Outcome:
+def explore(_: argparse.Namespace) -> Outcome:
     raise VolleyError("not built yet: design-space exploration; `compile --cycles N` plans one point today")
 
 

@@ -64,9 +64,9 @@ class OutFolder:
         """The folder's folding.json, where it is to be used and left as it is: edited, and nothing else `asked` for;
         or asked for by its name."""
         path = self._folder / FOLDING
-        if isinstance(asked, (str, os.PathLike)) and asked != AUTO and FOLDING in self._digests:
-            if os.path.exists(asked) and os.path.samefile(asked, path):
-                return path
+        named = isinstance(asked, (str, os.PathLike)) and asked != AUTO and os.path.exists(asked)
+        if named and FOLDING in self._digests and os.path.samefile(asked, path):
+            return path
         if not self._theirs(FOLDING):
             return None
         if asked is None:

@@ -56,7 +56,7 @@ def open_file(path: Any, cure: str, limit: int = MAX_BYTES) -> BinaryIO:
     would block, never end, or do something."""
     try:
         kind = os.stat(path).st_mode  # before open(): to open a device may do something
-        stream = open(path, "rb") if stat.S_ISREG(kind) else None
+        stream = open(path, "rb") if stat.S_ISREG(kind) else None  # noqa: SIM115  (the caller closes it)
     except FileNotFoundError:
         raise VolleyError(f"{path}: no such file; {cure}") from None
     except (OSError, ValueError) as e:  # ValueError: a NUL in the name

@@ -89,7 +89,7 @@ def content_digest(path: Path) -> str:
 def sweep(folder: Path) -> None:
     """Remove the work folders in `folder` that no living process owns."""
 
-    def owned(holder: str) -> None:
+    def owned(_: str) -> None:
         raise BlockingIOError
 
     for work in folder.glob("*.work"):

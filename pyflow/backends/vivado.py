@@ -226,10 +226,10 @@ def _follow(output: IO[str], log: IO[str]) -> None:
     with tqdm(total=len(_STEPS), desc="vivado", unit="step", disable=None, leave=False) as bar:
         for line in output:
             log.write(line)
-            if step := re.match(r"Command: (\w+)", line):
-                if step[1] in _STEPS:
-                    bar.set_postfix_str(step[1])
-                    bar.update(_STEPS.index(step[1]) - bar.n)
+            step = re.match(r"Command: (\w+)", line)
+            if step and step[1] in _STEPS:
+                bar.set_postfix_str(step[1])
+                bar.update(_STEPS.index(step[1]) - bar.n)
 
 
 def _too_large(board: Board, over: tuple[str, ...]) -> str:

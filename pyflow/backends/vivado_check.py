@@ -317,7 +317,6 @@ class _Vivado:
 
     # ------------------------------------------------------------------ addresses
     def _get_bd_addr_spaces(self, options: dict[str, str], path: str) -> str:
-        cell, _, name = path.partition("/")
         known = [f"{c}/{s}" for c, found in self.cells.items() for s in found.kind.get("spaces", ())]
         return self._one_of("space", path, known)
 
@@ -351,10 +350,10 @@ def _module(name: str, sources: Iterable[Path]) -> _Cell:
         raise _Refused(f"module {name} is in no file that was read")
     if path.suffix != ".v":
         raise _Refused(f"module {name} is in {path.name}; a module reference takes plain Verilog (UG994)")
-    ports = dict(
-        (port, "in" if direction == "input" else "out")
+    ports = {
+        port: "in" if direction == "input" else "out"
         for direction, port in re.findall(r"\b(input|output)\s+wire\s+(?:\[[^\]]*\]\s*)?(\w+)", path.read_text())
-    )
+    }
     sides: dict[str, str] = {}
     for port, direction in ports.items():
         if found := re.fullmatch(r"(\w+)_(tvalid|awvalid|arvalid)", port):

@@ -63,7 +63,7 @@ _LUTS: dict[str, dict[str, int]] = {
     "ice40": {"SB_LUT4": 1},
 }  # fmt: skip
 _LUTS["xcup"] = _LUTS["xc7"]
-_FFS = {f: r"FD[RSCP]E(_1)?|LD[CP]E" for f in ("xc7", "xcup")} | {"ecp5": r"TRELLIS_FF", "ice40": r"SB_DFF\w*"}
+_FFS = dict.fromkeys(("xc7", "xcup"), r"FD[RSCP]E(_1)?|LD[CP]E") | {"ecp5": r"TRELLIS_FF", "ice40": r"SB_DFF\w*"}
 _BRAMS = {
     "xc7": {"RAMB36E1": 1.0, "RAMB18E1": 0.5}, "xcup": {"RAMB36E2": 1.0, "RAMB18E2": 0.5},
     "ecp5": {"DP16KD": 1.0, "PDPW16KD": 1.0},

@@ -68,7 +68,7 @@ def refuse(model: nn.Module, name: str) -> None:
         here = f"model.{label}" if label else "model"
         if "_orig_mod" in module._modules:
             raise VolleyError(f"{what}: is compiled by torch.compile, which hides its layers; give {here}._orig_mod")
-        if isinstance(module, nn.DataParallel) or type(module).__name__ in WRAPPERS and "module" in module._modules:
+        if isinstance(module, nn.DataParallel) or (type(module).__name__ in WRAPPERS and "module" in module._modules):
             raise VolleyError(f"{what}: is wrapped in {type(module).__name__}; give {here}.module")
         if isinstance(module, torch.jit.ScriptModule):
             raise VolleyError(f"{what}: is TorchScript, a compiled program; give the nn.Module that it was made of")
@@ -188,7 +188,7 @@ def untraced(model: nn.Module, name: str, error: Exception) -> VolleyError:
         )
     if isinstance(error, RuntimeError) and "'len' is not supported" in text:
         return VolleyError(f"{what}: {where[0]}`{where[1]}` {ASKS_LENGTH}")
-    if isinstance(error, fx.proxy.TraceError) and "iterate" in text or "cannot be iterated" in text:
+    if (isinstance(error, fx.proxy.TraceError) and "iterate" in text) or "cannot be iterated" in text:
         return VolleyError(f"{what}: {where[0]}`{where[1]}` loops over an activation or unpacks it; index it instead")
     if isinstance(error, NotImplementedError) and "forward" in text:
         return VolleyError(f"{what}: it, or a layer of it, has no forward()")

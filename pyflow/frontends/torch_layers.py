@@ -228,7 +228,7 @@ def _global_average_module(b: Builder, label: str, m: Any, axes: int) -> None:
     global_average(b, label, m.output_size, axes=axes)
 
 
-def _nothing(b: Builder, label: str, m: nn.Module) -> None:
+def _nothing(b: Builder, label: str, _: nn.Module) -> None:
     b.identity(label)
 
 
@@ -236,7 +236,7 @@ MODULES: dict[type[nn.Module], Callable[[Builder, str, Any], None]] = {
     nn.Conv1d: _conv_module,
     nn.Conv2d: _conv_module,
     nn.Linear: lambda b, label, m: linear(b, label, m.weight, m.bias),
-    nn.ReLU: lambda b, label, m: relu(b, label),
+    nn.ReLU: lambda b, label, _: relu(b, label),
     nn.MaxPool1d: partial(_max_pool_module, axes=1),
     nn.MaxPool2d: partial(_max_pool_module, axes=2),
     nn.AvgPool1d: partial(_avg_pool_module, axes=1),
@@ -401,21 +401,6 @@ FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
     "float": _identity,
     "detach": _identity,
     "clone": _identity,
-    **{
-        n: _arithmetic
-        for n in (
-            "add",
-            "sub",
-            "mul",
-            "truediv",
-            "div",
-            "divide",
-            "subtract",
-            "multiply",
-            "iadd",
-            "isub",
-            "imul",
-            "itruediv",
-        )
-    },
+    **dict.fromkeys(("add", "sub", "mul", "truediv", "div", "divide", "subtract", "multiply"), _arithmetic),
+    **dict.fromkeys(("iadd", "isub", "imul", "itruediv"), _arithmetic),
 }

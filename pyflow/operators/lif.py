@@ -115,7 +115,7 @@ class LIFNeuron(Stateful):
     def __post_init__(self) -> None:
         Stateful.__post_init__(self)
         for key, values in self.arrays().items():
-            if values.shape != self.theta.shape and (values.shape != (0,) or key == "theta") or values.ndim != 1:
+            if (values.shape != self.theta.shape and (values.shape != (0,) or key == "theta")) or values.ndim != 1:
                 raise self._fail(f"{key} {values.shape} must be one vector of {self.theta.size} channels, or empty")
         if not self.theta.size:
             raise self._fail("theta is empty; give one threshold per channel")

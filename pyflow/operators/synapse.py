@@ -246,7 +246,7 @@ class Linear(Synapse):
         address = (depth - 1).bit_length()
         total = hw.event_list_cost(lanes, events, inputs, source.bits, fo, folding.window_depth)
         total += Cost(lut=events * address + 2 * address, ff=events * (address + 2 * source.bits) + address)
-        if folding.memory in ("block", "writable") or folding.memory == "auto" and hw.goes_to_block_ram(width, depth):
+        if folding.memory in ("block", "writable") or (folding.memory == "auto" and hw.goes_to_block_ram(width, depth)):
             copies = events if folding.memory == "writable" else ceil_div(events, 2)  # two reads of a memory
             total += Cost(bram=copies * hw.bram36(width, depth, dual=folding.memory != "writable" and events > 1))
         else:

@@ -339,11 +339,11 @@ def _resized(netlist: Netlist, grow: bool) -> list[Buffers]:
         p, layer, tensor = inst.parameters, inst.layer, inst.source.tensor
         if inst.module == "volley_window_fold" and layer in foldings:
             depth = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2
-            if grow and depth <= 8 * inst.sink.beats or not grow and depth >= window_span(p):
+            if (grow and depth <= 8 * inst.sink.beats) or (not grow and depth >= window_span(p)):
                 trials.append(({**foldings, layer: replace(foldings[layer], window_depth=depth)}, fifos))
         elif inst.module == "volley_event_list":
             depth, rows = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2, sparsity.most_rows(p)
-            if grow and depth <= 8 * rows or not grow and depth >= (rows if p["REPLAY"] > 1 else 2):
+            if (grow and depth <= 8 * rows) or (not grow and depth >= (rows if p["REPLAY"] > 1 else 2)):
                 trials.append(({**foldings, layer: replace(foldings[layer], window_depth=depth)}, fifos))
         elif inst.module == "volley_line_buffer" and layer in foldings:
             slots = p["SLOTS"] + (1 if grow else -1)

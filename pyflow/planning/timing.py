@@ -50,7 +50,7 @@ class Pipe(Core):
         sink: Channel,
         source: Channel,
         *,
-        emits: Callable[[int], bool] = lambda n: True,
+        emits: Callable[[int], bool] = lambda _: True,
         interval: int = 1,
         latency: int = 1,
         state: tuple[int, int] | None = None,

@@ -55,7 +55,7 @@ class _Terminated(BaseException):
     """SIGTERM: ends as Ctrl-C does, so that the device is left in order."""
 
 
-def _terminate(number: int, frame: Any) -> None:
+def _terminate(*_: Any) -> None:
     raise _Terminated
 
 

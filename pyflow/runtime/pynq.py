@@ -205,7 +205,7 @@ def _only_process() -> Any:
     """A lock that lasts as long as its file is open. Raises DeviceError where another process has it."""
     import fcntl
 
-    lock = open(LOCK, "w", encoding="utf-8")
+    lock = open(LOCK, "w", encoding="utf-8")  # noqa: SIM115  (held as long as the device)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

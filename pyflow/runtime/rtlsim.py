@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from typing import Iterator, Sequence
 
@@ -64,11 +65,10 @@ class RtlSimLink(Link):
             yield np.array(answer.split(), np.uint32)[: words + 1]
 
     def close(self) -> None:
-        assert self._process.stdin and self._process.stdout
-        try:
+        assert self._process.stdin
+        assert self._process.stdout
+        with contextlib.suppress(OSError):  # it has ended already
             self._process.stdin.close()
-        except OSError:
-            pass  # it has ended already
         self._process.wait()
         self._process.stdout.close()
 

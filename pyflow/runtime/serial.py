@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import time
 import zlib
@@ -194,10 +195,9 @@ def open_serial(path: str, baud: int, frame_s: float, reconnect_s: float) -> Ser
             raise
         except Exception as e:  # termios.error is no OSError
             raise OSError(errno.EIO, str(e)) from None
-        try:
+        # An adapter may know no such thing.
+        with contextlib.suppress(AttributeError, NotImplementedError, ValueError, OSError):
             port.set_low_latency_mode(True)  # an FTDI holds bytes back for 16 ms otherwise
-        except (AttributeError, NotImplementedError, ValueError, OSError):
-            pass  # an adapter that knows no such thing
         return port
 
     try:

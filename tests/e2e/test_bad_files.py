@@ -163,7 +163,7 @@ def test_long_frames_are_refused_before_they_are_scheduled() -> None:
         Linear("last", ("lif",), weight=np.ones((2, 2, 1, 1), np.int8)),
         Accumulate("sum", ("last",)), Readout("out", ("sum",), bias=np.zeros(2, int)),
     )  # fmt: skip
-    with pytest.raises(VolleyError, match="'enc' has 75,497,472 words a frame, at most 65,536 .* or time steps"):
+    with pytest.raises(VolleyError, match=r"'enc' has 75,497,472 words a frame, at most 65,536 .* or time steps"):
         pyflow.compile(Network("long", (1, 6, 6), ops))
 
 
@@ -210,13 +210,13 @@ def test_ignored_values_of_a_folding(layer: str, change: dict[str, Any], word: s
 
 @pytest.mark.parametrize("beats", [4.7, "8", True, None, 1, -1, 2**40, []])
 def test_beats_of_a_fifo(beats: Any) -> None:
-    with pytest.raises(VolleyError, match="fifos: pool1 = .* must be an integer from 2 to 1,048,576"):
+    with pytest.raises(VolleyError, match=r"fifos: pool1 = .* must be an integer from 2 to 1,048,576"):
         read_folding({"layers": {}, "fifos": {"pool1": beats}})
 
 
 @pytest.mark.parametrize("top", [{"fifos": []}, {"version": True}, {"version": 1.0}, {"version": None}])
 def test_tops_of_a_folding(top: dict[str, Any]) -> None:
-    with pytest.raises(VolleyError, match="fifos|version"):
+    with pytest.raises(VolleyError, match=r"fifos|version"):
         read_folding({"layers": {}, **top})
 
 
@@ -280,7 +280,8 @@ def test_an_edited_folding_that_does_not_fit(digits: Members, capsys: pytest.Cap
     for text, word in ((edited(pe=99), "pe=99"), ("[", "not JSON"), ('{"layers": {}}', "'conv1' is missing")):
         Path("out/folding.json").write_text(text)
         message = fails(capsys, *run)
-        assert word in message and message.endswith("plan anew with FOLDING=auto")
+        assert word in message
+        assert message.endswith("plan anew with FOLDING=auto")
         assert Path("out/folding.json").read_text() == text
     assert main([*run, "--folding", "auto"]) == 0
 
@@ -300,7 +301,8 @@ def test_what_is_not_ours_is_kept(digits: Members, capsys: pytest.CaptureFixture
         (folder / name).write_bytes(content)
         for more in ([], ["--folding", "auto"]):
             fails(capsys, "compile", "--net", "digits.vly", "--out", str(folder), *more)
-            assert (folder / name).read_bytes() == content and os.listdir(folder) == [name]
+            assert (folder / name).read_bytes() == content
+            assert os.listdir(folder) == [name]
     os.mkdir("own")
     zoo.load("digits").save("own/network.vly")  # a network of one's own, which is compiled where it lies
     assert main(["compile", "--net", "own/network.vly", "--out", "own"]) == 0
@@ -332,4 +334,5 @@ def test_options_are_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> 
     for args in (["compile", "--cycles", "x"], ["compile", "--nosuch"], ["nosuch"], []):
         with pytest.raises(SystemExit) as error:
             main(args)
-        assert error.value.code == 2 and len(capsys.readouterr().err.strip().splitlines()) == 1
+        assert error.value.code == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1

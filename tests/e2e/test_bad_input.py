@@ -151,7 +151,7 @@ def test_foldings(layer: str, change: dict[str, object], word: str, tmp_path: Pa
 
 def test_out_dir(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(VolleyError, match="file.*cannot be written.*writable folder"):
+    with pytest.raises(VolleyError, match=r"file.*cannot be written.*writable folder"):
         pyflow.compile(zoo.load("digits"), out_dir=tmp_path / "file" / "x", cycles_per_frame=400)
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -160,7 +160,7 @@ def test_out_dir_never_loses_what_is_not_ours(tmp_path: Path) -> None:
     network = zoo.load("digits")
     (tmp_path / "rtl").mkdir()
     (tmp_path / "rtl" / "mine.sv").write_text("mine")
-    with pytest.raises(VolleyError, match="mine.sv was not written by Volley"):
+    with pytest.raises(VolleyError, match=r"mine.sv was not written by Volley"):
         pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=400)
     assert (tmp_path / "rtl" / "mine.sv").read_text() == "mine"
     (tmp_path / "rtl" / "mine.sv").unlink()
@@ -172,7 +172,7 @@ def test_out_dir_never_loses_what_is_not_ours(tmp_path: Path) -> None:
         "folding.json", "host", "network.vly", "notes.txt", "rtl", "written.json"
     ]  # fmt: skip
     (tmp_path / "host" / "mine.npy").write_text("mine")
-    with pytest.raises(VolleyError, match="mine.npy was not written by Volley"):
+    with pytest.raises(VolleyError, match=r"mine.npy was not written by Volley"):
         pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=400)
     assert (tmp_path / "host" / "mine.npy").read_text() == "mine"
 
@@ -199,7 +199,8 @@ def test_labels_beyond_the_outputs(tmp_path: Path, monkeypatch, capsys) -> None:
     write_model(tmp_path, GOOD)
     data(tmp_path, y=np.full(40, 99))
     message = fails(capsys, "sim", "--net", "net.py:build", "--data", "d.npz")
-    assert "labels go up to 99" in message and "3 outputs" in message
+    assert "labels go up to 99" in message
+    assert "3 outputs" in message
 
 
 def test_layer_names_that_the_top_uses(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -226,7 +227,7 @@ def test_saved_networks(tmp_path: Path) -> None:
     network.save(path)
     assert path.read_bytes() == first, "same network, same bytes"
     path.write_bytes(first[: len(first) // 2])
-    with pytest.raises(VolleyError, match="n.vly.*save it again"):
+    with pytest.raises(VolleyError, match=r"n.vly.*save it again"):
         Network.load(path)
     network.save(path)
     with zipfile.ZipFile(path) as z:
@@ -237,7 +238,7 @@ def test_saved_networks(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as z:
         for name, content in entries.items():
             z.writestr(name, content)
-    with pytest.raises(VolleyError, match="version 99.*upgrade"):
+    with pytest.raises(VolleyError, match=r"version 99.*upgrade"):
         Network.load(path)
     with pytest.raises(VolleyError, match="writable"):
         network.save(tmp_path / "no" / "such" / "folder.vly")

@@ -65,8 +65,10 @@ def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, list[
 def test_random_weights_are_said_and_accuracy_is_shown(command: str, here: Path, capsys: Any) -> None:
     plan = FAST if command == "compile" else ("--out", "n.vly")
     status, _, said = run(capsys, command, *OWN, *plan)
-    assert status == 0 and len(said) == 1
-    assert said[0].startswith("warning: no weights given: ") and "WEIGHTS=" in said[0]
+    assert status == 0
+    assert len(said) == 1
+    assert said[0].startswith("warning: no weights given: ")
+    assert "WEIGHTS=" in said[0]
     status, out, said = run(capsys, command, *OWN, *plan, "--weights", "w.ckpt", "--json", "o.json")
     assert (status, said) == (0, [])
     found = json.loads((here / "o.json").read_text())
@@ -96,7 +98,8 @@ def test_accuracy_of_what_was_converted_before(here: Path, capsys: Any) -> None:
     assert f"accuracy:  float {100 * stored['accuracy_float']:.2f} %" in out
     np.savez(here / "e.npz", x=X[:8], y=Y[:8])
     _, out, _ = run(capsys, "compile", "--net", "n.vly", "--data", "e.npz", *FAST)
-    assert "(8 test images of e.npz)" in out and "float" not in out.split("accuracy:")[1].split("\n")[0]
+    assert "(8 test images of e.npz)" in out
+    assert "float" not in out.split("accuracy:")[1].split("\n")[0]
 
 
 def test_the_number_of_images_is_bounded_and_said() -> None:
@@ -109,7 +112,9 @@ def test_the_number_of_images_is_bounded_and_said() -> None:
     assert text.startswith("float 50.00 %, integer ")
     assert text.endswith("of the first 1,000 (1,200 test images of many)")
     none = datasets.Dataset("none", x[:0], y[:0], x[:9], np.full(9, datasets.NO_LABEL))
-    assert accuracies(network, none) == {} and not none.labelled and accuracy_text({"data": "none"}) == ""
+    assert accuracies(network, none) == {}
+    assert not none.labelled
+    assert accuracy_text({"data": "none"}) == ""
     with pytest.warns(UserWarning, match="labels go up to 12, network 'digits' has 10 outputs; no accuracy"):
         assert accuracies(network, datasets.Dataset("odd", x[:0], y[:0], x[:9], np.full(9, 12))) == {}
 
@@ -119,13 +124,17 @@ def test_images_alone_will_do_where_no_label_is_needed(here: Path, capsys: Any) 
     args = ("--net", "net.py:build", "--weights", "w.ckpt", "--data", "x.npz")
     for command, more in (("convert", ("--out", "n.vly")), ("compile", FAST)):
         status, out, said = run(capsys, command, *args, *more)
-        assert (status, said) == (0, []) and "accuracy" not in out
+        assert (status, said) == (0, [])
+        assert "accuracy" not in out
     status, _, said = run(capsys, "sim", *args)
-    assert status == 2 and "holds x; needs arrays x_train, y_train, x_test, y_test (or x, y)" in said[-1]
+    assert status == 2
+    assert "holds x; needs arrays x_train, y_train, x_test, y_test (or x, y)" in said[-1]
     status, _, said = run(capsys, "convert", *args, "--finetune", "1")
-    assert status == 2 and "needs arrays" in said[-1]
+    assert status == 2
+    assert "needs arrays" in said[-1]
     found = datasets.load("x.npz", labels=False)
-    assert not found.labelled and np.array_equal(found.x_test, X)
+    assert not found.labelled
+    assert np.array_equal(found.x_test, X)
 
 
 @pytest.mark.parametrize(("top", "dark"), [(0, True), (1, True), (16, True), (31, True), (32, False), (255, False)])
@@ -138,22 +147,29 @@ def test_images_of_few_grey_levels_are_said(top: int, dark: bool, here: Path, re
         use()
         said = [str(w.message) for w in recwarn if "largest value" in str(w.message)]
         assert len(said) == dark
-        assert not dark or f"largest value is {top} of 255" in said[0] and f"x / {max(1, top)}" in said[0]
+        assert not dark or (f"largest value is {top} of 255" in said[0] and f"x / {max(1, top)}" in said[0])
 
 
 # ------------------------------------------------------------------ networks that do not fit
 def test_exit_status_of_what_does_not_fit(here: Path, capsys: Any) -> None:
     fits = run(capsys, "compile", "--net", "digits", *FAST, "--json", "o.json")
-    assert fits[0] == 0 and json.loads((here / "o.json").read_text())["fits"]
+    assert fits[0] == 0
+    assert json.loads((here / "o.json").read_text())["fits"]
     small = ("--net", "digits", "--board", "icebreaker")
     status, out, _ = run(capsys, "compile", *small, "--cycles", "64", "--json", "o.json")
-    assert status == 1 and "does NOT fit icebreaker: LUT" in out and "raise CYCLES" in out
+    assert status == 1
+    assert "does NOT fit icebreaker: LUT" in out
+    assert "raise CYCLES" in out
     found = json.loads((here / "o.json").read_text())
-    assert not found["fits"] and found["area"]["lut"][0] > found["area"]["lut"][1]
+    assert not found["fits"]
+    assert found["area"]["lut"][0] > found["area"]["lut"][1]
     assert (Path(found["folder"]) / "rtl").is_dir()
     given = str(Path(found["folder"]) / "folding.json")
     status, out, _ = run(capsys, "compile", *small, "--folding", given, "--out", "g")
-    assert status == 1 and "does NOT fit" in out and "change the folding" in out and "raise CYCLES" not in out
+    assert status == 1
+    assert "does NOT fit" in out
+    assert "change the folding" in out
+    assert "raise CYCLES" not in out
 
 
 NETS = {
@@ -188,7 +204,9 @@ def test_files_of_other_kinds_as_networks(net: str, there: bool, here: Path, cap
     elif net in ("noend", "folder", "d.npz", "net.py"):
         return
     status, _, said = run(capsys, "compile", "--net", net)
-    assert status == 2 and len(said) == 1 and re.search(NETS[net], said[0])
+    assert status == 2
+    assert len(said) == 1
+    assert re.search(NETS[net], said[0])
     assert there or net == "nothing" or "no such file" in said[0]
 
 
@@ -262,7 +280,8 @@ def test_wrong_types_are_one_line(case: str, tmp_path: Path, monkeypatch: pytest
     call, message = CALLS[case]
     with pytest.raises(VolleyError, match=message) as error:
         call()
-    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_tensors_are_taken_as_they_come() -> None:

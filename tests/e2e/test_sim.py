@@ -110,7 +110,8 @@ def test_own_model(own_model: Path) -> None:
     )
     assert "60 frames compared, every logit; 0 mismatches" in run.stdout
     report = json.loads((own_model / "build" / "my_net-T3-C400-ulx3s-85f" / "report.json").read_text())
-    assert report["accuracy_float"] is not None and report["cycles_per_frame"] <= 400
+    assert report["accuracy_float"] is not None
+    assert report["cycles_per_frame"] <= 400
 
 
 MODEL_1D = """
@@ -216,7 +217,8 @@ def test_convert_compile_simulate_step_by_step(own_model: Path) -> None:
 def test_waves(tmp_path: Path) -> None:
     pyflow("sim", "--frames", "3", "--waves", "--frame", "2", cwd=tmp_path)
     text = (tmp_path / "build" / "digits" / "frame2.vcd").read_text(errors="replace")
-    assert "$enddefinitions" in text and "conv1_tdata" in text
+    assert "$enddefinitions" in text
+    assert "conv1_tdata" in text
 
 
 def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
@@ -287,4 +289,5 @@ def test_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
 def test_a_target_that_fails_says_why_in_one_line() -> None:
     command = ["make", "--no-print-directory", "bitstream", "BOARD=nonsense"]
     run = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
-    assert run.returncode != 0 and "'nonsense' is unknown; known: " in run.stderr
+    assert run.returncode != 0
+    assert "'nonsense' is unknown; known: " in run.stderr

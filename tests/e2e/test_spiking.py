@@ -67,11 +67,14 @@ def test_make_sim_takes_an_integer_network(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "build" / "report.json").read_text())
-    assert report["mismatches"] == 0 and report["frames_compared"] == 20
+    assert report["mismatches"] == 0
+    assert report["frames_compared"] == 20
     assert report["cycles_per_frame"] == report["predicted_cycles_per_frame"] == 4 * 64
     for row in report["layers"]:
         assert row["measured_cycles"] == pytest.approx(row["predicted_cycles"], rel=0.01), row["name"]
     bad = subprocess.run([*command, "--time-block", "3"], cwd=REPO, env=os.environ, capture_output=True, text=True)
-    assert bad.returncode == 2 and "time_block = 3 must be one of 1, 2, 4, 8, 16" in bad.stderr
+    assert bad.returncode == 2
+    assert "time_block = 3 must be one of 1, 2, 4, 8, 16" in bad.stderr
     bad = subprocess.run([*command, "--weight-bits", "4"], cwd=REPO, env=os.environ, capture_output=True, text=True)
-    assert bad.returncode == 2 and "does not go with the integer network" in bad.stderr
+    assert bad.returncode == 2
+    assert "does not go with the integer network" in bad.stderr

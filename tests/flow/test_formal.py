@@ -55,7 +55,8 @@ def test_a_true_cell_is_proven(work: Path) -> None:
 def test_a_planted_bug_is_refuted(work: Path, old: str, new: str, failed: str) -> None:
     result = prove(SKID, planted(work, old, new), work)
     assert failed in result.failed.split(", ")
-    assert result.trace and result.trace.stat().st_size
+    assert result.trace
+    assert result.trace.stat().st_size
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,8 @@ def test_a_planted_bug_between_clocks_is_refuted(work: Path, cell: str, old: str
     """A few steps from power-up, or one from a state that nothing excludes any more."""
     result = prove(replace(ASYNC, depth=6), planted(work, old, new, cell), work)
     assert failed in {name.rsplit(".")[-1] for name in result.failed.split(", ")}
-    assert result.trace and result.trace.stat().st_size
+    assert result.trace
+    assert result.trace.stat().st_size
 
 
 def test_what_is_not_reached_fails(work: Path) -> None:
@@ -87,17 +89,20 @@ def test_exit_status_and_report(work: Path, monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.setattr(formal, "FOLDER", work / "formal")
     assert formal.main(["skid"]) == 0
     row = capsys.readouterr().out.splitlines()[1]
-    assert row.startswith("volley_skid") and row.endswith("proven")
+    assert row.startswith("volley_skid")
+    assert row.endswith("proven")
 
     sources = planted(work, "skid_valid_q <= 1'b1;", "skid_valid_q <= s_axis_tlast;")
     true_sources_of = formal.sources_of
     monkeypatch.setattr(formal, "sources_of", lambda cell, given: true_sources_of(cell, sources))
     assert formal.main(["volley_skid"]) == 1
     out, err = capsys.readouterr()
-    assert "FAILED" in out and "1 failed" in out
+    assert "FAILED" in out
+    assert "1 failed" in out
     assert "volley_skid DATA_W = 4: count" in err
     trace = Path(err.split("trace: ")[1].strip())
-    assert trace.suffix == ".vcd" and trace.exists()
+    assert trace.suffix == ".vcd"
+    assert trace.exists()
 
     assert formal.main(["no_such_cell"]) == 2
 

@@ -87,7 +87,8 @@ class Rebuilt:
                     g, (tap, i) = fold, divmod(i, lanes)
                     kx, ky = divmod(tap, kh)
                 out[fold_out * p["PE"] + pe, g * lanes + i, ky, kx] = value
-        assert not out[co:].any() and not out[:, ci:].any(), "padding lanes must weigh nothing"
+        assert not out[co:].any(), "padding lanes must weigh nothing"
+        assert not out[:, ci:].any(), "padding lanes must weigh nothing"
         return out[:co, :ci]
 
     def channels(self, name: str, count: int) -> tuple[torch.Tensor, torch.Tensor, int]:

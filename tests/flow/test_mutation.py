@@ -79,5 +79,7 @@ def test_sets_with_many_mutants_stand_in_for_those_with_few() -> None:
         return [Verdict(Mutant(n, "", ""), KILLED) for n in range(min(share, supply[benches[0].bench]))]
 
     found = {name: len(every) for name, every in shared_out(100, sets, judged).items()}
-    assert found["few"] == 3 and found["some"] == 40 and 100 <= sum(found.values()) <= 120
+    assert found["few"] == 3
+    assert found["some"] == 40
+    assert 100 <= sum(found.values()) <= 120
     assert sum(map(len, shared_out(1000, sets, judged).values())) == sum(supply.values())  # no more to be had

@@ -135,11 +135,14 @@ def test_digits_over_axi(digits_build: Build) -> None:
 def test_the_rtl_as_a_device(digits_build: Build, digits_data: Dataset, tmp_path: Path) -> None:
     build, x = digits_build, digits_data.x_test[:300]  # frame numbers wrap
     with Device.open("rtlsim", build.folder) as device:
-        assert device.self_test().passed and "8 frames, every logit equal" in device.self_test().text
+        assert device.self_test().passed
+        assert "8 frames, every logit equal" in device.self_test().text
         np.testing.assert_array_equal(device.infer(x), build.network.run(x))
         stats = device.stats()
-        assert stats["frames"] == 316 and stats["cycles"] > 300 * build.plan.schedule.cycles_per_frame
-        assert stats["errors"] == [] and stats["saturated"] == 0
+        assert stats["frames"] == 316
+        assert stats["cycles"] > 300 * build.plan.schedule.cycles_per_frame
+        assert stats["errors"] == []
+        assert stats["saturated"] == 0
 
 
 def test_probes_of_a_device(tmp_path: Path) -> None:
@@ -151,7 +154,8 @@ def test_probes_of_a_device(tmp_path: Path) -> None:
     _, trace = build.network.run(pixels.reshape(-1, 1, 4, 4), trace=True)
     assert layers["neuron"]["spikes"] == np.bitwise_count(trace["neuron"]).sum() > 0
     assert layers["encode"]["spikes"] == np.bitwise_count(trace["encode"]).sum()
-    assert set(layers) == {"encode", "conv", "neuron", "fc", "readout"} and layers["conv"]["stalls"]
+    assert set(layers) == {"encode", "conv", "neuron", "fc", "readout"}
+    assert layers["conv"]["stalls"]
 
 
 def test_the_self_test_names_the_first_difference(digits_build: Build) -> None:
@@ -179,12 +183,13 @@ def test_frames_that_fail_are_reported_and_the_others_kept(small: Build) -> None
 
         link.exchange = exchange
         done = device.run_bytes(pixels, retries=2)
-        assert done.failures == {2: "answer marked: short frame"} and done.repeated == 1
+        assert done.failures == {2: "answer marked: short frame"}
+        assert done.repeated == 1
         assert sum((frame == pixels[2]).all() for frame in sent) == 3
         keep = np.arange(len(pixels)) != 2
         np.testing.assert_array_equal(done.logits[keep], logits[keep])
         x = pixels.reshape(-1, 1, 4, 4)
-        with pytest.raises(FramesFailed, match="1 of 8 frames failed; frame 2: answer marked: short frame; .*logits"):
+        with pytest.raises(FramesFailed, match=r"1 of 8 frames failed; frame 2: answer marked: short frame; .*logits"):
             device.infer(x, retries=0)
 
 
@@ -210,10 +215,11 @@ def test_new_weights_without_a_new_design(tmp_path: Path) -> None:
     with Device.open("rtlsim", builds[0].folder) as device:
         np.testing.assert_array_equal(device.infer(x), first.run(x))
         said = device.load_weights(builds[1].folder)
-        assert said.startswith("weights of n loaded: ") and said.endswith(" words into 4 memories")
+        assert said.startswith("weights of n loaded: ")
+        assert said.endswith(" words into 4 memories")
         np.testing.assert_array_equal(device.infer(x), second.run(x))
         assert device.self_test().passed
-        with pytest.raises(DeviceError, match="structure .* its weights do not fit. Convert with like= "):
+        with pytest.raises(DeviceError, match=r"structure .* its weights do not fit. Convert with like= "):
             device.load_weights(plain.folder)
         device._link.write(r.LOAD, [1])  # a word of nobody
         device._stale = True

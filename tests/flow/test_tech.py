@@ -56,4 +56,5 @@ def test_an_array_of_every_body_elaborates(family: str, body: int) -> None:
     sources = [*blackboxes(family), *needed_by("volley_synapse_array", rtl_sources(family))]
     parameters = {"BODY": body, "PE": 5, "SIMD": 17, "T": 4, "WEIGHT_W": 4, "ACC_W": 20}
     widths, errors = elaborate(sources, "volley_synapse_array", parameters)
-    assert not errors and widths["m_acc_tdata"] == 100
+    assert not errors
+    assert widths["m_acc_tdata"] == 100

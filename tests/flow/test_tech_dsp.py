@@ -38,4 +38,5 @@ def test_operations_per_dsp48_and_what_they_cost(family: str, body: int, shape: 
     pe, simd, _, tp, _ = shape
     area = area_of(cells_of(family, body, *shape), family)
     assert 2 * pe * simd * tp == operations * area.dsp
-    assert area.lut <= lut and area.ff <= ff
+    assert area.lut <= lut
+    assert area.ff <= ff

@@ -44,7 +44,8 @@ def test_the_project_holds_everything_it_reads(name: str, tmp_path: Path) -> Non
     read = re.findall(r"^(?:read_\w+(?: -sv)?|source) \{(.+)\}$", text, re.MULTILINE)
     assert len(set(read)) == len(read)
     for file in read:
-        assert (script.parent / file).is_file() and not Path(file).is_absolute()
+        assert (script.parent / file).is_file()
+        assert not Path(file).is_absolute()
     names = {Path(file).name for file in read}
     assert {path.name for path in rtl_sources(board.family)} <= names
     assert {path.name for path in build.rtl.iterdir()} <= names
@@ -191,7 +192,8 @@ def test_a_typo_is_found(kind: str, pynq_project: Path) -> None:
     assert message in str(caught.value)
     file = DESIGN if name == ZYNQ else name  # zynq.tcl has procedures only
     inside = rf"src/{file} line \d+(, volley::\w+ line \d+)?: "
-    assert re.match(inside, str(caught.value)) and "\n" not in str(caught.value)
+    assert re.match(inside, str(caught.value))
+    assert "\n" not in str(caught.value)
 
 
 @needs_tcl
@@ -258,7 +260,8 @@ def test_bitstream(
     said = capsys.readouterr().out
     report = json.loads((folder / "report.json").read_text())
     check_report(report)
-    assert report["clock"] == "placed" and report["frames_compared"] is None
+    assert report["clock"] == "placed"
+    assert report["frames_compared"] is None
     assert report["area"]["lut"] == [9180, load_board(name).budget.lut]
     assert report["area"]["dsp"] == [65, load_board(name).budget.dsp]
     assert json.loads((tmp_path / "out.json").read_text()) == report
@@ -291,7 +294,9 @@ def test_a_bitstream_keeps_what_the_simulation_found(
     path.write_text(json.dumps(simulated))
     assert main(["bitstream"]) == 0
     report = json.loads(path.read_text())
-    assert report["frames_compared"] == 360 and report["clock"] == "placed" and report["placed"]["max_mhz"] == 104.3
+    assert report["frames_compared"] == 360
+    assert report["clock"] == "placed"
+    assert report["placed"]["max_mhz"] == 104.3
 
 
 def test_without_data_the_selftest_has_random_frames(
@@ -302,8 +307,10 @@ def test_without_data_the_selftest_has_random_frames(
     zoo.load("digits").with_meta(data="mnist").save("my.vly")
     assert main(["bitstream", "--net", "my.vly", "--board", "kv260", "--cycles", "256", "--out", "b"]) == 0
     said = capsys.readouterr().out
-    assert "the self-test gets random frames" in said and "Vivado's default activity" in said
-    assert (tmp_path / "b/kv260.bit").is_file() and not list(tmp_path.glob("b/**/*.saif"))
+    assert "the self-test gets random frames" in said
+    assert "Vivado's default activity" in said
+    assert (tmp_path / "b/kv260.bit").is_file()
+    assert not list(tmp_path.glob("b/**/*.saif"))
     assert (tmp_path / "b/host/vectors.npz").is_file()
 
 
@@ -330,9 +337,11 @@ def test_without_vivado_the_project_is_made_and_one_line_says_what_is_missing(
     assert main(["bitstream", "--board", name]) == 2
     line = _line(capsys)
     assert line.startswith("pyflow bitstream: vivado: program not found on PATH; project made")
-    assert "supported: Vivado 2022.1 to 2024.2" in line and f"`make estimate BOARD={name}`" in line
+    assert "supported: Vivado 2022.1 to 2024.2" in line
+    assert f"`make estimate BOARD={name}`" in line
     folder = tmp_path / "build" / ("digits" if name == "pynq-z2" else f"digits-{name}")
-    assert str(folder / "vivado") in line and (folder / "vivado" / "volley.tcl").is_file()
+    assert str(folder / "vivado") in line
+    assert (folder / "vivado" / "volley.tcl").is_file()
     assert not list(folder.glob("*.bit"))
 
 
@@ -392,7 +401,8 @@ def test_reports_of_small_and_old_designs() -> None:
     small = small.replace("volley                    |     0.118", "volley                    |    <0.001")
     assert vivado_reports.power(small).accelerator_w == 0.001
     idle = re.sub(r"0\.412 ( +0\.000)", r"NA    \1", _text("pynq-z2", "timing"), count=1)
-    assert vivado_reports.timing(idle).setup_ns is None and vivado_reports.timing(idle).met
+    assert vivado_reports.timing(idle).setup_ns is None
+    assert vivado_reports.timing(idle).met
 
 
 @pytest.mark.parametrize(
@@ -431,13 +441,17 @@ def test_activity_of_real_frames(tmp_path: Path) -> None:
     vivado.activity(build, board, images[:3], target)
     lines = [line.strip() for line in target.read_text().splitlines()]
     path = [line.removeprefix("(INSTANCE ") for line in lines if line.startswith("(INSTANCE")]
-    assert path[:4] == list(vivado.ACCELERATOR_PATH) and path[path.index("u_net") - 1] != "TOP"
-    assert "(INSTANCE u_net" in lines and not any("TOP" in line for line in lines)
+    assert path[:4] == list(vivado.ACCELERATOR_PATH)
+    assert path[path.index("u_net") - 1] != "TOP"
+    assert "(INSTANCE u_net" in lines
+    assert not any("TOP" in line for line in lines)
     text = target.read_text()
-    assert text.count("(") == text.count(")") and "(TIMESCALE 1ps)" in text
+    assert text.count("(") == text.count(")")
+    assert "(TIMESCALE 1ps)" in text
     duration = int(re.findall(r"\(DURATION (\d+)\)", text)[0])
     clk = re.search(r"\(clk \(T0 (\d+)\) \(T1 (\d+)\) .*\(TC (\d+)\)", text)
-    assert clk and int(clk[1]) + int(clk[2]) == duration
+    assert clk
+    assert int(clk[1]) + int(clk[2]) == duration
     # Two edges a cycle, 5 ns each at 200 MHz.
     assert int(clk[3]) / 2 == pytest.approx(duration / 5000, abs=2)
     toggles = [int(n) for n in re.findall(r"\(TC (\d+)\)", text)]

@@ -62,7 +62,9 @@ def test_every_generate_block_has_a_name(path: Path):
 def test_every_rule_says_where_it_is_broken(path: Path):
     """volley_<core>: what is wrong (instance), in a block g_rule_<what>."""
     for name, message in messages(tree_of(path.read_text())):
-        assert name.startswith("g_rule_") and message.startswith(f"{path.stem}: ") and message.endswith(PLACE), message
+        assert name.startswith("g_rule_"), message
+        assert message.startswith(f"{path.stem}: "), message
+        assert message.endswith(PLACE), message
 
 
 def test_the_walk_finds_them():

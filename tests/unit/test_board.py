@@ -14,7 +14,8 @@ GOOD = share("boards", "pynq-z2", "board.toml").read_text()
 @pytest.mark.parametrize("name", board_names())
 def test_every_board_loads_and_says_whether_it_ran(name: str) -> None:
     board = load_board(name)
-    assert board.name == name and board.family in FAMILIES
+    assert board.name == name
+    assert board.family in FAMILIES
     assert min(board.budget.lut, board.budget.ff, board.budget.bram, board.budget.dsp) > 0
     assert "Run on hardware:" in share("boards", name, "README.md").read_text()
 
@@ -23,7 +24,9 @@ def test_the_promised_boards_are_there() -> None:
     assert {"pynq-z2", "kv260", "ulx3s-85f", "icebreaker"} <= set(board_names())
     assert load_board("pynq-z2").budget.lut == 53200
     ulx3s = load_board("ulx3s-85f")
-    assert ulx3s.skids and ulx3s.baud == 1_000_000 and ulx3s.clock_mhz >= 80
+    assert ulx3s.skids
+    assert ulx3s.baud == 1_000_000
+    assert ulx3s.clock_mhz >= 80
 
 
 def test_an_unknown_board_lists_the_known_ones() -> None:
@@ -57,7 +60,8 @@ def test_a_malformed_file_is_refused(tmp_path: Path, old: str, new: str, message
     path.write_text(GOOD.replace(old, new, 1))
     with pytest.raises(VolleyError, match=message) as caught:
         read_board(path)
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_budget_that_is_no_table_is_refused(tmp_path: Path) -> None:

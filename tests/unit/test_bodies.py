@@ -60,7 +60,8 @@ def test_the_table_is_read_as_it_was_measured() -> None:
             assert cost is not None
             assert (round(cost.lut), round(cost.ff), cost.dsp) == (row["lut"], row["ff"], row["dsp"])
             twice = sum_cost(family, replace(size, pe=2 * PE))
-            assert twice is not None and twice.lut == pytest.approx(2 * row["lut"])
+            assert twice is not None
+            assert twice.lut == pytest.approx(2 * row["lut"])
 
 
 def test_the_table_is_of_these_bodies() -> None:
@@ -72,7 +73,10 @@ def test_the_table_is_of_these_bodies() -> None:
 
 def _price(size: Size) -> Cost:
     cost = sum_cost("xc7", size)
-    assert cost is not None and cost.lut > 0 and cost.ff > 0 and cost.dsp == size.dsp, size
+    assert cost is not None, size
+    assert cost.lut > 0, size
+    assert cost.ff > 0, size
+    assert cost.dsp == size.dsp, size
     return cost
 
 
@@ -87,7 +91,8 @@ def test_every_legal_sum_has_a_price_and_a_larger_one_of_its_form_costs_no_less(
                         continue
                     prices = [_price(size) for size in sizes]
                     for below, above in [*pairwise(prices), *zip(narrower[sizes[0].form], prices, strict=False)]:
-                        assert below.lut <= above.lut + 1e-6 and below.ff <= above.ff + 1e-6, (sizes[0], below, above)
+                        assert below.lut <= above.lut + 1e-6, (sizes[0], below, above)
+                        assert below.ff <= above.ff + 1e-6, (sizes[0], below, above)
                     narrower[sizes[0].form] = prices
 
 
@@ -135,7 +140,8 @@ def test_a_family_that_shares_a_table_costs_no_more(size: Size) -> None:
     from benchmarks.calibrate import measure
 
     row, cost = measure("xcup", size), sum_cost("xcup", size)
-    assert cost is not None and (row["ff"], row["dsp"]) == (round(cost.ff), cost.dsp)
+    assert cost is not None
+    assert (row["ff"], row["dsp"]) == (round(cost.ff), cost.dsp)
     assert 0.4 * cost.lut <= row["lut"] <= round(cost.lut)
 
 
@@ -153,7 +159,8 @@ def test_a_family_without_a_table_has_luts_only() -> None:
 def test_the_planner_keeps_to_the_dsp_slices_of_the_board() -> None:
     network = zoo.load("digits")
     full = plan(network, BOARD)
-    assert full.total.dsp > 0 and full.total.lut < plan(network, _without_dsp()).total.lut
+    assert full.total.dsp > 0
+    assert full.total.lut < plan(network, _without_dsp()).total.lut
     few = replace(BOARD, budget=replace(BOARD.budget, dsp=20))
     assert plan(network, few).total.dsp <= 20
     assert plan(network, _without_dsp()).total.dsp == 0
@@ -168,7 +175,7 @@ def test_a_forced_body_that_cannot_do_it_is_refused_by_name(tmp_path: Path) -> N
     content = plan(zoo.load("digits"), BOARD).folding_json()
     content["layers"]["conv2"] |= {"body": "mult", "tp": 2}
     with pytest.raises(
-        VolleyError, match="folding of conv2: body=mult takes whole words .* not tp=2 of 4; use body=lut"
+        VolleyError, match=r"folding of conv2: body=mult takes whole words .* not tp=2 of 4; use body=lut"
     ):
         pyflow.compile(zoo.load("digits"), out_dir=tmp_path, folding=content)
     content["layers"]["conv2"] |= {"body": "wide", "tp": 0}

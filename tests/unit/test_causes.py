@@ -99,7 +99,8 @@ def test_what_it_is(case: str) -> None:
     model, message = MODELS[case]
     with pytest.raises(VolleyError, match=message) as error:
         trace(model, SHAPE, name="net")
-    assert "\n" not in str(error.value) and "control flow" not in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "control flow" not in str(error.value)
 
 
 def test_the_cure_works() -> None:
@@ -195,7 +196,9 @@ def test_file_and_line(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(VolleyError, match=message) as error:
         trace(model, SHAPE)
     text = str(error.value)
-    assert f"my_net.py:{head.count(chr(10)) + line}: `" in text and "\n" not in text and "\x1b" not in text
+    assert f"my_net.py:{head.count(chr(10)) + line}: `" in text
+    assert "\n" not in text
+    assert "\x1b" not in text
 
 
 @pytest.mark.parametrize(

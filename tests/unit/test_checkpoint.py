@@ -206,6 +206,9 @@ def test_refused_in_plain_words(case: str, tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(VolleyError, match=message) as error:
         load_weights(model, tmp_path / "w.pt")
     text = str(error.value)
-    assert text.startswith(f"{tmp_path / 'w.pt'}: ") and "\n" not in text and "\x1b" not in text and len(text) < 400
+    assert text.startswith(f"{tmp_path / 'w.pt'}: ")
+    assert "\n" not in text
+    assert "\x1b" not in text
+    assert len(text) < 400
     assert not os.path.exists("executed")
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())

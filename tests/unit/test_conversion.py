@@ -151,7 +151,8 @@ def test_theta_is_exact_by_construction(bits: int, steps: int, bound_in: int) ->
     # With the rounded weights taken as real weights, the code is the correctly rounded quotient.
     np.testing.assert_allclose(q.scale, 2.0**q.exponent * s_out / (q.theta * s_in), rtol=1e-14)
     ideal = 2.0**q.exponent * s_out * limit / (s_in * np.abs(weight).reshape(9, -1).max(1))
-    assert ideal.min() >= 16 and (q.exponent == 0 or ideal.min() < 32)
+    assert ideal.min() >= 16
+    assert (q.exponent == 0 or ideal.min() < 32)
     assert (q.theta >= 16).all()
     unclipped = q.ratio == 1
     rounding = np.abs(q.weight * q.scale[:, None, None, None] - weight)[unclipped]
@@ -171,7 +172,8 @@ def test_clipping_lowers_the_error_and_is_off_when_useless() -> None:
     clipped = quantise_synapse(spiky * [1] + 0.3 * RNG.normal(size=(1, 100)), np.zeros(1), **common)
     assert clipped.ratio[0] < 1
     even = quantise_synapse(np.array([[1.0, -1.0, 1.0, 0.0]]), np.zeros(1), **common)
-    assert even.ratio[0] == 1 and even.weight.tolist() == [[1, -1, 1, 0]]
+    assert even.ratio[0] == 1
+    assert even.weight.tolist() == [[1, -1, 1, 0]]
 
 
 def test_dead_and_nearly_dead_channels() -> None:
@@ -181,7 +183,10 @@ def test_dead_and_nearly_dead_channels() -> None:
     weight[3] *= 1e-300
     bias = np.array([0.0, 0.42, 0.42, 0.42])
     q = quantise_synapse(weight, bias, s_in=1 / 15, bound_in=15, s_out=0.1, steps_out=4, bits=4)
-    assert q.theta[1] == 1 and q.bias[1] == 4 and q.theta[3] == 1 and q.bias[3] == 4  # round(0.42 / 0.1)
+    assert q.theta[1] == 1
+    assert q.bias[1] == 4
+    assert q.theta[3] == 1
+    assert q.bias[3] == 4
     assert q.theta.max() < 2**20  # does not widen the layer
     codes = RNG.integers(0, 16, (100, 2, 3, 3))
     h = np.tensordot(codes, q.weight.astype(np.int64), axes=((1, 2, 3), (1, 2, 3)))
@@ -189,7 +194,9 @@ def test_dead_and_nearly_dead_channels() -> None:
     off = quantise_synapse(
         weight, np.array([0, -5.0, 99.0, 1e30]), s_in=1 / 15, bound_in=15, s_out=0.1, steps_out=4, bits=4
     )
-    assert off.bias[1] == 0 and (off.bias[2] // off.theta[2]) >= 15 and off.bias[3] == 15
+    assert off.bias[1] == 0
+    assert (off.bias[2] // off.theta[2]) >= 15
+    assert off.bias[3] == 15
 
 
 def test_zero_channels_warn_and_all_zero_layers_convert() -> None:
@@ -204,7 +211,8 @@ def test_zero_channels_warn_and_all_zero_layers_convert() -> None:
         warnings.simplefilter("always")
         net = convert(model, IMAGES)
     text = " ".join(str(w.message) for w in caught)
-    assert "'c': no output is ever positive" in text and "'l': 3 of 3 channels" in text
+    assert "'c': no output is ever positive" in text
+    assert "'l': 3 of 3 channels" in text
     assert not net.run(IMAGES).any()
     check(net)
 
@@ -213,10 +221,12 @@ def test_readout_shares_one_scale_and_keeps_small_biases() -> None:
     weight, bias = RNG.normal(size=(10, 84)), RNG.normal(0, 0.3, 10)
     q = quantise_readout(weight, bias, s_in=0.05, bound_in=15, bits=4)
     unit = 0.05 * q.scale[0] / 2**q.exponent
-    assert np.ptp(q.scale) == 0 and np.abs(q.bias * unit - bias).max() <= 0.05 * q.scale[0] / 32 * (1 + 1e-9)
+    assert np.ptp(q.scale) == 0
+    assert np.abs(q.bias * unit - bias).max() <= 0.05 * q.scale[0] / 32 * (1 + 1e-9)
     huge = quantise_readout(weight, bias * 1e7, s_in=0.05, bound_in=15, bits=4)
-    assert huge.exponent < 4 and (np.abs(huge.bias) < 2**31).all()
-    with pytest.raises(VolleyError, match="'fc': bias .* more than 32 bits"):
+    assert huge.exponent < 4
+    assert (np.abs(huge.bias) < 2**31).all()
+    with pytest.raises(VolleyError, match=r"'fc': bias .* more than 32 bits"):
         quantise_readout(weight, bias * 1e12, s_in=0.05, bound_in=15, bits=4, name="fc")
     with pytest.raises(VolleyError, match="'conv': its gain needs e = "):
         quantise_synapse(weight * 1e9, bias, s_in=1, bound_in=15, s_out=0.1, steps_out=4, bits=4, name="conv")
@@ -226,7 +236,8 @@ def test_readout_shares_one_scale_and_keeps_small_biases() -> None:
 def test_average_pool_widens_or_fires_back() -> None:
     wide = convert(seq(c=nn.Conv2d(2, 4, 3), r=nn.ReLU(), p=nn.AvgPool2d(2), d=nn.Conv2d(4, 3, (3, 2))), IMAGES)
     assert [o.kind for o in wide.operators] == ["encode", "conv", "neuron", "sumpool", "conv", "readout"]
-    assert wide.tensors["p"].steps == 6 and wide.tensors["p"].bound == 60
+    assert wide.tensors["p"].steps == 6
+    assert wide.tensors["p"].bound == 60
     layers = wide.meta["conversion"]["layers"]
     assert layers[1]["input_scale"] == layers[0]["output_scale"] / 4
     check(wide)
@@ -236,7 +247,13 @@ def test_average_pool_widens_or_fires_back() -> None:
     assert [o.name for o in back.operators] == ["encode", "c", "c_neuron", "g", "g_neuron", "l", "l_readout"]
     neuron = back.operators[4]
     assert (
-        isinstance(neuron, ops.RadixNeuron) and neuron.theta.tolist() == [35] * 4 and neuron.bias.tolist() == [17] * 4
+        isinstance(neuron, ops.RadixNeuron)
+    )
+    assert (
+        neuron.theta.tolist() == [35] * 4
+    )
+    assert (
+        neuron.bias.tolist() == [17] * 4
     )
     check(back)
     front = convert(seq(p=nn.AvgPool2d(3), q=nn.MaxPool2d(2), f=nn.Flatten(), l=nn.Linear(2, 3)), IMAGES, input_bits=8)
@@ -251,7 +268,8 @@ def test_normalisation_gives_the_padding_code() -> None:
     )
     net = convert(model, IMAGES, timesteps=4, input_bits=8)
     conv = net.operators[1]
-    assert isinstance(conv, ops.Conv) and conv.pad_code.tolist() == [33, 204]  # round(255 * mean)
+    assert isinstance(conv, ops.Conv)
+    assert conv.pad_code.tolist() == [33, 204]
     assert net.meta["conversion"]["pad_code_error"] == pytest.approx(0.15, abs=1e-4)
     check(net)
     assert convert(model, IMAGES, input_bits=4).operators[1].pad_code.tolist() == [2, 13]  # type: ignore[attr-defined]
@@ -265,7 +283,7 @@ def test_normalisation_gives_the_padding_code() -> None:
     net = convert(pooled, IMAGES)
     assert net.operators[2].pad_code.tolist() == [32, 32]  # type: ignore[attr-defined]  # 4 * 255/16 / 2, of codes to 60
     check(net)
-    with pytest.raises(VolleyError, match="'c'.*pixel value -0.5 of channel 0, outside 0..1"):
+    with pytest.raises(VolleyError, match=r"'c'.*pixel value -0.5 of channel 0, outside 0..1"):
         convert(
             seq(n=Normalize(-0.5, 1.0), c=nn.Conv2d(2, 3, 3, padding=1), r=nn.ReLU(), d=nn.Conv2d(3, 3, (9, 7))), IMAGES
         )
@@ -278,7 +296,8 @@ def test_per_layer_options() -> None:
     net = convert(
         model, IMAGES, timesteps={"c": 3, "d": 6}, weight_bits={"default": 5, "l": 8}, input_bits=8, name="mine"
     )
-    assert [net.tensors[n].steps for n in ("encode", "c_neuron", "d_neuron")] == [8, 3, 6] and net.name == "mine"
+    assert [net.tensors[n].steps for n in ("encode", "c_neuron", "d_neuron")] == [8, 3, 6]
+    assert net.name == "mine"
     assert [o.weight_bits for o in net.operators if isinstance(o, ops.Conv | ops.Linear)] == [5, 5, 8]
     check(net)
 
@@ -323,14 +342,16 @@ def test_pixels_and_percentiles() -> None:
         convert(MODEL, IMAGES, percentile=p).meta["conversion"]["layers"][0]["output_scale"]
         for p in (90, 99.9, 100, "mse")
     ]
-    assert scales[0] < scales[1] <= scales[2] and scales[3] <= scales[2]
+    assert scales[0] < scales[1] <= scales[2]
+    assert scales[3] <= scales[2]
 
 
 def test_saved_network_keeps_its_report(tmp_path: Path) -> None:
     net = pyflow.convert(MODEL, IMAGES)
     net.save(tmp_path / "n.vly")
     loaded = Network.load(tmp_path / "n.vly")
-    assert loaded.meta == json.loads(json.dumps(net.meta)) and loaded.logit_scale == net.logit_scale
+    assert loaded.meta == json.loads(json.dumps(net.meta))
+    assert loaded.logit_scale == net.logit_scale
     np.testing.assert_array_equal(loaded.run(IMAGES), net.run(IMAGES))
 
 

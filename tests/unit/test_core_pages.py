@@ -51,11 +51,14 @@ def test_the_page_is_what_the_sources_say(core: Core) -> None:
 @each_core
 def test_area_and_waveform_are_of_this_code(core: Core) -> None:
     found = stored(core)
-    assert found and found.key == key(core), "make docs: the code or its row of verif/pages/sizes.py has changed"
+    assert found, "make docs: the code or its row of verif/pages/sizes.py has changed"
+    assert found.key == key(core), "make docs: the code or its row of verif/pages/sizes.py has changed"
     assert found.picture == picture_digest(core), "make docs: the waveform is not the one that was drawn"
     if row_of(core.name).wave:
         picture = picture_of(core).read_text(encoding="utf-8")
-        assert picture.startswith("<svg") and ">clk<" in picture and len(picture) < 24_000
+        assert picture.startswith("<svg")
+        assert ">clk<" in picture
+        assert len(picture) < 24_000
 
 
 @each_core
@@ -66,7 +69,8 @@ def test_the_instantiation_compiles(core: Core, tmp_path: Path) -> None:
     around.write_text(f"module around (input wire logic clk, rst, aresetn);\n{snippet}\nendmodule\n")
     network = row_of(core.name).network if generated(core) else ()
     widths, errors = elaborate([*network, core.path.with_suffix(".f"), around], "around")
-    assert not errors and list(widths) == ["clk", "rst", "aresetn"], errors
+    assert not errors, errors
+    assert list(widths) == ["clk", "rst", "aresetn"], errors
     named = re.findall(r"\.(\w+)\(", snippet)
     assert {p.name for p in core.settable if re.fullmatch(r"\d+('\w+)?", p.default)} <= set(named)
 
@@ -120,7 +124,9 @@ def test_parameters_that_travel_as_one_constant_keep_name_default_and_meaning() 
     """A tool sets each by its name; the structure is no parameter for it."""
     step, neuron = cores()["volley_lif_step"], cores()["volley_neuron_lif"]
     own = {p.name: p for p in step.settable}
-    assert step.parameters[0].name == "LIF" and "LIF" not in own and "V_W" in own
+    assert step.parameters[0].name == "LIF"
+    assert "LIF" not in own
+    assert "V_W" in own
     handed = dict(neuron.passed)["volley_lif_step"]
     assert own.keys() <= handed
     assert {name: default_of(step, p) for name, p in own.items()} == {
@@ -131,7 +137,8 @@ def test_parameters_that_travel_as_one_constant_keep_name_default_and_meaning() 
 def test_a_parameter_that_is_passed_on_has_the_comment_and_the_rules_of_the_part() -> None:
     lif = cores()["volley_neuron_lif"]
     leak = next(p for p in lif.parameters if p.name == "LEAK")
-    assert not leak.comment and comment_of(lif, leak).startswith("decay of v: 0 none")
+    assert not leak.comment
+    assert comment_of(lif, leak).startswith("decay of v: 0 none")
     assert {"LEAK <= 2", "BEATS >= 1", "PASSES >= 1"} <= {rule.legal for rule in rules_of(lif)}
     beats = next(p for p in lif.parameters if p.name == "BEATS")
     assert comment_of(lif, beats) == beats.comment == "beats per pass"
@@ -140,7 +147,8 @@ def test_a_parameter_that_is_passed_on_has_the_comment_and_the_rules_of_the_part
 def test_a_rule_of_a_part_about_what_the_core_does_not_pass_on_is_not_the_cores() -> None:
     lif, legal = cores()["volley_neuron_lif"], {rule.legal for rule in rules_of(cores()["volley_neuron_lif"])}
     assert "DATA_W >= 1" in {rule.legal for rule in cores()["volley_state_memory"].rules}
-    assert "volley_state_memory" in dict(lif.passed) and "DATA_W >= 1" not in legal
+    assert "volley_state_memory" in dict(lif.passed)
+    assert "DATA_W >= 1" not in legal
     spans = {rule.legal for rule in rules_of(cores()["volley_replay"])}
     assert not any("SPAN" in text for text in spans)  # a constant of its window
 
@@ -218,7 +226,8 @@ def test_a_rule_is_said_as_what_is_legal(example: Core) -> None:
         "W < 16 where N == 2",
         "W != 0 where N != 2",
     ]  # fmt: skip
-    assert example.rules[1].names == {"N", "W"} and example.rules[0].names == {"N"}
+    assert example.rules[1].names == {"N", "W"}
+    assert example.rules[0].names == {"N"}
 
 
 @pytest.mark.parametrize(("old", "new", "same"), [

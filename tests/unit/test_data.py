@@ -49,14 +49,19 @@ def write_npz(path: Path, **replaced: object) -> Path:
 
 def test_digits_split_is_fixed_and_stratified() -> None:
     d = data.load("digits")
-    assert d.x_train.shape == (1437, 1, 8, 8) and d.x_test.shape == (360, 1, 8, 8)
-    assert d.x_train.dtype == np.float32 and d.y_train.dtype == np.int64
-    assert d.x_test.min() == 0 and d.x_test.max() == 1
+    assert d.x_train.shape == (1437, 1, 8, 8)
+    assert d.x_test.shape == (360, 1, 8, 8)
+    assert d.x_train.dtype == np.float32
+    assert d.y_train.dtype == np.int64
+    assert d.x_test.min() == 0
+    assert d.x_test.max() == 1
     counts = np.bincount(d.y_test)
-    assert counts.min() >= 34 and counts.max() <= 37
+    assert counts.min() >= 34
+    assert counts.max() <= 37
     again = data.load("digits")
     np.testing.assert_array_equal(d.x_test, again.x_test)
-    assert d.y_test[:12].tolist() == again.y_test[:12].tolist() and d.classes == 10
+    assert d.y_test[:12].tolist() == again.y_test[:12].tolist()
+    assert d.classes == 10
     pixels = d.x_test * 16  # 17 grey levels, nothing else
     np.testing.assert_array_equal(pixels, np.rint(pixels))
 
@@ -64,7 +69,8 @@ def test_digits_split_is_fixed_and_stratified() -> None:
 def test_split_keeps_every_image_once() -> None:
     y = RNG.integers(0, 3, 100)
     train, test = data.stratified_split(y, 20, seed=3)
-    assert sorted([*train, *test]) == list(range(100)) and len(test) == 20
+    assert sorted([*train, *test]) == list(range(100))
+    assert len(test) == 20
 
 
 @pytest.mark.parametrize("gz", [False, True])
@@ -72,8 +78,11 @@ def test_split_keeps_every_image_once() -> None:
 def test_mnist_forms(tmp_path: Path, gz: bool, place: str) -> None:
     write_mnist(tmp_path / place, gz)
     d = data.load("mnist", tmp_path)
-    assert d.x_train.shape == (6, 1, 28, 28) and d.x_test.shape == (4, 1, 28, 28)
-    assert d.x_train.dtype == np.float32 and 0 <= d.x_train.min() and d.x_train.max() <= 1
+    assert d.x_train.shape == (6, 1, 28, 28)
+    assert d.x_test.shape == (4, 1, 28, 28)
+    assert d.x_train.dtype == np.float32
+    assert 0 <= d.x_train.min()
+    assert d.x_train.max() <= 1
     assert np.array_equal(np.rint(d.x_test * 255), np.floor(d.x_test.astype(np.float64) * 255 + 0.5))
 
 
@@ -83,9 +92,9 @@ def test_mnist_is_centred_in_the_network_shape(tmp_path: Path) -> None:
     assert d.x_test.shape == (4, 1, 32, 33)
     np.testing.assert_array_equal(d.x_test[:, :, 2:30, 2:30], plain.x_test)
     assert d.x_test.sum() == pytest.approx(plain.x_test.sum())
-    with pytest.raises(VolleyError, match="1x28x28.*1x27x28"):
+    with pytest.raises(VolleyError, match=r"1x28x28.*1x27x28"):
         data.fit(plain, (1, 27, 28))
-    with pytest.raises(VolleyError, match="'digits'.*1x8x8.*1x10x10"):
+    with pytest.raises(VolleyError, match=r"'digits'.*1x8x8.*1x10x10"):
         data.load("digits", input_shape=(1, 10, 10))
 
 
@@ -110,7 +119,8 @@ def test_mnist_bad_files(tmp_path: Path, replaced: dict[str, bytes], message: st
     write_mnist(tmp_path, **replaced)
     with pytest.raises(VolleyError, match=message) as e:
         data.load("mnist", tmp_path)
-    assert str(tmp_path) in str(e.value) and "\n" not in str(e.value)
+    assert str(tmp_path) in str(e.value)
+    assert "\n" not in str(e.value)
 
 
 def test_mnist_truncated_gzip(tmp_path: Path) -> None:
@@ -136,11 +146,16 @@ def test_missing_things(tmp_path: Path) -> None:
 
 def test_npz(tmp_path: Path) -> None:
     d = data.load(str(write_npz(tmp_path / "a.npz")), input_shape=(2, 4, 3))
-    assert d.name == "a.npz" and d.shape == (2, 4, 3) and d.x_train.dtype == np.float32 and len(d.calibration) == 5
+    assert d.name == "a.npz"
+    assert d.shape == (2, 4, 3)
+    assert d.x_train.dtype == np.float32
+    assert len(d.calibration) == 5
     pixels = RNG.integers(0, 256, (7, 4, 3), np.uint8)  # N,H,W and only x, y
     np.savez(tmp_path / "b.npz", x=pixels, y=np.arange(7, dtype=np.int32))
     d = data.load(str(tmp_path / "b.npz"))
-    assert d.x_test.shape == (7, 1, 4, 3) and d.x_train.shape == (0, 1, 4, 3) and len(d.calibration) == 7
+    assert d.x_test.shape == (7, 1, 4, 3)
+    assert d.x_train.shape == (0, 1, 4, 3)
+    assert len(d.calibration) == 7
     np.testing.assert_array_equal(np.floor(d.x_test[:, 0].astype(np.float64) * 255 + 0.5), pixels)
 
 
@@ -156,9 +171,11 @@ def test_npz_of_sequences(tmp_path: Path) -> None:
         ((1, 3, 9), True, (7, 1, 3, 9)),
     ):
         d = data.load(path, input_shape=shape, sequences=hint)
-        assert d.x_test.shape == want and d.x_train.shape == (0, *want[1:]) and d.shape == want[1:]
+        assert d.x_test.shape == want
+        assert d.x_train.shape == (0, *want[1:])
+        assert d.shape == want[1:]
         np.testing.assert_array_equal(np.rint(d.x_test.ravel() * 255), pixels.ravel())
-    with pytest.raises(VolleyError, match="'a.npz'.*3x1x9, the network takes 3x1x8"):
+    with pytest.raises(VolleyError, match=r"'a.npz'.*3x1x9, the network takes 3x1x8"):
         data.load(path, input_shape=(3, 8))
     np.savez(path, x=pixels[:, 0], y=np.arange(7))  # [N, L]
     assert data.load(path).shape == data.load(path, input_shape=(1, 9)).shape == (1, 9)
@@ -187,12 +204,13 @@ def test_npz_bad_files(tmp_path: Path, replaced: dict[str, object], message: str
     path = write_npz(tmp_path / "my.npz", **replaced)
     with pytest.raises(VolleyError, match=message) as e:
         data.load(str(path))
-    assert "my.npz" in str(e.value) and "\n" not in str(e.value)
+    assert "my.npz" in str(e.value)
+    assert "\n" not in str(e.value)
 
 
 @pytest.mark.parametrize("cut", [0, 10, -30, -1])
 def test_npz_corrupt(tmp_path: Path, cut: int) -> None:
     path = write_npz(tmp_path / "my.npz")
     path.write_bytes(path.read_bytes()[:cut] if cut else b"no zip")
-    with pytest.raises(VolleyError, match="my.npz: not a readable .npz"):
+    with pytest.raises(VolleyError, match=r"my.npz: not a readable .npz"):
         data.load(str(path))

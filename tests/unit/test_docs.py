@@ -99,7 +99,8 @@ def test_links_resolve(document: Path) -> None:
             continue
         name, _, anchor = link.partition("#")
         target = (document.parent / name).resolve() if name else document
-        assert target.is_relative_to(REPO) and target.exists(), f"{link}: no such file"
+        assert target.is_relative_to(REPO), f"{link}: no such file"
+        assert target.exists(), f"{link}: no such file"
         if anchor:
             assert anchor in _anchors(target), f"{link}: no such heading"
 
@@ -165,7 +166,8 @@ def test_lenet5_schedule_of_the_documents() -> None:
     if os.environ.get("REWRITE"):
         path.write_text(block.sub(lambda _: _beats(chosen), text), encoding="utf-8")
     found = block.search(path.read_text(encoding="utf-8"))
-    assert found and found[0] == _beats(chosen), "REWRITE=1 make test K=test_lenet5_schedule"
+    assert found, "REWRITE=1 make test K=test_lenet5_schedule"
+    assert found[0] == _beats(chosen), "REWRITE=1 make test K=test_lenet5_schedule"
     readme = (REPO / "README.md").read_text(encoding="utf-8")
     for name, schedule in (("digits", _plan("digits").schedule), ("lenet5", chosen.schedule)):
         (row,) = re.findall(rf"^\| {name}: .*$", readme, re.MULTILINE)
@@ -198,7 +200,7 @@ def test_example_own_model(example: str, model: str, data: str, tmp_path: Path) 
 
 
 def test_every_source_names_licence_and_holder() -> None:
-    kinds = [f"*.{suffix}" for suffix in "sv v py cpp tcl xdc rdl f core".split()]
+    kinds = [f"*.{suffix}" for suffix in ["sv", "v", "py", "cpp", "tcl", "xdc", "rdl", "f", "core"]]
     listed = subprocess.run(["git", "ls-files", *kinds], cwd=REPO, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("no git checkout, whose files could be listed")

@@ -124,7 +124,7 @@ def test_illegal_fields() -> None:
         of(Residual, multiplier=np.ones((1, 1)))
     with pytest.raises(VolleyError, match="more than 46 bits"):
         of(Residual, multiplier=np.full(2, 1 << 45)).infer(POTENTIAL, RADIX)
-    with pytest.raises(VolleyError, match="padding .* must be smaller"):
+    with pytest.raises(VolleyError, match=r"padding .* must be smaller"):
         of(GatedMaxPool, padding=(1, 1))
 
 
@@ -211,7 +211,8 @@ def test_a_network_over_time_runs_and_survives_its_file(tmp_path: Path) -> None:
     logits, trace = network.run(x, trace=True)
     np.testing.assert_array_equal(trace["res"], 2 * trace["conv"] + np.array([5, -2])[:, None, None] * x)
     np.testing.assert_array_equal(logits[:, :2], x.max((3, 4)).sum(1))
-    assert (logits[:, 2:] <= logits[:, :2]).all() and logits[:, 2:].any()
+    assert (logits[:, 2:] <= logits[:, :2]).all()
+    assert logits[:, 2:].any()
     network.save(tmp_path / "n.vly")
     np.testing.assert_array_equal(Network.load(tmp_path / "n.vly").run(x), logits)
 

@@ -25,4 +25,5 @@ def test_the_hash_is_of_the_structure_and_the_checksum_of_the_weights(tmp_path: 
     weight.flags.writeable = True
     weight.flat[0] = 1 if weight.flat[0] != 1 else 2
     changed = constants(other, tmp_path / "c", 256)
-    assert changed[0] == structure and changed[1] != weights
+    assert changed[0] == structure
+    assert changed[1] != weights

@@ -88,7 +88,9 @@ def test_every_parameter_learns() -> None:
     fake = fake_quant(4, 4, 4)
     torch.nn.functional.cross_entropy(fake(torch.tensor(IMAGES)), torch.arange(16) % 4).backward()
     for name, p in fake.named_parameters():
-        assert p.grad is not None and torch.isfinite(p.grad).all() and p.grad.abs().sum() > 0, name
+        assert p.grad is not None, name
+        assert torch.isfinite(p.grad).all(), name
+        assert p.grad.abs().sum() > 0, name
 
 
 def test_gradients_are_those_of_the_smooth_network() -> None:
@@ -103,7 +105,8 @@ def test_gradients_are_those_of_the_smooth_network() -> None:
     for got, want in zip(
         [*fake.weights, *fake.biases], [net[0].weight, net[3].weight, net[0].bias, net[3].bias], strict=True
     ):
-        assert got.grad is not None and want.grad is not None
+        assert got.grad is not None
+        assert want.grad is not None
         assert torch.cosine_similarity(got.grad.flatten(), want.grad.flatten(), 0) > 0.98
         assert float(got.grad.norm() / want.grad.norm()) == pytest.approx(1, abs=0.1)
 
@@ -119,9 +122,11 @@ def test_finetune_improves_and_is_the_network_it_trained() -> None:
     net = importlib.import_module("pyflow.zoo.digits").build()
     options = {"timesteps": 3, "weight_bits": 3, "epochs": 15, "seed": 1, "learning_rate": 5e-3, "batch_size": 16}
     tuned, again = (finetune(net, d, name="tiny", **options) for _ in range(2))  # type: ignore[arg-type]
-    assert tuned.losses[-1] < 0.6 * tuned.losses[0] and len(tuned.losses) == 15
+    assert tuned.losses[-1] < 0.6 * tuned.losses[0]
+    assert len(tuned.losses) == 15
     assert float((tuned.network.run(d.x_test).argmax(1) == d.y_test).mean()) == tuned.accuracy > 0.7
-    assert tuned.network.name == "tiny" and tuned.network.meta == again.network.meta  # same seed, same network
+    assert tuned.network.name == "tiny"
+    assert tuned.network.meta == again.network.meta
     for a, b in zip(tuned.network.operators, again.network.operators, strict=True):
         assert all(np.array_equal(v, b.arrays()[k]) for k, v in a.arrays().items())
 
@@ -142,19 +147,22 @@ def test_shipped_digits() -> None:
     net, d = zoo.load("digits"), data.load("digits")
     accuracy = float((net.run(d.x_test).argmax(1) == d.y_test).mean())
     assert accuracy == net.meta["accuracy_snn"] >= 0.97
-    assert net.meta["test_images"] == 360 and net.meta["command"].startswith("python -m pyflow.zoo.train digits")
+    assert net.meta["test_images"] == 360
+    assert net.meta["command"].startswith("python -m pyflow.zoo.train digits")
     assert sum(o.weight.size for o in net.operators if hasattr(o, "weight")) < 10_000
 
 
 @pytest.mark.parametrize("name", ["digits", "lenet5"])
 def test_shipped_files_belong_together(name: str) -> None:
     net = zoo.load(name)
-    assert name in zoo.names() and net.meta["timesteps"] == net.meta["weight_bits"] == 4
+    assert name in zoo.names()
+    assert net.meta["timesteps"] == net.meta["weight_bits"] == 4
     module = importlib.import_module(f"pyflow.zoo.{name}")
     built = module.build()
     weights = Path(str(module.__file__)).with_suffix(".safetensors")
     load_weights(built, weights)
-    assert weights.stat().st_size < 2_000_000 and net.input_shape == module.INPUT_SHAPE
+    assert weights.stat().st_size < 2_000_000
+    assert net.input_shape == module.INPUT_SHAPE
     assert [m.out_features for m in built.modules() if isinstance(m, nn.Linear)][-1] == net.classes == 10
 
 

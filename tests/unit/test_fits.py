@@ -204,5 +204,7 @@ def test_the_command_takes_two_cpu_seconds(tmp_path: Path) -> None:
     command = "import resource, sys; from pyflow.__main__ import main; s = main(['compile', '--net', 'big.vly'])"
     command += "; u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime); sys.exit(s)"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, env=os.environ, cwd=tmp_path)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "memory needs 13.0 Mbit" in done.stderr
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "memory needs 13.0 Mbit" in done.stderr
     assert float(done.stdout) <= 2

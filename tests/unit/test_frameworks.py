@@ -87,7 +87,8 @@ def agree(case: Case, x: np.ndarray, frac: int, corner: int = 0) -> None:
     """corner: the step in which the first input reaches the membrane."""
     spikes, v = case.run(x)
     our_spikes, our_v = volley(x, theta=case.theta * case.scale, strict=case.strict, frac=frac, **case.ours)
-    assert spikes.any() and not spikes.all()
+    assert spikes.any()
+    assert not spikes.all()
     assert spikes[corner, :3].tolist() == [not case.strict, True, False], "on, one above and one below the threshold"
     np.testing.assert_array_equal(our_spikes, spikes)
     seen = ~spikes if case.shown else np.ones_like(spikes)
@@ -177,7 +178,8 @@ def test_snntorch_without_delay_wants_inputs_up_to_the_threshold():
     x[0] = 3 * THETA
     case = snntorch_leaky(0, "subtract", False)
     spikes, v = case.run(x)
-    assert spikes[:, 0].tolist() == [True, False, False, False] and (v == 2 * THETA).all()
+    assert spikes[:, 0].tolist() == [True, False, False, False]
+    assert (v == 2 * THETA).all()
     ours, _ = volley(x, theta=THETA, strict=True, frac=0, **case.ours)
     assert ours[:, 0].tolist() == [True, True, False, False]
 
@@ -378,6 +380,7 @@ def test_distance_from_float(frac, alike, beta, name):
     differ = (ours != spikes).any(0)
     first = np.where(differ, (ours != spikes).argmax(0), len(x))
     below = np.where(np.arange(len(x))[:, None] < first, v - our_v, 0) * 2**frac
-    assert -1e-3 < below.min() and 1 < below.max() < 1 / (1 - decay)
+    assert -1e-3 < below.min()
+    assert 1 < below.max() < 1 / (1 - decay)
     assert all(spikes[t, n] for n, t in enumerate(first) if differ[n]), "the one below is the one that does not fire"
     assert np.mean(~differ) >= alike

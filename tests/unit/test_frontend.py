@@ -114,7 +114,7 @@ def test_pool_then_batchnorm_of_positive_scale() -> None:
         x = torch.rand(4, *SHAPE)
         np.testing.assert_allclose(run_float(trace(model, SHAPE), x), model.eval()(x), atol=1e-5)
     model.b.weight.data[2] = -0.5
-    with pytest.raises(VolleyError, match="'b'.*channel 2 is negative after MaxPool2d 'p'.*before the pool"):
+    with pytest.raises(VolleyError, match=r"'b'.*channel 2 is negative after MaxPool2d 'p'.*before the pool"):
         trace(model, SHAPE)
 
 
@@ -144,7 +144,8 @@ def test_model_is_not_changed() -> None:
     model = seq(c=nn.Conv2d(2, 4, 8), b=nn.BatchNorm2d(4)).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     trace(model, SHAPE)
-    assert model.training and all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert model.training
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
 def test_names_are_identifiers_and_unique() -> None:
@@ -152,14 +153,16 @@ def test_names_are_identifiers_and_unique() -> None:
         nn.Conv2d(2, 2, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(2, 2, 3), nn.ReLU()), nn.Flatten(), nn.Linear(32, 2)
     )
     names = [x.name for x in trace(model, SHAPE).layers]
-    assert names[0] == "conv1" and names[-1] == "fc1" and len(set(names)) == len(names)
+    assert names[0] == "conv1"
+    assert names[-1] == "fc1"
+    assert len(set(names)) == len(names)
     assert all(n[0].isalpha() and set(n) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") for n in names)
     mixed = trace(seq(Encode=nn.Conv2d(2, 2, 3), ReLU=nn.ReLU(), Input=nn.Conv2d(2, 2, 6)), SHAPE)
     assert [x.name for x in mixed.layers] == ["encode_2", "relu", "input_2"]
 
 
 # ------------------------------------------------------------------ refusals
-C, L = lambda **k: nn.Conv2d(2, 4, 3, **k), lambda n: nn.Linear(n, 3)  # noqa: E731
+C, L = lambda **k: nn.Conv2d(2, 4, 3, **k), lambda n: nn.Linear(n, 3)
 TAIL = {"r": nn.ReLU(), "f": nn.Flatten(), "l": L(144)}
 REFUSED = {
     "sigmoid": (seq(c=C(), act=nn.Sigmoid()), r"'act' \(Sigmoid\): not supported; train with ReLU; supported: Conv1d"),

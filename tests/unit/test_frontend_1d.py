@@ -124,7 +124,8 @@ def model(axes: int) -> nn.Module:
 
 def test_becomes_what_its_twin_of_height_1_becomes() -> None:
     one, two = convert(model(1), SEQUENCES), convert(model(2), SEQUENCES[:, :, None])
-    assert one.input_shape == two.input_shape == (2, 1, 20) and one.meta == two.meta
+    assert one.input_shape == two.input_shape == (2, 1, 20)
+    assert one.meta == two.meta
     assert any(op.arrays().get("pad_code", np.zeros(1)).any() for op in one.operators), "no padding code to compare"
     for a, b in zip(one.operators, two.operators, strict=True):
         assert (type(a), a.name, a.inputs) == (type(b), b.name, b.inputs)
@@ -216,7 +217,7 @@ def test_refused_by_name(case: str) -> None:
 def test_pool_then_batchnorm_of_negative_scale() -> None:
     net = seq(c=C(), p=nn.MaxPool1d(2), b=nn.BatchNorm1d(4), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(36, 3))
     net.b.weight.data[2] = -0.5
-    with pytest.raises(VolleyError, match="channel 2 is negative after MaxPool1d 'p'.*before the pool"):
+    with pytest.raises(VolleyError, match=r"channel 2 is negative after MaxPool1d 'p'.*before the pool"):
         trace(net, SHAPE)
 
 
@@ -246,4 +247,5 @@ def test_images_for_a_1d_model_and_shapes_that_are_neither() -> None:
         trace(net, (20,))
     with pytest.raises(VolleyError, match=r"calibration: shape \(24, 2, 20\) does not fit.*\[N, 2, 21\]"):
         convert(net, SEQUENCES, input_shape=(2, 21))
-    assert takes_sequences(net) and not takes_sequences(nn.Sequential(OrderedDict(f=nn.Flatten(), l=nn.Linear(2, 2))))
+    assert takes_sequences(net)
+    assert not takes_sequences(nn.Sequential(OrderedDict(f=nn.Flatten(), l=nn.Linear(2, 2))))

@@ -19,7 +19,8 @@ SEED = int(os.environ.get("SEED") or 1)
 def test_a_sample_of_mutants(tmp_path: Path) -> None:
     rows, faults = campaign(400, SEED, [], keep=tmp_path)
     assert not faults, "\n".join(faults)
-    assert len(rows) == 7 and sum(int(str(row[1])) for row in rows) >= 400
+    assert len(rows) == 7
+    assert sum(int(str(row[1])) for row in rows) >= 400
     assert sum(int(str(row[2])) for row in rows) >= 200, "structural ones"
     assert all(row[4] for row in rows), "of every kind some are refused"
 
@@ -69,4 +70,5 @@ def test_the_judge_sees(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     with Worker(tmp_path) as worker:
         found = worker.run(("x",))
-    assert found.what == fault and found.fault
+    assert found.what == fault
+    assert found.fault

@@ -108,7 +108,7 @@ def test_loops() -> None:
     spare = replace(edge.tensor, name="spare")
     with pytest.raises(VolleyError, match="'spare': no operator reads it"):
         replace(network, state_edges=(edge, StateEdge("neuron", spare)))
-    with pytest.raises(VolleyError, match="declare it as Tensor.*bound=1"):
+    with pytest.raises(VolleyError, match=r"declare it as Tensor.*bound=1"):
         recurrent(state_edges=(StateEdge("neuron", replace(edge.tensor, bound=2)),))
     with pytest.raises(VolleyError, match="feed back what an operator makes"):
         recurrent(state_edges=(StateEdge("input", edge.tensor),))
@@ -138,7 +138,7 @@ def test_an_edge_beside_a_loop_is_a_delay() -> None:
 
 def test_time_block() -> None:
     assert recurrent().time_block == 1
-    with pytest.raises(VolleyError, match="time_block = 5 must be one of 1 .a state edge"):
+    with pytest.raises(VolleyError, match=r"time_block = 5 must be one of 1 .a state edge"):
         recurrent(time_block=5)
     operators = (
         RateEncode("encode", ("input",), steps=12),
@@ -161,7 +161,7 @@ def test_inputs_and_host_bytes() -> None:
     np.testing.assert_array_equal(network.inputs(x)[..., 0, 0], x)
     np.testing.assert_array_equal(network.host_bytes(x), [[0b110, 0b010, 0b001, 0b101]])  # pass, then channel
     np.testing.assert_array_equal(network.run(x), [[3, 3]])
-    with pytest.raises(VolleyError, match="value 2 at .* is neither 0 nor 1"):
+    with pytest.raises(VolleyError, match=r"value 2 at .* is neither 0 nor 1"):
         network.inputs(2 * x)
     with pytest.raises(VolleyError, match="N,T,C,H,W"):
         network.inputs(x[:, :5])
@@ -193,7 +193,7 @@ def test_every_operator_answers(name: str) -> None:
 
 def test_graph_errors_name_the_operator() -> None:
     network = chain()
-    with pytest.raises(VolleyError, match="'b'.*reads 'a_neuron'"):
+    with pytest.raises(VolleyError, match=r"'b'.*reads 'a_neuron'"):
         replace(network, operators=(*network.operators[:2], *network.operators[3:]))
     with pytest.raises(VolleyError, match="two operators are called 'a'"):
         replace(network, operators=(*network.operators[:2], network.operators[1]))

@@ -83,7 +83,8 @@ def test_an_if_neuron_equals_its_formula():
         spikes = spikes + fired
         charge = x[:, :t + 1].sum(1) + (t + 1) * op.bias[None, :, None, None]
         assert (state.v == charge - spikes * op.theta[None, :, None, None]).all()
-    assert spikes.any() and not state.saturated.any()
+    assert spikes.any()
+    assert not state.saturated.any()
 
 
 @pytest.mark.parametrize("shift", [1, 2, 3])

@@ -24,7 +24,8 @@ def test_load_model(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "w.pt")
     for weights in ("w.safetensors", "w.pt"):
         model = load_model(f"{tmp_path}/my_net.py:build", tmp_path / weights)
-        assert torch.equal(model.state_dict()["0.weight"], state["0.weight"]) and not model.training
+        assert torch.equal(model.state_dict()["0.weight"], state["0.weight"])
+        assert not model.training
 
 
 @pytest.mark.parametrize(
@@ -65,5 +66,6 @@ def test_bad_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():  # fmt: skip
         with pytest.raises(VolleyError, match=message) as e:
             load_model("my_net.py:build", file)
-        assert file in str(e.value) and "\n" not in str(e.value)
+        assert file in str(e.value)
+        assert "\n" not in str(e.value)
     assert not (tmp_path / "executed").exists()

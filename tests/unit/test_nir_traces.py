@@ -57,7 +57,11 @@ def lif(nir_dir: Path):
         nir_dir / "lif_norse.nir"
     )
     affine, node = graph.nodes["0"], graph.nodes["1"]
-    assert affine.weight == 1 and affine.bias == 0 and node.r == 1 and node.v_leak == 0 and node.v_reset == 0
+    assert affine.weight == 1
+    assert affine.bias == 0
+    assert node.r == 1
+    assert node.v_leak == 0
+    assert node.v_reset == 0
     return node
 
 

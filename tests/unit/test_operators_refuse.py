@@ -69,12 +69,17 @@ def test_what_is_no_integer(make, message):
 def test_whole_numbers_of_any_type_become_integers():
     """A float that is whole is that integer, in arrays and in scalars."""
     op = Conv("op", ("s",), (np.int64(3), 3.0), weight=7 * ONES, weight_bits=np.uint8(4))
-    assert op.kernel == (3, 3) and all(type(k) is int for k in op.kernel)
-    assert op.weight_bits == 4 and type(op.weight_bits) is int
-    assert op.weight.dtype == np.int8 and (op.weight == 7).all()
+    assert op.kernel == (3, 3)
+    assert all(type(k) is int for k in op.kernel)
+    assert op.weight_bits == 4
+    assert type(op.weight_bits) is int
+    assert op.weight.dtype == np.int8
+    assert (op.weight == 7).all()
     neuron = LIFNeuron("op", ("s",), theta=[2.0], adapt=np.True_, leak="shift", leak_shift=8.0)
-    assert neuron.theta.dtype == np.int64 and not neuron.theta.flags.writeable
-    assert neuron.adapt is True and type(neuron.leak_shift) is int
+    assert neuron.theta.dtype == np.int64
+    assert not neuron.theta.flags.writeable
+    assert neuron.adapt is True
+    assert type(neuron.leak_shift) is int
 
 
 @pytest.mark.parametrize(("make", "message"), [
@@ -119,7 +124,7 @@ def test_number_of_operands():
 
 
 def test_times_are_not_lost():
-    with pytest.raises(VolleyError, match="'s' is ttfs, whose times a sum would lose; .* or encode by rate"):
+    with pytest.raises(VolleyError, match=r"'s' is ttfs, whose times a sum would lose; .* or encode by rate"):
         Accumulate("op", ("s",)).infer(replace(TRAIN, encoding=Encoding.TTFS))
     phase = replace(TRAIN, encoding=Encoding.PHASE)
     with pytest.raises(VolleyError, match="'s' is phase-coded, which no neuron decodes; use radix with T = 8"):

@@ -30,7 +30,8 @@ def test_row_windows_are_those_of_the_definition() -> None:
         newest = [ox * stride - padding + kernel - 1 for ox in range((width + 2 * padding - kernel) // stride + 1)]
         beats = [newest[first + along.pix - 1] // pix for first in range(0, len(newest), along.pix)]
         assert beats == [along.lead_in + along.step * n for n in range(len(beats))]
-        assert along.last == beats[-1] and along.beyond == max(0, beats[-1] - (along.beats - 1))
+        assert along.last == beats[-1]
+        assert along.beyond == max(0, beats[-1] - (along.beats - 1))
         assert along.overlap <= along.lead_in  # what comes early completes no window
         if stride == 1 and along.beyond <= along.beats:  # the next row has no more to share
             assert along.row == max(along.beats, len(beats))
@@ -71,5 +72,5 @@ def _beats(lanes: int, pix: int, channels: int) -> list[list[int]]:
     """Twelve pixels of words 1, 2, ... as beats; padding lanes carry 0."""
     words = [[1 + pixel * channels + c for c in range(channels)] for pixel in range(12)]
     if pix > 1:
-        return [sum(words[x : x + pix], []) for x in range(0, 12, pix)]
+        return [list(itertools.chain(*words[x : x + pix])) for x in range(0, 12, pix)]
     return [(pixel[at : at + lanes] + [0] * lanes)[:lanes] for pixel in words for at in range(0, channels, lanes)]

@@ -46,7 +46,8 @@ def test_four_pixels_per_beat_take_lenet5_to_the_rate_of_its_words() -> None:
     found = _fast_lenet5()
     assert found.schedule.cycles_per_frame == 257  # 256 words and the cycle of their flags
     assert [f.pix for f in found.netlist.foldings.values()] == [4, 1, 1, 1, 1]
-    assert found.total.lut <= 0.9 * BOARD.budget.lut and found.total.dsp <= 0.9 * BOARD.budget.dsp
+    assert found.total.lut <= 0.9 * BOARD.budget.lut
+    assert found.total.dsp <= 0.9 * BOARD.budget.dsp
 
 
 # LUT and FF of its layers by `make estimate NET=lenet5 CYCLES=257`: xc7, yosys 0.70, 20 CPU-minutes.
@@ -125,7 +126,8 @@ def test_folding_file_round_trip() -> None:
     first = plan(zoo.load("lenet5"), BOARD, cycles_per_frame=3000)
     text = json.loads(json.dumps(first.folding_json()))
     again = plan(zoo.load("lenet5"), BOARD, folding=text)
-    assert again.schedule == first.schedule and again.folding_json() == first.folding_json()
+    assert again.schedule == first.schedule
+    assert again.folding_json() == first.folding_json()
     assert read_folding(text) == (first.netlist.foldings, first.netlist.fifos)
 
 

@@ -61,9 +61,11 @@ def test_a_signal_leaves_nothing_running(number: signal.Signals, wait: str, tmp_
         [sys.executable, "-c", code, str(lock)], cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whoever runs the tests may ignore it
     )
-    assert run.stdout and run.stderr
+    assert run.stdout
+    assert run.stderr
     pids = [int(pid) for pid in run.stdout.readline().split()]
-    assert len(pids) == 2 and all(map(alive, pids))
+    assert len(pids) == 2
+    assert all(map(alive, pids))
     run.send_signal(number)
     run.wait(30)
     assert gone(pids, within_s=10)
@@ -190,7 +192,8 @@ def test_a_killed_build_publishes_nothing_and_the_next_run_clears_up(own_cache: 
     assert run.stdout
     pids = [int(run.stdout.readline())]
     busy = subprocess.Popen([sys.executable, "-c", code.replace("'p'", "'q'")], cwd=REPO, stdout=subprocess.PIPE)
-    assert busy.stdout and busy.stdout.readline()
+    assert busy.stdout
+    assert busy.stdout.readline()
     run.kill()
     run.wait()
     assert {p.name for p in (own_cache / "net").iterdir()} == {"p.work", "p.lock", "q.work", "q.lock"}
@@ -218,7 +221,7 @@ def test_a_failed_build_publishes_nothing(own_cache: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_one_line(own_cache: Path) -> None:
     own_cache.mkdir()
     (own_cache / "net").mkdir(mode=0o500)
-    with pytest.raises(VolleyError, match="build cache .* set VOLLEY_CACHE"):
+    with pytest.raises(VolleyError, match=r"build cache .* set VOLLEY_CACHE"):
         cache.cached("net", "p", program)
 
 
@@ -270,7 +273,8 @@ def test_a_build_folder_of_any_name(name: str, tmp_path: Path, own_cache: Path) 
     with plain_path.folder(work) as place:
         assert plain_path.is_plain(place)
         assert process.call(["make", "-s"], cwd=place) == 0
-    assert (work / "out").read_text() == "text" and os.access(work / "out", os.X_OK)
+    assert (work / "out").read_text() == "text"
+    assert os.access(work / "out", os.X_OK)
     assert place == work or not place.exists()
 
 
@@ -281,6 +285,7 @@ def test_waiting_for_another_build_is_said(own_cache: Path, capsys: pytest.Captu
         f"with locked(Path({str(own_cache / 'net' / 'p.lock')!r})):\n    print(flush=True)\n    time.sleep(2.6)"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=REPO, stdout=subprocess.PIPE) as other:
-        assert other.stdout and other.stdout.readline()
+        assert other.stdout
+        assert other.stdout.readline()
         assert cache.cached("net", "p", program).exists()
     assert capsys.readouterr().err == "waiting for another run, which makes p\n"

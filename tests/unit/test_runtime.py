@@ -62,7 +62,8 @@ def test_files(built: Path) -> None:
     assert (files.network, files.board, files.classes) == ("digits", "icebreaker", 10)
     pixels, logits = files.vectors()
     network = zoo.load("digits")
-    assert pixels.shape == (8, 64) and logits.shape == (8, 10)
+    assert pixels.shape == (8, 64)
+    assert logits.shape == (8, 10)
     np.testing.assert_array_equal(network.run(pixels.reshape(-1, 1, 8, 8)), logits)
     x = np.random.default_rng(1).random((3, 1, 8, 8))
     np.testing.assert_array_equal(files.frames.to_bytes(x), network.host_bytes(x))
@@ -84,31 +85,32 @@ def test_a_damaged_description_is_named(change: Callable[[Any], None], message: 
     (host / "device.json").write_text(json.dumps(document))
     with pytest.raises(DeviceError, match=message) as error:
         Files.load(host)
-    assert "device.json" in str(error.value) and "\n" not in str(error.value)
+    assert "device.json" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_missing_and_unreadable_files(host: Path, tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match="nowhere: no device.json in it or in its host/; name the folder"):
+    with pytest.raises(DeviceError, match=r"nowhere: no device.json in it or in its host/; name the folder"):
         Files.load(tmp_path / "nowhere")
     files = Files.load(host)
     np.savez(host / "vectors.npz", frames=np.zeros((2, 63), np.uint8), logits=np.zeros((2, 10)))
     with pytest.raises(DeviceError, match=r"\(2, 63\) frames and .* do not fit the network, 64 bytes and 10 logits"):
         files.vectors()
     np.savez(host / "vectors.npz", frames=np.zeros((0, 64), np.uint8), logits=np.zeros((0, 10)))
-    with pytest.raises(DeviceError, match="vectors.npz: holds no frames; build again"):
+    with pytest.raises(DeviceError, match=r"vectors.npz: holds no frames; build again"):
         files.vectors()
     with (host / "vectors.npz").open("wb") as f:
         np.save(f, np.zeros(3))
-    with pytest.raises(DeviceError, match="vectors.npz: not a readable .npz"):
+    with pytest.raises(DeviceError, match=r"vectors.npz: not a readable .npz"):
         files.vectors()
     (host / "vectors.npz").write_bytes(b"PK\x03\x04 cut")
-    with pytest.raises(DeviceError, match="vectors.npz: not a readable .npz"):
+    with pytest.raises(DeviceError, match=r"vectors.npz: not a readable .npz"):
         files.vectors()
     (host / "vectors.npz").unlink()
-    with pytest.raises(DeviceError, match="vectors.npz: not there; copy the whole folder host/"):
+    with pytest.raises(DeviceError, match=r"vectors.npz: not there; copy the whole folder host/"):
         files.vectors()
     (host / "device.json").write_text("{")
-    with pytest.raises(DeviceError, match="device.json: not JSON .*make it again"):
+    with pytest.raises(DeviceError, match=r"device.json: not JSON .*make it again"):
         Files.load(host)
 
 
@@ -118,7 +120,8 @@ def test_packets_are_those_of_the_model() -> None:
     for length in (4, 5, 52, 252):
         data = bytes(rng.choice([0xC0, 0xDB, 0xDC, 0xDD, 7], length).astype(np.uint8))
         line = framed(data)
-        assert list(line) == packet.framed(list(data)) and unframed(line[1:-1]) == data
+        assert list(line) == packet.framed(list(data))
+        assert unframed(line[1:-1]) == data
         for bad in (line[1:-2], line[1:-1] + b"\xdb", line[1:-1] + b"\xdb\x00", b"", line[2:-1]):
             assert unframed(bad) is None
 
@@ -216,9 +219,9 @@ def test_a_board_that_falls_silent(board: Board) -> None:
     pixels, logits = board.files.vectors()
     with Device.open(f"serial:{board.port}", board.files.folder, timeout_s=0.1) as device:
         board.mute = 1
-        with pytest.raises(DeviceError, match="no answer to a reset for 0.5 s .*is the board powered"):
+        with pytest.raises(DeviceError, match=r"no answer to a reset for 0.5 s .*is the board powered"):
             device.run_bytes(pixels)
-        with pytest.raises(DeviceError, match="no answer to a reset for 0.5 s"):
+        with pytest.raises(DeviceError, match=r"no answer to a reset for 0.5 s"):
             device.stats()
         board.mute = 0
         device.stats()
@@ -262,8 +265,10 @@ def test_a_cable_put_elsewhere(built: Path) -> None:
             raise Fault("the port is gone")
 
     done = Device(Moved(files), files).run_bytes(pixels)
-    assert set(done.failures) == set(range(1, 8)) and "another design is loaded" in done.failures[1]
-    assert (done.logits[0] == logits[0]).all() and not done.logits[1:].any()
+    assert set(done.failures) == set(range(1, 8))
+    assert "another design is loaded" in done.failures[1]
+    assert (done.logits[0] == logits[0]).all()
+    assert not done.logits[1:].any()
 
 
 def test_a_dead_network_is_given_up(built: Path) -> None:
@@ -281,8 +286,11 @@ def test_a_dead_network_is_given_up(built: Path) -> None:
 
     link = Dead(Files.load(built))
     done = Device(link, Files.load(built)).run_bytes(np.tile(pixels, (100, 1)), retries=1)
-    assert link.asked == 6 and len(done.failures) == 799 and (done.logits[0] == logits[0]).all()
-    assert done.failures[1] == "nothing moves" and done.failures[799] == "not sent: 3 before it failed, nothing moves"
+    assert link.asked == 6
+    assert len(done.failures) == 799
+    assert (done.logits[0] == logits[0]).all()
+    assert done.failures[1] == "nothing moves"
+    assert done.failures[799] == "not sent: 3 before it failed, nothing moves"
 
 
 def test_an_interrupt_leaves_a_device_that_works(board: Board) -> None:
@@ -324,7 +332,7 @@ def test_other_weights_are_reported_and_answer_nothing(built: Path) -> None:
     board = Board(files, WEIGHTS=files.checksum ^ 1)
     with Device.open(f"serial:{board.port}", built) as device:
         assert device.stats()["weights"] == files.checksum ^ 1
-        with pytest.raises(DeviceError, match="other weights in the device: checksum .*load the bitstream"):
+        with pytest.raises(DeviceError, match=r"other weights in the device: checksum .*load the bitstream"):
             device.self_test()
     board.close()
 
@@ -351,7 +359,7 @@ def test_a_load_must_show_its_checksum(built: Path, host: Path) -> None:
     files = replace(Files.load(host), memories=(memory,))
     board = Board(files)
     with Device.open(f"serial:{board.port}", host) as device:
-        with pytest.raises(DeviceError, match="weights loaded, but the device shows checksum .*; load them again"):
+        with pytest.raises(DeviceError, match=r"weights loaded, but the device shows checksum .*; load them again"):
             device.load_weights(replace(files, loaded=files.checksum ^ 1))
         assert board.model.writes == [(r.MEMORY, 0xFFFFFFFF), (r.MEMORY, 0), *((r.LOAD, n) for n in range(6))]
         device.load_weights(files)  # the model keeps its checksum
@@ -364,16 +372,18 @@ def test_a_load_must_show_its_checksum(built: Path, host: Path) -> None:
 def test_ports_that_cannot_be_opened(board: Board, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeviceError, match="/dev/nothing: no such port; ports here: "):
         Device.open("serial:/dev/nothing", built)
-    with Device.open(f"serial:{board.port}", built):
-        with pytest.raises(DeviceError, match="in use by another program; close it"):
-            Device.open(f"serial:{board.port}", built)
+    with (
+        Device.open(f"serial:{board.port}", built),
+        pytest.raises(DeviceError, match="in use by another program; close it"),
+    ):
+        Device.open(f"serial:{board.port}", built)
     import serial
 
     def denied(*_: object, **__: object) -> None:
         raise serial.SerialException(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(serial, "Serial", denied)
-    with pytest.raises(DeviceError, match="/dev/ttyUSB0: no permission; add yourself to the group .*dialout"):
+    with pytest.raises(DeviceError, match=r"/dev/ttyUSB0: no permission; add yourself to the group .*dialout"):
         Device.open("serial:/dev/ttyUSB0", built)
     monkeypatch.setitem(sys.modules, "serial", None)
     with pytest.raises(DeviceError, match="pyserial: not installed; pip install pyserial"):
@@ -382,7 +392,7 @@ def test_ports_that_cannot_be_opened(board: Board, built: Path, monkeypatch: pyt
 
 def test_devices_that_do_not_exist(built: Path) -> None:
     for target in ("usb", "serial", "serial:", ""):
-        with pytest.raises(DeviceError, match="unknown; one of serial:PORT .*, pynq, rtlsim"):
+        with pytest.raises(DeviceError, match=r"unknown; one of serial:PORT .*, pynq, rtlsim"):
             Device.open(target, built)
     with pytest.raises(DeviceError, match="pynq: not installed here; run this on the board"):
         Device.open("pynq", built)
@@ -405,7 +415,8 @@ def test_the_command_line(board: Board, tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "self-test passed: digits on icebreaker, 8 frames, every logit equal\n"
     assert main(["demo", *device]) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert len(shown) == 18 and sum(line.endswith("<") for line in shown) >= 1
+    assert len(shown) == 18
+    assert sum(line.endswith("<") for line in shown) >= 1
     pixels, logits = board.files.vectors()
     np.save(tmp_path / "x.npy", pixels[:2].reshape(2, 1, 8, 8))
     assert main(["infer", *device, "--input", str(tmp_path / "x.npy")]) == 0
@@ -413,7 +424,8 @@ def test_the_command_line(board: Board, tmp_path: Path, capsys: pytest.CaptureFi
     resets = board.model.registers[r.RESETS]
     assert main(["stats", *device]) == 0
     stats = json.loads(capsys.readouterr().out)
-    assert stats["cycles"] == 1 << 32 | 5 and stats["frames"] == 11, "what went before"
+    assert stats["cycles"] == 1 << 32 | 5, "what went before"
+    assert stats["frames"] == 11, "what went before"
     assert board.model.registers[r.RESETS] == resets
     for arguments, message in [
         (["infer", *device], "infer: --input FILE is missing"),
@@ -428,7 +440,8 @@ def test_the_command_line(board: Board, tmp_path: Path, capsys: pytest.CaptureFi
     ]:
         assert main(arguments) == 2
         error = capsys.readouterr().err
-        assert message in error and error.count("\n") == 1
+        assert message in error
+        assert error.count("\n") == 1
 
 
 def test_a_failed_self_test_ends_in_status_1(board: Board, host: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -441,7 +454,8 @@ def test_a_failed_self_test_ends_in_status_1(board: Board, host: Path, capsys: p
 
 def test_failed_frames_carry_the_others() -> None:
     error = FramesFailed(np.ones((3, 2), np.int64), {1: "no answer"})
-    assert "1 of 3 frames failed; frame 1: no answer" in str(error) and error.failures == {1: "no answer"}
+    assert "1 of 3 frames failed; frame 1: no answer" in str(error)
+    assert error.failures == {1: "no answer"}
 
 
 # ------------------------------------------------------------------ on a Zynq
@@ -525,12 +539,14 @@ class Dma:
     command = [python, "-m", "pyflow.runtime", "self-test", "--device", "pynq"]
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
-    assert run.returncode == 2 and "icebreaker.hwh: not there; copy the .bit and the .hwh" in run.stderr
+    assert run.returncode == 2
+    assert "icebreaker.hwh: not there; copy the .bit and the .hwh" in run.stderr
     (host / "icebreaker.hwh").touch()
     run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
     assert run.stdout == "self-test passed: digits on icebreaker, 8 frames, every logit equal\n", run.stderr
     run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
-    assert run.returncode == 0 and (host / "loaded").read_text() == "x", "loaded once: weights in memories stay"
+    assert run.returncode == 0, "loaded once: weights in memories stay"
+    assert (host / "loaded").read_text() == "x", "loaded once: weights in memories stay"
     for broken, message in [
         ('raise RuntimeError("No Devices")', "icebreaker.bit: cannot be loaded (No Devices); run this as root"),
         ("self.recvchannel = 1", "icebreaker.hwh: describes no accelerator behind a DMA ("),
@@ -538,7 +554,9 @@ class Dma:
         loads = '        open("loaded", "a").close()\n'
         (host / "pynq.py").write_text(stub.replace(loads, f"        {broken}\n        return\n"))
         run = subprocess.run(command, cwd=host, capture_output=True, text=True, env=env, check=False)
-        assert run.returncode == 2 and message in run.stderr and run.stderr.count("\n") == 1, run.stderr
+        assert run.returncode == 2, run.stderr
+        assert message in run.stderr, run.stderr
+        assert run.stderr.count("\n") == 1, run.stderr
 
 
 def test_buffers_are_given_back_behind_a_reset_of_the_dma() -> None:
@@ -567,7 +585,7 @@ def test_buffers_are_given_back_behind_a_reset_of_the_dma() -> None:
         def start(self) -> None: ...
 
     link = PynqLink(SimpleNamespace(dma=Dma(), volley=None), allocate, timeout_s=0.01)
-    with pytest.raises(Fault, match="DMA time-out: frame 0 does not go in for 0.01 s"):
+    with pytest.raises(Fault, match=r"DMA time-out: frame 0 does not go in for 0.01 s"):
         next(iter(link.exchange(np.zeros((2, 8), np.uint8), 3)))
     link.close()
     assert said == ["reset", *["free"] * 4]

@@ -62,7 +62,7 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert workspace.folder_of(options(command="program")) == Path("build/digits-icebreaker")
     zoo.load("digits").save(tmp_path / "saved.vly")
     assert workspace.name_of("saved.vly") == "digits"
-    with pytest.raises(VolleyError, match="missing.vly: .*no such file"):
+    with pytest.raises(VolleyError, match=r"missing.vly: .*no such file"):
         workspace.name_of("missing.vly")
     assert cli.main(["folder", "--net", "my_net.py:six", "--board", "kv260"]) == 0
     assert capsys.readouterr().out == "build/my_net-six-kv260\n"
@@ -78,8 +78,10 @@ def test_make_finds_the_folder_of_device(tmp_path: Path) -> None:
     ).stdout  # fmt: skip
     command = re.search(r"files=\$\(.*-m pyflow (folder .*)\) &&", said)
     assert command, said
-    assert "--net 'examples/own_model/my_net.py:build'" in command[1] and "--timesteps '2'" in command[1]
-    assert '--files "$files"' in said and "--weights" not in said.split("--files")[1]  # those are of load-weights
+    assert "--net 'examples/own_model/my_net.py:build'" in command[1]
+    assert "--timesteps '2'" in command[1]
+    assert '--files "$files"' in said
+    assert "--weights" not in said.split("--files")[1]
 
 
 def test_make_passes_odd_names_on(tmp_path: Path) -> None:
@@ -92,7 +94,8 @@ def test_make_passes_odd_names_on(tmp_path: Path) -> None:
         ["sh", "-c", made.replace("'/tmp/my env/bin/python'", "printf '%s\\n'", 1)],
         capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
-    assert arguments[arguments.index("--out") + 1] == odd and arguments[arguments.index("--net") + 1] == odd
+    assert arguments[arguments.index("--out") + 1] == odd
+    assert arguments[arguments.index("--net") + 1] == odd
 
 
 # ---------------------------------------------------------------------- one run at a time
@@ -114,7 +117,8 @@ class Holder:
             [sys.executable, "-c", HOLD, str(folder), name, key], cwd=REPO, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        assert self.process.stdout and self.process.stdout.readline() == "held\n"
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "held\n"
 
     def end(self) -> None:
         self.process.communicate("\n", timeout=30)
@@ -143,8 +147,11 @@ def test_another_design_is_refused_meanwhile(name: str, key: str, which: str, tm
     other = Holder(tmp_path / "out", "six", "key")
     with pytest.raises(VolleyError) as error, held(tmp_path / "out", Design(name, key), "sim"):
         pass
-    assert f"in use by pid {other.process.pid}" in str(error.value) and which in str(error.value)
-    assert "six" in str(error.value) and f"{name!r}" in str(error.value) and "OUT=" in str(error.value)
+    assert f"in use by pid {other.process.pid}" in str(error.value)
+    assert which in str(error.value)
+    assert "six" in str(error.value)
+    assert f"{name!r}" in str(error.value)
+    assert "OUT=" in str(error.value)
     other.process.kill()  # its lock goes with it
     other.process.communicate()
     with held(tmp_path / "out", Design(name, key), "sim"):
@@ -183,7 +190,7 @@ def test_a_folder_belongs_to_one_network(tmp_path: Path) -> None:
     with pytest.raises(VolleyError, match="has since been compiled with other weights or options"):
         build.simulate(np.zeros((1, 1, 8, 8)))
     (tmp_path / "network.vly").write_text("mine")
-    with pytest.raises(VolleyError, match="network.vly was not written by Volley"):
+    with pytest.raises(VolleyError, match=r"network.vly was not written by Volley"):
         pyflow.compile(network, out_dir=tmp_path, cycles_per_frame=400)
     assert (tmp_path / "network.vly").read_text() == "mine"
 
@@ -191,7 +198,8 @@ def test_a_folder_belongs_to_one_network(tmp_path: Path) -> None:
 def test_what_a_killed_compile_left_goes(tmp_path: Path) -> None:
     (tmp_path / ".new-left" / "rtl").mkdir(parents=True)
     pyflow.compile(zoo.load("digits"), out_dir=tmp_path, cycles_per_frame=400)
-    assert not list(tmp_path.glob(".*")) and (tmp_path / "rtl" / "volley_net.sv").exists()
+    assert not list(tmp_path.glob(".*"))
+    assert (tmp_path / "rtl" / "volley_net.sv").exists()
 
 
 def test_equal_networks_have_equal_keys() -> None:
@@ -214,14 +222,17 @@ def test_a_file_system_without_locks_is_one_line(number: int, tmp_path: Path, mo
     monkeypatch.setattr(fcntl, "flock", flock)
     assert cli.main(["compile", "--net", "digits", "--cycles", "400", "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "has no locks" in said and "OUT=" in said
+    assert said.count("\n") == 1
+    assert "has no locks" in said
+    assert "OUT=" in said
 
 
 def test_an_out_that_cannot_be_written_is_one_line(tmp_path: Path, capsys) -> None:
     for out in ("/proc/x/y", str(tmp_path / ("x" * 300))):
         assert cli.main(["compile", "--net", "digits", "--cycles", "400", "--out", out]) == 2
         said = capsys.readouterr().err
-        assert said.count("\n") == 1 and "cannot be written" in said, said
+        assert said.count("\n") == 1, said
+        assert "cannot be written" in said, said
 
 
 def test_a_full_disk_is_one_line(monkeypatch, tmp_path: Path, capsys) -> None:
@@ -235,5 +246,6 @@ def test_a_full_disk_is_one_line(monkeypatch, tmp_path: Path, capsys) -> None:
     monkeypatch.setattr("pyflow.build.json.dumps", full)
     assert cli.main(["compile", "--net", "digits", "--cycles", "400", "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "No space left on device" in said
+    assert said.count("\n") == 1
+    assert "No space left on device" in said
     assert not (tmp_path / "out").exists()

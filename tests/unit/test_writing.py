@@ -25,10 +25,13 @@ def test_a_file_keeps_its_mode_and_a_link_its_place(tmp_path: Path) -> None:
     file.chmod(0o640)
     link.symlink_to(file)
     write_file(link, b"new")
-    assert link.is_symlink() and file.read_text() == "new" and stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert link.is_symlink()
+    assert file.read_text() == "new"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
     (tmp_path / "ahead").symlink_to(tmp_path / "later")
     write_file(tmp_path / "ahead", b"new")
-    assert (tmp_path / "ahead").is_symlink() and (tmp_path / "later").read_text() == "new"
+    assert (tmp_path / "ahead").is_symlink()
+    assert (tmp_path / "later").read_text() == "new"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ahead", "file", "later", "link"]
 
 
@@ -46,7 +49,8 @@ def test_pipes_and_devices_are_written_to(tmp_path: Path) -> None:
         except VolleyError:
             reader.join(0.01)
     reader.join()
-    assert read == [b"y" * 200_000] and stat.S_ISFIFO(pipe.stat().st_mode)
+    assert read == [b"y" * 200_000]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
     write_file("/dev/null", "x")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
@@ -61,8 +65,10 @@ def test_what_is_never_replaced(tmp_path: Path) -> None:
         for action in (lambda path: write_file(path, "x"), check_target):
             with pytest.raises(VolleyError) as error:
                 action(f"{tmp_path}/{name}")
-            assert "writable folder" in str(error.value) and "\n" not in str(error.value)
-    assert (tmp_path / "file").read_text() == "mine" and (tmp_path / "folder").is_dir()
+            assert "writable folder" in str(error.value)
+            assert "\n" not in str(error.value)
+    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "folder").is_dir()
     assert stat.S_ISSOCK((tmp_path / "socket").stat().st_mode)
     check_target(tmp_path / "file")
     check_target(tmp_path / "new")
@@ -74,8 +80,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 
     (tmp_path / "file").write_text("old")
     monkeypatch.setattr(writing.os, "replace", full)
-    with pytest.raises(VolleyError, match="file: cannot be written .No space left on device"):
+    with pytest.raises(VolleyError, match=r"file: cannot be written .No space left on device"):
         write_file(tmp_path / "file", "new")
     with pytest.raises(VolleyError, match="new: cannot be written"):
         write_file(tmp_path / "new", "new")
-    assert [p.name for p in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "old"

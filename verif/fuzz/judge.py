@@ -111,7 +111,7 @@ def _serve(pipe: Connection, folder: Path, memory: int) -> None:
     os.chdir(folder)
     import torch
 
-    import pyflow.conversion  # noqa: F401  (what commands import late)
+    import pyflow.conversion
     import pyflow.frontends  # noqa: F401
     from pyflow.__main__ import main
 
@@ -142,8 +142,8 @@ def _output() -> Iterator:
     streams = sys.stdout, sys.stderr
     os.dup2(null, 1)
     os.dup2(fd, 2)
-    sys.stdout = open(1, "w", closefd=False, encoding="utf-8")
-    sys.stderr = open(2, "w", closefd=False, encoding="utf-8", errors="backslashreplace")
+    sys.stdout = os.fdopen(1, "w", closefd=False, encoding="utf-8")
+    sys.stderr = os.fdopen(2, "w", closefd=False, encoding="utf-8", errors="backslashreplace")
     text: list[str] = []
     try:
         yield lambda: text[0]

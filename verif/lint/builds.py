@@ -87,7 +87,8 @@ def _modules(sources: list[Path]) -> tuple[str, ...]:
 def _example(name: str) -> Network:
     path = REPO / "examples" / "spiking" / "nets.py"
     spec = importlib.util.spec_from_file_location("lint_nets", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     network: Network = getattr(module, name)()

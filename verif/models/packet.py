@@ -44,9 +44,9 @@ def unframed(line: Iterable[int], size: int = 256) -> list[list[int]]:
     escape = False
     for byte in line:
         if byte == END:
-            if packet is not None and not escape and HEADER + 4 <= len(packet) <= size:
-                if checksum(packet[:-4]) == packet[-4:]:
-                    found.append(packet[:-4])
+            whole = packet is not None and not escape and HEADER + 4 <= len(packet) <= size
+            if whole and checksum(packet[:-4]) == packet[-4:]:
+                found.append(packet[:-4])
             packet, escape = [], False
         elif escape:
             plain = {ESC_END: END, ESC_ESC: ESC}.get(byte)

@@ -32,7 +32,7 @@ class PinMaster:
     def __init__(self, dut: Any, prefix: str, active: Callable[[], bool], addresses: list[int]) -> None:
         self.dut, self.prefix, self.active, self.addresses = dut, prefix, active, addresses
         self.rates = dict.fromkeys(("aw", "w", "b", "ar", "r"), 0.5)
-        self.on_answer: Callable[[int, int], None] = lambda address, data: None
+        self.on_answer: Callable[[int, int], None] = lambda *_: None
         self.resets = 0
         self._reset_q = True  # at the last clock edge
         self._held: dict[str, tuple[int, ...]] = {}  # of a response: offered and not taken in the cycle before
@@ -103,7 +103,8 @@ class PinMaster:
             if channel == "r":
                 response += (int(self._pin("r", "data").value),)
             if held := self._held.pop(channel, None):
-                assert there and response == held, f"{channel}: {held} became {response if there else 'nothing'}"
+                assert there, f"{channel}: {held} became {response if there else 'nothing'}"
+                assert response == held, f"{channel}: {held} became {response if there else 'nothing'}"
             if not there:
                 continue
             assert response[0] == 0

@@ -38,7 +38,7 @@ import os
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import cocotb
 from cocotb.clock import Clock
@@ -111,7 +111,7 @@ def changing_stall() -> Stall:
 class _Agent:
     """What both ends of a stream share: the ports and the cycle loop."""
 
-    _paused = {"source": -9, "sink": -99}  # the last cycle in which any of them did not move
+    _paused: ClassVar = {"source": -9, "sink": -99}  # the last cycle in which any of them did not move
 
     def __init__(self, dut: Any, name: str, stall: Stall | None) -> None:
         self.dut, self.name = dut, name
@@ -202,7 +202,7 @@ class Sink(_Agent):
         super().__init__(dut, name, stall)
         self.beats: list[Beat] = []
         self.stalled = 0  # cycles in which a beat was offered and not taken
-        self.on_beat: Callable[[Beat], None] = lambda beat: None
+        self.on_beat: Callable[[Beat], None] = lambda _: None
         self._after_valid = after_valid
         self._held: Beat | None = None  # offered and not taken in the cycle before
         self.ready.value = 0

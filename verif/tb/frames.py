@@ -19,7 +19,8 @@ async def quiet_in_reset(dut: Any) -> None:
         await FallingEdge(dut.clk)
         await ReadOnly()
         if low:
-            assert not int(dut.m_axis_tvalid.value) and not int(dut.s_axis_tready.value)
+            assert not int(dut.m_axis_tvalid.value)
+            assert not int(dut.s_axis_tready.value)
         low = not int(dut.aresetn.value)
 
 

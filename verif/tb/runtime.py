@@ -89,7 +89,8 @@ def reload(connect: Callable[[], Any], other: Files, inject: Callable[[], None],
             heal()
             pixels, logits = files.vectors()
             done = device.run_bytes(pixels[:2])
-            assert not done.failures and (done.logits == logits[:2]).all()
+            assert not done.failures
+            assert (done.logits == logits[:2]).all()
             assert device.stats()["weights"] == files.loaded
         return done
     finally:

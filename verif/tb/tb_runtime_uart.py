@@ -177,7 +177,8 @@ async def every_seed(dut):
         done = await bridge(session)(connect, inject, heal)
         struck[0] += line.faults
         if FAULT in ("none", "hash", "weights"):
-            assert not done.failures and not done.repeated
+            assert not done.failures
+            assert not done.repeated
         if FAULT in ("reset", "cable"):
             while not line.faults or not int(dut.aresetn.value):  # it may come behind the last frame
                 await Timer(BYTE_NS, unit="ns")

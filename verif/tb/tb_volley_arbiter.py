@@ -152,7 +152,7 @@ async def some_offer(dut, flow):
     await tb.reset()
     packets = random_packets(most=40)
     total = sum(len(packet) for queue in packets for packet in queue)
-    tb.sink.on_beat = lambda beat: None
+    tb.sink.on_beat = lambda _: None
     send(tb, packets)
     await tb.until(lambda: len(tb.sink.beats) == total, f"{total} beats")
     await tb.wait(20)

@@ -32,7 +32,7 @@ class AxiTB(TB):
         with_keep(self.source)
         cocotb.start_soon(quiet_in_reset(dut))
         self.loaded = Loaded()
-        self.sink.on_beat = lambda beat: None
+        self.sink.on_beat = lambda _: None
         self._forget()
         cocotb.start_soon(self._watch())
         if pins:

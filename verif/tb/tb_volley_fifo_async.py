@@ -48,7 +48,7 @@ class TB:
         self.source = TimedSource(self.sides["s"], "s_axis", random_stall(idle))
         self.sink = Sink(self.sides["m"], "m_axis", random_stall(pressure))
         self.left_at = []
-        self.sink.on_beat = lambda beat: self.left_at.append(get_sim_time("ps"))
+        self.sink.on_beat = lambda _: self.left_at.append(get_sim_time("ps"))
         start(clocks, *self.sides.values())
         self.source.start()
         self.sink.start()
@@ -99,7 +99,8 @@ class TB:
     async def run(self, beats):
         self.source.send(beats)
         await self.drain()
-        assert self.source.taken == beats and self.sink.beats == fifo_async(self.source.taken)
+        assert self.source.taken == beats
+        assert self.sink.beats == fifo_async(self.source.taken)
 
 
 def random_beats(count):
@@ -137,7 +138,8 @@ async def latency(dut, clocks):
         await Timer(random.randrange((STAGES + 4) * tb.m_period + 2 * tb.s_period,
                                      (STAGES + 9) * tb.m_period + 5 * tb.s_period), "ps")
     await tb.drain()
-    assert tb.sink.beats == tb.source.taken and len(tb.source.taken) == 40
+    assert tb.sink.beats == tb.source.taken
+    assert len(tb.source.taken) == 40
     slack = 4 * tb.jitter + 1
     for taken, left in zip(tb.source.at, tb.left_at, strict=True):
         edge = taken + tb.s_period // 2
@@ -156,7 +158,8 @@ async def capacity(dut, clocks):
     beats = random_beats(2 * DEPTH + 5)
     tb.source.send(beats)
     await Timer((DEPTH + 12 * STAGES + 20) * 3 * tb.period, "ps")
-    assert len(tb.source.taken) == DEPTH + 1 and not tb.sink.beats
+    assert len(tb.source.taken) == DEPTH + 1
+    assert not tb.sink.beats
     hit("full")
     hold[0] = False
     await tb.drain()

@@ -82,7 +82,7 @@ async def null_beats_change_nothing(dut):
         tb.push([*frame, NULL])
     await tb.finish()
     assert not any(beat.data for beat in tb.sinks["m_flags"].beats)
-    words = [beat for beat in tb.sinks["m_word"].beats]
+    words = list(tb.sinks["m_word"].beats)
     for n in range(0, len(words), 3 * COUNT):
         frames = [words[n + k * COUNT : n + (k + 1) * COUNT] for k in range(3)]
         assert frames[0] == frames[1] == frames[2]

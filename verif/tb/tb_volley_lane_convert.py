@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The Volley authors
 """volley_lane_convert: values, padding, tlast, cycles per pixel, latency, reset."""
 
+import itertools
 import math
 import random
 
@@ -62,7 +63,7 @@ async def pixels(dut, flow):
     await tb.finish()
     if flow == "full":
         ends = tb.sink.accepted[BEATS_OUT - 1::BEATS_OUT]
-        gaps = {b - a for a, b in zip(ends[20:-1:], ends[21:], strict=True)}
+        gaps = {b - a for a, b in itertools.pairwise(ends[20:])}
         average = (ends[-1] - ends[20]) / (len(ends) - 21)
         assert average == max(BEATS_IN, BEATS_OUT), f"{average} cycles per pixel, gaps {gaps}"
 

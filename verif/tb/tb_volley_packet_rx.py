@@ -161,7 +161,7 @@ async def directed(dut):
     }
     # As the checksum counts plain bytes, a wrong escape has to be refused by itself.
     body = [1, 2, 3, 4, ESC]
-    cases["wrong escape"] = [END, 1, 2, 3, 4, ESC, 0x11, *[b for b in framed(body)[7:]]]
+    cases["wrong escape"] = [END, 1, 2, 3, 4, ESC, 0x11, *framed(body)[7:]]
     for name, line in cases.items():
         before = tb.bad
         assert unframed(line, SIZE) == []

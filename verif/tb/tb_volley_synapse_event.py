@@ -58,7 +58,7 @@ def corners() -> list[list[list[Event]]]:
     """Windows for whole frames: all places, none, every place alone, places twice."""
     every = list(range(INPUTS))
     full = [rows_of(every, [TOP] * INPUTS)] * FOLDS
-    alone = [rows_of([place], [TOP]) for place in random.sample(every, min(6, INPUTS)) + [0, INPUTS - 1]
+    alone = [rows_of([place], [TOP]) for place in [*random.sample(every, min(6, INPUTS)), 0, INPUTS - 1]
              for _ in range(FOLDS)]
     twice = [[[(place, 1)] * EVENTS] for place in (0, INPUTS - 1) for _ in range(FOLDS)]
     return [*full, *[rows_of([], [])] * FOLDS, *full, *alone, *twice]

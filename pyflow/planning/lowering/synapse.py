@@ -115,7 +115,7 @@ def _check_buffers(op: Synapse, folding: Folding, source: Tensor, replay: int) -
             raise VolleyError(
                 f"{where}: rows={folding.rows} must be a multiple of the kernel height {kh}, at most {most} (two maps)"
             )
-    whole = (op.kernel, op.stride, replay) == ((1, 1), (1, 1), 1) or isinstance(op, Linear) and replay == 1
+    whole = (op.kernel, op.stride, replay) == ((1, 1), (1, 1), 1) or (isinstance(op, Linear) and replay == 1)
     if folding.window_depth and not folding.events and (folding.slice == "all" or whole):
         raise VolleyError(
             f"{where}: window_depth={folding.window_depth}, but its window is not folded; leave window_depth out"

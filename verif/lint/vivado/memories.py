@@ -44,7 +44,7 @@ def _size(memory: Memory) -> Iterator[Hit]:
     if memory.depth == 1:
         yield "one-row-memory", memory.symbol, f"{name} has one row"
     moving = {len(a.prefix) for a in memory.accesses if a.address}
-    if len(memory.dims) > 2 and moving or len(memory.dims) == 2 and 0 in moving:
+    if (len(memory.dims) > 2 and moving) or (len(memory.dims) == 2 and 0 in moving):
         yield "memory-shape", memory.symbol, f"{name} has {len(memory.dims)} dimensions, addressed before the last"
 
 

@@ -31,9 +31,13 @@ _DYNAMIC = ("isQueue", "isAssociativeArray", "isDynamicallySizedArray", "isStrin
 # UG901, Verilog System Tasks and Functions: those that it supports, in a procedure or an expression. The messages of
 # elaboration stand in a generate and are no calls.
 SYSTEM = frozenset(
-    "$readmemb $readmemh $signed $unsigned $clog2 $floor $ceil $rtoi $itor $bits $bitstoreal $realtobits "
-    "$bitstoshortreal $shortrealtobits $unpacked_dimensions $dimensions $left $right $low $high $increment $size "
-    "$countones $countbits $onehot $onehot0 $isunknown $typename $sqrt $ln $log10 $exp $pow".split())
+    [
+        "$readmemb", "$readmemh", "$signed", "$unsigned", "$clog2", "$floor", "$ceil", "$rtoi", "$itor",
+        "$bits", "$bitstoreal", "$realtobits", "$bitstoshortreal", "$shortrealtobits", "$unpacked_dimensions",
+        "$dimensions", "$left", "$right", "$low", "$high", "$increment", "$size", "$countones", "$countbits",
+        "$onehot", "$onehot0", "$isunknown", "$typename", "$sqrt", "$ln", "$log10", "$exp", "$pow",
+    ]  # fmt: skip
+)
 
 
 def hits(body: Body) -> Iterator[Hit]:
@@ -104,9 +108,9 @@ def _statements(process: Process, body: Body) -> Iterator[Hit]:
     if process.procedure == Procedures.Initial:
         for assignment in process.assignments:
             right = assignment.node.right
-            if not assignment.header and process.dynamic(right):
-                if not set(symbols_in(right)) <= _locals(process):
-                    yield "initial-value", assignment.node, f"{text_of(assignment.node)} in initial"
+            known = assignment.header or not process.dynamic(right)
+            if not known and not set(symbols_in(right)) <= _locals(process):
+                yield "initial-value", assignment.node, f"{text_of(assignment.node)} in initial"
 
 
 def _locals(process: Process) -> set[Any]:
@@ -204,9 +208,7 @@ def _literals(process: Process, body: Body) -> Iterator[Hit]:
     released = {id(inner) for a in process.assignments if _outward(a.targets, body)
                 for inner in process.below(a.node.right)}
     for node in process.nodes:
-        if node.kind == Expressions.UnbasedUnsizedIntegerLiteral:
-            text = str(node.value)
-        elif node.kind == Expressions.IntegerLiteral:
+        if node.kind == Expressions.UnbasedUnsizedIntegerLiteral or node.kind == Expressions.IntegerLiteral:
             text = str(node.value)
         else:
             continue
@@ -254,7 +256,7 @@ def _events(process: Process) -> Iterator[Hit]:
         return
     tested, statement = {}, _unwrapped(process.statement)
     while statement is not None and statement.kind == Statements.Conditional and len(tested) + 1 < len(edges):
-        condition = list(statement.conditions)[0].expr
+        condition = next(iter(statement.conditions)).expr
         name, high = _polarity(condition)
         if name not in names:
             break
