@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The Volley authors
 """The Python interface in one page: convert, save, run the reference, compile, simulate, compare.
 
-    python examples/api.py [FOLDER]               # default build/api; builds one small simulator
+python examples/api.py [FOLDER]               # default build/api; builds one small simulator
 """
 
 from __future__ import annotations

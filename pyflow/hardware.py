@@ -255,6 +255,8 @@ def conversions(lanes: int, pix: int, to_lanes: int, to_pix: int, channels: int)
     if channels % lanes == 0 == channels % to_lanes:
         return [(pix * lanes, to_pix * to_lanes, math.lcm(pix, to_pix) * channels)]
     return conversions(lanes, pix, channels, 1, channels) + conversions(channels, 1, to_lanes, to_pix, channels)
+
+
 def event_list_depth(inputs: int, events: int, replay: int) -> int:
     """Rows that an event list holds if nobody says: the next frame, which has zeros, finds room beside this one."""
     return 2 << max(1, (ceil_div(inputs, events) - 1).bit_length()) if replay > 1 else 4

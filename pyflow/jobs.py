@@ -300,9 +300,8 @@ def _area_text(area: dict[str, list[float]], board: str, placed: bool = False, g
         way = "change the folding" if given else way
         need = ", ".join(f"{name.upper()} {used:,g} of {limit:,g}" for name, (used, limit) in over.items())
         return f"does NOT fit {board}: {need} (estimate; {way}, or `make estimate` measures)"
-    return (
-        ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items())
-        + (" (placed)" if placed else " (estimate; `make estimate` measures)")
+    return ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items()) + (
+        " (placed)" if placed else " (estimate; `make estimate` measures)"
     )
 
 

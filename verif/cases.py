@@ -42,8 +42,9 @@ class Case:
         return None if self.sources is None else [Path(path) for path in self.sources]
 
     def coverage_file(self) -> Path:
-        return harness.coverage_file(self.dut, self.bench, self.parameters, self.extra_env, self.defines, self.files,
-                                     self.source_paths)
+        return harness.coverage_file(
+            self.dut, self.bench, self.parameters, self.extra_env, self.defines, self.files, self.source_paths
+        )
 
     def __str__(self) -> str:
         values = [f"{k}={v}" for k, v in sorted((self.parameters | self.defines).items())]
@@ -78,11 +79,27 @@ class _Recorder:
         self.cases: list[Case] = []
         self._calls: list[Case] = []
 
-    def run_bench(self, dut: str, bench: str, parameters: Mapping[str, int | str],
-                  extra_env: Mapping[str, str] | None = None, defines: Mapping[str, int | str] | None = None,
-                  files: Mapping[str, str] | None = None, sources: Sequence[Path] | None = None) -> None:
-        self._calls.append(Case(dut, bench, dict(parameters), dict(extra_env or {}), dict(defines or {}),
-                                dict(files or {}), None if sources is None else [str(path) for path in sources]))
+    def run_bench(
+        self,
+        dut: str,
+        bench: str,
+        parameters: Mapping[str, int | str],
+        extra_env: Mapping[str, str] | None = None,
+        defines: Mapping[str, int | str] | None = None,
+        files: Mapping[str, str] | None = None,
+        sources: Sequence[Path] | None = None,
+    ) -> None:
+        self._calls.append(
+            Case(
+                dut,
+                bench,
+                dict(parameters),
+                dict(extra_env or {}),
+                dict(defines or {}),
+                dict(files or {}),
+                None if sources is None else [str(path) for path in sources],
+            )
+        )
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.when == "call":
@@ -101,8 +118,20 @@ def _record() -> list[Case]:
     os.environ.pop("DUT", None)
     with mock.patch("verif.harness.run_bench", recorder.run_bench), contextlib.redirect_stdout(sys.stderr):
         # Illegal parameters run no bench but Verilator, which nobody replaces here.
-        pytest.main([str(TESTS), "-q", "--noconftest", "-k", "not illegal_parameters", "-p", "no:cacheprovider",
-                     "-p", "no:xdist"], plugins=[recorder])
+        pytest.main(
+            [
+                str(TESTS),
+                "-q",
+                "--noconftest",
+                "-k",
+                "not illegal_parameters",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:xdist",
+            ],
+            plugins=[recorder],
+        )
     return recorder.cases
 
 

@@ -56,13 +56,15 @@ def _merge(core: str, cases: Sequence[Case]) -> Coverage:
 
 def complaints(found: Sequence[Coverage], since: float = 0) -> list[str]:
     """One line per core that ran after `since`, is complete, and missed a bin."""
-    return [f"{c.core}: not covered: {', '.join(c.missed)}" for c in found
-            if c.complete and c.newest >= since and c.missed]
+    return [
+        f"{c.core}: not covered: {', '.join(c.missed)}" for c in found if c.complete and c.newest >= since and c.missed
+    ]
 
 
 def table(found: Sequence[Coverage]) -> str:
-    rows = [[c.core, f"{c.found} of {c.runs}", len(c.bins), len(c.bins) - len(c.missed), ", ".join(c.missed)]
-            for c in found]
+    rows = [
+        [c.core, f"{c.found} of {c.runs}", len(c.bins), len(c.bins) - len(c.missed), ", ".join(c.missed)] for c in found
+    ]
     return tabulate(rows, ["core", "runs", "bins", "hit", "missed"], tablefmt="github")
 
 

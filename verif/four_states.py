@@ -149,8 +149,9 @@ def run(
     network, n = build.network, len(x)
     data = network.host_bytes(x).reshape(n, -1)
     words = np.pad(data, ((0, 0), (0, -data.shape[1] % 4))).astype(np.uint8).view("<u4")
-    reads = {name: value for name, value in vars(registers).items()
-             if isinstance(value, int) and not name.endswith("_RESET")}
+    reads = {
+        name: value for name, value in vars(registers).items() if isinstance(value, int) and not name.endswith("_RESET")
+    }
     schedule = build.plan.schedule
     limit = 1000 + round((schedule.latency_cycles + n * (schedule.cycles_per_frame + words.shape[1])) * 4 / (1 - stall))
     with tempfile.TemporaryDirectory(prefix="four-states-") as folder:

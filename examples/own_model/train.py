@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The Volley authors
 """Draws a small data set, trains my_net.py on it and writes what `make sim` takes:
 
-    python examples/own_model/train.py            # writes build/own_model/my.npz and my_net.safetensors
+python examples/own_model/train.py            # writes build/own_model/my.npz and my_net.safetensors
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The Volley authors
 """Draws the cylinder-bell-funnel sequences, trains my_1d.py on them and writes what `make sim` takes:
 
-    python examples/own_model_1d/train.py         # writes build/own_model_1d/my_1d.npz and my_1d.safetensors
+python examples/own_model_1d/train.py         # writes build/own_model_1d/my_1d.npz and my_1d.safetensors
 """
 
 from __future__ import annotations

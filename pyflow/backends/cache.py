@@ -24,6 +24,7 @@ from pyflow.locks import Patience, locked
 
 log = logging.getLogger(__name__)
 
+
 def cached(kind: str, name: str, make: Callable[[Path], Path]) -> Path:
     """The file or folder `kind`/`name` of the cache; where it is missing or damaged, make(work folder) -> what to keep.
 

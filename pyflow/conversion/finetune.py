@@ -135,11 +135,11 @@ class _Straight(torch.autograd.Function):
     """The value of `hard` with the gradient of `soft`; never soft + (hard - soft), which can miss an integer."""
 
     @staticmethod
-    def forward(ctx: object, soft: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
+    def forward(_ctx: object, _soft: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
         return hard.clone()
 
     @staticmethod
-    def backward(ctx: object, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(_ctx: object, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
         return grads[0], None
 
 

@@ -44,9 +44,7 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: boo
         "clock_mhz": board.clock_mhz,
         "cycles_per_frame": plan.schedule.cycles_per_frame,
         "latency_cycles": plan.schedule.latency_cycles,
-        "memories": [
-            {"name": i.name, "index": i.index, "rows": len(i.rows), "words": i.rows.shape[1]} for i in images
-        ],
+        "memories": [{"name": i.name, "index": i.index, "rows": len(i.rows), "words": i.rows.shape[1]} for i in images],
         "probes": [
             {"index": p.index, "layer": p.layer, "stream": p.stream, "counts": p.what}
             for p in (probes(plan.netlist) if probed else [])

@@ -33,9 +33,7 @@ COUNTER = "num_batches_tracked"  # of BatchNorm: no weight
 AVERAGED = re.compile(r"ema|avg|average|swa|teacher|optim", re.IGNORECASE)  # taken only where nothing else fits
 HINT = "save model.state_dict(), better as .safetensors"
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_OBJECTS = (
-    "holds Python objects{}, perhaps a whole module, which do not load without executing code; " + HINT
-)
+_OBJECTS = "holds Python objects{}, perhaps a whole module, which do not load without executing code; " + HINT
 
 
 class _Inert:

@@ -8,6 +8,7 @@ the layers takes the cheapest chain, lane converters included.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
@@ -149,9 +150,7 @@ def _candidates(
     return found[:limit]
 
 
-def _skipping(
-    op: Synapse, lanes: int, tp: int, source: Tensor, target: int, known: sparsity.Rate
-) -> Iterator[Folding]:
+def _skipping(op: Synapse, lanes: int, tp: int, source: Tensor, target: int, known: sparsity.Rate) -> Iterator[Folding]:
     """Foldings that skip zeros, each with as few outputs at a time as keep to `target`."""
     inputs, co = math.prod(source.shape), op.weight.shape[0]
     beats, words = ceil_div(source.shape[0], lanes) * math.prod(source.shape[1:]), math.ceil(known.most * inputs)
@@ -288,9 +287,7 @@ def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, 
                 return None
             found = [
                 (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
-                for i, (price, folding) in enumerate(
-                    _candidates(op, source, goal, prices, prices.rate(network, op))
-                )
+                for i, (price, folding) in enumerate(_candidates(op, source, goal, prices, prices.rate(network, op)))
                 if folding.pix == 1
             ]
             if not found:
@@ -440,75 +437,91 @@ def plan(
     """
     if cycles_per_frame is not None and (type(cycles_per_frame) is not int or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
-    fill, needed = FILL if cycles_per_frame is None else 1.0, fits.memories(network)
+    needed = fits.memories(network)
     if folding is None:
-        fits.check(network.name, needed, board, fill)
+        fits.check(network.name, needed, board, FILL if cycles_per_frame is None else 1.0)
     _check_length(network)
-    family = board.family
     if folding is not None:
         given, fifos = read_folding(folding)
         netlist = build_netlist(network, given, {**_branch_fifos(network, given), **fifos})
         _check_slices(netlist, board)
-        return Plan(netlist, predict(netlist), costs(netlist, family), given=True)
-    hardware = replace(
-        network, operators=tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
-    )
-    floor = _fastest_input(hardware)
+        return Plan(netlist, predict(netlist), costs(netlist, board.family), given=True)
+    embedded = tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
+    search = _Search(network, replace(network, operators=embedded), board, needed)
+    return search.fitting() if cycles_per_frame is None else search.within(cycles_per_frame)
 
-    def choose(target: int, board: Board = board) -> dict[str, Folding] | None:
-        """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
-        found = _within_dsp(hardware, target, board)
-        return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
 
-    def price(foldings: dict[str, Folding] | None, family: str = family) -> Cost | None:
-        return None if foldings is None else sum(costs(build_netlist(network, foldings), family).values(), Cost())
+@dataclass(frozen=True)
+class _Search:
+    """For the foldings of `network` on `board`. hardware: the network with its kernels as they are built."""
 
-    if cycles_per_frame is not None:
-        foldings = choose(cycles_per_frame) if cycles_per_frame >= floor else None
-        if foldings is None:
-            raise VolleyError(
-                f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}; "
-                f"the nearest is {_fastest(network, choose, max(floor, cycles_per_frame))}"
-            )
-        goal = cycles_per_frame
-    else:
-        asked = network.meta.get("cycles_per_frame")
-        target = asked if isinstance(asked, int) else _line_rate(hardware)
-        target = max(floor, target)
-        slowest = max(min(_slowest(hardware), LONGEST), target)
+    network: Network
+    hardware: Network
+    board: Board
+    needed: list[fits.Memory]
 
-        def would(other: Board) -> bool:
-            try:
-                fits.check(network.name, needed, other, FILL)
-            except VolleyError:
-                return False
-            return fits.fits(price(choose(slowest, other), other.family), other, FILL)
-
-        while not fits.fits(cost := price(foldings := choose(target)), board, FILL):
+    def fitting(self) -> Plan:
+        """The rate that the network asks for, or one pixel per cycle; slower until it fits."""
+        asked = self.network.meta.get("cycles_per_frame")
+        target = asked if isinstance(asked, int) else _line_rate(self.hardware)
+        target = max(_fastest_input(self.hardware), target)
+        slowest = max(min(_slowest(self.hardware), LONGEST), target)
+        while not fits.fits(cost := self._price(foldings := self._choose(target)), self.board, FILL):
             if target >= slowest:
-                raise fits.refusal(network.name, board, cost, FILL, would)
+                would = functools.partial(self._fits_at, slowest)
+                raise fits.refusal(self.network.name, self.board, cost, FILL, would)
             target = min(target + max(1, target // 4), slowest)
-        goal = target
-    assert foldings is not None
-    netlist, schedule = _settle(network, foldings, goal)
-    result = Plan(netlist, schedule, costs(netlist, family))
-    if cycles_per_frame is not None and schedule.cycles_per_frame > cycles_per_frame:
+        assert foldings is not None
+        return self._plan(foldings, target)
+
+    def within(self, cycles: int) -> Plan:
+        """At most `cycles` per frame, or VolleyError naming the nearest."""
+        floor = _fastest_input(self.hardware)
+        foldings = self._choose(cycles) if cycles >= floor else None
+        if foldings is None:
+            raise self._out_of_reach(cycles, _fastest(self.network, self._choose, max(floor, cycles)))
+        result = self._plan(foldings, cycles)
+        if result.schedule.cycles_per_frame <= cycles:
+            return result
         # The cores keep to the target one by one, but not as a chain: aim lower to land on it.
-        for aim in sorted({int(cycles_per_frame * f) for f in (0.97, 0.93, 0.88, 0.8)}, reverse=True):
-            closer = choose(max(floor, aim))
+        for aim in sorted({int(cycles * f) for f in (0.97, 0.93, 0.88, 0.8)}, reverse=True):
+            closer = self._choose(max(floor, aim))
             if closer is None:
                 continue
-            netlist, schedule = _settle(network, closer, cycles_per_frame)
-            if schedule.cycles_per_frame < result.schedule.cycles_per_frame:
-                result = Plan(netlist, schedule, costs(netlist, family))
-            if schedule.cycles_per_frame <= cycles_per_frame:
-                break
-        else:
-            raise VolleyError(
-                f"cycles_per_frame={cycles_per_frame} is out of reach of network {network.name!r}; "
-                f"the nearest is {math.ceil(result.schedule.cycles_per_frame)}"
-            )
-    return result
+            plan = self._plan(closer, cycles)
+            if plan.schedule.cycles_per_frame < result.schedule.cycles_per_frame:
+                result = plan
+            if plan.schedule.cycles_per_frame <= cycles:
+                return result
+        raise self._out_of_reach(cycles, math.ceil(result.schedule.cycles_per_frame))
+
+    def _choose(self, target: int, board: Board | None = None) -> dict[str, Folding] | None:
+        """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
+        board = board or self.board
+        found = _within_dsp(self.hardware, target, board)
+        return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
+
+    def _price(self, foldings: dict[str, Folding] | None, board: Board | None = None) -> Cost | None:
+        if foldings is None:
+            return None
+        return sum(costs(build_netlist(self.network, foldings), (board or self.board).family).values(), Cost())
+
+    def _fits_at(self, slowest: int, other: Board) -> bool:
+        """Would another board take the network, at its slowest?"""
+        try:
+            fits.check(self.network.name, self.needed, other, FILL)
+        except VolleyError:
+            return False
+        return fits.fits(self._price(self._choose(slowest, other), other), other, FILL)
+
+    def _plan(self, foldings: dict[str, Folding], goal: int) -> Plan:
+        netlist, schedule = _settle(self.network, foldings, goal)
+        return Plan(netlist, schedule, costs(netlist, self.board.family))
+
+    def _out_of_reach(self, cycles: int, nearest: int) -> VolleyError:
+        return VolleyError(
+            f"cycles_per_frame={cycles} is out of reach of network {self.network.name!r}; the nearest is {nearest}"
+        )
 
 
 def _check_length(network: Network) -> None:

@@ -87,8 +87,7 @@ def check_depth(layer: str, depth: int, least: int, most: int) -> None:
     if depth and (not least <= depth <= most or depth & (depth - 1)):
         smallest, largest = 1 << max(1, (least - 1).bit_length()), 1 << (most.bit_length() - 1)
         raise VolleyError(
-            f"folding of {layer}: window_depth={depth} must be a power of two of at least {smallest}, "
-            f"at most {largest}"
+            f"folding of {layer}: window_depth={depth} must be a power of two of at least {smallest}, at most {largest}"
         )
 
 

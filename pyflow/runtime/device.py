@@ -308,11 +308,11 @@ class Device:
             raise DeviceError(
                 f"{new.folder}: structure {new.structure:#010x}, the design in the device has {old.structure:#010x}; "
                 f"its weights do not fit. Convert with like= the network of {old.folder.parent}, compile with its "
-                "folding.json; layers that differ need memory \"writable\" in it"
+                'folding.json; layers that differ need memory "writable" in it'
             )
         if not new.memories:
             raise DeviceError(
-                f"{old.folder}: no memory of this design can be written; compile it with memory \"writable\" in "
+                f'{old.folder}: no memory of this design can be written; compile it with memory "writable" in '
                 "folding.json"
             )
         images = new.images()

@@ -217,4 +217,3 @@ def _only_process() -> Any:
 def _free(buffer: Any) -> None:
     if hasattr(buffer, "freebuffer"):
         buffer.freebuffer()
-

@@ -130,9 +130,7 @@ class SerialLink(Link):
             raise Fault("the network was stuck and has been reset")
         return bool(status & 1), words
 
-    def _ask(
-        self, command: int, address: int = 0, payload: bytes = b"", expected: int = 0
-    ) -> tuple[int, np.ndarray]:
+    def _ask(self, command: int, address: int = 0, payload: bytes = b"", expected: int = 0) -> tuple[int, np.ndarray]:
         """(status, words) of the response, of `expected` words at most. Whatever is lost on the way, the request is
         executed once."""
         self._seq = self._seq + 1 & 0xFF

@@ -17,8 +17,11 @@ def reweighted(network: Network, seed: int, largest_theta: int = 1 << 20) -> Net
     """`network` with random weights, thresholds and biases; its exponents, shapes and encodings stay."""
     rng = np.random.default_rng(seed)
     # What reads no potentials is no layer's neuron: an average's divisor, for instance.
-    loaded = {op for op in network.operators
-              if isinstance(op, Synapse) or network.tensors[op.inputs[0]].encoding is Encoding.POTENTIAL}
+    loaded = {
+        op
+        for op in network.operators
+        if isinstance(op, Synapse) or network.tensors[op.inputs[0]].encoding is Encoding.POTENTIAL
+    }
     return replace(network, operators=tuple(
         _other(op, rng, largest_theta) if op in loaded else op for op in network.operators))  # fmt: skip
 

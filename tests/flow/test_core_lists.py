@@ -56,8 +56,12 @@ def test_a_core_lints_at_every_size_of_its_benches(core: Core) -> None:
 @pytest.mark.parametrize("family", families())
 def test_what_a_family_has_of_its_own_lints_at_every_size_of_its_benches(family: str) -> None:
     own, every = own_sources(family), rtl_sources(family)
-    judged = [case for cases in collect().values() for case in cases
-              if case.dut in {path.stem for path in every} and set(own) & set(case.source_paths or ())]
+    judged = [
+        case
+        for cases in collect().values()
+        for case in cases
+        if case.dut in {path.stem for path in every} and set(own) & set(case.source_paths or ())
+    ]
     assert judged
     for case in judged:
         sources = [*blackboxes(family), *sources_of(case.dut, every)]
@@ -148,13 +152,18 @@ ASYNC = TOP.path.with_name("volley_axi_top_async_wrapper.v")
 PIXEL = {"pixel_clk", "pixel_aresetn"}  # ports that only the latter has
 wrappers = pytest.mark.parametrize("wrapper", [WRAPPER, ASYNC], ids=lambda path: path.stem)
 # An attribute, perhaps a second one, and the port they belong to
-INTERFACE = re.compile(r'X_INTERFACE_INFO = "\S+ (\w+ \w+)" \*\)\n(?:  \(\*.*\n)?'
-                       r"  (?:in|out)put +wire +(?:\[\S+\] +)?(\w+)")
+INTERFACE = re.compile(
+    r'X_INTERFACE_INFO = "\S+ (\w+ \w+)" \*\)\n(?:  \(\*.*\n)?'
+    r"  (?:in|out)put +wire +(?:\[\S+\] +)?(\w+)"
+)
 
 STREAM = "TVALID TREADY TDATA TKEEP TLAST"
-BUSES = {"s_axis": STREAM, "m_axis": STREAM,
-         "s_axi_ctrl": "AWADDR AWPROT AWVALID AWREADY WDATA WSTRB WVALID WREADY BRESP BVALID BREADY "
-                       "ARADDR ARPROT ARVALID ARREADY RDATA RRESP RVALID RREADY"}
+BUSES = {
+    "s_axis": STREAM,
+    "m_axis": STREAM,
+    "s_axi_ctrl": "AWADDR AWPROT AWVALID AWREADY WDATA WSTRB WVALID WREADY BRESP BVALID BREADY "
+    "ARADDR ARPROT ARVALID ARREADY RDATA RRESP RVALID RREADY",
+}
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +193,9 @@ def test_the_wrapper_has_the_ports_of_the_top(wrapper: Path, digits_folder: Path
 @wrappers
 def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(wrapper: Path, digits_folder: Path) -> None:
     options = ["+1364-2001ext+v", "+1800-2017ext+sv", "-Wno-lint", "-Wno-style"]
-    sources = [part for path in stated(wrapper, digits_folder)
-               for part in (("-F", path) if path.suffix == ".f" else (path,))]
+    sources = [
+        part for path in stated(wrapper, digits_folder) for part in (("-F", path) if path.suffix == ".f" else (path,))
+    ]
     assert lint(wrapper.stem, [*options, *sources]) == ""
     text = wrapper.read_text(encoding="utf-8")
     named = dict(INTERFACE.findall(text))

@@ -78,7 +78,9 @@ def test_a_reader_says_what_is_wrong(name: str, text: str, said: str, tmp_path: 
 
 
 def test_surelog_reads_a_genvar_in_a_header(tmp_path: Path) -> None:
-    text = ("`default_nettype none\nmodule t (input wire [3:0] d, output wire [3:0] q);\n"
-            "  for (genvar i = 0; i < 4; i++) begin : g_bit\n    assign q[i] = d[i];\n  end\nendmodule\n"
-            "`default_nettype wire\n")
+    text = (
+        "`default_nettype none\nmodule t (input wire [3:0] d, output wire [3:0] q);\n"
+        "  for (genvar i = 0; i < 4; i++) begin : g_bit\n    assign q[i] = d[i];\n  end\nendmodule\n"
+        "`default_nettype wire\n"
+    )
     assert lint.surelog(_one(tmp_path, text)) == ""

@@ -33,8 +33,17 @@ LENET5 = {
 ROW, DEPTH = 16, 64  # 1,024 bits, 64 words: the smallest that must be a block RAM
 PE, SIMD, W = 4, 8, 4
 BLOCKS = {"xc7": r"RAMB(18|36)E1", "ecp5": r"DP16KD|PDPW16KD", "ice40": r"SB_RAM40_4K\w*"}
-CORES = ("ram", "rom", "adder_tree", "step_tree", "weight_source", "synapse_lut", "synapse_dsp", "synapse_sum",
-         "synapse_array")
+CORES = (
+    "ram",
+    "rom",
+    "adder_tree",
+    "step_tree",
+    "weight_source",
+    "synapse_lut",
+    "synapse_dsp",
+    "synapse_sum",
+    "synapse_array",
+)
 LUTRAMS = {"xc7": r"RAM\d+X?\w+", "ecp5": r"TRELLIS_DPR16X4"}
 
 
@@ -46,7 +55,13 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     (folder / "rows.mem").write_text("".join(f"{v:04x}\n" for v in random.integers(0, 1 << ROW, DEPTH)))
     row = "".join(f"{v:x}" for v in random.integers(0, 16, PE * SIMD))
     parameters: dict[str, int | str] = {
-        "LUTRAM": int(request.param in LUTRAMS), "ROW": ROW, "DEPTH": DEPTH, "PE": PE, "SIMD": SIMD, "W": W}
+        "LUTRAM": int(request.param in LUTRAMS),
+        "ROW": ROW,
+        "DEPTH": DEPTH,
+        "PE": PE,
+        "SIMD": SIMD,
+        "W": W,
+    }
     parameters["WEIGHTS"] = f"{PE * SIMD * W}'h{row}"
     names = ("source_lut", "source_block", "source_writable", "rom_block", "rom_lut", "ram_block", "ram_lut", "array")
     groups = {name: [f"u_{name}"] for name in names} | {"fixed": ["u_fixed_source", "u_fixed_array"]}

@@ -10,10 +10,15 @@ from pyflow.backends.yosys import area_of
 from tests.flow.arrays import DSP, MULT, cells_of, dsp_cells
 
 
-@pytest.mark.parametrize(("family", "shape", "dsp"), [
-    ("xc7", (5, 3, 4, 4), 2 * 3), ("xc7", (3, 5, 8, 8), 2 * 5),
-    ("xcup", (9, 2, 2, 1), 3 * 2), ("xcup", (2, 6, 5, 4), 6),
-])
+@pytest.mark.parametrize(
+    ("family", "shape", "dsp"),
+    [
+        ("xc7", (5, 3, 4, 4), 2 * 3),
+        ("xc7", (3, 5, 8, 8), 2 * 5),
+        ("xcup", (9, 2, 2, 1), 3 * 2),
+        ("xcup", (2, 6, 5, 4), 6),
+    ],
+)
 def test_a_dsp48_for_each_input_of_a_block_of_outputs(family: str, shape: tuple[int, ...], dsp: int) -> None:
     pe, simd, steps, weight_w = shape
     cells = cells_of(family, MULT, pe, simd, steps, steps, weight_w)

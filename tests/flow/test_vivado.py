@@ -102,14 +102,17 @@ def test_the_constraints_of_the_crossing_name_what_the_cell_has(tmp_path: Path) 
 
 
 @needs_tcl
-@pytest.mark.parametrize(("old", "new", "said"), [
-    ("u_wgray/", "u_wgrey/", "instance u_wgrey is not in volley_fifo_async"),
-    ("{wgray_q_reg", "{wgray_reg", "register wgray_reg[*] is not in volley_fifo_async"),
-    ("first_q_reg", "first_reg", "register first_reg[*] is not in volley_sync"),
-    ("[get_ports m_clk]", "[get_ports clk_m]", "port clk_m is unknown"),
-    ("-datapath_only", "-datapath", "option -datapath is unknown; UG835 has -datapath_only"),
-    ("PERIOD", "PERIODE", "property PERIODE is not one of a clock"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("u_wgray/", "u_wgrey/", "instance u_wgrey is not in volley_fifo_async"),
+        ("{wgray_q_reg", "{wgray_reg", "register wgray_reg[*] is not in volley_fifo_async"),
+        ("first_q_reg", "first_reg", "register first_reg[*] is not in volley_sync"),
+        ("[get_ports m_clk]", "[get_ports clk_m]", "port clk_m is unknown"),
+        ("-datapath_only", "-datapath", "option -datapath is unknown; UG835 has -datapath_only"),
+        ("PERIOD", "PERIODE", "property PERIODE is not one of a clock"),
+    ],
+)
 def test_a_slip_in_the_constraints_of_the_crossing_is_said(old: str, new: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(VolleyError, match=re.escape(said)):
         vivado_check.check(crossing(tmp_path, old, new))

@@ -187,12 +187,19 @@ def test_lif_with_writable_memories(tmp_path: Path) -> None:
     np.testing.assert_array_equal(result.logits, network.run(x))
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ({"bias": np.array([0, 0, 0, 2048, 0])},
-     "lif 'lif': memory=writable: bias 2048 of channel 3 is outside -2048..2047; raise width"),
-    ({"reset_amount": np.array([0, 4096, 0, 0, 0])},
-     "lif 'lif': memory=writable: reset_amount 4096 of channel 1 is outside 0..4095; raise width"),
-])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"bias": np.array([0, 0, 0, 2048, 0])},
+            "lif 'lif': memory=writable: bias 2048 of channel 3 is outside -2048..2047; raise width",
+        ),
+        (
+            {"reset_amount": np.array([0, 4096, 0, 0, 0])},
+            "lif 'lif': memory=writable: reset_amount 4096 of channel 1 is outside 0..4095; raise width",
+        ),
+    ],
+)
 def test_what_does_not_fit_is_refused(values: dict[str, np.ndarray], message: str, tmp_path: Path) -> None:
     with pytest.raises(VolleyError) as refused:
         pyflow.compile(spiking(**values), out_dir=tmp_path, folding=writable(SPIKING))

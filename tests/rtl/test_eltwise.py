@@ -15,23 +15,29 @@ def check(core: str, bench: str, names: tuple[str, ...], values: tuple[int, ...]
     run_bench(f"volley_{core}", f"tb_volley_{bench}", dict(zip(names, values, strict=True)), **options)
 
 
-@pytest.mark.parametrize("values", [
-    (1, 1, 1, 0, 0, 2),     # two spikes to a count
-    (3, 4, 4, 0, 0, 5),     # SEW ADD of radix words
-    (2, 12, 7, 1, 1, 13),   # potentials
-    (2, 5, 9, 1, 0, 10),    # a potential and a count; the sum's bound is no wider than the count's
-    (5, 6, 3, 0, 1, 12),    # room to spare
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 0, 0, 2),  # two spikes to a count
+        (3, 4, 4, 0, 0, 5),  # SEW ADD of radix words
+        (2, 12, 7, 1, 1, 13),  # potentials
+        (2, 5, 9, 1, 0, 10),  # a potential and a count; the sum's bound is no wider than the count's
+        (5, 6, 3, 0, 1, 12),  # room to spare
+    ],
+)
 def test_add(values):
     check("add", "eltwise", ADD, values)
 
 
-@pytest.mark.parametrize("values", [
-    (1, 1, 1, 1, 0, 1, 2),     # smallest
-    (3, 1, 9, 4, 2, 6, 13),    # radix
-    (2, 1, 12, 8, 0, 5, 12),   # T = 8; the sum's bound is no wider than the potential's
-    (3, 4, 7, 1, 3, 9, 11),    # rate
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1, 0, 1, 2),  # smallest
+        (3, 1, 9, 4, 2, 6, 13),  # radix
+        (2, 1, 12, 8, 0, 5, 12),  # T = 8; the sum's bound is no wider than the potential's
+        (3, 4, 7, 1, 3, 9, 11),  # rate
+    ],
+)
 def test_residual(values):
     check("residual", "eltwise", RESIDUAL, values)
 
@@ -52,28 +58,33 @@ def test_pool_or_of_several_pixels():
 
 @pytest.mark.parametrize(("lanes", "block", "taps"), [(1, 1, 1), (3, 4, 9), (2, 5, 4)])
 def test_pool_sum_counts_the_spikes_of_each_step(lanes, block, taps):
-    check("pool_sum", "eltwise", ("LANES", "WORD_W", "TAPS"), (lanes * block, 1, taps),
-          extra_env={"BLOCK": str(block)})
+    check("pool_sum", "eltwise", ("LANES", "WORD_W", "TAPS"), (lanes * block, 1, taps), extra_env={"BLOCK": str(block)})
 
 
-@pytest.mark.parametrize("values", [
-    (1, 1, 1, 1, 1),   # smallest
-    (3, 4, 9, 5, 1),   # no memory
-    (2, 1, 4, 3, 6),   # a step per pass
-    (3, 3, 5, 2, 3),
-    (2, 2, 4, 1, 4),   # a beat waits for the one before it
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1, 1),  # smallest
+        (3, 4, 9, 5, 1),  # no memory
+        (2, 1, 4, 3, 6),  # a step per pass
+        (3, 3, 5, 2, 3),
+        (2, 2, 4, 1, 4),  # a beat waits for the one before it
+    ],
+)
 def test_pool_gated(values):
     check("pool_gated", "pass_state", GATED, values)
 
 
-@pytest.mark.parametrize("values", [
-    (1, 1, 1, 0, 1, 1),   # smallest
-    (3, 4, 1, 0, 5, 4),   # spike count
-    (2, 1, 9, 1, 3, 5),   # a step per pass
-    (3, 5, 6, 1, 4, 1),   # no memory, steps no power of two
-    (2, 2, 3, 0, 1, 4),   # a beat waits for the one before it
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 0, 1, 1),  # smallest
+        (3, 4, 1, 0, 5, 4),  # spike count
+        (2, 1, 9, 1, 3, 5),  # a step per pass
+        (3, 5, 6, 1, 4, 1),  # no memory, steps no power of two
+        (2, 2, 3, 0, 1, 4),  # a beat waits for the one before it
+    ],
+)
 def test_accumulate(values):
     _, steps, in_w, signed, _, passes = values
     largest = passes * steps * ((1 << in_w - signed) - (not signed))

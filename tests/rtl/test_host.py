@@ -36,5 +36,11 @@ def test_host_command():
 
 @pytest.mark.parametrize(("clk_hz", "baud"), [(4_000_000, 1_000_000), (12_000_000, 1_000_000)])
 def test_uart_top(clk_hz, baud):
-    run_bench("volley_uart_top", "tb_volley_uart_top", {"CLK_HZ": clk_hz, "BAUD": baud},
-              {"VOLLEY_NET": json.dumps(GEOMETRY)}, defines=GEOMETRY, sources=[ECHO[0], *rtl_sources(), ECHO[1]])
+    run_bench(
+        "volley_uart_top",
+        "tb_volley_uart_top",
+        {"CLK_HZ": clk_hz, "BAUD": baud},
+        {"VOLLEY_NET": json.dumps(GEOMETRY)},
+        defines=GEOMETRY,
+        sources=[ECHO[0], *rtl_sources(), ECHO[1]],
+    )

@@ -197,8 +197,10 @@ ILLEGAL: list[Row] = [
 ]  # fmt: skip
 
 # Parameters of type int unsigned that may be 0. Every other one is refused then.
-NEURON = ("FRAC BIAS_W RESET_W V0_W LEAK_W LEAK LEAK_SHIFT LEAK_FRAC RESET CURRENT I_LEAK I_SHIFT I_ALPHA I_FRAC "
-          "A_LEAK A_SHIFT A_ALPHA A_FRAC JUMP REFRACTORY")
+NEURON = (
+    "FRAC BIAS_W RESET_W V0_W LEAK_W LEAK LEAK_SHIFT LEAK_FRAC RESET CURRENT I_LEAK I_SHIFT I_ALPHA I_FRAC "
+    "A_LEAK A_SHIFT A_ALPHA A_FRAC JUMP REFRACTORY"
+)
 MAY_BE_0 = {
     "scale": "FACTOR", "encode_rate": "MODE", "encode_delta": "MODE", "sew": "MODE",
     "line_buffer": "PADDING", "window_full": "PADDING", "window_fold": "PAD_Y PAD_X",
@@ -263,9 +265,13 @@ def test_the_table_has_every_rule(path: Path):
     formats = re.findall(r'\$fatal\(\s*1,\s*"([^"]*)"', path.read_text())
     assert len(formats) == path.read_text().count("$fatal")
     assert all(text.endswith(sv.PLACE) for text in formats)
-    missing = [text for text in (text.removesuffix(sv.PLACE) for text in formats)
-               if not any(re.fullmatch(re.escape(text).replace("%0d", r"-?\d+").replace("%s", r"\w+"), message)
-                          for message in said)]
+    missing = [
+        text
+        for text in (text.removesuffix(sv.PLACE) for text in formats)
+        if not any(
+            re.fullmatch(re.escape(text).replace("%0d", r"-?\d+").replace("%s", r"\w+"), message) for message in said
+        )
+    ]
     assert not missing
 
 

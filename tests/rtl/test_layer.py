@@ -16,33 +16,44 @@ def check_array(values: tuple[int, ...], body: int = 0, pix: int = 1) -> None:
     run_bench("volley_synapse_array", "tb_volley_synapse_array", parameters | {"ACC_W": 1 + largest.bit_length()})
 
 
-@pytest.mark.parametrize("values", [
-    (1, 1, 1, 1, 2, 1),   # smallest
-    (3, 5, 4, 4, 4, 3),   # nothing a power of two
-    (2, 9, 4, 2, 8, 2),   # two cycles per slice
-    (2, 3, 6, 3, 5, 1),   # three steps at once, one fold
-    (2, 3, 4, 2, 4, 0),   # windows that tlast ends
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1, 2, 1),  # smallest
+        (3, 5, 4, 4, 4, 3),  # nothing a power of two
+        (2, 9, 4, 2, 8, 2),  # two cycles per slice
+        (2, 3, 6, 3, 5, 1),  # three steps at once, one fold
+        (2, 3, 4, 2, 4, 0),  # windows that tlast ends
+    ],
+)
 def test_synapse_array(values):
     check_array(values)
 
 
-@pytest.mark.parametrize(("body", "values"), [
-    (1, (2, 5, 4, 2, 8, 2)),    # a cascade with a slice half used, two cycles per slice
-    (2, (3, 17, 4, 4, 4, 1)),   # two cascades
-    (3, (5, 3, 4, 4, 4, 2)),    # whole words
-])
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        (1, (2, 5, 4, 2, 8, 2)),  # a cascade with a slice half used, two cycles per slice
+        (2, (3, 17, 4, 4, 4, 1)),  # two cascades
+        (3, (5, 3, 4, 4, 4, 2)),  # whole words
+    ],
+)
 def test_synapse_array_of_dsp_slices(body, values):
     """Of the portable stand-in: the latency that the bodies have."""
     check_array(values, body)
 
 
-@pytest.mark.parametrize(("body", "pix", "values"), [
-    (0, 4, (3, 5, 4, 4, 4, 3)),    # several slices
-    (0, 2, (1, 1, 1, 1, 2, 1)),    # the smallest
-    (0, 3, (2, 3, 6, 3, 5, 1)),    # no power of two, two cycles per slice
-    (1, 2, (2, 5, 4, 2, 8, 2)), (2, 2, (3, 17, 4, 4, 4, 1)), (3, 4, (5, 3, 4, 4, 4, 2)),  # DSP slices
-])
+@pytest.mark.parametrize(
+    ("body", "pix", "values"),
+    [
+        (0, 4, (3, 5, 4, 4, 4, 3)),  # several slices
+        (0, 2, (1, 1, 1, 1, 2, 1)),  # the smallest
+        (0, 3, (2, 3, 6, 3, 5, 1)),  # no power of two, two cycles per slice
+        (1, 2, (2, 5, 4, 2, 8, 2)),
+        (2, 2, (3, 17, 4, 4, 4, 1)),
+        (3, 4, (5, 3, 4, 4, 4, 2)),  # DSP slices
+    ],
+)
 def test_synapse_array_of_several_pixels(body, pix, values):
     check_array(values, body, pix)
 
@@ -58,32 +69,47 @@ def check_array_per_step(values: tuple[int, ...], pix: int = 1) -> None:
     run_bench("volley_synapse_array", "tb_volley_synapse_array", parameters | {"ACC_W": 1 + largest.bit_length()})
 
 
-@pytest.mark.parametrize("values", [
-    (1, 1, 1, 1, 2, 1),   # smallest
-    (3, 5, 4, 4, 4, 3),   # all steps at once
-    (2, 9, 6, 2, 5, 2),   # three cycles per slice, the accumulators go round
-    (2, 3, 5, 1, 8, 1),   # step by step, nothing to add up
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1, 2, 1),  # smallest
+        (3, 5, 4, 4, 4, 3),  # all steps at once
+        (2, 9, 6, 2, 5, 2),  # three cycles per slice, the accumulators go round
+        (2, 3, 5, 1, 8, 1),  # step by step, nothing to add up
+    ],
+)
 def test_synapse_array_per_step(values):
     check_array_per_step(values)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("values", [
-    *((2, 4, t, tp, 3, folds) for t in (1, 2, 4, 8, 16) for tp in (1, 2, 4, 16) if t % tp == 0 for folds in (1, 3)),
-    (1, 6, 9, 3, 2, 2), (5, 33, 4, 2, 4, 1), (4, 16, 12, 6, 8, 3),
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        *((2, 4, t, tp, 3, folds) for t in (1, 2, 4, 8, 16) for tp in (1, 2, 4, 16) if t % tp == 0 for folds in (1, 3)),
+        (1, 6, 9, 3, 2, 2),
+        (5, 33, 4, 2, 4, 1),
+        (4, 16, 12, 6, 8, 3),
+    ],
+)
 def test_synapse_array_per_step_all(values):
     check_array_per_step(values)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("values", [
-    *((2, 4, t, t, 3, 2) for t in range(1, 9)),      # every T at once
-    *((2, 3, t, 1, 4, 2) for t in range(2, 9)),      # and one by one
-    *((1, 6, 4, 4, w, 1) for w in range(2, 9)),
-    (1, 1, 8, 8, 8, 7), (4, 16, 8, 4, 8, 3), (5, 33, 4, 4, 4, 1), (6, 25, 4, 4, 4, 1), (1, 7, 8, 2, 2, 9),
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        *((2, 4, t, t, 3, 2) for t in range(1, 9)),  # every T at once
+        *((2, 3, t, 1, 4, 2) for t in range(2, 9)),  # and one by one
+        *((1, 6, 4, 4, w, 1) for w in range(2, 9)),
+        (1, 1, 8, 8, 8, 7),
+        (4, 16, 8, 4, 8, 3),
+        (5, 33, 4, 4, 4, 1),
+        (6, 25, 4, 4, 4, 1),
+        (1, 7, 8, 2, 2, 9),
+    ],
+)
 def test_synapse_array_all(values):
     check_array(values)
 
@@ -97,11 +123,14 @@ def check_neuron(values: tuple[int, ...], pix: int = 1) -> None:
 
 
 @pytest.mark.parametrize("unrolled", [0, 1])
-@pytest.mark.parametrize("values", [
-    (1, 6, 1, 0, 4, 6, 1),     # one step
-    (3, 9, 1, 3, 7, 8, 4),     # exponent
-    (2, 7, 0, 0, 8, 9, 8),     # unsigned sums, theta wider than h
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 6, 1, 0, 4, 6, 1),  # one step
+        (3, 9, 1, 3, 7, 8, 4),  # exponent
+        (2, 7, 0, 0, 8, 9, 8),  # unsigned sums, theta wider than h
+    ],
+)
 def test_neuron_radix(values, unrolled):
     check_neuron((*values, unrolled))
 
@@ -124,22 +153,26 @@ def test_encode_radix(lanes, steps):
     run_bench("volley_encode_radix", "tb_volley_lanes", {"LANES": lanes, "T": steps})
 
 
-@pytest.mark.parametrize(("core", "names", "values"), [
-    ("encode_radix", ("LANES", "T", "PIX"), (1, 4, 4)),
-    ("encode_radix", ("LANES", "T", "PIX"), (3, 5, 2)),
-    ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX"), (3, 4, 9, 2)),
-    ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX"), (1, 1, 1, 3)),
-    ("pool_sum", ("LANES", "WORD_W", "TAPS", "PIX"), (2, 8, 4, 4)),
-    ("pool_sum", ("LANES", "WORD_W", "TAPS", "PIX"), (3, 4, 9, 2)),
-])
+@pytest.mark.parametrize(
+    ("core", "names", "values"),
+    [
+        ("encode_radix", ("LANES", "T", "PIX"), (1, 4, 4)),
+        ("encode_radix", ("LANES", "T", "PIX"), (3, 5, 2)),
+        ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX"), (3, 4, 9, 2)),
+        ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX"), (1, 1, 1, 3)),
+        ("pool_sum", ("LANES", "WORD_W", "TAPS", "PIX"), (2, 8, 4, 4)),
+        ("pool_sum", ("LANES", "WORD_W", "TAPS", "PIX"), (3, 4, 9, 2)),
+    ],
+)
 def test_lanes_of_several_pixels(core, names, values):
     run_bench(f"volley_{core}", "tb_volley_lanes", dict(zip(names, values, strict=True)))
 
 
 @pytest.mark.parametrize("values", [(1, 2, 0, 2), (3, 12, 5, 20)])
 def test_readout(values):
-    run_bench("volley_readout", "tb_volley_lanes",
-              dict(zip(("LANES", "IN_W", "EXPONENT", "BIAS_W"), values, strict=True)))
+    run_bench(
+        "volley_readout", "tb_volley_lanes", dict(zip(("LANES", "IN_W", "EXPONENT", "BIAS_W"), values, strict=True))
+    )
 
 
 @pytest.mark.parametrize("core", ["max", "sum"])
@@ -152,6 +185,9 @@ def test_pool(core, values):
 def test_weight_source(width, depth, kind):
     rows = [pow(3, n + 40, 1 << width) for n in range(max(depth, 2) if kind else 1)]
     content = {"INIT_FILE": "weights.mem"} if kind else {"ROW": rows[0]}
-    run_bench("volley_weight_source", "tb_volley_weight_source",
-              {"WIDTH": width, "DEPTH": depth, "KIND": kind, **content},
-              files={"weights.mem": "\n".join(f"{row:x}" for row in rows)} if kind else {})
+    run_bench(
+        "volley_weight_source",
+        "tb_volley_weight_source",
+        {"WIDTH": width, "DEPTH": depth, "KIND": kind, **content},
+        files={"weights.mem": "\n".join(f"{row:x}" for row in rows)} if kind else {},
+    )

@@ -7,11 +7,17 @@ import pytest
 from verif.harness import run_bench
 
 
-@pytest.mark.parametrize(("width", "depth", "index"), [
-    (1, 1, 0),              # smallest
-    (32, 4, 3),             # a row is a word
-    (7, 5, 2), (33, 3, 1), (96, 6, 0x8000_0005), (100, 1, 4),
-])
+@pytest.mark.parametrize(
+    ("width", "depth", "index"),
+    [
+        (1, 1, 0),  # smallest
+        (32, 4, 3),  # a row is a word
+        (7, 5, 2),
+        (33, 3, 1),
+        (96, 6, 0x8000_0005),
+        (100, 1, 4),
+    ],
+)
 def test_memory_loader(width, depth, index):
     run_bench("volley_memory_loader", "tb_volley_memory_loader", {"WIDTH": width, "DEPTH": depth, "INDEX": index})
 

@@ -9,12 +9,15 @@ from verif.harness import run_bench
 MEMORY = ("DATA_W", "BEATS", "PASSES", "FLIGHT")
 
 
-@pytest.mark.parametrize("values", [
-    (1, 1, 1, 1),    # smallest: no memory
-    (3, 1, 4, 2),    # one neuron, always in flight
-    (9, 7, 3, 9),    # the pipeline holds more than a pass
-    (40, 13, 2, 3),  # and less: always room
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1),  # smallest: no memory
+        (3, 1, 4, 2),  # one neuron, always in flight
+        (9, 7, 3, 9),  # the pipeline holds more than a pass
+        (40, 13, 2, 3),  # and less: always room
+    ],
+)
 def test_state_memory(values):
     run_bench("volley_state_memory", "tb_volley_state_memory", dict(zip(MEMORY, values, strict=True)))
 

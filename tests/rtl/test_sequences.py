@@ -12,8 +12,21 @@ from verif.pages import sv
 
 LINE = ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH", "KERNEL", "STRIDE", "PADDING", "SLOTS", "PAD_ITEM")
 FULL = ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH", "KERNEL", "STRIDE", "PADDING", "REPLAY", "PAD_ITEM")
-FOLD = ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH", "KERNEL_Y", "KERNEL_X", "STRIDE_Y", "STRIDE_X", "PAD_Y", "PAD_X",
-        "REPLAY", "DEPTH", "PAD_ITEM")
+FOLD = (
+    "ITEM_W",
+    "GROUPS",
+    "HEIGHT",
+    "WIDTH",
+    "KERNEL_Y",
+    "KERNEL_X",
+    "STRIDE_Y",
+    "STRIDE_X",
+    "PAD_Y",
+    "PAD_X",
+    "REPLAY",
+    "DEPTH",
+    "PAD_ITEM",
+)
 PIXELS = ("LANES", "T", "TB", "BEATS")
 RATE = (*PIXELS, "MODE", "SEED")
 BURST = (*PIXELS, "ISI_MIN", "ISI_MAX", "COUNT")
@@ -58,11 +71,18 @@ CORES = [
     ("neuron_radix", "neuron_radix", RADIX, (3, 9, 1, 3, 7, 8, 4, 1, 13)),
     ("synapse_array", "synapse_array", (*ARRAY, "PIX", "ACC_W"), (3, 5, 4, 4, 4, 3, 4, 12)),
     ("neuron_radix", "neuron_radix", (*RADIX, "PIX"), (1, 9, 1, 3, 7, 8, 4, 1, 13, 4)),
-    ("neuron_lif", "neuron_lif", (*LIF, "BIAS_W", "THETA_W", "RESET_W", "V0_W", "V_W", "COUNT_W"),
-     (2, 3, 4, 1, 0, 7, 5, 6, 9, 8, 8, 5)),
-    ("neuron_lif", "neuron_lif",
-     (*LIF, "FRAC", "BIAS_W", "THETA_W", "V_W", "LEAK", "LEAK_SHIFT", "V_LEAK", "RESET", "V_RESET", "COUNT_W"),
-     (2, 2, 5, 2, 1, 6, 3, 7, 9, 11, 1, 2, -37, 2, -80, 5)),
+    (
+        "neuron_lif",
+        "neuron_lif",
+        (*LIF, "BIAS_W", "THETA_W", "RESET_W", "V0_W", "V_W", "COUNT_W"),
+        (2, 3, 4, 1, 0, 7, 5, 6, 9, 8, 8, 5),
+    ),
+    (
+        "neuron_lif",
+        "neuron_lif",
+        (*LIF, "FRAC", "BIAS_W", "THETA_W", "V_W", "LEAK", "LEAK_SHIFT", "V_LEAK", "RESET", "V_RESET", "COUNT_W"),
+        (2, 2, 5, 2, 1, 6, 3, 7, 9, 11, 1, 2, -37, 2, -80, 5),
+    ),
     ("readout", "lanes", ("LANES", "IN_W", "EXPONENT", "BIAS_W"), (3, 12, 5, 20)),
     ("accumulate", "pass_state", ACCUMULATE, (2, 2, 5, 1, 3, 3, 8)),
     ("pool_max", "lanes", ("LANES", "WORD_W", "TAPS"), (3, 4, 9)),
@@ -84,7 +104,8 @@ IMAGES = {
     "synapse_event": {"weights.mem": image(3, 4, 33)},
 }
 every_core = pytest.mark.parametrize(
-    ("core", "bench", "names", "values"), CORES, ids=[f"{core}-{n}" for n, (core, *_) in enumerate(CORES)])
+    ("core", "bench", "names", "values"), CORES, ids=[f"{core}-{n}" for n, (core, *_) in enumerate(CORES)]
+)
 
 
 def check(core: str, bench: str, names: tuple[str, ...], values: tuple[int | str, ...], episodes: int) -> None:
@@ -110,8 +131,11 @@ def test_any_sequence_all(core, bench, names, values):
 
 def test_every_core_with_a_stream_is_here_or_proven():
     """The top and the serial line have their own benches, with bad frames or bytes and resets."""
-    streams = {core.name.removeprefix("volley_") for core in sv.cores().values()
-               if any(port.name.endswith("_tvalid") for port in core.ports)}
+    streams = {
+        core.name.removeprefix("volley_")
+        for core in sv.cores().values()
+        if any(port.name.endswith("_tvalid") for port in core.ports)
+    }
     proven = {path.stem.removeprefix("formal_") for path in (REPO / "verif" / "formal").glob("formal_*.sv")}
     others = {"top", "axi_top", "host_command", "packet_rx", "packet_tx", "uart_tx"}
     assert streams - {core for core, *_ in CORES} - proven == others

@@ -31,17 +31,32 @@ def test_fifo_async(parameters):
 @pytest.mark.parametrize(
     ("lanes_in", "lanes_out", "channels"),
     [
-        (1, 4, 6), (1, 4, 1), (1, 1, 3),                 # up, less than one beat, as many lanes
-        (4, 4, 6), (4, 4, 3),                            # as many lanes with padding, less than one beat
-        (4, 1, 6), (4, 1, 4), (8, 2, 6), (6, 6, 10),     # down
-        (2, 3, 7), (3, 5, 11), (5, 3, 11), (4, 6, 10),   # gearbox, common factor 1 and 2
-        (8, 16, 6), (8, 16, 24), (3, 5, 6),              # last input beat carries more than itself
-        (7, 4, 25), (9, 7, 40),                          # room for three output beats
+        (1, 4, 6),
+        (1, 4, 1),
+        (1, 1, 3),  # up, less than one beat, as many lanes
+        (4, 4, 6),
+        (4, 4, 3),  # as many lanes with padding, less than one beat
+        (4, 1, 6),
+        (4, 1, 4),
+        (8, 2, 6),
+        (6, 6, 10),  # down
+        (2, 3, 7),
+        (3, 5, 11),
+        (5, 3, 11),
+        (4, 6, 10),  # gearbox, common factor 1 and 2
+        (8, 16, 6),
+        (8, 16, 24),
+        (3, 5, 6),  # last input beat carries more than itself
+        (7, 4, 25),
+        (9, 7, 40),  # room for three output beats
     ],
 )
 def test_lane_convert(lanes_in, lanes_out, channels):
-    run_bench("volley_lane_convert", "tb_volley_lane_convert",
-              {"WORD_W": 3, "LANES_IN": lanes_in, "LANES_OUT": lanes_out, "CHANNELS": channels})
+    run_bench(
+        "volley_lane_convert",
+        "tb_volley_lane_convert",
+        {"WORD_W": 3, "LANES_IN": lanes_in, "LANES_OUT": lanes_out, "CHANNELS": channels},
+    )
 
 
 @pytest.mark.long
@@ -68,5 +83,9 @@ def test_ram(parameters, image):
 @pytest.mark.parametrize("ports", [1, 2])
 def test_rom(ports):
     words = [(n * 40503) & 0xFFFF for n in range(75)]
-    run_bench("volley_rom", "tb_volley_rom", {"DATA_W": 16, "DEPTH": 75, "PORTS": ports, "INIT_FILE": "rom.mem"},
-              files={"rom.mem": "\n".join(f"{w:04x}" for w in words)})
+    run_bench(
+        "volley_rom",
+        "tb_volley_rom",
+        {"DATA_W": 16, "DEPTH": 75, "PORTS": ports, "INIT_FILE": "rom.mem"},
+        files={"rom.mem": "\n".join(f"{w:04x}" for w in words)},
+    )

@@ -25,28 +25,52 @@ def test_frame_result():
     run_bench("volley_frame_result", "tb_volley_frame_result", {})
 
 
-@pytest.mark.parametrize(("size", "channels", "pix", "classes", "lanes", "count_w", "cycle_w"), [
-    (16, 1, 1, 4, 1, 8, 8),    # whole words
-    (27, 3, 1, 10, 4, 6, 11),  # pixels straddle words, the last word is not full, logits four at a time
-    (40, 1, 4, 3, 1, 7, 9),    # a word is a beat of four pixels
-    (30, 3, 2, 4, 2, 7, 7),    # beats of two pixels straddle words
-])
+@pytest.mark.parametrize(
+    ("size", "channels", "pix", "classes", "lanes", "count_w", "cycle_w"),
+    [
+        (16, 1, 1, 4, 1, 8, 8),  # whole words
+        (27, 3, 1, 10, 4, 6, 11),  # pixels straddle words, the last word is not full, logits four at a time
+        (40, 1, 4, 3, 1, 7, 9),  # a word is a beat of four pixels
+        (30, 3, 2, 4, 2, 7, 7),  # beats of two pixels straddle words
+    ],
+)
 def test_top(size, channels, pix, classes, lanes, count_w, cycle_w):
     geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_PIX": pix, "NET_CLASSES": classes, "NET_LANES": lanes}
     widths = {"COUNT_W": count_w, "CYCLE_W": cycle_w}
-    run_bench("volley_top", "tb_volley_top", widths, {"VOLLEY_NET": json.dumps(geometry)},
-              defines=geometry, sources=[ECHO[0], *rtl_sources(), ECHO[1]])
+    run_bench(
+        "volley_top",
+        "tb_volley_top",
+        widths,
+        {"VOLLEY_NET": json.dumps(geometry)},
+        defines=geometry,
+        sources=[ECHO[0], *rtl_sources(), ECHO[1]],
+    )
 
 
-@pytest.mark.parametrize(("size", "channels", "pix", "classes", "lanes", "gaps"), [
-    (16, 1, 1, 4, 1, 1),    # a soft reset also comes between the words of an answer
-    (27, 3, 1, 10, 4, 0),
-])
+@pytest.mark.parametrize(
+    ("size", "channels", "pix", "classes", "lanes", "gaps"),
+    [
+        (16, 1, 1, 4, 1, 1),  # a soft reset also comes between the words of an answer
+        (27, 3, 1, 10, 4, 0),
+    ],
+)
 def test_axi_top(size, channels, pix, classes, lanes, gaps):
-    geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_PIX": pix, "NET_CLASSES": classes, "NET_LANES": lanes,
-                "NET_GAPS": gaps}
-    run_bench("volley_axi_top", "tb_volley_axi_top", {}, {"VOLLEY_NET": json.dumps(geometry)}, defines=geometry,
-              sources=[ECHO[0], *rtl_sources(), ECHO[1]])
+    geometry = {
+        "NET_BYTES": size,
+        "NET_CHANNELS": channels,
+        "NET_PIX": pix,
+        "NET_CLASSES": classes,
+        "NET_LANES": lanes,
+        "NET_GAPS": gaps,
+    }
+    run_bench(
+        "volley_axi_top",
+        "tb_volley_axi_top",
+        {},
+        {"VOLLEY_NET": json.dumps(geometry)},
+        defines=geometry,
+        sources=[ECHO[0], *rtl_sources(), ECHO[1]],
+    )
 
 
 def test_counters_of_64_bits():

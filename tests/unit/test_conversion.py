@@ -152,7 +152,7 @@ def test_theta_is_exact_by_construction(bits: int, steps: int, bound_in: int) ->
     np.testing.assert_allclose(q.scale, 2.0**q.exponent * s_out / (q.theta * s_in), rtol=1e-14)
     ideal = 2.0**q.exponent * s_out * limit / (s_in * np.abs(weight).reshape(9, -1).max(1))
     assert ideal.min() >= 16
-    assert (q.exponent == 0 or ideal.min() < 32)
+    assert q.exponent == 0 or ideal.min() < 32
     assert (q.theta >= 16).all()
     unclipped = q.ratio == 1
     rounding = np.abs(q.weight * q.scale[:, None, None, None] - weight)[unclipped]
@@ -246,15 +246,9 @@ def test_average_pool_widens_or_fires_back() -> None:
     )
     assert [o.name for o in back.operators] == ["encode", "c", "c_neuron", "g", "g_neuron", "l", "l_readout"]
     neuron = back.operators[4]
-    assert (
-        isinstance(neuron, ops.RadixNeuron)
-    )
-    assert (
-        neuron.theta.tolist() == [35] * 4
-    )
-    assert (
-        neuron.bias.tolist() == [17] * 4
-    )
+    assert isinstance(neuron, ops.RadixNeuron)
+    assert neuron.theta.tolist() == [35] * 4
+    assert neuron.bias.tolist() == [17] * 4
     check(back)
     front = convert(seq(p=nn.AvgPool2d(3), q=nn.MaxPool2d(2), f=nn.Flatten(), l=nn.Linear(2, 3)), IMAGES, input_bits=8)
     assert [o.name for o in front.operators] == ["encode", "p", "p_neuron", "q", "l", "l_readout"]

@@ -83,14 +83,20 @@ def test_every_name_of_a_legal_condition_has_a_row(core: Core) -> None:
     assert named <= {name for name, _ in rows}
 
 
-@pytest.mark.parametrize(("name", "line"), [
-    ("volley_neuron_lif", "[volley_lif_step](volley_lif_step.md) for each time step"),
-    ("volley_lif_step", "[docs/numerics.md](../numerics.md)"),
-    ("volley_axi_top", "[volley_axi_top_wrapper.v](../../rtl/top/volley_axi_top_wrapper.v) beside it"),
-    ("volley_lif_step", "`-2^(V_W-1) <= V_LEAK <= 2^(V_W-1) - 1`"),
-    ("volley_lif_step", "bench: none of its own; inside [volley_neuron_lif](volley_neuron_lif.md): [tb_volley_neuron_"),
-    ("volley_accumulate", "| `TERM_W` | int unsigned, derived | `IN_W + 32'(!IN_SIGNED)` | `OUT_W >= TERM_W` |"),
-])
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("volley_neuron_lif", "[volley_lif_step](volley_lif_step.md) for each time step"),
+        ("volley_lif_step", "[docs/numerics.md](../numerics.md)"),
+        ("volley_axi_top", "[volley_axi_top_wrapper.v](../../rtl/top/volley_axi_top_wrapper.v) beside it"),
+        ("volley_lif_step", "`-2^(V_W-1) <= V_LEAK <= 2^(V_W-1) - 1`"),
+        (
+            "volley_lif_step",
+            "bench: none of its own; inside [volley_neuron_lif](volley_neuron_lif.md): [tb_volley_neuron_",
+        ),
+        ("volley_accumulate", "| `TERM_W` | int unsigned, derived | `IN_W + 32'(!IN_SIGNED)` | `OUT_W >= TERM_W` |"),
+    ],
+)
 def test_a_page_leads_on(name: str, line: str) -> None:
     assert line in path_of(cores()[name]).read_text(encoding="utf-8")
 
@@ -130,7 +136,8 @@ def test_parameters_that_travel_as_one_constant_keep_name_default_and_meaning() 
     handed = dict(neuron.passed)["volley_lif_step"]
     assert own.keys() <= handed
     assert {name: default_of(step, p) for name, p in own.items()} == {
-        p.name: p.default for p in neuron.settable if p.name in own}
+        p.name: p.default for p in neuron.settable if p.name in own
+    }
     assert packages().keys() == {"volley_pkg"}
 
 
@@ -230,11 +237,14 @@ def test_a_rule_is_said_as_what_is_legal(example: Core) -> None:
     assert example.rules[0].names == {"N"}
 
 
-@pytest.mark.parametrize(("old", "new", "same"), [
-    ("// lanes", "// lanes, at least 1", True),
-    ("  input  wire logic           clk", "  input wire logic clk", True),
-    ("N < 1", "N < 2", False),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("// lanes", "// lanes, at least 1", True),
+        ("  input  wire logic           clk", "  input wire logic clk", True),
+        ("N < 1", "N < 2", False),
+    ],
+)
 def test_comments_and_spacing_make_no_page_stale(example: Core, tmp_path: Path, old: str, new: str, same: bool) -> None:
     assert old in SOURCE
     path = tmp_path / "changed.sv"

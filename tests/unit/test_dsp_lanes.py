@@ -45,9 +45,11 @@ def induction(lane_w: int, lanes: int, largest: int, inputs: int) -> z3.ModelRef
     count, gate = z3.BitVec("count", WORD), z3.Bool("gate")
     sums = [z3.BitVec(f"sum{n}", lane_w) for n in range(lanes)]
     codes = [z3.BitVec(f"code{n}", lane_w) for n in range(lanes)]
-    before = z3.And(z3.ULT(count, inputs),
-                    *(z3.ULE(z3.ZeroExt(WORD - lane_w, s), count * largest) for s in sums),
-                    *(z3.ULE(code, largest) for code in codes))
+    before = z3.And(
+        z3.ULT(count, inputs),
+        *(z3.ULE(z3.ZeroExt(WORD - lane_w, s), count * largest) for s in sums),
+        *(z3.ULE(code, largest) for code in codes),
+    )
     p = concat(sums, lane_w) + z3.If(gate, concat(codes, lane_w), z3.BitVecVal(0, WORD))
     after = []
     for n, (s, code) in enumerate(zip(sums, codes, strict=True)):

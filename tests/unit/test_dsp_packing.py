@@ -33,9 +33,7 @@ def test_every_pair_of_neighbours(by):
     """All weights of two lanes times all words, alone and next to a cascade and to lanes on either rail."""
     low, high = all_weights(by)[[0, -1]]
     pairs = [grid.ravel() for grid in np.meshgrid(all_weights(by), all_weights(by))]
-    for lane, word, rest, other in itertools.product(
-        range(by.lanes - 1), range(by.top + 1), (low, high), (0, by.top)
-    ):
+    for lane, word, rest, other in itertools.product(range(by.lanes - 1), range(by.top + 1), (low, high), (0, by.top)):
         stages = [[np.full_like(pairs[0], rest) for _ in range(by.lanes)] for _ in range(by.chain)]
         stages[0][lane : lane + 2] = pairs
         words = [word] + [other] * (by.chain - 1)

@@ -177,10 +177,15 @@ def test_random_rate_is_fast():
 
 
 # ------------------------------------------------------------------ types, costs, errors, files
-@pytest.mark.parametrize(("op", "encoding"), [
-    (RateEncode("e", ("input",), 12), Encoding.RATE), (TTFSEncode("e", ("input",), 12), Encoding.TTFS),
-    (PhaseEncode("e", ("input",), 12), Encoding.PHASE), (BurstEncode("e", ("input",), 12), Encoding.RATE),
-])
+@pytest.mark.parametrize(
+    ("op", "encoding"),
+    [
+        (RateEncode("e", ("input",), 12), Encoding.RATE),
+        (TTFSEncode("e", ("input",), 12), Encoding.TTFS),
+        (PhaseEncode("e", ("input",), 12), Encoding.PHASE),
+        (BurstEncode("e", ("input",), 12), Encoding.RATE),
+    ],
+)
 def test_types_of_pixel_encoders(op, encoding):
     assert op.infer(PIXELS) == Tensor("e", (3, 5, 4), encoding, 12, 1, timed=True, block=12)
     assert op.cycles(Folding(lanes=3), PIXELS) == 20
@@ -199,20 +204,26 @@ def test_types_of_delta_and_direct():
     assert Direct("e", ("h",), 7).infer(potential) == Tensor("e", (2, 3, 4), Encoding.POTENTIAL, 7, 99, True, 7)
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: RateEncode("e", ("input",), 0), r"encode_rate 'e': T = 0 is outside 1\.\.8388608"),
-    (lambda: PhaseEncode("e", ("input",), 2**23 + 1), r"T = 8388609 is outside 1\.\.8388608"),
-    (lambda: RateEncode("e", ("input",), 4, mode="poisson"), "mode='poisson' is unknown; use random or regular"),
-    (lambda: RateEncode("e", ("input",), 4, seed=0), r"seed = 0 is outside 1\.\.4294967295"),
-    (lambda: RateEncode("e", ("input",), 4, seed=2**32), r"seed = 4294967296 is outside"),
-    (lambda: BurstEncode("e", ("input",), 4, isi_min=5, isi_max=4), "isi_min = 5, isi_max = 4 must rise"),
-    (lambda: BurstEncode("e", ("input",), 4, count=256), r"count = 256 is outside 1\.\.255"),
-    (lambda: DeltaEncode("e", ("x",), theta=0), r"theta = 0 is outside 1\.\.255"),
-    (lambda: DeltaEncode("e", ("x",), mode="sigma"), "mode='sigma' is unknown; use delta or sigma-delta"),
-    (lambda: DeltaEncode("e", ("x",)).infer(PIXELS), "input 'input' is pixel, needs signal"),
-    (lambda: RateEncode("e", ("h",)).infer(Tensor("h", (1, 1, 1), Encoding.POTENTIAL, 1, 9)), "needs pixel"),
-    (lambda: Direct("e", ("h",)).infer(Tensor("h", (1, 1, 1), Encoding.POTENTIAL, 6, 9, True)), "6 time steps already"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RateEncode("e", ("input",), 0), r"encode_rate 'e': T = 0 is outside 1\.\.8388608"),
+        (lambda: PhaseEncode("e", ("input",), 2**23 + 1), r"T = 8388609 is outside 1\.\.8388608"),
+        (lambda: RateEncode("e", ("input",), 4, mode="poisson"), "mode='poisson' is unknown; use random or regular"),
+        (lambda: RateEncode("e", ("input",), 4, seed=0), r"seed = 0 is outside 1\.\.4294967295"),
+        (lambda: RateEncode("e", ("input",), 4, seed=2**32), r"seed = 4294967296 is outside"),
+        (lambda: BurstEncode("e", ("input",), 4, isi_min=5, isi_max=4), "isi_min = 5, isi_max = 4 must rise"),
+        (lambda: BurstEncode("e", ("input",), 4, count=256), r"count = 256 is outside 1\.\.255"),
+        (lambda: DeltaEncode("e", ("x",), theta=0), r"theta = 0 is outside 1\.\.255"),
+        (lambda: DeltaEncode("e", ("x",), mode="sigma"), "mode='sigma' is unknown; use delta or sigma-delta"),
+        (lambda: DeltaEncode("e", ("x",)).infer(PIXELS), "input 'input' is pixel, needs signal"),
+        (lambda: RateEncode("e", ("h",)).infer(Tensor("h", (1, 1, 1), Encoding.POTENTIAL, 1, 9)), "needs pixel"),
+        (
+            lambda: Direct("e", ("h",)).infer(Tensor("h", (1, 1, 1), Encoding.POTENTIAL, 6, 9, True)),
+            "6 time steps already",
+        ),
+    ],
+)
 def test_errors_are_one_line(make, message):
     with pytest.raises(VolleyError, match=message) as caught:
         make()
@@ -222,8 +233,11 @@ def test_errors_are_one_line(make, message):
 def test_saved_and_loaded(tmp_path):
     """Every field of every encoder survives a file, and the encoders are known to it."""
     ops = [
-        RateEncode("a", ("input",), 6, "regular", 9), RateEncode("b", ("input",), 6, "random", 2**32 - 1),
-        TTFSEncode("c", ("input",), 6), PhaseEncode("d", ("input",), 6), BurstEncode("e", ("input",), 6, 2, 5, 7),
+        RateEncode("a", ("input",), 6, "regular", 9),
+        RateEncode("b", ("input",), 6, "random", 2**32 - 1),
+        TTFSEncode("c", ("input",), 6),
+        PhaseEncode("d", ("input",), 6),
+        BurstEncode("e", ("input",), 6, 2, 5, 7),
     ]
     assert {type(op) for op in ops} | {DeltaEncode, Direct} <= set(OPERATORS.values())
     network = Network("encoders", (1, 4, 4), tuple(ops))

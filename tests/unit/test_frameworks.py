@@ -136,8 +136,9 @@ def current(kind: str, k: int) -> dict[str, Any]:
 
 def snntorch_leaky(k: int, mechanism: str, delay: bool) -> Case:
     cell = framework("snntorch").Leaky(1 - 2.0**-k if k else 1.0, THETA, reset_mechanism=mechanism, reset_delay=delay)
-    return Case(snntorch_run(cell), SNNTORCH_LEAKY[mechanism, delay] | leak(k), strict=True,
-                shown=mechanism == "zero" and delay)
+    return Case(
+        snntorch_run(cell), SNNTORCH_LEAKY[mechanism, delay] | leak(k), strict=True, shown=mechanism == "zero" and delay
+    )
 
 
 @pytest.mark.parametrize(("mechanism", "delay"), SNNTORCH_LEAKY)
@@ -155,8 +156,9 @@ def test_snntorch_leaky(k, steps, mechanism, delay):
 @pytest.mark.parametrize(("mechanism", "delay"), SNNTORCH_SYNAPTIC)
 @pytest.mark.parametrize(("k_current", "k", "steps"), CURRENT_LEAKS)
 def test_snntorch_synaptic(k_current, k, steps, mechanism, delay):
-    cell = framework("snntorch").Synaptic(1 - 2.0**-k_current, 1 - 2.0**-k, THETA, reset_mechanism=mechanism,
-                                          reset_delay=delay)
+    cell = framework("snntorch").Synaptic(
+        1 - 2.0**-k_current, 1 - 2.0**-k, THETA, reset_mechanism=mechanism, reset_delay=delay
+    )
     ours = SNNTORCH_SYNAPTIC[mechanism, delay] | current("new", k_current) | leak(k)
     case = Case(snntorch_run(cell, states=2), ours, strict=True)
     agree(case, inputs(steps, THETA, -4, 4), frac=max(k_current, k) * steps)
@@ -193,8 +195,9 @@ def test_snntorch_rounds_as_we_do(frac, mechanism, delay):
     def floor(v: Any) -> Any:
         return torch.floor(v * 2**frac) / 2**frac
 
-    cell = framework("snntorch").Leaky(torch.tensor(alpha / 2**16), THETA, reset_mechanism=mechanism,
-                                       reset_delay=delay, state_quant=floor)
+    cell = framework("snntorch").Leaky(
+        torch.tensor(alpha / 2**16), THETA, reset_mechanism=mechanism, reset_delay=delay, state_quant=floor
+    )
     ours = SNNTORCH_LEAKY[mechanism, delay] | {"leak": "multiply", "alpha": alpha, "leak_frac": 16}
     agree(Case(snntorch_run(cell), ours, strict=True, shown=mechanism == "zero" and delay), inputs(400, THETA), frac)
 
@@ -280,8 +283,9 @@ def norse(cell: Any, membrane: Callable[[Any], Any] = lambda state: state.v) -> 
 
 def norse_parameters(kind: str, **values: Any) -> Any:
     """Numbers as float64 tensors, as the cells want them."""
-    tensors = {name: torch.tensor(v, dtype=torch.float64) if isinstance(v, float | int) else v
-               for name, v in values.items()}
+    tensors = {
+        name: torch.tensor(v, dtype=torch.float64) if isinstance(v, float | int) else v for name, v in values.items()
+    }
     return getattr(framework("norse.torch"), kind)(**tensors)
 
 
@@ -308,8 +312,14 @@ def test_norse_iaf():
 @pytest.mark.parametrize(("v_leak", "v_reset"), RESTS)
 @pytest.mark.parametrize(("k", "steps"), LEAKS)
 def test_norse_lif_box(k, steps, v_leak, v_reset, method):
-    p = norse_parameters("LIFBoxParameters", tau_mem_inv=2.0**-k, v_leak=v_leak, v_th=3, v_reset=v_reset,
-                         reset_method=getattr(framework("norse.torch.functional.reset"), method))
+    p = norse_parameters(
+        "LIFBoxParameters",
+        tau_mem_inv=2.0**-k,
+        v_leak=v_leak,
+        v_th=3,
+        v_reset=v_reset,
+        reset_method=getattr(framework("norse.torch.functional.reset"), method),
+    )
     ours = {"reset": "hard" if method == "reset_value" else "soft"} | norse_rests(v_leak, v_reset, 2**k) | leak(k)
     run = norse(framework("norse.torch").LIFBoxCell(p, dt=1.0))
     agree(Case(run, ours, strict=True, scale=2**k, theta=3), norse_inputs(steps, 2**k, v_leak), frac=k * steps)
@@ -319,12 +329,16 @@ def test_norse_lif_box(k, steps, v_leak, v_reset, method):
 @pytest.mark.parametrize(("k_current", "k", "steps"), CURRENT_LEAKS)
 def test_norse_lif(k_current, k, steps, v_leak, v_reset):
     """The current jumps first and drives undecayed: our *new*."""
-    p = norse_parameters("LIFParameters", tau_syn_inv=2.0**-k_current, tau_mem_inv=2.0**-k, v_leak=v_leak, v_th=3,
-                         v_reset=v_reset)
+    p = norse_parameters(
+        "LIFParameters", tau_syn_inv=2.0**-k_current, tau_mem_inv=2.0**-k, v_leak=v_leak, v_th=3, v_reset=v_reset
+    )
     ours = {"reset": "hard"} | norse_rests(v_leak, v_reset, 2**k) | current("new", k_current) | leak(k)
     run = norse(framework("norse.torch").LIFCell(p, dt=1.0))
-    agree(Case(run, ours, strict=True, scale=2**k, theta=3), norse_inputs(steps, 2**k, v_leak),
-          frac=max(k_current, k) * steps)
+    agree(
+        Case(run, ours, strict=True, scale=2**k, theta=3),
+        norse_inputs(steps, 2**k, v_leak),
+        frac=max(k_current, k) * steps,
+    )
 
 
 @pytest.mark.parametrize("refractory", [1, 5])
@@ -343,8 +357,15 @@ def test_norse_lif_refractory(refractory):
 def test_norse_lsnn(beta):
     """The threshold adapts; the current drives before it takes the step's input: our *old*."""
     k_current, k, k_adapt, steps = 1, 2, 1, 12
-    p = norse_parameters("LSNNParameters", tau_syn_inv=2.0**-k_current, tau_mem_inv=2.0**-k,
-                         tau_adapt_inv=2.0**-k_adapt, v_th=3, v_reset=0, beta=beta)
+    p = norse_parameters(
+        "LSNNParameters",
+        tau_syn_inv=2.0**-k_current,
+        tau_mem_inv=2.0**-k,
+        tau_adapt_inv=2.0**-k_adapt,
+        v_th=3,
+        v_reset=0,
+        beta=beta,
+    )
     adapt = {"adapt": True, "adapt_leak": "shift", "adapt_shift": k_adapt, "adapt_width": 31, "jump": beta * 2**k}
     ours = {"reset": "hard"} | adapt | current("old", k_current) | leak(k)
     case = Case(norse(framework("norse.torch").LSNNCell(p, dt=1.0)), ours, strict=True, scale=2**k, theta=3)
@@ -375,8 +396,9 @@ def test_distance_from_float(frac, alike, beta, name):
     decay, x = alpha / 2**16, inputs(400, THETA)
     spikes, v = arbitrary(name, decay, float(THETA))(x)
     order = {"reset": "soft", "reset_order": "after"} if name == "snntorch" else {"reset": "hard"}
-    ours, our_v = volley(x, theta=THETA, strict=name != "spikingjelly", frac=frac, leak="multiply", alpha=alpha,
-                         leak_frac=16, **order)
+    ours, our_v = volley(
+        x, theta=THETA, strict=name != "spikingjelly", frac=frac, leak="multiply", alpha=alpha, leak_frac=16, **order
+    )
     differ = (ours != spikes).any(0)
     first = np.where(differ, (ours != spikes).argmax(0), len(x))
     below = np.where(np.arange(len(x))[:, None] < first, v - our_v, 0) * 2**frac

@@ -81,7 +81,7 @@ def test_an_if_neuron_equals_its_formula():
     for t in range(40):
         fired, state = op.step(state, x[:, t])
         spikes = spikes + fired
-        charge = x[:, :t + 1].sum(1) + (t + 1) * op.bias[None, :, None, None]
+        charge = x[:, : t + 1].sum(1) + (t + 1) * op.bias[None, :, None, None]
         assert (state.v == charge - spikes * op.theta[None, :, None, None]).all()
     assert spikes.any()
     assert not state.saturated.any()
@@ -93,8 +93,9 @@ def test_a_shift_leak_is_exact_with_k_fraction_bits_per_step(shift, order):
     """FRAC = k * T: v is the real number of v <- v - v / 2^k + acc, its spikes those of exact arithmetic."""
     steps, theta = 6, 40
     frac = shift * steps
-    op = LIFNeuron("lif", ("acc",), [theta << frac], frac=frac, width=32, leak="shift", leak_shift=shift,
-                   reset_order=order)
+    op = LIFNeuron(
+        "lif", ("acc",), [theta << frac], frac=frac, width=32, leak="shift", leak_shift=shift, reset_order=order
+    )
     x = np.random.default_rng(shift).integers(-20, 60, (1, steps, 1, 5, 5))
     state, fired = op.initial(1, source((1, 5, 5))), np.zeros((5, 5), int)
     real = np.full((5, 5), Fraction(0))
@@ -117,35 +118,41 @@ def test_infer():
     assert op.infer(source(encoding=Encoding.COUNT)).encoding == Encoding.RATE
 
 
-@pytest.mark.parametrize(("tensor", "message"), [
-    (Tensor("acc", (2, 3, 3), Encoding.POTENTIAL, 1, 100), "put a direct-current encoder in front"),
-    (source(encoding=Encoding.RATE), "is rate, needs potential or count"),
-    (source(shape=(3, 3, 3)), "2 thresholds for 3 channels"),
-    (source(bound=2**46), "lower frac"),
-])
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (Tensor("acc", (2, 3, 3), Encoding.POTENTIAL, 1, 100), "put a direct-current encoder in front"),
+        (source(encoding=Encoding.RATE), "is rate, needs potential or count"),
+        (source(shape=(3, 3, 3)), "2 thresholds for 3 channels"),
+        (source(bound=2**46), "lower frac"),
+    ],
+)
 def test_refused_inputs(tensor, message):
     with pytest.raises(VolleyError, match=message):
         LIFNeuron("lif", ("acc",), [1, 2]).infer(tensor)
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ({"theta": []}, "theta is empty"),
-    ({"theta": [[1, 2]]}, "must be one vector"),
-    ({"theta": [-1, 3]}, r"theta -1 of channel 0 is outside 0\.\.32767"),
-    ({"theta": [1, 128], "width": 8}, r"theta 128 of channel 1 is outside 0\.\.127; raise width"),
-    ({"bias": [1]}, "bias .* must be one vector of 2 channels"),
-    ({"v0": [0, 40000]}, "v0 40000 of channel 1 is outside"),
-    ({"v_reset": -40000}, "v_reset -40000 is outside"),
-    ({"width": 33}, r"width 33 is outside 2\.\.32"),
-    ({"leak": "exp"}, "leak 'exp' is unknown; use one of none, shift, multiply"),
-    ({"leak": "multiply"}, "give alpha for leak 'multiply' only"),
-    ({"alpha": [1, 1]}, "give alpha for leak 'multiply' only"),
-    ({"leak": "multiply", "leak_frac": 4, "alpha": [1, 17]}, r"alpha 17 of channel 1 is outside 0\.\.16"),
-    ({"current_alpha": 2}, "current_alpha 2 is outside"),
-    ({"adapt": True, "adapt_width": 4, "jump": 16}, r"jump 16 is outside 0\.\.15; raise adapt_width"),
-    ({"reset": "hard", "reset_amount": [1, 2]}, "only a soft reset takes an amount"),
-    ({"reset_order": "after", "refractory": 2}, "use reset_order 'before'"),
-])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"theta": []}, "theta is empty"),
+        ({"theta": [[1, 2]]}, "must be one vector"),
+        ({"theta": [-1, 3]}, r"theta -1 of channel 0 is outside 0\.\.32767"),
+        ({"theta": [1, 128], "width": 8}, r"theta 128 of channel 1 is outside 0\.\.127; raise width"),
+        ({"bias": [1]}, "bias .* must be one vector of 2 channels"),
+        ({"v0": [0, 40000]}, "v0 40000 of channel 1 is outside"),
+        ({"v_reset": -40000}, "v_reset -40000 is outside"),
+        ({"width": 33}, r"width 33 is outside 2\.\.32"),
+        ({"leak": "exp"}, "leak 'exp' is unknown; use one of none, shift, multiply"),
+        ({"leak": "multiply"}, "give alpha for leak 'multiply' only"),
+        ({"alpha": [1, 1]}, "give alpha for leak 'multiply' only"),
+        ({"leak": "multiply", "leak_frac": 4, "alpha": [1, 17]}, r"alpha 17 of channel 1 is outside 0\.\.16"),
+        ({"current_alpha": 2}, "current_alpha 2 is outside"),
+        ({"adapt": True, "adapt_width": 4, "jump": 16}, r"jump 16 is outside 0\.\.15; raise adapt_width"),
+        ({"reset": "hard", "reset_amount": [1, 2]}, "only a soft reset takes an amount"),
+        ({"reset_order": "after", "refractory": 2}, "use reset_order 'before'"),
+    ],
+)
 def test_refused_parameters_name_value_limit_and_remedy(values, message):
     with pytest.raises(VolleyError, match=f"^lif 'cell': .*{message}"):
         LIFNeuron("cell", ("acc",), **{"theta": [1, 2]} | values)
@@ -154,8 +161,18 @@ def test_refused_parameters_name_value_limit_and_remedy(values, message):
 def test_hardware_fields_are_as_narrow_as_their_values():
     op = LIFNeuron("lif", ("acc",), [5, 8], bias=[-8, 3], reset_amount=[5, 8], v0=[-4, 3], width=3 + 2)
     assert {name: p.bits for name, p in op.params().items()} == {"bias": 4, "theta": 4, "reset": 0, "v0": 3, "leak": 0}
-    op = LIFNeuron("lif", ("acc",), [5, 8], reset_amount=[16, 8], leak="multiply", leak_frac=4, alpha=[16, 3],
-                   adapt=True, current="old", refractory=4)
+    op = LIFNeuron(
+        "lif",
+        ("acc",),
+        [5, 8],
+        reset_amount=[16, 8],
+        leak="multiply",
+        leak_frac=4,
+        alpha=[16, 3],
+        adapt=True,
+        current="old",
+        refractory=4,
+    )
     assert {name: p.bits for name, p in op.params().items()} == {"bias": 0, "theta": 4, "reset": 5, "v0": 0, "leak": 5}
     assert op.state_bits == 16 + 16 + 8 + 3
 
@@ -188,11 +205,24 @@ def test_cycles():
 ])  # fmt: skip
 def test_cost_is_within_a_fifth_of_synthesis(block, passes, neuron, values, parameters):
     op = LIFNeuron("lif", ("acc",), [511] * 16, **{"bias": [-256, 255] * 8, "width": 12} | values)
-    shape = {"LANES": 8, "TB": block, "PASSES": passes, "BEATS": 32, "UNROLLED": int(neuron == "unrolled"),
-             "IN_W": 9, "BIAS_W": 9, "THETA_W": 9, "V_W": 12}
+    shape = {
+        "LANES": 8,
+        "TB": block,
+        "PASSES": passes,
+        "BEATS": 32,
+        "UNROLLED": int(neuron == "unrolled"),
+        "IN_W": 9,
+        "BIAS_W": 9,
+        "THETA_W": 9,
+        "V_W": 12,
+    }
     cores = ("volley_ram", "volley_state_memory", "volley_lif_step", "volley_neuron_lif")
-    cells, _ = synthesise([path for path in rtl_sources() if path.stem in cores], "volley_neuron_lif", "xc7",
-                          parameters=shape | parameters)
+    cells, _ = synthesise(
+        [path for path in rtl_sources() if path.stem in cores],
+        "volley_neuron_lif",
+        "xc7",
+        parameters=shape | parameters,
+    )
     area = area_of(cells["volley_neuron_lif"], "xc7")
     tensor = source((16, 4, 4), steps=block * passes, bound=255, block=block)
     param = sum(p.bits for p in op.params().values())

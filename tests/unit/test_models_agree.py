@@ -28,8 +28,11 @@ def as_map(frame: np.ndarray) -> list:
 
 def random_window(rng: random.Random) -> dict:
     kernel = (rng.choice((1, 2, 3, 5)), rng.choice((1, 2, 3, 5)))
-    return {"kernel": kernel, "stride": (rng.randint(1, 3), rng.randint(1, 3)),
-            "padding": tuple(rng.randrange(k) for k in kernel)}
+    return {
+        "kernel": kernel,
+        "stride": (rng.randint(1, 3), rng.randint(1, 3)),
+        "padding": tuple(rng.randrange(k) for k in kernel),
+    }
 
 
 def random_codes(seed: int, steps: int, channels: int) -> np.ndarray:
@@ -44,7 +47,7 @@ def windows(x: np.ndarray, kernel, stride, padding, pad: list[int]) -> list[list
     taps = [[column[ky] for ky in range(kernel[0]) for column in window] for window in full]
     folded = window_fold(as_map(x), kernel, stride, padding, pad)
     size = kernel[0] * kernel[1]
-    assert taps == [folded[n:n + size] for n in range(0, len(folded), size)], "full and folded window differ"
+    assert taps == [folded[n : n + size] for n in range(0, len(folded), size)], "full and folded window differ"
     return taps
 
 
@@ -94,12 +97,16 @@ def test_radix_neuron(steps, exponent):
     thetas = [1, 2, 3, 7, 8, rng.randint(9, 400), rng.randint(400, 5000)]
     biases = [rng.randint(-(theta << steps), theta << steps) for theta in thetas]
     neuron = RadixNeuron("neuron", ("h",), theta=thetas, bias=biases, exponent=exponent, steps=steps)
-    near = [[((k * theta - b) >> exponent) + d for k in range(-1, 2**steps + 2) for d in (-1, 0, 1)]
-            for theta, b in zip(thetas, biases, strict=True)]
+    near = [
+        [((k * theta - b) >> exponent) + d for k in range(-1, 2**steps + 2) for d in (-1, 0, 1)]
+        for theta, b in zip(thetas, biases, strict=True)
+    ]
     h = np.array([row + [-(2**30), 2**30] + [rng.randint(-9999, 9999) for _ in range(50)] for row in near])
     got = neuron.run(h[None, :, None, :])[0, :, 0]
-    expected = [[neuron_radix(v, theta, b, exponent, steps) for v in row]
-                for row, theta, b in zip(h.tolist(), thetas, biases, strict=True)]
+    expected = [
+        [neuron_radix(v, theta, b, exponent, steps) for v in row]
+        for row, theta, b in zip(h.tolist(), thetas, biases, strict=True)
+    ]
     assert got.tolist() == expected
 
 

@@ -95,8 +95,16 @@ def run(node, platform: Platform, x: np.ndarray, frac: int, leak_frac: int) -> t
     decay, gain = discretised(node, platform)
     theta = math.floor(float(node.v_threshold[0]) / gain * 2**frac)
     amount = [theta] if platform.reset == "soft" else []
-    return simulate(x, frac, theta=[theta + 1], reset_amount=amount, alpha=[round(decay * 2**leak_frac)],
-                    leak_frac=leak_frac, reset=platform.reset, reset_order=platform.order)
+    return simulate(
+        x,
+        frac,
+        theta=[theta + 1],
+        reset_amount=amount,
+        alpha=[round(decay * 2**leak_frac)],
+        leak_frac=leak_frac,
+        reset=platform.reset,
+        reset_order=platform.order,
+    )
 
 
 def delayed(values: np.ndarray, steps: int) -> np.ndarray:
@@ -134,16 +142,20 @@ def test_groups(nir_dir):
     outputs = {name: tuple(np.flatnonzero(trace(nir_dir, name)[2])) for name in names}
     early, late = {"rockpool", "sinabs"}, {"spyx", "lava_cpu_float", "lava_cpu_fixed", "lava_loihi_fixed"}
     for name, steps in outputs.items():
-        assert steps == ((450, 500, 710, 760) if name in early else (461, 511, 711, 761) if name in late
-                         else (460, 510, 710, 760)), name
+        assert steps == (
+            (450, 500, 710, 760) if name in early else (461, 511, 711, 761) if name in late else (460, 510, 710, 760)
+        ), name
 
 
-@pytest.mark.parametrize(("change", "steps"), [
-    ({"gain": "euler"}, [450, 500, 710, 760]),  # Rockpool and Sinabs
-    ({"gain": "euler", "decay": "euler"}, [460, 510, 710, 760]),
-    ({"reset": "hard"}, [460, 510, 710, 760]),
-    ({"order": "after"}, [460, 510, 710, 760]),
-])
+@pytest.mark.parametrize(
+    ("change", "steps"),
+    [
+        ({"gain": "euler"}, [450, 500, 710, 760]),  # Rockpool and Sinabs
+        ({"gain": "euler", "decay": "euler"}, [460, 510, 710, 760]),
+        ({"reset": "hard"}, [460, 510, 710, 760]),
+        ({"order": "after"}, [460, 510, 710, 760]),
+    ],
+)
 def test_what_moves_the_output(nir_dir, lif, change, steps):
     """From the settings of lif_exact: only a gain that does not belong to the decay moves a spike. Reset and its
     order show in the membrane alone, which test_platform holds."""

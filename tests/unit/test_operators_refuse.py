@@ -35,31 +35,37 @@ TRAIN = Tensor("s", (2, 4, 4), Encoding.RATE, 8, 1, timed=True, block=8)
 ONES = np.ones((3, 2, 3, 3))
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: Conv("op", ("s",), weight=0.9 * ONES), "conv 'op': weight 0.9 is not an integer of 64 bits; scale and"),
-    (lambda: Conv("op", ("s",), weight=np.nan * ONES), "weight nan is not an integer"),
-    (lambda: Conv("op", ("s",), weight=ONES, pad_code=[0.5, 0]), "pad_code 0.5 is not"),
-    (lambda: Conv("op", ("s",), weight=ONES, stride=(1.5, 1)), "stride 1.5 is not"),
-    (lambda: Conv("op", ("s",), weight=ONES, stride=2), "stride 2 must be two integers"),
-    (lambda: Conv("op", ("s",), weight=ONES, weight_bits=4.5), "weight_bits 4.5 is not"),
-    (lambda: Conv("op", ("s",), weight=[[1], [1, 2]]), "weight is no array: its rows differ in length"),
-    (lambda: LIFNeuron("op", ("s",), theta=[2.7]), "theta 2.7 is not"),
-    (lambda: LIFNeuron("op", ("s",), leak="shift", leak_shift=2.5), "leak_shift 2.5 is not"),
-    (lambda: LIFNeuron("op", ("s",), leak_shift="2"), "leak_shift has dtype <U1, needs integers"),
-    (lambda: LIFNeuron("op", ("s",), bias=None), "bias has dtype object, needs integers"),
-    (lambda: LIFNeuron("op", ("s",), bias=[2.0**63]), "bias 9.2.*e.18 is not an integer of 64 bits"),
-    (lambda: LIFNeuron("op", ("s",), bias=np.array([2**63], np.uint64)), "bias 9223372036854775808 is not"),
-    (lambda: RadixNeuron("op", ("s",), [1.5], [0]), "theta 1.5 is not"),
-    (lambda: RadixNeuron("op", ("s",), [1], [0], exponent=0.5), "exponent 0.5 is not"),
-    (lambda: Readout("op", ("s",), [np.inf]), "bias inf is not"),
-    (lambda: Residual("op", ("h", "s"), [0.5]), "multiplier 0.5 is not"),
-    (lambda: Encode("op", ("input",), steps=3.5), "steps 3.5 is not"),
-    (lambda: Encode("op", ("input",), steps=[3]), r"steps \[3\] must be one integer"),
-    (lambda: RateEncode("op", ("input",), seed=0.5), "seed 0.5 is not"),
-    (lambda: BurstEncode("op", ("input",), count=1.5), "count 1.5 is not"),
-    (lambda: DeltaEncode("op", ("input",), theta=1.5), "theta 1.5 is not"),
-    (lambda: MaxPool("op", ("s",), kernel=(2, 2.5)), "kernel 2.5 is not"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Conv("op", ("s",), weight=0.9 * ONES),
+            "conv 'op': weight 0.9 is not an integer of 64 bits; scale and",
+        ),
+        (lambda: Conv("op", ("s",), weight=np.nan * ONES), "weight nan is not an integer"),
+        (lambda: Conv("op", ("s",), weight=ONES, pad_code=[0.5, 0]), "pad_code 0.5 is not"),
+        (lambda: Conv("op", ("s",), weight=ONES, stride=(1.5, 1)), "stride 1.5 is not"),
+        (lambda: Conv("op", ("s",), weight=ONES, stride=2), "stride 2 must be two integers"),
+        (lambda: Conv("op", ("s",), weight=ONES, weight_bits=4.5), "weight_bits 4.5 is not"),
+        (lambda: Conv("op", ("s",), weight=[[1], [1, 2]]), "weight is no array: its rows differ in length"),
+        (lambda: LIFNeuron("op", ("s",), theta=[2.7]), "theta 2.7 is not"),
+        (lambda: LIFNeuron("op", ("s",), leak="shift", leak_shift=2.5), "leak_shift 2.5 is not"),
+        (lambda: LIFNeuron("op", ("s",), leak_shift="2"), "leak_shift has dtype <U1, needs integers"),
+        (lambda: LIFNeuron("op", ("s",), bias=None), "bias has dtype object, needs integers"),
+        (lambda: LIFNeuron("op", ("s",), bias=[2.0**63]), "bias 9.2.*e.18 is not an integer of 64 bits"),
+        (lambda: LIFNeuron("op", ("s",), bias=np.array([2**63], np.uint64)), "bias 9223372036854775808 is not"),
+        (lambda: RadixNeuron("op", ("s",), [1.5], [0]), "theta 1.5 is not"),
+        (lambda: RadixNeuron("op", ("s",), [1], [0], exponent=0.5), "exponent 0.5 is not"),
+        (lambda: Readout("op", ("s",), [np.inf]), "bias inf is not"),
+        (lambda: Residual("op", ("h", "s"), [0.5]), "multiplier 0.5 is not"),
+        (lambda: Encode("op", ("input",), steps=3.5), "steps 3.5 is not"),
+        (lambda: Encode("op", ("input",), steps=[3]), r"steps \[3\] must be one integer"),
+        (lambda: RateEncode("op", ("input",), seed=0.5), "seed 0.5 is not"),
+        (lambda: BurstEncode("op", ("input",), count=1.5), "count 1.5 is not"),
+        (lambda: DeltaEncode("op", ("input",), theta=1.5), "theta 1.5 is not"),
+        (lambda: MaxPool("op", ("s",), kernel=(2, 2.5)), "kernel 2.5 is not"),
+    ],
+)
 def test_what_is_no_integer(make, message):
     with pytest.raises(VolleyError, match=message) as caught:
         make()
@@ -82,21 +88,30 @@ def test_whole_numbers_of_any_type_become_integers():
     assert type(neuron.leak_shift) is int
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: Conv("op", ("s",), (3, 2), weight=ONES), r"kernel \(3, 2\) is not that of weight \(3, 2, 3, 3\); use"),
-    (lambda: Conv("op", ("s",), weight=np.ones((3, 2))), r"weight \(3, 2\) must be \[Co, Ci, KH, KW\]"),
-    (lambda: Conv("op", ("s",), weight=np.ones((0, 2, 3, 3))), "none of them 0"),
-    (lambda: Conv("op", ("s",), weight=ONES, pad_code=[[0]]), r"pad_code \(1, 1\) must be one vector"),
-    (lambda: Conv("op", ("s",), weight=ONES, pad_code=[-1, 0]).infer(replace(TRAIN, timed=False)), "pad_code -1 is"),
-    (lambda: Linear("op", ("s",), weight=ONES), r"weight \(3, 2, 3, 3\) must be \[Co, C\*H\*W, 1, 1\]"),
-    (lambda: RadixNeuron("op", ("s",), [], []), "must be one vector each"),
-    (lambda: RadixNeuron("op", ("s",), [1], [-(2**63)]), "needs more than 46 bits"),
-    (lambda: Readout("op", ("s",), [0], exponent=-1), r"exponent e = -1 is outside 0\.\.24"),
-    (lambda: Readout("op", ("s",), [0], exponent=25), r"exponent e = 25 is outside 0\.\.24"),
-    (lambda: Readout("op", ("s",), [[0, 0]]), r"bias \(1, 2\) must be one vector"),
-    (lambda: Readout("op", ("s",), []), r"bias \(0,\) must be one vector"),
-    (lambda: Readout("op", ("s",), [-(2**63)]).infer(Tensor("h", (1, 1, 1), Encoding.POTENTIAL, 1, 1)), "more than 32"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Conv("op", ("s",), (3, 2), weight=ONES), r"kernel \(3, 2\) is not that of weight \(3, 2, 3, 3\); use"),
+        (lambda: Conv("op", ("s",), weight=np.ones((3, 2))), r"weight \(3, 2\) must be \[Co, Ci, KH, KW\]"),
+        (lambda: Conv("op", ("s",), weight=np.ones((0, 2, 3, 3))), "none of them 0"),
+        (lambda: Conv("op", ("s",), weight=ONES, pad_code=[[0]]), r"pad_code \(1, 1\) must be one vector"),
+        (
+            lambda: Conv("op", ("s",), weight=ONES, pad_code=[-1, 0]).infer(replace(TRAIN, timed=False)),
+            "pad_code -1 is",
+        ),
+        (lambda: Linear("op", ("s",), weight=ONES), r"weight \(3, 2, 3, 3\) must be \[Co, C\*H\*W, 1, 1\]"),
+        (lambda: RadixNeuron("op", ("s",), [], []), "must be one vector each"),
+        (lambda: RadixNeuron("op", ("s",), [1], [-(2**63)]), "needs more than 46 bits"),
+        (lambda: Readout("op", ("s",), [0], exponent=-1), r"exponent e = -1 is outside 0\.\.24"),
+        (lambda: Readout("op", ("s",), [0], exponent=25), r"exponent e = 25 is outside 0\.\.24"),
+        (lambda: Readout("op", ("s",), [[0, 0]]), r"bias \(1, 2\) must be one vector"),
+        (lambda: Readout("op", ("s",), []), r"bias \(0,\) must be one vector"),
+        (
+            lambda: Readout("op", ("s",), [-(2**63)]).infer(Tensor("h", (1, 1, 1), Encoding.POTENTIAL, 1, 1)),
+            "more than 32",
+        ),
+    ],
+)
 def test_shapes_and_ranges(make, message):
     with pytest.raises(VolleyError, match=message):
         make()

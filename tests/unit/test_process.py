@@ -58,7 +58,11 @@ def test_a_signal_leaves_nothing_running(number: signal.Signals, wait: str, tmp_
     lock = tmp_path / "lock"
     code = HOLDER.format(wait=WAITS[wait])
     run = subprocess.Popen(
-        [sys.executable, "-c", code, str(lock)], cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", code, str(lock)],
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whoever runs the tests may ignore it
     )
     assert run.stdout

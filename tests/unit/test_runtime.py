@@ -521,7 +521,7 @@ def test_on_a_board_with_pynq_and_python_38(host: Path) -> None:
     """The folder host/ alone, copied to a board, under the oldest Python that there may be."""
     (host / "icebreaker.bit").touch()
     stub = PYNQ.replace("self.dma = self.volley = self", "self.dma, self.volley = Dma(self), self")
-    stub += '''
+    stub += """
 class Dma:
     def __init__(self, overlay):
         self.overlay, self.sendchannel, self.recvchannel = overlay, None, None
@@ -533,7 +533,7 @@ class Dma:
         return self.overlay.length if address == 0x58 else 0
     def write(self, address, value):
         assert (address, value) == (0, 4)
-'''
+"""
     (host / "pynq.py").write_text(stub)
     python = _python38() or sys.executable
     command = [python, "-m", "pyflow.runtime", "self-test", "--device", "pynq"]
@@ -623,4 +623,3 @@ def test_what_goes_to_a_board_is_python_38(built: Path) -> None:
             )
         }  # fmt: skip
         assert imported <= {*STANDARD, "numpy", "pyflow", "pynq", "serial"}, path
-

@@ -114,9 +114,11 @@ def test_an_image_that_does_not_fit_is_found(image: str, rule: str, tmp_path: Pa
 
 
 def test_hidden_code_is_not_judged(tmp_path: Path) -> None:
-    text = ("module t (input wire a, output wire q);\n  assign q = a;\n// synthesis translate_off\n"
-            "  initial #10 $display(\"late\");\n// synthesis translate_on\n`ifndef SYNTHESIS\n"
-            "  initial #10 $display(\"late\");\n`endif\nendmodule\n")
+    text = (
+        "module t (input wire a, output wire q);\n  assign q = a;\n// synthesis translate_off\n"
+        '  initial #10 $display("late");\n// synthesis translate_on\n`ifndef SYNTHESIS\n'
+        '  initial #10 $display("late");\n`endif\nendmodule\n'
+    )
     assert judged(tmp_path, text) == []
 
 

@@ -85,7 +85,7 @@ def test_make_finds_the_folder_of_device(tmp_path: Path) -> None:
 
 
 def test_make_passes_odd_names_on(tmp_path: Path) -> None:
-    odd = "a b/it's \"x\" $y #(z) ü;&"
+    odd = 'a b/it\'s "x" $y #(z) ü;&'
     made = subprocess.run(
         ["make", "-n", "sim", "VENV=/tmp/my env"], cwd=REPO, env=os.environ | {"OUT": odd, "NET": odd},
         capture_output=True, text=True, check=True,

@@ -116,7 +116,7 @@ def text(rng: Rng, found: Any) -> bytes:
         lambda: "[" * 100_000,
         lambda: "[" * 100 + out + "]" * 100,
         lambda: out.replace("1", "1" * 5000, 1),
-        lambda: out.replace(":", ": NaN, \"n\":", 1),
+        lambda: out.replace(":", ': NaN, "n":', 1),
         lambda: out.replace("{", '{"a": 1, "a": 2, ', 1),
         lambda: out.replace("1", "1e999", 1),
         lambda: out + out,
@@ -145,8 +145,8 @@ def array(rng: Rng, x: np.ndarray) -> np.ndarray:
                 return x[:0] if x.ndim else x
             case 5:
                 y = np.array(x)
-                y.reshape(-1)[: int(rng.integers(1, 4))] = pick(rng, (0, 1, 127)) if x.dtype.kind != "f" else pick(
-                    rng, (np.nan, np.inf, -np.inf, -1, 2, 1e30)
+                y.reshape(-1)[: int(rng.integers(1, 4))] = (
+                    pick(rng, (0, 1, 127)) if x.dtype.kind != "f" else pick(rng, (np.nan, np.inf, -np.inf, -1, 2, 1e30))
                 )
                 return y
             case 6:

@@ -150,7 +150,7 @@ def _safetensors(rng: Rng, seed: bytes) -> bytes:
     return stated.to_bytes(8, "little") + header + seed[8 + length :]
 
 
-def _checkpoint(rng: Rng, seed: bytes) -> bytes:
+def _checkpoint(rng: Rng, seed: bytes) -> bytes:  # noqa: C901  (a case per kind of change)
     """Another dictionary of tensors, or another archive around it."""
     import pickle
 

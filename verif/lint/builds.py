@@ -53,8 +53,14 @@ def builds(folder: Path) -> list[Build]:
     }
     wrappers = sorted((rtl_folder() / "top").glob("*.v"))
     modules = _modules(rtl_sources())
-    found = [Build("portable", (*_around(plain.rtl, rtl_sources()), *wrappers),
-                   (*modules, *(path.stem for path in wrappers)), plain.rtl)]
+    found = [
+        Build(
+            "portable",
+            (*_around(plain.rtl, rtl_sources()), *wrappers),
+            (*modules, *(path.stem for path in wrappers)),
+            plain.rtl,
+        )
+    ]
     for family in families():
         own = rtl_sources(family)
         found.append(Build(family, (*blackboxes(family), *_around(plain.rtl, own)), _modules(own), plain.rtl))

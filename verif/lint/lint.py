@@ -35,8 +35,13 @@ SLANG_WAIVERS = {
 OVERRIDE = re.compile(r"%Warning-WIDTH\w+: \S+: Operator VAR '\w+' expects \d+ bits on the Initial value,")
 
 
-def lint(top: str, sources: Sequence[str | Path], parameters: Mapping[str, int | str] | None = None,
-         waived: Path = WAIVERS, cwd: Path = REPO) -> str:
+def lint(
+    top: str,
+    sources: Sequence[str | Path],
+    parameters: Mapping[str, int | str] | None = None,
+    waived: Path = WAIVERS,
+    cwd: Path = REPO,
+) -> str:
     """What `verilator -Wall` has to say about module `top`, empty if it has no complaint."""
     values = [f"-G{name}={literal(value)}" for name, value in (parameters or {}).items()]
     command = ["verilator", "--lint-only", "-Wall", "--top-module", top, *values, str(waived), *map(str, sources)]
@@ -55,8 +60,13 @@ def own_sources(family: str) -> list[Path]:
 def generated_packages() -> dict[str, str]:
     """Module -> a package that it or a part of it imports, no source but written per network; it cannot stand alone."""
     listed = {path.stem for path in rtl_sources()}
-    return {module: package for module in listed for path in sources_of(module)
-            for package in re.findall(r"^\s*import (\w+)::", path.read_text(), re.MULTILINE) if package not in listed}
+    return {
+        module: package
+        for module in listed
+        for path in sources_of(module)
+        for package in re.findall(r"^\s*import (\w+)::", path.read_text(), re.MULTILINE)
+        if package not in listed
+    }
 
 
 def verilator(names: Sequence[str] = ()) -> str:
@@ -64,11 +74,16 @@ def verilator(names: Sequence[str] = ()) -> str:
     listed = {path.stem: sources_of(path.stem) for path in rtl_sources() if not path.stem.endswith("_pkg")}
     for family in families():
         every = rtl_sources(family)
-        listed |= {f"{path.stem} ({family})": [*blackboxes(family), *sources_of(path.stem, every)]
-                   for path in own_sources(family)}
+        listed |= {
+            f"{path.stem} ({family})": [*blackboxes(family), *sources_of(path.stem, every)]
+            for path in own_sources(family)
+        }
     generated = generated_packages()
-    found = {module: lint(module.split()[0], files) for module, files in listed.items()
-             if (not names or module.split()[0] in names) and module not in generated}
+    found = {
+        module: lint(module.split()[0], files)
+        for module, files in listed.items()
+        if (not names or module.split()[0] in names) and module not in generated
+    }
     return "\n".join(f"{module}:\n{text}" for module, text in found.items() if text)
 
 
@@ -101,7 +116,11 @@ def vivado(every: Sequence[Build]) -> str:
 
 
 CHECKS: dict[str, Callable[[Sequence[Build]], str]] = {
-    "slang": slang, "verible": verible, "surelog": surelog, "vivado": vivado}
+    "slang": slang,
+    "verible": verible,
+    "surelog": surelog,
+    "vivado": vivado,
+}
 
 
 def main(names: list[str]) -> int:
@@ -112,8 +131,11 @@ def main(names: list[str]) -> int:
             print(f"lint: no module {sorted(unknown)[0]!r} in {rtl_folder()}", file=sys.stderr)
             return 2
         if names:
-            every = [build.of(*(top for top in build.tops if top in names)) for build in every
-                     if set(names) & set(build.tops)]
+            every = [
+                build.of(*(top for top in build.tops if top in names))
+                for build in every
+                if set(names) & set(build.tops)
+            ]
         failed = []
         for name, text in (("verilator", verilator(names)), *((name, run(every)) for name, run in CHECKS.items())):
             if text:

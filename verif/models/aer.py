@@ -19,8 +19,12 @@ def aer_pack(words: Sequence[Sequence[int]], steps: int, beats: int) -> list[lis
     sent: list[list[Event]] = []
     for n, lanes in enumerate(words):
         beat = n % beats
-        events: list[Event] = [(beat * len(lanes) + lane, step) for lane, word in enumerate(lanes)
-                               for step in range(steps) if word >> (steps - 1 - step) & 1]
+        events: list[Event] = [
+            (beat * len(lanes) + lane, step)
+            for lane, word in enumerate(lanes)
+            for step in range(steps)
+            if word >> (steps - 1 - step) & 1
+        ]
         sent.append(events + [None] * (beat == beats - 1))
     return sent
 

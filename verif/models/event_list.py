@@ -16,7 +16,7 @@ def event_rows(beats: Sequence[Sequence[int]], events: int) -> list[list[Event]]
     """Rows of one frame: its words that are not zero, `events` a row. beats[b][lane]: words."""
     lanes = len(beats[0])
     found = [(b * lanes + lane, word) for b, words in enumerate(beats) for lane, word in enumerate(words) if word]
-    return [found[n:n + events] for n in range(0, max(1, len(found)), events)]
+    return [found[n : n + events] for n in range(0, max(1, len(found)), events)]
 
 
 def cycles_in(beats: Sequence[Sequence[int]], events: int) -> int:
@@ -30,8 +30,9 @@ def cycles_out(beats: Sequence[Sequence[int]], events: int, replay: int) -> int:
     return replay * len(event_rows(beats, events))
 
 
-def synapse_event(rows: Sequence[Sequence[Event]], weights: Sequence[Sequence[int]], steps: int,
-                  each_step: bool) -> list[int]:
+def synapse_event(
+    rows: Sequence[Sequence[Event]], weights: Sequence[Sequence[int]], steps: int, each_step: bool
+) -> list[int]:
     """Numbers of one window: potentials [o], or of each output one per step, the last one first.
 
     weights[place][o]: of the window's output fold.
@@ -47,6 +48,8 @@ def image(pe: int, width: int, rows: int) -> str:
     """Weights from rail to rail, drawn by the sizes; the lowest is no weight of a network, but a legal one."""
     rng = random.Random(pe * 1000 + rows)
     low, top = 1 << (width - 1), (1 << (width - 1)) - 1
-    fields = [[rng.choice((low, top, top + 2, rng.getrandbits(width))) & (2 * low - 1) for _ in range(pe)]
-              for _ in range(rows)]
+    fields = [
+        [rng.choice((low, top, top + 2, rng.getrandbits(width))) & (2 * low - 1) for _ in range(pe)]
+        for _ in range(rows)
+    ]
     return "\n".join(f"{sum(w << (width * o) for o, w in enumerate(row)):0{-(-pe * width // 4)}x}" for row in fields)

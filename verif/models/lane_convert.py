@@ -13,12 +13,15 @@ def beats_per_pixel(channels: int, lanes: int) -> int:
 
 def to_beats(words: Sequence[int], lanes: int) -> list[list[int]]:
     """One pixel's words as beats of `lanes` lanes, the last one padded with code 0."""
-    return [[words[c] if c < len(words) else 0 for c in range(first, first + lanes)]
-            for first in range(0, len(words), lanes)]
+    return [
+        [words[c] if c < len(words) else 0 for c in range(first, first + lanes)]
+        for first in range(0, len(words), lanes)
+    ]
 
 
-def lane_convert(beats: Sequence[tuple[Sequence[int], bool]], lanes_out: int,
-                 channels: int) -> list[tuple[list[int], bool]]:
+def lane_convert(
+    beats: Sequence[tuple[Sequence[int], bool]], lanes_out: int, channels: int
+) -> list[tuple[list[int], bool]]:
     """beats: (lane values, tlast) of whole pixels. Returns the same pixels with `lanes_out` lanes a beat."""
     result: list[tuple[list[int], bool]] = []
     words: list[int] = []

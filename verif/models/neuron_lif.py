@@ -66,7 +66,7 @@ class Lif:
         steps = list(self.steps(acc))
         return [step.spike for step in steps], sum(bool(step.clips) for step in steps)
 
-    def steps(self, acc: Sequence[int]) -> Iterator[Step]:
+    def steps(self, acc: Sequence[int]) -> Iterator[Step]:  # noqa: C901  (docs/numerics.md, line by line)
         """One frame, step by step."""
         v, i, a, r, z = self.v0, 0, 0, 0, 0
         for potential in acc:

@@ -37,8 +37,9 @@ class StateMemory:
         number, beat = divmod(self.taken, self.beats)
         self.taken += 1
         number %= self.passes
-        return Taken(self.states[beat] if number else None, number == 0, number == self.passes - 1,
-                     beat == self.beats - 1)
+        return Taken(
+            self.states[beat] if number else None, number == 0, number == self.passes - 1, beat == self.beats - 1
+        )
 
     def put(self, state: int) -> None:
         """Next state of the oldest beat in flight."""

@@ -12,8 +12,9 @@ def spike(word: int, t: int, steps: int) -> int:
     return word >> (steps - 1 - t) & 1
 
 
-def per_step(slices: Sequence[Sequence[int]], weights: Sequence[Sequence[Sequence[int]]],
-             steps: int) -> list[list[int]]:
+def per_step(
+    slices: Sequence[Sequence[int]], weights: Sequence[Sequence[Sequence[int]]], steps: int
+) -> list[list[int]]:
     """Potentials [o][t] of one window. slices[fold][i]: spike words; weights[fold][o][i]."""
     potentials = [[0] * steps for _ in weights[0]]
     for words, rows in zip(slices, weights, strict=True):

@@ -26,8 +26,13 @@ def item(frame: Map, y: int, x: int, g: int, pad: Any) -> Any:
 def line_buffer(frame: Map, kernel: int, stride: int, padding: int, pad: Any) -> list[list[list[list[Any]]]]:
     """A map whose items are columns of `kernel` items, ky = 0 first."""
     return [
-        [[[item(frame, oy * stride - padding + ky, x, g, pad) for ky in range(kernel)]
-          for g in range(len(frame[0][0]))] for x in range(len(frame[0]))]
+        [
+            [
+                [item(frame, oy * stride - padding + ky, x, g, pad) for ky in range(kernel)]
+                for g in range(len(frame[0][0]))
+            ]
+            for x in range(len(frame[0]))
+        ]
         for oy in range(span(len(frame), kernel, stride, padding))
     ]
 
@@ -42,12 +47,16 @@ def beats(frame: Map, pix: int) -> list[list[Any]]:
     ]
 
 
-def window_full(columns: Map, kernel: int, stride: int, padding: int, pad: Any, replay: int = 1,
-                pix: int = 1) -> list[list[Any]]:
+def window_full(
+    columns: Map, kernel: int, stride: int, padding: int, pad: Any, replay: int = 1, pix: int = 1
+) -> list[list[Any]]:
     """Windows of `kernel` columns, kx = 0 first, in stream order; `pix` windows to a beat, the leftmost first."""
     return [
-        [item(columns, y, ox * stride - padding + kx, g, pad)
-         for ox in range(first, first + pix) for kx in range(kernel)]
+        [
+            item(columns, y, ox * stride - padding + kx, g, pad)
+            for ox in range(first, first + pix)
+            for kx in range(kernel)
+        ]
         for y in range(len(columns))
         for first in range(0, span(len(columns[0]), kernel, stride, padding), pix)
         for _ in range(replay)
@@ -55,8 +64,9 @@ def window_full(columns: Map, kernel: int, stride: int, padding: int, pad: Any, 
     ]
 
 
-def window_fold(frame: Map, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int],
-                pad: Any, replay: int = 1) -> list[Any]:
+def window_fold(
+    frame: Map, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int], pad: Any, replay: int = 1
+) -> list[Any]:
     """Items in stream order; (y, x) pairs."""
     return [
         item(frame, oy * stride[0] - padding[0] + ky, ox * stride[1] - padding[1] + kx, g, pad)
@@ -69,8 +79,15 @@ def window_fold(frame: Map, kernel: tuple[int, int], stride: tuple[int, int], pa
     ]
 
 
-def window_fold_cycles(frame: Map, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int],
-                       replay: int, depth: int, frames: int = 6) -> int:
+def window_fold_cycles(
+    frame: Map,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    replay: int,
+    depth: int,
+    frames: int = 6,
+) -> int:
     """Cycles per frame of volley_window_fold, never stalled: max(in, out) unless DEPTH keeps it from reading ahead."""
     height, width, groups = len(frame), len(frame[0]), len(frame[0][0])
     size = height * width * groups

@@ -41,8 +41,9 @@ def portable(case: Case) -> bool:
     return not any("tech" in path.parts for path in case.source_paths or ())
 
 
-def shared_out(count: int, sets: dict[str, list[Case]],
-               judged: Callable[[list[Case], int], list[Verdict]]) -> dict[str, list[Verdict]]:
+def shared_out(
+    count: int, sets: dict[str, list[Case]], judged: Callable[[list[Case], int], list[Verdict]]
+) -> dict[str, list[Verdict]]:
     """`count` verdicts in equal shares over the parameter sets; where one has too few mutants, the others have more."""
     shares = {name: math.ceil(count / len(sets)) for name in sets}
     found = {name: judged(benches, shares[name]) for name, benches in sets.items()}

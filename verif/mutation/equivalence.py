@@ -64,10 +64,11 @@ def _miter(found: list[Port]) -> str:
             parts = [f"{stream}_t{part}" for part in ("data", "keep", "last") if f"{stream}_t{part}" in names]
             width = sum(q.width for q in inputs if q.name in parts)
             state.append(f"reg {stream}_held = 0; reg [{width - 1}:0] {stream}_was = 0;")
-            held.append(f"{stream}_held <= !({reset}) && {p.name} && !gold_{stream}_tready; "
-                        f"{stream}_was <= {{{', '.join(parts)}}};")
-            assumed.append(f"({reset}) || !{stream}_held || "
-                           f"({p.name} && {stream}_was == {{{', '.join(parts)}}})")
+            held.append(
+                f"{stream}_held <= !({reset}) && {p.name} && !gold_{stream}_tready; "
+                f"{stream}_was <= {{{', '.join(parts)}}};"
+            )
+            assumed.append(f"({reset}) || !{stream}_held || ({p.name} && {stream}_was == {{{', '.join(parts)}}})")
     for p in outputs:
         seen = "1'b1"
         if match := payload.fullmatch(p.name):
@@ -78,7 +79,8 @@ def _miter(found: list[Port]) -> str:
     wires = "\n".join(f"wire [{p.width - 1}:0] {c}_{p.name};" for c in ("gold", "gate") for p in outputs)
     copies = "\n".join(
         f"{c} u_{c}(" + ", ".join(f".{p.name}({p.name if p.is_input else f'{c}_{p.name}'})" for p in found) + ");"
-        for c in ("gold", "gate"))
+        for c in ("gold", "gate")
+    )
     return f"""module miter({declared});
 {wires}
 {copies}

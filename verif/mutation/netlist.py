@@ -126,13 +126,17 @@ def write(case: Case, chosen: Sequence[Mutant], work: Path) -> Path:
     select = f", .{SELECT}({SELECT})" if chosen else ""
     target = work / f"{case.dut}.v"
     # Two mutants may tie the same two bits to each other: a loop on paper, as only one of them is ever chosen.
-    target.write_text("/* verilator lint_off UNOPTFLAT */\n" + (work / "netlist.v").read_text() + f"""
+    target.write_text(
+        "/* verilator lint_off UNOPTFLAT */\n"
+        + (work / "netlist.v").read_text()
+        + f"""
 module {case.dut}({declarations});
   reg [{WIDTH - 1}:0] {SELECT};
   initial if (!$value$plusargs("mutant=%d", {SELECT})) {SELECT} = 0;
   {inner} core({", ".join(f".{p.name}({p.name})" for p in found)}{select});
 endmodule
-""")
+"""
+    )
     return target
 
 

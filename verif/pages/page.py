@@ -73,7 +73,7 @@ def picture_digest(core: Core) -> str:
 def prose(core: Core) -> list[str]:
     """Lines of the header, without `Model:` and what follows."""
     before = list(itertools.takewhile(lambda line: not _EVIDENCE.search(line), core.header))
-    rest = core.header[len(before):]
+    rest = core.header[len(before) :]
     return [*before, *(_EVIDENCE.split(line)[0].rstrip() for line in rest[:1])]
 
 
@@ -229,8 +229,9 @@ def _ports(core: Core) -> str:
     for group, ports in itertools.groupby(core.ports, key=lambda port: port.group):
         if group:
             lines.append(f"| **{_linked(core, _cell(group))}** | | | |")
-        lines += [f"| `{p.name}` | {p.direction} | `{_cell(p.width)}` | {_linked(core, _cell(p.comment))} |"
-                  for p in ports]
+        lines += [
+            f"| `{p.name}` | {p.direction} | `{_cell(p.width)}` | {_linked(core, _cell(p.comment))} |" for p in ports
+        ]
     return "\n".join(lines)
 
 
@@ -243,8 +244,10 @@ def _timing(core: Core) -> str:
 
 
 def _caption(parameters: Values) -> str:
-    return (f"From a simulation with {describe(parameters)}; reset ends before the first cycle. Payloads are "
-            "hexadecimal, hatched where `tvalid` is low and they mean nothing.")
+    return (
+        f"From a simulation with {describe(parameters)}; reset ends before the first cycle. Payloads are "
+        "hexadecimal, hatched where `tvalid` is low and they mean nothing."
+    )
 
 
 def describe(parameters: Values) -> str:
@@ -252,15 +255,20 @@ def describe(parameters: Values) -> str:
 
 
 def _relations(core: Core) -> str:
-    lists = [f" {verb} {_pages(others)}."
-             for verb, others in (("Contains", direct(core)), ("Part of", users(core))) if others]
+    lists = [
+        f" {verb} {_pages(others)}."
+        for verb, others in (("Contains", direct(core)), ("Part of", users(core)))
+        if others
+    ]
     missing = " and ".join(f"`{name}`" for name in sorted(generated(core)))
     return "".join(lists) + (f" Needs {missing} of a compiled network." if missing else "")
 
 
 def _evidence(core: Core) -> str:
-    lines = [f"- {what}: {', '.join(map(_link, of(core))) or _evidence_around(core, of)}"
-             for what, of in (("model", models), ("bench", benches), ("proof", proofs))]
+    lines = [
+        f"- {what}: {', '.join(map(_link, of(core))) or _evidence_around(core, of)}"
+        for what, of in (("model", models), ("bench", benches), ("proof", proofs))
+    ]
     return "\n".join([*lines, f"- mutants: `make mutate DUT={core.name}`"] if benches(core) else lines)
 
 
@@ -281,6 +289,7 @@ def _paragraphs(core: Core) -> Iterator[str]:
 
 def _linked(core: Core, text: str) -> str:
     """`text` with links at the names of files, of the repository or beside the source, and of other cores."""
+
     def link(found: re.Match[str]) -> str:
         name = found[0]
         path = REPO / name if "/" in name else core.path.with_name(name)

@@ -109,8 +109,11 @@ def cores() -> dict[str, Core]:
 
 def packages() -> dict[str, Core]:
     """The packages that several cores share: no module bears their name."""
-    return {name: core for name, core in listed().items() if core.kind == "package"
-            and name.removesuffix("_pkg") not in listed()}
+    return {
+        name: core
+        for name, core in listed().items()
+        if core.kind == "package" and name.removesuffix("_pkg") not in listed()
+    }
 
 
 def direct(core: Core) -> list[Core]:
@@ -130,8 +133,13 @@ def closure(core: Core) -> list[Core]:
 
 def comment_of(core: Core, parameter: Parameter) -> str:
     """Comment of a parameter of `core`; where it has none, that of a part that gets it under the same name."""
-    inner = (comment_of(part, p) for part, passed in _parts(core) if parameter.name in passed
-             for p in part.parameters if p.name == parameter.name)
+    inner = (
+        comment_of(part, p)
+        for part, passed in _parts(core)
+        if parameter.name in passed
+        for p in part.parameters
+        if p.name == parameter.name
+    )
     return parameter.comment or next(filter(None, inner), "")
 
 
@@ -158,8 +166,12 @@ def rules_of(core: Core) -> list[Rule]:
     """Rules of `core`, and those of its parts that speak only of names which they get as they are, one of its
     parameters among them."""
     own = {p.name for p in core.settable}
-    inner = (rule for part, passed in _parts(core) for rule in rules_of(part)
-             if passed.issuperset(names := names_in(rule.legal)) and own.intersection(names))
+    inner = (
+        rule
+        for part, passed in _parts(core)
+        for rule in rules_of(part)
+        if passed.issuperset(names := names_in(rule.legal)) and own.intersection(names)
+    )
     return [*core.rules, *inner]
 
 
@@ -267,8 +279,9 @@ def _parameters(ports: Any) -> Iterator[Parameter]:
         group = above or group
         (declarator,) = [d for d in item.declarators if not isinstance(d, parsing.Token)]
         local = item.keyword.valueText == "localparam"
-        yield Parameter(declarator.name.valueText, _text(item.type), _text(declarator.initializer.expr), comment, group,
-                        local)
+        yield Parameter(
+            declarator.name.valueText, _text(item.type), _text(declarator.initializer.expr), comment, group, local
+        )
 
 
 def _constants(module: Any) -> Iterator[Parameter]:
@@ -286,8 +299,11 @@ def _ports(ports: Any) -> Iterator[Port]:
     for item, comment, above in _items(ports.ports, ports.closeParen):
         group = above or group
         shape = item.header.dataType
-        width = (_text(shape) if shape.kind == Kind.NamedType else
-                 " * ".join(_width(d.specifier.selector) for d in shape.dimensions) or "1")
+        width = (
+            _text(shape)
+            if shape.kind == Kind.NamedType
+            else " * ".join(_width(d.specifier.selector) for d in shape.dimensions) or "1"
+        )
         yield Port(item.declarator.name.valueText, item.header.direction.valueText, width, comment, group)
 
 
@@ -327,16 +343,25 @@ def _passed(members: Iterable[Any], packed: Mapping[str, frozenset[str]]) -> Ite
 
 def _same_name(arguments: Iterable[Any]) -> frozenset[str]:
     """Names given as .NAME(NAME)."""
-    return frozenset(a.name.valueText for a in arguments
-                     if not isinstance(a, parsing.Token) and a.kind in _NAMED and _text(a.expr) == a.name.valueText)
+    return frozenset(
+        a.name.valueText
+        for a in arguments
+        if not isinstance(a, parsing.Token) and a.kind in _NAMED and _text(a.expr) == a.name.valueText
+    )
 
 
 def _packed(module: Any) -> dict[str, frozenset[str]]:
     """Constants of the body that a function makes, with the names that go into it as they are."""
-    return {d.name.valueText: _same_name(d.initializer.expr.arguments.parameters)
-            for member in module.members if member.kind == Kind.ParameterDeclarationStatement
-            for d in member.parameter.declarators if not isinstance(d, parsing.Token)
-            and d.initializer and d.initializer.expr.kind == Kind.InvocationExpression and d.initializer.expr.arguments}
+    return {
+        d.name.valueText: _same_name(d.initializer.expr.arguments.parameters)
+        for member in module.members
+        if member.kind == Kind.ParameterDeclarationStatement
+        for d in member.parameter.declarators
+        if not isinstance(d, parsing.Token)
+        and d.initializer
+        and d.initializer.expr.kind == Kind.InvocationExpression
+        and d.initializer.expr.arguments
+    }
 
 
 # ------------------------------------------------------------------ rules

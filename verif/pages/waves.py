@@ -68,8 +68,11 @@ def sources(core: Core) -> list[Path]:
 def streams_of(core: Core, widths: dict[str, int]) -> list[Stream]:
     """Streams of `core` in the order of their ports; one whose tvalid has n bits is n streams."""
     valids = [port for port in core.ports if port.name.endswith("_tvalid")]
-    return [Stream(port.name.removesuffix("_tvalid"), n, widths[port.name], port.direction == "input")
-            for port in valids for n in range(widths[port.name])]
+    return [
+        Stream(port.name.removesuffix("_tvalid"), n, widths[port.name], port.direction == "input")
+        for port in valids
+        for n in range(widths[port.name])
+    ]
 
 
 def stimulus(core: Core, wave: Wave, streams: Sequence[Stream], widths: dict[str, int]) -> dict[str, Any]:
@@ -118,8 +121,9 @@ def lanes(core: Core, streams: Sequence[Stream], widths: dict[str, int], samples
         ports = [p.name for p in core.ports if p.name.startswith(f"{stream.prefix}_t")]
         belongs.update(ports)
         width = {name: widths[name] // stream.count for name in ports}
-        values = {name: [v >> stream.index * width[name] & (1 << width[name]) - 1 for v in samples[name]]
-                  for name in ports}
+        values = {
+            name: [v >> stream.index * width[name] & (1 << width[name]) - 1 for v in samples[name]] for name in ports
+        }
         valid, ready = values[f"{stream.prefix}_tvalid"], values[f"{stream.prefix}_tready"]
         beats = list(itertools.accumulate(map(operator.and_, valid, ready), initial=0))
         shown = [beat if offered else None for beat, offered in zip(beats, valid, strict=False)]
@@ -201,7 +205,7 @@ def _level(lane: ElementTree.Element) -> None:
     lines, areas = "", ""
     for kind, bricks in itertools.groupby(lane.findall(f"{SVG}use"), key=lambda brick: brick.get(HREF, "")):
         run = list(bricks)
-        places = [brick.attrib.pop("transform")[len("translate("):-1] for brick in run]
+        places = [brick.attrib.pop("transform")[len("translate(") : -1] for brick in run]
         levels = next((ys for name, ys in LEVELS.items() if kind.startswith(name)), ())
         lines += "".join(f"M{places[0]},{y}h{BRICK * len(run)}" for y in levels)
         if kind == "#xxx":

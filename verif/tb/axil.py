@@ -37,8 +37,13 @@ class PinMaster:
         self._reset_q = True  # at the last clock edge
         self._held: dict[str, tuple[int, ...]] = {}  # of a response: offered and not taken in the cycle before
         self._clear()
-        declare("response of a write waits while reads go on", "response of a read waits while writes go on",
-                "reset with a response offered", "reset with a request offered", "read and write asked for at once")
+        declare(
+            "response of a write waits while reads go on",
+            "response of a read waits while writes go on",
+            "reset with a response offered",
+            "reset with a request offered",
+            "read and write asked for at once",
+        )
         for channel in ("aw", "w", "ar"):
             self._pin(channel, "valid").value = 0
         for channel in ("b", "r"):
@@ -70,8 +75,11 @@ class PinMaster:
     def _drive(self) -> None:
         for channel in ("aw", "w", "ar"):
             if channel not in self.offered and not self._reset_q and random.random() < self.rates[channel]:
-                self.offered[channel] = ((random.getrandbits(32), random.getrandbits(4)) if channel == "w"
-                                         else (random.choice(self.addresses) | random.getrandbits(2),))
+                self.offered[channel] = (
+                    (random.getrandbits(32), random.getrandbits(4))
+                    if channel == "w"
+                    else (random.choice(self.addresses) | random.getrandbits(2),)
+                )
             there = self.offered.get(channel)
             self._pin(channel, "valid").value = int(there is not None)
             for n, pin in enumerate(("data", "strb") if channel == "w" else ("addr",)):

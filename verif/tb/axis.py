@@ -154,8 +154,7 @@ class Source(_Agent):
         self._ended = False  # a frame's last beat went over in the cycle before
         self.waited = 0  # cycles in which a beat was offered and not taken
         self.valid.value = 0
-        declare(f"{name} idle", f"{name} waits",
-                *([f"{name} back-to-back frames"] if self.tlast is not None else []))
+        declare(f"{name} idle", f"{name} waits", *([f"{name} back-to-back frames"] if self.tlast is not None else []))
 
     def send(self, beats: Iterable[Beat | int]) -> None:
         self.queue.extend(b if isinstance(b, Beat) else Beat(b) for b in beats)
@@ -221,7 +220,8 @@ class Sink(_Agent):
             assert self._held is None, f"{self.name}: tvalid dropped before {self._held} was taken, cycle {cycle()}"
             return
         assert self._held in (None, offered), (
-            f"{self.name}: beat {len(self.beats)} changed while stalled, cycle {cycle()}: {self._held} to {offered}")
+            f"{self.name}: beat {len(self.beats)} changed while stalled, cycle {cycle()}: {self._held} to {offered}"
+        )
         if int(self.ready.value):
             self._held = None
             self.beats.append(offered)
@@ -292,8 +292,14 @@ class TB:
     (something is on its way), full rate (four beats of the first sink in four cycles).
     """
 
-    def __init__(self, dut: Any, flow: str = "full", sources: Sequence[str] = ("s_axis",),
-                 sinks: Sequence[str] = ("m_axis",), stalls: dict[str, Stall] | None = None) -> None:
+    def __init__(
+        self,
+        dut: Any,
+        flow: str = "full",
+        sources: Sequence[str] = ("s_axis",),
+        sinks: Sequence[str] = ("m_axis",),
+        stalls: dict[str, Stall] | None = None,
+    ) -> None:
         self.dut = dut
         idle, pressure = FLOWS[flow]
         stalls = stalls or {}
@@ -393,4 +399,5 @@ class TB:
     def _state(self) -> str:
         return ", ".join(
             [f"{n} has {len(s.queue)} beats left to send" for n, s in self.sources.items()]
-            + [f"{n} got {b.compared}, misses {len(b.expected)}" for n, b in self.boards.items()])
+            + [f"{n} got {b.compared}, misses {len(b.expected)}" for n, b in self.boards.items()]
+        )

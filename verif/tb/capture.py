@@ -39,8 +39,7 @@ class Sink:
         valid = data = last = 0
         width = len(self.data) // len(self.streams)
         for n, beats in enumerate(self.streams):
-            self.offered[n] = cycle > 0 and self.sent[n] < len(beats) and (
-                self.offered[n] or cycle not in self.idle[n])
+            self.offered[n] = cycle > 0 and self.sent[n] < len(beats) and (self.offered[n] or cycle not in self.idle[n])
             if self.offered[n]:
                 payload, ends = beats[self.sent[n]]
                 valid, data, last = valid | 1 << n, data | payload << n * width, last | ends << n

@@ -83,26 +83,28 @@ def directed(size: int) -> list[Words]:
     whole, count = good(size), -(-size // 4)
     tail = whole[-1][1]
     faults = [
-        [(random.getrandbits(32), 15)],                              # aborted after one word
-        [NULL],                                                      # no byte at all
+        [(random.getrandbits(32), 15)],  # aborted after one word
+        [NULL],  # no byte at all
         [NULL, NULL, NULL],
-        [NULL, *whole], [*whole[:1], NULL, NULL, *whole[1:]],        # null beats in a good frame: none of them counts
-        [*whole, NULL], [*whole, NULL, NULL],                        # tlast on a null beat
-        [*whole[:-1], NULL],                                         # the same, one word short
-        [*whole[:-1], (0xFFFFFFFF, tail >> 1), NULL],                # one byte short
-        [*whole, NULL, (0xFFFFFFFF, 1), NULL],                       # one word long, null beats around it
+        [NULL, *whole],
+        [*whole[:1], NULL, NULL, *whole[1:]],  # null beats in a good frame: none of them counts
+        [*whole, NULL],
+        [*whole, NULL, NULL],  # tlast on a null beat
+        [*whole[:-1], NULL],  # the same, one word short
+        [*whole[:-1], (0xFFFFFFFF, tail >> 1), NULL],  # one byte short
+        [*whole, NULL, (0xFFFFFFFF, 1), NULL],  # one word long, null beats around it
         [*whole, (0xFFFFFFFF, 1), NULL],
-        [(0xFFFFFFFF, 0b0011), NULL, *whole[1:]],                    # half a word in the middle
-        [(0xFFFFFFFF, 0b0011), NULL],                                # half a word at the end
-        [(0xFFFFFFFF, 0b1011), NULL, *whole[1:], NULL],              # a hole
-        whole[:-1] or whole,                                         # one word short
-        [*whole[:-1], (0xFFFFFFFF, tail >> 1)],                      # one byte short
-        [*whole[:-1], (0xFFFFFFFF, 15)],                             # up to three bytes long
-        [*whole, (0xFFFFFFFF, 1)],                                   # one word long
-        whole + good(4 * (3 * count + 1)),                           # runs on and on
-        [(0xFFFFFFFF, 0b1011), *whole[1:]],                          # a hole
-        [(0xFFFFFFFF, 0b0011), *whole[1:]],                          # half a word in the middle
-        [(0xFFFFFFFF, 0b1110), *whole[1:]],                          # a late start
-        [*whole[:-1], (0xFFFFFFFF, 0b1000)],                         # only a byte in the wrong place
+        [(0xFFFFFFFF, 0b0011), NULL, *whole[1:]],  # half a word in the middle
+        [(0xFFFFFFFF, 0b0011), NULL],  # half a word at the end
+        [(0xFFFFFFFF, 0b1011), NULL, *whole[1:], NULL],  # a hole
+        whole[:-1] or whole,  # one word short
+        [*whole[:-1], (0xFFFFFFFF, tail >> 1)],  # one byte short
+        [*whole[:-1], (0xFFFFFFFF, 15)],  # up to three bytes long
+        [*whole, (0xFFFFFFFF, 1)],  # one word long
+        whole + good(4 * (3 * count + 1)),  # runs on and on
+        [(0xFFFFFFFF, 0b1011), *whole[1:]],  # a hole
+        [(0xFFFFFFFF, 0b0011), *whole[1:]],  # half a word in the middle
+        [(0xFFFFFFFF, 0b1110), *whole[1:]],  # a late start
+        [*whole[:-1], (0xFFFFFFFF, 0b1000)],  # only a byte in the wrong place
     ]
     return [frame for fault in faults for frame in (fault, good(size))]

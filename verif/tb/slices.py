@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The Volley authors
 """Streams that share packed ports, as ports of their own: the agents of `axis` then need not know.
 
-    tb = TB(Slices(dut, {"m_axis": N}), sinks=[f"m_axis{i}" for i in range(N)])
+tb = TB(Slices(dut, {"m_axis": N}), sinks=[f"m_axis{i}" for i in range(N)])
 """
 
 from __future__ import annotations

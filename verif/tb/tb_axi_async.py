@@ -33,8 +33,9 @@ class TB:
         self.source = Source(self.pixel, "s_axis", random_stall(stalls))
         self.sink = Sink(self.pixel, "m_axis", random_stall(stalls))
         with_keep(self.source)
-        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn,
-                                    reset_active_level=False)
+        self.master = AxiLiteMaster(
+            AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn, reset_active_level=False
+        )
         start(clocks, self.pixel, self.core)
         self.source.start()
         self.sink.start()
@@ -71,8 +72,11 @@ class TB:
 
 def answers(frames):
     """Words of a network that has them as its first frames."""
-    return [(word, n == len(CASE["logits"][frame])) for number, frame in enumerate(frames)
-            for n, word in enumerate([*CASE["logits"][frame], CASE["checksum"] << 16 | number])]
+    return [
+        (word, n == len(CASE["logits"][frame]))
+        for number, frame in enumerate(frames)
+        for n, word in enumerate([*CASE["logits"][frame], CASE["checksum"] << 16 | number])
+    ]
 
 
 @cocotb.test()
@@ -144,6 +148,6 @@ async def a_soft_reset_keeps_both_streams_whole(dut, clocks):
         tails = [answers(range(first, 4)) for first in range(5)]
         at = cut[0] + 1 if cut else next(n for n in range(len(words) + 1) if words[n:] in tails)
         assert words[at:] in tails
-        before = words[:at - 1] if cut else words[:at]
-        assert before == answers(range(4))[:len(before)]
+        before = words[: at - 1] if cut else words[:at]
+        assert before == answers(range(4))[: len(before)]
         await tb.restart()  # frame numbers start anew

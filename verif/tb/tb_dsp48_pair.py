@@ -25,8 +25,9 @@ def operation() -> tuple[int, int]:
         if alumode in range(8, 12):
             alumode += 4
     else:
-        x, y = random.choice([(x, y) for x in (0, X_P, X_AB) for y in (0, Y_ONES, Y_C)]
-                             + [(X_PRODUCT, Y_PRODUCT)] * 6 * MULTIPLIES)
+        x, y = random.choice(
+            [(x, y) for x in (0, X_P, X_AB) for y in (0, Y_ONES, Y_C)] + [(X_PRODUCT, Y_PRODUCT)] * 6 * MULTIPLIES
+        )
         alumode = random.choice((0, 0, 1, 2, 3))
     return random.choice(Z) << 4 | y << 2 | x, alumode
 
@@ -46,9 +47,17 @@ async def random_operations(dut):
         opmode, alumode = operation()
         # The multiplier's A has 25 bits in the E1 and 27 in the E2; with D added it has to fit the narrower.
         values = {
-            "a": operand(30, 24 if MULTIPLIES else 30), "acin": operand(30), "b": operand(18), "bcin": operand(18),
-            "c": operand(48), "pcin": operand(48), "d": operand(25, 24), "opmode": opmode, "alumode": alumode,
-            "carryinsel": random.choice((0b000, 0b000, 0b001, 0b011, 0b101, 0b111)), "inmode": random.getrandbits(5),
+            "a": operand(30, 24 if MULTIPLIES else 30),
+            "acin": operand(30),
+            "b": operand(18),
+            "bcin": operand(18),
+            "c": operand(48),
+            "pcin": operand(48),
+            "d": operand(25, 24),
+            "opmode": opmode,
+            "alumode": alumode,
+            "carryinsel": random.choice((0b000, 0b000, 0b001, 0b011, 0b101, 0b111)),
+            "inmode": random.getrandbits(5),
             "carryin": random.getrandbits(1),
             "ce": sum((random.random() < 0.9) << bit for bit in range(10)),
             "clear": sum((cycle < 2 or random.random() < 0.01) << bit for bit in range(10)),

@@ -143,6 +143,12 @@ async def _sleep(seconds):
     await Timer(round(seconds * 1e9), unit="ns")
 
 
+async def _struck(dut, line):
+    """The fault may come behind the last frame."""
+    while not line.faults or not int(dut.aresetn.value):
+        await Timer(BYTE_NS, unit="ns")
+
+
 @cocotb.test()
 async def every_seed(dut):
     line = Line(dut)
@@ -151,8 +157,15 @@ async def every_seed(dut):
 
     def connect():
         frame_s = 4 * FILES.latency_cycles * PERIOD_NS * 1e-9
-        return SerialLink(lambda: Port(line), baud, frame_s, reconnect_s=3000 * BYTE_NS * 1e-9,
-                          slack_s=40 * BYTE_NS * 1e-9, clock=clock, sleep=resume(_sleep))
+        return SerialLink(
+            lambda: Port(line),
+            baud,
+            frame_s,
+            reconnect_s=3000 * BYTE_NS * 1e-9,
+            slack_s=40 * BYTE_NS * 1e-9,
+            clock=clock,
+            sleep=resume(_sleep),
+        )
 
     def inject():
         line.faults, line.fault, line.rate = 0, "flip" if FAULT == "load" else FAULT, random.choice(RATES)
@@ -180,8 +193,7 @@ async def every_seed(dut):
             assert not done.failures
             assert not done.repeated
         if FAULT in ("reset", "cable"):
-            while not line.faults or not int(dut.aresetn.value):  # it may come behind the last frame
-                await Timer(BYTE_NS, unit="ns")
+            await _struck(dut, line)
             assert not done.failures
             await ClockCycles(dut.clk, 100)
         return done

@@ -14,11 +14,24 @@ P = params()
 LANES, TB_STEPS, BEATS = P["LANES"], P["TB"], P["BEATS"]
 ADDR_W = max(1, (BEATS * LANES - 1).bit_length())
 FULL = (1 << TB_STEPS) - 1
-of_parameters({"one neuron": BEATS * LANES == 1, "one beat per pass": BEATS == 1, "one lane": LANES == 1,
-               "one step per beat": TB_STEPS == 1, "several steps per beat": TB_STEPS > 1,
-               "neurons no power of two": (BEATS * LANES).bit_count() > 1})
-declare("a pass without a spike", "every spike of a pass", "a beat without a spike", "the end event alone in its beat",
-        "first step of the first neuron alone", "last step of the last neuron alone")
+of_parameters(
+    {
+        "one neuron": BEATS * LANES == 1,
+        "one beat per pass": BEATS == 1,
+        "one lane": LANES == 1,
+        "one step per beat": TB_STEPS == 1,
+        "several steps per beat": TB_STEPS > 1,
+        "neurons no power of two": (BEATS * LANES).bit_count() > 1,
+    }
+)
+declare(
+    "a pass without a spike",
+    "every spike of a pass",
+    "a beat without a spike",
+    "the end event alone in its beat",
+    "first step of the first neuron alone",
+    "last step of the last neuron alone",
+)
 
 
 def bench(dut, flow="full") -> TB:
@@ -49,7 +62,7 @@ def push(tb: TB, words: list[list[int]]) -> list[int]:
     tb.expect(payload(event) for beat in events for event in beat)
     tb.send(Beat(pack(lanes, TB_STEPS), random.random() < 0.5) for lanes in words)
     for n in range(0, len(words), BEATS):
-        cover(events[n:n + BEATS])
+        cover(events[n : n + BEATS])
     return [len(beat) for beat in events]
 
 

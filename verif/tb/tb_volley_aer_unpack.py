@@ -16,11 +16,25 @@ ADDR_W = max(1, (BEATS * LANES - 1).bit_length())
 STEP_W = max(1, (TB_STEPS - 1).bit_length())
 FULL = (1 << TB_STEPS) - 1
 COUNT = (1 << P["COUNT_W"]) - 1  # the most that stat_dropped holds
-of_parameters({"one neuron": BEATS * LANES == 1, "one beat per pass": BEATS == 1, "one lane": LANES == 1,
-               "one step per beat": TB_STEPS == 1, "several steps per beat": TB_STEPS > 1})
-declare("a pass without an event", "every event of a pass", "beats without an event in between",
-        "end with beats to come", "dropped: no such neuron", "dropped: no such step", "dropped: repeated",
-        "dropped: out of order")
+of_parameters(
+    {
+        "one neuron": BEATS * LANES == 1,
+        "one beat per pass": BEATS == 1,
+        "one lane": LANES == 1,
+        "one step per beat": TB_STEPS == 1,
+        "several steps per beat": TB_STEPS > 1,
+    }
+)
+declare(
+    "a pass without an event",
+    "every event of a pass",
+    "beats without an event in between",
+    "end with beats to come",
+    "dropped: no such neuron",
+    "dropped: no such step",
+    "dropped: repeated",
+    "dropped: out of order",
+)
 
 
 def bench(dut, flow="full") -> TB:
@@ -34,8 +48,9 @@ def payload(event: Event) -> Beat:
 
 def random_pass() -> list[list[int]]:
     density = random.choice((0.0, 0.02, 0.2, 0.5, 1.0))
-    return [[sum((random.random() < density) << j for j in range(TB_STEPS)) for _ in range(LANES)]
-            for _ in range(BEATS)]
+    return [
+        [sum((random.random() < density) << j for j in range(TB_STEPS)) for _ in range(LANES)] for _ in range(BEATS)
+    ]
 
 
 def packed(count: int) -> list[list[Event]]:

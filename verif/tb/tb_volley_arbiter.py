@@ -17,9 +17,13 @@ WIDTH, N = params()["DATA_W"], params()["N"]
 SOURCES = [f"s_axis{i}" for i in range(N)]
 Packet = list[Beat]
 of_parameters({"one sink": N == 1, "N is no power of two": N.bit_count() > 1})
-declare("single-beat packets back to back", "a packet pauses while another sink offers",
-        "a choice not taken yet stands when an earlier sink comes", "reset within a packet",
-        *(f"sink {j} after {i}" for i in range(N) for j in range(N)))
+declare(
+    "single-beat packets back to back",
+    "a packet pauses while another sink offers",
+    "a choice not taken yet stands when an earlier sink comes",
+    "reset within a packet",
+    *(f"sink {j} after {i}" for i in range(N) for j in range(N)),
+)
 
 
 class _WithId:
@@ -41,8 +45,13 @@ def bench(dut, flow="full", **stalls) -> TB:
 
 def random_packets(most: int = 12) -> list[list[Packet]]:
     """For each sink up to `most` packets of 1 to 5 beats."""
-    return [[[Beat(random.getrandbits(WIDTH), k == length - 1) for k in range(length)]
-             for length in random.choices((1, 1, 2, 5), k=random.randint(1, most))] for _ in range(N)]
+    return [
+        [
+            [Beat(random.getrandbits(WIDTH), k == length - 1) for k in range(length)]
+            for length in random.choices((1, 1, 2, 5), k=random.randint(1, most))
+        ]
+        for _ in range(N)
+    ]
 
 
 def send(tb: TB, packets: list[list[Packet]]) -> None:
@@ -110,8 +119,10 @@ async def choices(dut, chosen: list[int]) -> None:
             before, sink, busy, taken = sink, round_robin(sink, offers), True, False
             chosen.append(sink)
         hit("a packet pauses while another sink offers", busy and any(offers) and not offers[sink])
-        hit("a choice not taken yet stands when an earlier sink comes",
-            busy and not taken and round_robin(before, offers) != sink)
+        hit(
+            "a choice not taken yet stands when an earlier sink comes",
+            busy and not taken and round_robin(before, offers) != sink,
+        )
         if busy and offers[sink] and int(dut.m_axis_tready.value):
             taken, busy = True, not int(dut.s_axis_tlast.value) >> sink & 1
 

@@ -19,9 +19,19 @@ from verif.tb.echo import CLASSES, HASH, MEMORIES, PROBES, SIZE, Loaded, echo, p
 from verif.tb.frames import Words, bad, beats, directed, good, quiet_in_reset, with_keep
 
 LIMIT_NS = 20_000  # of an access to the registers
-declare("good", "bad", "cut in a frame", "cut between frames", "cut in an answer", "cut between answers",
-        "cut with a word offered", "cut while the end of a cut answer waits", "clear of one error", "loaded",
-        "loaded while the end of a cut answer waits")
+declare(
+    "good",
+    "bad",
+    "cut in a frame",
+    "cut between frames",
+    "cut in an answer",
+    "cut between answers",
+    "cut with a word offered",
+    "cut while the end of a cut answer waits",
+    "clear of one error",
+    "loaded",
+    "loaded while the end of a cut answer waits",
+)
 
 
 class AxiTB(TB):
@@ -38,8 +48,9 @@ class AxiTB(TB):
         if pins:
             self.pins = PinMaster(dut, "s_axi_ctrl", lambda: not int(dut.aresetn.value), [])
             return
-        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn,
-                                    reset_active_level=False)
+        self.master = AxiLiteMaster(
+            AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn, reset_active_level=False
+        )
         if flow != "full":
             write, read = self.master.write_if, self.master.read_if
             for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel):
@@ -147,10 +158,21 @@ async def identity(dut, flow):
     """What a host reads first; writing there changes nothing, and nothing is behind the map."""
     tb = AxiTB(dut, flow)
     await tb.reset()
-    first = {r.ID: int.from_bytes(b"VLLY", "big"), r.VERSION: r.VERSION_MAJOR_RESET << 16 | r.VERSION_MINOR_RESET,
-             r.STRUCTURE: HASH, r.WEIGHTS: tb.loaded.checksum, r.CONTROL: 0, r.STATUS: 0, r.ERRORS: 0,
-             0x01C: 0, 0xFFC: 0, r.MEMORY: 0, r.LOAD: 0, r.MEMORIES: MEMORIES,
-             r.PROBES: len(PROBES)}
+    first = {
+        r.ID: int.from_bytes(b"VLLY", "big"),
+        r.VERSION: r.VERSION_MAJOR_RESET << 16 | r.VERSION_MINOR_RESET,
+        r.STRUCTURE: HASH,
+        r.WEIGHTS: tb.loaded.checksum,
+        r.CONTROL: 0,
+        r.STATUS: 0,
+        r.ERRORS: 0,
+        0x01C: 0,
+        0xFFC: 0,
+        r.MEMORY: 0,
+        r.LOAD: 0,
+        r.MEMORIES: MEMORIES,
+        r.PROBES: len(PROBES),
+    }
     resets = await tb.read(r.RESETS)
     for _ in range(2):
         for address, value in first.items():
@@ -184,8 +206,18 @@ async def bits_of_an_address_and_bytes_of_a_word(dut):
         await tb.read(address)
         assert await tb.read(address + 4) == 0
     counters = [r.FRAMES, r.CYCLES, r.IN_STALL, r.OUT_STALL, r.SATURATED, r.RESETS]
-    registers = [r.ID, r.VERSION, r.STRUCTURE, r.WEIGHTS, r.CONTROL, r.STATUS, r.ERRORS, r.MEMORIES, r.PROBES,
-                 *counters]
+    registers = [
+        r.ID,
+        r.VERSION,
+        r.STRUCTURE,
+        r.WEIGHTS,
+        r.CONTROL,
+        r.STATUS,
+        r.ERRORS,
+        r.MEMORIES,
+        r.PROBES,
+        *counters,
+    ]
     others = [r.PROBE, r.PROBE_COUNT]  # what they read as is written, and by the design
     for bit in range(2, 12):
         await tb.write(r.ERRORS ^ 1 << bit, 6)

@@ -41,9 +41,28 @@ class SlaveTB:
             await FallingEdge(dut.clk)
             dut.req_rdata.value = word = random.getrandbits(32)
             await ReadOnly()
-            pins = {name: int(getattr(dut, f"s_axil_{name}").value) for name in (
-                "awvalid", "wvalid", "bready", "arvalid", "rready", "awready", "wready", "bvalid", "arready", "rvalid",
-                "rdata", "awaddr", "araddr", "wdata", "wstrb", "bresp", "rresp")}
+            pins = {
+                name: int(getattr(dut, f"s_axil_{name}").value)
+                for name in (
+                    "awvalid",
+                    "wvalid",
+                    "bready",
+                    "arvalid",
+                    "rready",
+                    "awready",
+                    "wready",
+                    "bvalid",
+                    "arready",
+                    "rvalid",
+                    "rdata",
+                    "awaddr",
+                    "araddr",
+                    "wdata",
+                    "wstrb",
+                    "bresp",
+                    "rresp",
+                )
+            }
             assert (pins["awready"], pins["wready"], pins["arready"]) == (model.write, model.write, model.read)
             assert (pins["bvalid"], pins["rvalid"]) == (model.bvalid, model.rvalid)
             assert pins["bresp"] == pins["rresp"] == 0

@@ -13,8 +13,15 @@ from verif.tb.coverage import of_parameters
 P = params()
 WIDTH, THREE, USED, INVERTED = P["WIDTH"], P["THREE"], P["USED"], P["INVERTED"]
 ONES = (1 << 4 * WIDTH) - 1
-of_parameters({"four to two": not THREE, "three to one": THREE, "inverted bits": INVERTED & USED,
-               "constant ones": INVERTED & ~USED, "columns without a bit": ~(USED | INVERTED) & ONES})
+of_parameters(
+    {
+        "four to two": not THREE,
+        "three to one": THREE,
+        "inverted bits": INVERTED & USED,
+        "constant ones": INVERTED & ~USED,
+        "columns without a bit": ~(USED | INVERTED) & ONES,
+    }
+)
 
 
 @cocotb.test()

@@ -27,20 +27,27 @@ PAIRS_MOST = 1 << 16  # of neighbours; more are drawn
 # Many ticks are cheap only if numpy makes them: words int64[N, SIMD], weights int64[N, PE, SIMD].
 Vectors = tuple[np.ndarray, np.ndarray]
 
-of_parameters({"four lanes": BY.lanes == 4, "two lanes": BY.lanes == 2, "lanes that overlap": BY.low,
-               "lanes apart": not BY.low, "unused lanes": PE % BY.lanes})
+of_parameters(
+    {
+        "four lanes": BY.lanes == 4,
+        "two lanes": BY.lanes == 2,
+        "lanes that overlap": BY.low,
+        "lanes apart": not BY.low,
+        "unused lanes": PE % BY.lanes,
+    }
+)
 declare("tick left out", "upper rail", "lower rail")
 
 
 def some(n: int, rng: np.random.Generator) -> Vectors:
     """Corners, and anything."""
+
     def drawn(low: int, high: int, corners: list[int], shape: tuple[int, ...]) -> np.ndarray:
         anything = rng.integers(low, high + 1, shape)
         which = rng.integers(len(corners) + 1, size=shape)
         return np.choose(which, [*corners, anything])
 
-    return (drawn(0, TOP, [0, 1, TOP], (n, SIMD)),
-            drawn(LOWEST, HIGHEST, [LOWEST, HIGHEST, -1], (n, PE, SIMD)))
+    return (drawn(0, TOP, [0, 1, TOP], (n, SIMD)), drawn(LOWEST, HIGHEST, [LOWEST, HIGHEST, -1], (n, PE, SIMD)))
 
 
 def rails() -> Vectors:

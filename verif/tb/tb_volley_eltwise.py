@@ -45,14 +45,19 @@ if CORE == "volley_add":
     SOURCES, SINK = ("s_a", "s_b"), "m_sum"
     A, B = (P["A_W"], P["A_SIGNED"]), (P["B_W"], P["B_SIGNED"])
     SIGNS = ("unsigned", "mixed", "signed")
-    of_parameters({f"{'un' * (not a)}signed a, {'un' * (not b)}signed b": (A[1], B[1]) == (a, b)
-                   for a in (0, 1) for b in (0, 1)})
+    of_parameters(
+        {f"{'un' * (not a)}signed a, {'un' * (not b)}signed b": (A[1], B[1]) == (a, b) for a in (0, 1) for b in (0, 1)}
+    )
     declare(*(f"{signs}: both on the {rail} rail" for signs in SIGNS for rail in ("lower", "upper")))
 
     def vector():
-        a, b, out = zip(*(
-            fitting(lambda: (rail_or_random(*A), rail_or_random(*B)), add, P["OUT_W"], A[1] or B[1])
-            for _ in range(P["LANES"])), strict=True)
+        a, b, out = zip(
+            *(
+                fitting(lambda: (rail_or_random(*A), rail_or_random(*B)), add, P["OUT_W"], A[1] or B[1])
+                for _ in range(P["LANES"])
+            ),
+            strict=True,
+        )
         for rail, operands in zip(("lower", "upper"), zip(rails(*A), rails(*B), strict=True), strict=True):
             hit(f"{SIGNS[A[1] + B[1]]}: both on the {rail} rail", operands in zip(a, b, strict=True))
         return (pack(a, A[0]), pack(b, B[0])), pack(out, P["OUT_W"])
@@ -60,19 +65,38 @@ if CORE == "volley_add":
 elif CORE == "volley_residual":
     SOURCES, SINK = ("s_acc", "s_skip", "s_param"), "m_acc"
     WORD_TOP = (1 << P["WORD_W"]) - 1
-    OPERANDS = {name: (rails(P["ACC_W"], True)[k], word, rails(P["M_W"], True)[k])
-                for name, k, word in (("all on the upper rail", 1, WORD_TOP), ("all on the lower rail", 0, WORD_TOP),
-                                      ("code 0 on the upper rail", 1, 0))}
-    of_parameters({"exponent": P["EXPONENT"] > 0, "no exponent": P["EXPONENT"] == 0,
-                   "a multiplier for several steps": P["STEPS"] > 1, "spikes": P["WORD_W"] == 1})
+    OPERANDS = {
+        name: (rails(P["ACC_W"], True)[k], word, rails(P["M_W"], True)[k])
+        for name, k, word in (
+            ("all on the upper rail", 1, WORD_TOP),
+            ("all on the lower rail", 0, WORD_TOP),
+            ("code 0 on the upper rail", 1, 0),
+        )
+    }
+    of_parameters(
+        {
+            "exponent": P["EXPONENT"] > 0,
+            "no exponent": P["EXPONENT"] == 0,
+            "a multiplier for several steps": P["STEPS"] > 1,
+            "spikes": P["WORD_W"] == 1,
+        }
+    )
     declare(*OPERANDS)
 
     def vector():
         multipliers = [rail_or_random(P["M_W"], True) for _ in range(P["LANES"])]
-        acc, word, m, out = zip(*(
-            fitting(lambda m=m: (rail_or_random(P["ACC_W"], True), rail_or_random(P["WORD_W"], False), m),
-                    lambda acc, word, m: residual(acc, word, m, P["EXPONENT"]), P["OUT_W"])
-            for m in multipliers for _ in range(P["STEPS"])), strict=True)
+        acc, word, m, out = zip(
+            *(
+                fitting(
+                    lambda m=m: (rail_or_random(P["ACC_W"], True), rail_or_random(P["WORD_W"], False), m),
+                    lambda acc, word, m: residual(acc, word, m, P["EXPONENT"]),
+                    P["OUT_W"],
+                )
+                for m in multipliers
+                for _ in range(P["STEPS"])
+            ),
+            strict=True,
+        )
         for name, operands in OPERANDS.items():
             hit(name, operands in zip(acc, word, m, strict=True))
         return (pack(acc, P["ACC_W"]), pack(word, P["WORD_W"]), pack(multipliers, P["M_W"])), pack(out, P["OUT_W"])
@@ -93,8 +117,13 @@ elif CORE == "volley_sew":
 elif CORE == "volley_pool_or":
     SOURCES, SINK = ("s_window",), "m_spike"
     PIX = P.get("PIX", 1)
-    of_parameters({"one tap": P["TAPS"] == 1, "TAPS is no power of two": P["TAPS"].bit_count() > 1,
-                   "several pixels per beat": PIX > 1})
+    of_parameters(
+        {
+            "one tap": P["TAPS"] == 1,
+            "TAPS is no power of two": P["TAPS"].bit_count() > 1,
+            "several pixels per beat": PIX > 1,
+        }
+    )
     declare("no tap spikes", "first tap alone", "last tap alone", "every tap spikes")
 
     def window() -> list[int]:

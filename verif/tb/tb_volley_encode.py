@@ -32,10 +32,14 @@ LATENCY = {"delta": 1 + STEPS if MODE else 2}.get(CORE, 1)
 # A state is read in the next pass, once it has been written.
 CYCLES = max(BEATS, LATENCY) if CORE == "delta" and PASSES > 1 else BEATS
 WRONG_LAST = bool(os.environ.get("WRONG_LAST"))
-of_parameters({
-    "one beat per pass": BEATS == 1, "several beats per pass": BEATS > 1,
-    "one step per pass": STEPS == 1, "several steps per pass": STEPS > 1,
-})
+of_parameters(
+    {
+        "one beat per pass": BEATS == 1,
+        "several beats per pass": BEATS > 1,
+        "one step per pass": STEPS == 1,
+        "several steps per pass": STEPS > 1,
+    }
+)
 declare("smallest value", "largest value")
 if CORE != "event":
     of_parameters({"one pass": PASSES == 1, "several passes": PASSES > 1})
@@ -51,7 +55,7 @@ def word(bits: list[int]) -> int:
 
 def in_time(spikes: list[list[int]]) -> list[list[int]]:
     """Spikes [t][neuron] to spike words [pass][neuron]."""
-    blocks = [spikes[t:t + STEPS] for t in range(0, len(spikes), STEPS)]
+    blocks = [spikes[t : t + STEPS] for t in range(0, len(spikes), STEPS)]
     return [[word(list(bits)) for bits in zip(*block, strict=True)] for block in blocks]
 
 
@@ -59,8 +63,10 @@ if CORE == "event":
     LANES_OUT = LANES
 
     def frames(count: int) -> list[Frame]:
-        return [[[random.choice((0, 255, random.getrandbits(8))) for _ in range(N)] for _ in range(PASSES)]
-                for _ in range(count)]
+        return [
+            [[random.choice((0, 255, random.getrandbits(8))) for _ in range(N)] for _ in range(PASSES)]
+            for _ in range(count)
+        ]
 
     of_parameters({"whole bytes": STEPS == 8})
     declare("bits beyond the steps only")
@@ -77,10 +83,22 @@ if CORE == "event":
 elif CORE == "delta":
     LANES_OUT, WIDTH = 2 * LANES, 8 * STEPS
     THETA = P["THETA"]
-    of_parameters({"delta": not MODE, "sigma-delta": MODE, "largest theta": THETA == 255,
-                   "fewer beats than stages": PASSES > 1 and BEATS < LATENCY})
-    DISTANCES = {"d on theta": THETA, "d one below theta": THETA - 1,
-                 "d on minus theta": -THETA, "d one above minus theta": 1 - THETA, "largest d": 255, "smallest d": -255}
+    of_parameters(
+        {
+            "delta": not MODE,
+            "sigma-delta": MODE,
+            "largest theta": THETA == 255,
+            "fewer beats than stages": PASSES > 1 and BEATS < LATENCY,
+        }
+    )
+    DISTANCES = {
+        "d on theta": THETA,
+        "d one below theta": THETA - 1,
+        "d on minus theta": -THETA,
+        "d one above minus theta": 1 - THETA,
+        "largest d": 255,
+        "smallest d": -255,
+    }
     declare("ON spike in a later pass", "OFF spike in a later pass", "no spike in a frame", *DISTANCES)
 
     VALUES = itertools.cycle(random.sample(range(256), 256))  # first samples: every one comes up
@@ -100,8 +118,10 @@ elif CORE == "delta":
 
     def frames(count: int) -> list[Frame]:
         drawn = [[signal(PASSES * STEPS) for _ in range(N)] for _ in range(count)]
-        return [[[pack(samples[t:t + STEPS][::-1], 8) for samples in frame] for t in range(0, PASSES * STEPS, STEPS)]
-                for frame in drawn]
+        return [
+            [[pack(samples[t : t + STEPS][::-1], 8) for samples in frame] for t in range(0, PASSES * STEPS, STEPS)]
+            for frame in drawn
+        ]
 
     def encoded(frame: Frame) -> list[list[int]]:
         """ON and OFF of the beat's lanes, beat by beat."""
@@ -110,8 +130,10 @@ elif CORE == "delta":
         for x, trains in zip(samples, spikes, strict=True):
             cover(x, trains)
         on, off = (in_time([[s[t][side] for s in spikes] for t in range(PASSES * STEPS)]) for side in (0, 1))
-        return [[w for b in range(0, N, LANES) for half in pair for w in half[b:b + LANES]]
-                for pair in zip(on, off, strict=True)]
+        return [
+            [w for b in range(0, N, LANES) for half in pair for w in half[b : b + LANES]]
+            for pair in zip(on, off, strict=True)
+        ]
 
     def cover(x: list[int], spikes: list[tuple[int, int]]) -> None:
         """One channel and its spikes."""
@@ -138,10 +160,8 @@ else:
     elif CORE == "phase":
         of_parameters({"fewer steps than bits": TIME < 8, "bits come round again": TIME > 8})
     elif CORE == "burst":
-        of_parameters({"one interval": P["ISI_MIN"] == P["ISI_MAX"],
-                       "several intervals": P["ISI_MIN"] < P["ISI_MAX"]})
+        of_parameters({"one interval": P["ISI_MIN"] == P["ISI_MAX"], "several intervals": P["ISI_MIN"] < P["ISI_MAX"]})
         declare("one spike", "all COUNT spikes", "spikes beyond the frame")
-
 
     def frames(count: int) -> list[Frame]:
         """Every pixel value, as far as they go, corners first; every other frame just hits or misses a random draw."""
@@ -149,8 +169,10 @@ else:
         drawn = [[next(values) for _ in range(N)] for _ in range(count)]
         if CORE == "rate" and MODE == 0:
             r = list(itertools.islice(draws(P["SEED"]), TIME * N))
-            drawn[1::2] = [[min(255, r[random.randrange(TIME) * N + n] + random.randint(0, 1)) for n in range(N)]
-                           for _ in drawn[1::2]]
+            drawn[1::2] = [
+                [min(255, r[random.randrange(TIME) * N + n] + random.randint(0, 1)) for n in range(N)]
+                for _ in drawn[1::2]
+            ]
         return [[pixels] * PASSES for pixels in drawn]
 
     def encoded(frame: Frame) -> list[list[int]]:
@@ -188,8 +210,11 @@ else:
 
 
 def beats(passes: list[list[int]], lanes: int, width: int) -> list[Beat]:
-    return [Beat(pack(sent[n:n + lanes], width), n + lanes == len(sent))
-            for sent in passes for n in range(0, len(sent), lanes)]
+    return [
+        Beat(pack(sent[n : n + lanes], width), n + lanes == len(sent))
+        for sent in passes
+        for n in range(0, len(sent), lanes)
+    ]
 
 
 def push(tb: TB, count: int) -> None:

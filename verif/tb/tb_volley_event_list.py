@@ -16,12 +16,29 @@ T, LANES, BEATS, EVENTS, REPLAY, DEPTH = (P[k] for k in ("T", "LANES", "BEATS", 
 PLACE_W = max(1, (BEATS * LANES - 1).bit_length())
 EVENT_W, PICKS, TOP = PLACE_W + T, min(EVENTS, LANES), (1 << T) - 1
 Frame = list[list[int]]  # [beat][lane]
-of_parameters({"one event per row": EVENTS == 1, "fewer events than lanes": EVENTS < LANES,
-               "more events than lanes": EVENTS > LANES, "one lane": LANES == 1, "one beat per frame": BEATS == 1,
-               "sent once": REPLAY == 1, "sent several times": REPLAY > 1,
-               "places no power of two": (BEATS * LANES).bit_count() > 1})
-declare("nothing but zeros", "no zero", "the first word alone", "the last word alone", "the last row full",
-        "the last row not full", "a beat of zeros between others", "a row of several beats", "list full")
+of_parameters(
+    {
+        "one event per row": EVENTS == 1,
+        "fewer events than lanes": EVENTS < LANES,
+        "more events than lanes": EVENTS > LANES,
+        "one lane": LANES == 1,
+        "one beat per frame": BEATS == 1,
+        "sent once": REPLAY == 1,
+        "sent several times": REPLAY > 1,
+        "places no power of two": (BEATS * LANES).bit_count() > 1,
+    }
+)
+declare(
+    "nothing but zeros",
+    "no zero",
+    "the first word alone",
+    "the last word alone",
+    "the last row full",
+    "the last row not full",
+    "a beat of zeros between others",
+    "a row of several beats",
+    "list full",
+)
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -48,11 +65,27 @@ def corners() -> list[Frame]:
     """Empty and full frames side by side, single words, and every number of words."""
     nothing, everything = [[0] * LANES for _ in range(BEATS)], [[TOP] * LANES for _ in range(BEATS)]
     places = list(range(BEATS * LANES))
-    some = [[[1 + place % TOP if place in chosen else 0 for place in range(b * LANES, (b + 1) * LANES)]
-             for b in range(BEATS)]
-            for n in range(min(len(places), 3 * EVENTS) + 1) for chosen in [set(random.sample(places, n))]]
-    return [nothing, everything, nothing, nothing, everything, everything, one_word(0, 1),
-            one_word(BEATS * LANES - 1, TOP), one_word(0, TOP), nothing, *some]
+    some = [
+        [
+            [1 + place % TOP if place in chosen else 0 for place in range(b * LANES, (b + 1) * LANES)]
+            for b in range(BEATS)
+        ]
+        for n in range(min(len(places), 3 * EVENTS) + 1)
+        for chosen in [set(random.sample(places, n))]
+    ]
+    return [
+        nothing,
+        everything,
+        nothing,
+        nothing,
+        everything,
+        everything,
+        one_word(0, 1),
+        one_word(BEATS * LANES - 1, TOP),
+        one_word(0, TOP),
+        nothing,
+        *some,
+    ]
 
 
 def push(tb: TB, frames: list[Frame]) -> None:
@@ -119,8 +152,8 @@ async def cycles(dut):
         count, rows = 12 + 2 * DEPTH, len(event_rows(frame, EVENTS))  # a frame of zeros is one row
         push(tb, [frame] * count)
         await tb.finish()
-        ends = tb.sink.accepted[sent + rows * REPLAY - 1::rows * REPLAY]
-        gaps = {b - a for a, b in itertools.pairwise(ends[count // 2:])}
+        ends = tb.sink.accepted[sent + rows * REPLAY - 1 :: rows * REPLAY]
+        gaps = {b - a for a, b in itertools.pairwise(ends[count // 2 :])}
         if REPLAY == 1 or DEPTH >= 2 * rows:
             assert gaps == {max(cycles_in(frame, EVENTS), cycles_out(frame, EVENTS, REPLAY))}
         else:

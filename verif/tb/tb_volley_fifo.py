@@ -14,8 +14,13 @@ from verif.tb.coverage import declare, hit, of_parameters
 
 WIDTH, DEPTH = params()["DATA_W"], params()["DEPTH"]
 LATENCY = 1 if DEPTH == 2 else 2
-of_parameters({"DEPTH is 2": DEPTH == 2, "DEPTH - 1 is a power of two": DEPTH > 2 and (DEPTH - 1).bit_count() == 1,
-               "DEPTH is a power of two": DEPTH > 2 and DEPTH.bit_count() == 1})
+of_parameters(
+    {
+        "DEPTH is 2": DEPTH == 2,
+        "DEPTH - 1 is a power of two": DEPTH > 2 and (DEPTH - 1).bit_count() == 1,
+        "DEPTH is a power of two": DEPTH > 2 and DEPTH.bit_count() == 1,
+    }
+)
 declare("full", "empty again", "more beats than DEPTH went through", "full when reset")
 
 

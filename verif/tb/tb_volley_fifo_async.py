@@ -16,8 +16,19 @@ from verif.tb.two_clocks import CLOCKS, Side, start
 WIDTH, DEPTH, STAGES = (params()[name] for name in ("DATA_W", "DEPTH", "SYNC_STAGES"))
 FULL_RATE = DEPTH >= 2 * STAGES + 4
 of_parameters({"full rate": FULL_RATE, "too shallow for it": not FULL_RATE, "DEPTH is 2": DEPTH == 2})
-declare("s faster", "m faster", "jitter", "full", "both ends stall", "reset of s alone", "reset of m alone",
-        "both reset", "a long reset", "beats lost", "an offered beat stays")
+declare(
+    "s faster",
+    "m faster",
+    "jitter",
+    "full",
+    "both ends stall",
+    "reset of s alone",
+    "reset of m alone",
+    "both reset",
+    "a long reset",
+    "beats lost",
+    "an offered beat stays",
+)
 
 FLOWS = {"full": (0.0, 0.0), "slow_source": (0.7, 0.0), "slow_sink": (0.0, 0.7), "both": (0.4, 0.5)}
 
@@ -64,8 +75,9 @@ class TB:
     @property
     def recovery(self):
         """From the end of a reset to tready, the longest [ps]."""
-        return ((5 * STAGES + 12) * (self.s_period + 2 * self.jitter)
-                + (4 * STAGES + 8) * (self.m_period + 2 * self.jitter))
+        return (5 * STAGES + 12) * (self.s_period + 2 * self.jitter) + (4 * STAGES + 8) * (
+            self.m_period + 2 * self.jitter
+        )
 
     async def reset(self, side, cycles=1):
         """Reset; how many beats had been taken and had left when it began."""
@@ -135,8 +147,12 @@ async def latency(dut, clocks):
     await tb.start()
     for beat in random_beats(40):
         tb.source.send([beat])
-        await Timer(random.randrange((STAGES + 4) * tb.m_period + 2 * tb.s_period,
-                                     (STAGES + 9) * tb.m_period + 5 * tb.s_period), "ps")
+        await Timer(
+            random.randrange(
+                (STAGES + 4) * tb.m_period + 2 * tb.s_period, (STAGES + 9) * tb.m_period + 5 * tb.s_period
+            ),
+            "ps",
+        )
     await tb.drain()
     assert tb.sink.beats == tb.source.taken
     assert len(tb.source.taken) == 40
@@ -191,7 +207,8 @@ async def reset_in_mid_stream(dut, clocks, side):
         # s stops at its own reset at once, and takes beats that are lost until it knows of that of m.
         sinces = [begun["s"][0]] if side == "s" else range(begun[sides[0]][0], known + 1)
         assert any(got == fifo_async(taken, left, since) for left in lefts for since in sinces), (
-            f"{len(taken)} taken, {len(got)} left; at the reset {begun}, {known} when s knew")
+            f"{len(taken)} taken, {len(got)} left; at the reset {begun}, {known} when s knew"
+        )
         hit("beats lost", len(got) < len(taken))
         hit({"s": "reset of s alone", "m": "reset of m alone", "both": "both reset"}[side])
         hit("a long reset", cycles > 2)

@@ -14,8 +14,17 @@ from verif.tb.frames import NULL, Words, bad, beats, directed, good, with_keep, 
 SIZE = params()["BYTES"]
 COUNT = -(-SIZE // 4)
 FAULTS = {"short": SHORT, "long": LONG, "tkeep": KEEP}
-declare("good", *FAULTS, *(f"{fault} alone" for fault in FAULTS), "a frame of one word", "a good frame after a bad one",
-        "tlast on a null beat", "a null beat in a good frame", "a null beat behind a frame's end", "an empty frame")
+declare(
+    "good",
+    *FAULTS,
+    *(f"{fault} alone" for fault in FAULTS),
+    "a frame of one word",
+    "a good frame after a bad one",
+    "tlast on a null beat",
+    "a null beat in a good frame",
+    "a null beat behind a frame's end",
+    "an empty frame",
+)
 
 
 def clean(size: int) -> Words:

@@ -12,8 +12,14 @@ from verif.tb.axis import FLOWS, TB, Beat
 from verif.tb.coverage import declare, hit
 
 CHECKSUM = 0xBEEF
-declare("a frame of one logit", "frame numbers start over", *(f"flag {bit}" for bit in range(3)), "logits late",
-        "flags late", "a trailer waits while the checksum changes")
+declare(
+    "a frame of one logit",
+    "frame numbers start over",
+    *(f"flag {bit}" for bit in range(3)),
+    "logits late",
+    "flags late",
+    "a trailer waits while the checksum changes",
+)
 
 
 def bench(dut, flow="full", **stalls) -> TB:

@@ -12,10 +12,26 @@ from verif.tb.axis import FLOWS, TB, Beat
 from verif.tb.coverage import declare, hit, waive
 
 waive("full rate", "a response takes two cycles for each byte")
-declare("read", "write", "bus error", "stream", "result of many packets", "longest response", "odd number of bytes",
-        "repeated", "stuck in the middle of a payload", "stuck behind a payload", "stuck without a result",
-        "refused while broken", "read while broken", "payload that is not wanted", "busy", "results wait for a stream",
-        "a RESET while nothing is stuck", "requests on the heels of a slow one")
+declare(
+    "read",
+    "write",
+    "bus error",
+    "stream",
+    "result of many packets",
+    "longest response",
+    "odd number of bytes",
+    "repeated",
+    "stuck in the middle of a payload",
+    "stuck behind a payload",
+    "stuck without a result",
+    "refused while broken",
+    "read while broken",
+    "payload that is not wanted",
+    "busy",
+    "results wait for a stream",
+    "a RESET while nothing is stuck",
+    "requests on the heels of a slow one",
+)
 REGISTERS = {address: random.getrandbits(32) for address in (0, 4, 0x7FC, 0xFFC)}
 
 
@@ -244,6 +260,7 @@ async def results_wait_for_a_stream(dut, flow):
 
 def stuck(tb, name):
     """The sink of `name` takes nothing any more."""
+
     def stall():
         while True:
             yield True
@@ -294,8 +311,13 @@ async def a_stuck_stream_gives_way(dut, where):
         tb.request(STREAM | LAST | WAIT, data(9), 0, result(3))
         await tb.settle()
         await tb.finish()
-        hit({"payload": "stuck in the middle of a payload", "behind": "stuck behind a payload",
-             "result": "stuck without a result"}[where])
+        hit(
+            {
+                "payload": "stuck in the middle of a payload",
+                "behind": "stuck behind a payload",
+                "result": "stuck without a result",
+            }[where]
+        )
 
 
 @cocotb.test()

@@ -18,15 +18,17 @@ WORD_W, LANES_IN, LANES_OUT, CHANNELS = (P[k] for k in ("WORD_W", "LANES_IN", "L
 BEATS_IN = beats_per_pixel(CHANNELS, LANES_IN)
 BEATS_OUT = beats_per_pixel(CHANNELS, LANES_OUT)
 TOP = (1 << WORD_W) - 1
-of_parameters({
-    "as many lanes": LANES_IN == LANES_OUT,
-    "up": LANES_IN < LANES_OUT and LANES_OUT % LANES_IN == 0,
-    "down": LANES_IN > LANES_OUT and LANES_IN % LANES_OUT == 0,
-    "gearbox": LANES_IN % LANES_OUT > 0 and LANES_OUT % LANES_IN > 0,
-    "padding in": CHANNELS % LANES_IN > 0,
-    "padding out": CHANNELS % LANES_OUT > 0,
-    "less than one beat": CHANNELS < min(LANES_IN, LANES_OUT),
-})
+of_parameters(
+    {
+        "as many lanes": LANES_IN == LANES_OUT,
+        "up": LANES_IN < LANES_OUT and LANES_OUT % LANES_IN == 0,
+        "down": LANES_IN > LANES_OUT and LANES_IN % LANES_OUT == 0,
+        "gearbox": LANES_IN % LANES_OUT > 0 and LANES_OUT % LANES_IN > 0,
+        "padding in": CHANNELS % LANES_IN > 0,
+        "padding out": CHANNELS % LANES_OUT > 0,
+        "less than one beat": CHANNELS < min(LANES_IN, LANES_OUT),
+    }
+)
 declare("tlast inside a pixel", "noise in padding lanes")
 
 
@@ -41,7 +43,7 @@ def vectors(pixels: list[list[int]], frame: int = 4) -> tuple[list[Beat], list[B
             if end:
                 padding = [random.randint(0, TOP) for _ in range(BEATS_IN * LANES_IN - CHANNELS)]
                 hit("noise in padding lanes", any(padding))
-                lanes[LANES_IN - len(padding):] = padding
+                lanes[LANES_IN - len(padding) :] = padding
             sent.append((lanes, n % frame == frame - 1 if end else stray))
     expected = lane_convert(sent, LANES_OUT, CHANNELS)
     return [Beat(pack(d, WORD_W), t) for d, t in sent], [Beat(pack(d, WORD_W), t) for d, t in expected]
@@ -62,7 +64,7 @@ async def pixels(dut, flow):
     tb.send(sent)
     await tb.finish()
     if flow == "full":
-        ends = tb.sink.accepted[BEATS_OUT - 1::BEATS_OUT]
+        ends = tb.sink.accepted[BEATS_OUT - 1 :: BEATS_OUT]
         gaps = {b - a for a, b in itertools.pairwise(ends[20:])}
         average = (ends[-1] - ends[20]) / (len(ends) - 21)
         assert average == max(BEATS_IN, BEATS_OUT), f"{average} cycles per pixel, gaps {gaps}"

@@ -43,8 +43,10 @@ if CORE == "volley_encode_radix":
 elif CORE == "volley_readout":
     SOURCES, SINK, LATENCY = ("s_acc", "s_param"), "m_logit", 1
     IN_W, EXPONENT, BIAS_W = P["IN_W"], P["EXPONENT"], P["BIAS_W"]
-    RAILS = {"both on the upper rail": ((1 << (IN_W - 1)) - 1, (1 << (BIAS_W - 1)) - 1),
-             "both on the lower rail": (-1 << (IN_W - 1), -1 << (BIAS_W - 1))}
+    RAILS = {
+        "both on the upper rail": ((1 << (IN_W - 1)) - 1, (1 << (BIAS_W - 1)) - 1),
+        "both on the lower rail": (-1 << (IN_W - 1), -1 << (BIAS_W - 1)),
+    }
     of_parameters({"exponent": EXPONENT > 0})
     declare(*RAILS)
 
@@ -71,8 +73,11 @@ else:
 
     def vectors():
         # Each tap alone is the largest, or the only one; then both rails and random words.
-        windows = [[[level if k == tap else rest] * LANES for k in range(TAPS)]
-                   for tap in range(TAPS) for level, rest in ((TOP, 0), (1, 0), (TOP, TOP - 1), (0, TOP))]
+        windows = [
+            [[level if k == tap else rest] * LANES for k in range(TAPS)]
+            for tap in range(TAPS)
+            for level, rest in ((TOP, 0), (1, 0), (TOP, TOP - 1), (0, TOP))
+        ]
         windows += [[[word] * LANES] * TAPS for word in (0, TOP)]
         windows += [[[random.randint(0, TOP) for _ in range(LANES)] for _ in range(TAPS)] for _ in range(100)]
         for window in windows:

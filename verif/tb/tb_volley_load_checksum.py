@@ -31,9 +31,14 @@ async def sums(dut, idle):
         await bench.send(bus)
     for n in range(300):
         begin = n % 50 == 49
-        more = [(True, BEGIN)] if begin else [
-            (random.random() < 0.2, random.choice((random.getrandbits(32), BEGIN ^ 1 << random.randrange(32), 0)))
-            for _ in range(random.randrange(1, 9))]
+        more = (
+            [(True, BEGIN)]
+            if begin
+            else [
+                (random.random() < 0.2, random.choice((random.getrandbits(32), BEGIN ^ 1 << random.randrange(32), 0)))
+                for _ in range(random.randrange(1, 9))
+            ]
+        )
         if n % 60 == 7:
             more.append((False, BEGIN))
             hit("a word like a begin")

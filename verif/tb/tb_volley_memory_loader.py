@@ -16,12 +16,25 @@ from verif.tb.load import LoadBus
 P = params()
 WIDTH, DEPTH, INDEX = P["WIDTH"], P["DEPTH"], P["INDEX"]
 WORDS = -(-WIDTH // 32)
-of_parameters({"a row of one word": WORDS == 1, "a row of whole words": WIDTH == 32 * WORDS,
-               "a row of several words, the last one not full": WORDS > 1 and WIDTH % 32,
-               "one row": DEPTH == 1, "rows no power of two": DEPTH.bit_count() > 1})
-declare("loaded", "words before any select", "words behind the last row", "begun anew within a row",
-        "begun anew with words in the cycles around", "another memory within a row", "no memory",
-        "words in every cycle")
+of_parameters(
+    {
+        "a row of one word": WORDS == 1,
+        "a row of whole words": WIDTH == 32 * WORDS,
+        "a row of several words, the last one not full": WORDS > 1 and WIDTH % 32,
+        "one row": DEPTH == 1,
+        "rows no power of two": DEPTH.bit_count() > 1,
+    }
+)
+declare(
+    "loaded",
+    "words before any select",
+    "words behind the last row",
+    "begun anew within a row",
+    "begun anew with words in the cycles around",
+    "another memory within a row",
+    "no memory",
+    "words in every cycle",
+)
 
 
 def rows(count: int = DEPTH) -> list[list[int]]:
@@ -71,7 +84,8 @@ async def whole_loads(dut, idle):
     for extra in (0, 1, WORDS, 3 * WORDS + 1):
         bus = load(INDEX, rows())
         assert split(sum(word << 32 * n for n, (_, word) in enumerate(bus[1 : 1 + WORDS])), 32 * WORDS) == [
-            word for _, word in bus[1 : 1 + WORDS]]
+            word for _, word in bus[1 : 1 + WORDS]
+        ]
         start = cycle()
         await bench.check([*bus, *((False, random.getrandbits(32)) for _ in range(extra))], idle)
         assert len(bench.at) == DEPTH

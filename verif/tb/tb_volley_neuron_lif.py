@@ -22,7 +22,8 @@ DEFAULTS = {
 }  # fmt: skip
 P = DEFAULTS | params()
 LANES, STEPS, PASSES, BEATS, UNROLLED, HELD, IN_W = (
-    P[k] for k in ("LANES", "TB", "PASSES", "BEATS", "UNROLLED", "HELD", "IN_W"))
+    P[k] for k in ("LANES", "TB", "PASSES", "BEATS", "UNROLLED", "HELD", "IN_W")
+)
 NUMBERS = 1 if HELD else STEPS
 COUNT = (1 << P["COUNT_W"]) - 1  # the most that stat_saturated holds
 IN_MIN, IN_MAX = (-(1 << (IN_W - 1)), (1 << (IN_W - 1)) - 1) if P["IN_SIGNED"] else (0, (1 << IN_W) - 1)
@@ -46,11 +47,21 @@ of_parameters({
     **{f"leak of the adaptation: {name}": P["ADAPT"] and P["A_LEAK"] == mode for mode, name in enumerate(DECAYS)},
     "refractory": P["REFRACTORY"], "refractory for several steps": P["REFRACTORY"] > 1,
 })  # fmt: skip
-declare("v on the threshold", "v one below the threshold",
-        *(f"{register} clipped at the {rail}" for register in "vi" for rail in ("top", "bottom")),
-        "two saturations in a step", "neurons of a beat saturate in the same step", "a at its top",
-        "silent for a frame", "a spike in every step", "first spike in a later pass", "a step lost while refractory",
-        "potentials late", "parameters late", "reset in a later pass")
+declare(
+    "v on the threshold",
+    "v one below the threshold",
+    *(f"{register} clipped at the {rail}" for register in "vi" for rail in ("top", "bottom")),
+    "two saturations in a step",
+    "neurons of a beat saturate in the same step",
+    "a at its top",
+    "silent for a frame",
+    "a spike in every step",
+    "first spike in a later pass",
+    "a step lost while refractory",
+    "potentials late",
+    "parameters late",
+    "reset in a later pass",
+)
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -110,6 +121,7 @@ def next_potential(neuron: Lif, before: list[int]) -> int:
 
 def threshold_at_peak(neuron: Lif, potentials: list[int]) -> Lif:
     """The same neuron with theta on the largest v it reaches before it fires, or one beside it."""
+
     def silent(theta: int) -> bool:
         return not any(Lif(**{**vars(neuron), "theta": theta}).run(potentials)[0])
 
@@ -124,8 +136,13 @@ def random_case(directed: bool) -> tuple[Lif, list[int]]:
     per_number = STEPS if HELD else 1
     for _ in range(PASSES * NUMBERS):
         before = [x for x in numbers for _ in range(per_number)]
-        numbers.append(next_potential(neuron, before) if directed else signed(IN_W) if P["IN_SIGNED"]
-                       else random.randint(IN_MIN, IN_MAX))
+        numbers.append(
+            next_potential(neuron, before)
+            if directed
+            else signed(IN_W)
+            if P["IN_SIGNED"]
+            else random.randint(IN_MIN, IN_MAX)
+        )
     if directed and random.random() < 0.5:
         neuron = threshold_at_peak(neuron, [x for x in numbers for _ in range(per_number)])
     return neuron, numbers
@@ -136,16 +153,19 @@ def push(tb: TB, frames: int, directed: bool = True) -> int:
     saturated = 0
     for _ in range(frames):
         cases = [random_case(directed) for _ in range(BEATS * LANES)]
-        runs = [list(neuron.steps([x for x in numbers for _ in range(STEPS if HELD else 1)]))
-                for neuron, numbers in cases]
+        runs = [
+            list(neuron.steps([x for x in numbers for _ in range(STEPS if HELD else 1)])) for neuron, numbers in cases
+        ]
         saturated += cover(runs)
         for p, beat in itertools.product(range(PASSES), range(BEATS)):
             here = slice(beat * LANES, (beat + 1) * LANES)
-            acc = [x for _, numbers in cases[here] for x in numbers[p * NUMBERS:(p + 1) * NUMBERS][::-1]]
+            acc = [x for _, numbers in cases[here] for x in numbers[p * NUMBERS : (p + 1) * NUMBERS][::-1]]
             values = [(n.bias, n.theta, n.reset_amount, n.v0, n.leak.alpha) for n, _ in cases[here]]
             tb.send([Beat(pack(acc, IN_W), bool(random.getrandbits(1)))], "s_acc")
             tb.send([pack([packed(v) for v in values], sum(P[f"{f}_W"] for f in FIELDS))], "s_param")
-            words = [int("".join(str(step.spike) for step in run[p * STEPS:(p + 1) * STEPS]), 2) for run in runs[here]]
+            words = [
+                int("".join(str(step.spike) for step in run[p * STEPS : (p + 1) * STEPS]), 2) for run in runs[here]
+            ]
             tb.expect([Beat(pack(words, STEPS), beat == BEATS - 1)])
     return saturated
 
@@ -165,8 +185,11 @@ def cover(runs: list[list[Step]]) -> int:
             hit("two saturations in a step", len(step.clips) > 1)
             for clip in step.clips:
                 hit(clip)
-    saturated = [sum(bool(step.clips) for step in steps)
-                 for n in range(0, len(runs), LANES) for steps in zip(*runs[n:n + LANES], strict=True)]
+    saturated = [
+        sum(bool(step.clips) for step in steps)
+        for n in range(0, len(runs), LANES)
+        for steps in zip(*runs[n : n + LANES], strict=True)
+    ]
     hit("neurons of a beat saturate in the same step", max(saturated) > 1)
     return sum(saturated)
 

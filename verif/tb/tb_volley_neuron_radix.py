@@ -13,16 +13,31 @@ from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 LANES, IN_W, IN_SIGNED, EXPONENT, THETA_W, BIAS_W, V_W, T, UNROLLED = (
-    P[k] for k in ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "V_W", "T", "UNROLLED"))
+    P[k] for k in ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "V_W", "T", "UNROLLED")
+)
 PIX = P.get("PIX", 1)
 H_MIN, H_MAX = (-(1 << (IN_W - 1)), (1 << (IN_W - 1)) - 1) if IN_SIGNED else (0, (1 << IN_W) - 1)
 B_MIN, B_MAX = -(1 << (BIAS_W - 1)), (1 << (BIAS_W - 1)) - 1
 THETA_MAX = (1 << THETA_W) - 1
 Neuron = tuple[int, int, int]  # h, theta, b
-of_parameters({"unrolled": UNROLLED, "serial": not UNROLLED, "unsigned h": not IN_SIGNED, "exponent": EXPONENT > 0,
-               "several pixels per beat": PIX > 1})
-declare("potential late", "parameters late", "v negative", "v beyond the last code", "all ones", "all zeros",
-        *(f"v {near} the first threshold" for near in ("on", "one below", "one above")))
+of_parameters(
+    {
+        "unrolled": UNROLLED,
+        "serial": not UNROLLED,
+        "unsigned h": not IN_SIGNED,
+        "exponent": EXPONENT > 0,
+        "several pixels per beat": PIX > 1,
+    }
+)
+declare(
+    "potential late",
+    "parameters late",
+    "v negative",
+    "v beyond the last code",
+    "all ones",
+    "all zeros",
+    *(f"v {near} the first threshold" for near in ("on", "one below", "one above")),
+)
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -55,7 +70,10 @@ def random_neuron() -> Neuron:
     """Half of them in the range where the word is neither all zeros nor all ones."""
     theta = random.randint(1, THETA_MAX) >> random.randrange(THETA_W) or 1
     return (random.random() < 0.5 and reaching(random.randint(0, theta << T), theta)) or (
-        random.randint(H_MIN, H_MAX), theta, random.randint(B_MIN, B_MAX))
+        random.randint(H_MIN, H_MAX),
+        theta,
+        random.randint(B_MIN, B_MAX),
+    )
 
 
 def push(tb: TB, neurons: list[Neuron], frame: int = 5) -> None:
@@ -65,7 +83,7 @@ def push(tb: TB, neurons: list[Neuron], frame: int = 5) -> None:
     """
     neurons = neurons + [random_neuron() for _ in range(-len(neurons) % LANES)]
     for n in range(0, len(neurons), LANES):
-        lanes, last = neurons[n:n + LANES], n // LANES % frame == frame - 1
+        lanes, last = neurons[n : n + LANES], n // LANES % frame == frame - 1
         pixels = [[(random.randint(H_MIN, H_MAX), theta, b) for _, theta, b in lanes] for _ in range(PIX)]
         pixels[n // LANES % PIX] = lanes
         tb.send([Beat(pack([h for pixel in pixels for h, _, _ in pixel], IN_W), last)], "s_acc")

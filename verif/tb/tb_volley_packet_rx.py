@@ -14,9 +14,21 @@ from verif.tb.coverage import declare, hit, waive
 
 SIZE = params()["SIZE"]
 FAULTS = ("flipped bit", "lost byte", "doubled byte", "cut off", "noise in front", "swapped bytes")
-declare(*FAULTS, "longest packet", "one byte too long", "shortest packet", "one byte too short", "wrong escape",
-        "escape in front of the end", "waits behind another", "dropped behind a waiting one", "reset in a packet",
-        "RESET told", "RESET dropped and told", "another operation")
+declare(
+    *FAULTS,
+    "longest packet",
+    "one byte too long",
+    "shortest packet",
+    "one byte too short",
+    "wrong escape",
+    "escape in front of the end",
+    "waits behind another",
+    "dropped behind a waiting one",
+    "reset in a packet",
+    "RESET told",
+    "RESET dropped and told",
+    "another operation",
+)
 waive("s_axis idle", "the line is no stream")
 
 
@@ -255,6 +267,6 @@ async def reset_in_a_packet(dut):
         hit("reset in a packet")
         packet = random_packet()
         tb.expect_packet(packet)
-        await tb.line(framed(packet)[random.getrandbits(1):])  # the mark in front is a courtesy
+        await tb.line(framed(packet)[random.getrandbits(1) :])  # the mark in front is a courtesy
         await tb.drained()
     await tb.finish()

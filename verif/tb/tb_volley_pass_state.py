@@ -26,8 +26,15 @@ if CORE == "volley_pool_gated":
     SOURCE, SINK, LATENCY, BLOCK, TAPS = "s_window", "m_spike", 2, P["TB"], P["TAPS"]
     OUT_PASSES = PASSES
     of_parameters({"one tap": TAPS == 1})
-    declare("no tap spikes", "taps tie", "last tap wins", "won in the first step", "won in the last step",
-            "won in a later pass", "a loser spikes alone")
+    declare(
+        "no tap spikes",
+        "taps tie",
+        "last tap wins",
+        "won in the first step",
+        "won in the last step",
+        "won in a later pass",
+        "a loser spikes alone",
+    )
 
     def neuron() -> list[list[int]]:
         """[tap][t]. Each tap silent up to a step, then it fires for sure: ties and near misses abound."""
@@ -79,11 +86,18 @@ else:
     def beat_in(lanes: list[list[int]], steps: slice) -> int:
         return pack([x for numbers in lanes for x in reversed(numbers[steps])], P["IN_W"])
 
-    def beat_out(lanes: list[list[int]], steps: slice) -> int:
+    def beat_out(lanes: list[list[int]], _: slice) -> int:
         return pack([accumulate(numbers) for numbers in lanes], P["OUT_W"])
 
-of_parameters({"one pass": PASSES == 1, "several passes": PASSES > 1, "one step per pass": BLOCK == 1,
-               "a beat waits for the one before it": INTERVAL == 2})
+
+of_parameters(
+    {
+        "one pass": PASSES == 1,
+        "several passes": PASSES > 1,
+        "one step per pass": BLOCK == 1,
+        "a beat waits for the one before it": INTERVAL == 2,
+    }
+)
 declare("reset in a later pass")
 
 

@@ -26,8 +26,9 @@ async def words_of_one_cycle(dut):
     kept = {}  # of a counter: the high word of the cycle in which its low word was read
     for n in range(600):
         await FallingEdge(dut.clk)
-        values = {name: random.choice(((1 << 32) - 1, 1 << 32, (1 << 64) - 1, random.getrandbits(64)))
-                  for name in COUNTERS}  # anything, so also a carry between the words
+        values = {
+            name: random.choice(((1 << 32) - 1, 1 << 32, (1 << 64) - 1, random.getrandbits(64))) for name in COUNTERS
+        }  # anything, so also a carry between the words
         for name, value in values.items():
             getattr(dut, name).value = value
         name, high = random.choice(list(COUNTERS)), random.getrandbits(1)

@@ -17,9 +17,16 @@ P = params()
 DATA_W, BEATS, PASSES, DEPTH = (P[k] for k in ("DATA_W", "BEATS", "PASSES", "DEPTH"))
 CYCLES = window_fold_cycles([[list(range(BEATS))]], (1, 1), (1, 1), (0, 0), PASSES, DEPTH)
 WRONG_LAST = bool(os.environ.get("WRONG_LAST"))
-of_parameters({"one pass": PASSES == 1, "several passes": PASSES > 1, "one beat per pass": BEATS == 1,
-               "room for none of the next frame": DEPTH == BEATS, "for a part of it": BEATS < DEPTH < 2 * BEATS,
-               "for all of it": DEPTH >= 2 * BEATS})
+of_parameters(
+    {
+        "one pass": PASSES == 1,
+        "several passes": PASSES > 1,
+        "one beat per pass": BEATS == 1,
+        "room for none of the next frame": DEPTH == BEATS,
+        "for a part of it": BEATS < DEPTH < 2 * BEATS,
+        "for all of it": DEPTH >= 2 * BEATS,
+    }
+)
 declare("a beat comes in as one goes out", "the next frame comes in beside this one", "full", "reset in a later pass")
 
 
@@ -38,11 +45,13 @@ async def frames(dut, flow):
     push(tb, 8)
     await tb.finish()
     hit("a beat comes in as one goes out", set(tb.source.accepted) & set(tb.sink.accepted))
-    hit("the next frame comes in beside this one",
-        PASSES > 1 and tb.source.accepted[BEATS] < tb.sink.accepted[BEATS * (PASSES - 1)])
+    hit(
+        "the next frame comes in beside this one",
+        PASSES > 1 and tb.source.accepted[BEATS] < tb.sink.accepted[BEATS * (PASSES - 1)],
+    )
     if flow == "full":
         assert tb.sink.accepted[0] - tb.source.accepted[0] == 3
-        ends = tb.sink.accepted[::BEATS * PASSES]
+        ends = tb.sink.accepted[:: BEATS * PASSES]
         gaps = [b - a for a, b in itertools.pairwise(ends)][3:]
         assert set(gaps) == {CYCLES}, f"cycles per frame {gaps}, expected {CYCLES}"
         assert BEATS * PASSES + (DEPTH == BEATS) == CYCLES

@@ -107,7 +107,8 @@ def noisy(tb: TB) -> None:
     for name, source in tb.sources.items():
         source.queue = deque(
             Beat(beat.data, beat.last if name == HEARD and (n + 1) % SLICES == 0 else random.random() < 0.5)
-            for n, beat in enumerate(source.queue))
+            for n, beat in enumerate(source.queue)
+        )
 
 
 def pace(tb: TB) -> None:
@@ -148,8 +149,9 @@ async def any_sequence(dut):
     cocotb.start_soon(watch_resets(tb))
     for _ in range(EPISODES):
         await restart(tb)
-        beats = max(len(queue) for queue in (*(s.queue for s in tb.sources.values()),
-                                             *(b.expected for b in tb.boards.values())))
+        beats = max(
+            len(queue) for queue in (*(s.queue for s in tb.sources.values()), *(b.expected for b in tb.boards.values()))
+        )
         await tb.wait(random.randrange(beats + 10))
         await restart(tb)
         await tb.finish(timeout=500)

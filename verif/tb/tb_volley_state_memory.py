@@ -17,10 +17,26 @@ from verif.tb.coverage import declare, hit, of_parameters
 P = params()
 DATA_W, BEATS, PASSES, FLIGHT = P["DATA_W"], P["BEATS"], P["PASSES"], P["FLIGHT"]
 
-of_parameters({"one pass": PASSES == 1, "one beat per pass": PASSES > 1 and BEATS == 1,
-               "more in flight than a pass": PASSES > 1 and FLIGHT > BEATS, "fewer": FLIGHT < BEATS})
-declare("take and put in one tick", "no room", "take of a beat just put", "take held back by ce", "put held back by ce",
-        "first pass", "pass in the middle", "last pass", "reset in a later pass", "reset with beats in flight")
+of_parameters(
+    {
+        "one pass": PASSES == 1,
+        "one beat per pass": PASSES > 1 and BEATS == 1,
+        "more in flight than a pass": PASSES > 1 and FLIGHT > BEATS,
+        "fewer": FLIGHT < BEATS,
+    }
+)
+declare(
+    "take and put in one tick",
+    "no room",
+    "take of a beat just put",
+    "take held back by ce",
+    "put held back by ce",
+    "first pass",
+    "pass in the middle",
+    "last pass",
+    "reset in a later pass",
+    "reset with beats in flight",
+)
 
 
 def check(dut, taken) -> None:
@@ -44,8 +60,7 @@ async def run(dut, model: StateMemory, ticks: int, moving: float, delay: int | N
         assert bool(int(dut.room.value)) == model.room, f"room is {dut.room.value}, {len(flight)} of {BEATS} in flight"
         ce = random.random() < moving
         due = bool(flight) and (random.random() < 0.4 if delay is None else tick - flight[0] == delay)
-        take = (model.room and (len(flight) < FLIGHT or due)
-                and (delay is not None or random.random() < 0.6))
+        take = model.room and (len(flight) < FLIGHT or due) and (delay is not None or random.random() < 0.6)
         state = random.getrandbits(DATA_W)
         if not ce:  # garbage on every port: nothing may move
             take, due = model.room and random.getrandbits(1), random.getrandbits(1)

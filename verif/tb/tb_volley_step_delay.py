@@ -17,8 +17,13 @@ P = params()
 DATA_W, BEATS, PASSES = P["DATA_W"], P["BEATS"], P["PASSES"]
 LATENCY = 1 if BEATS == 1 else 2
 of_parameters({"one pass": PASSES == 1, "several passes": PASSES > 1, "one beat per pass": BEATS == 1})
-declare("zeros before any input", "zeros before the frame before has come in", "full", "a pass dropped while full",
-        "reset in a later pass")
+declare(
+    "zeros before any input",
+    "zeros before the frame before has come in",
+    "full",
+    "a pass dropped while full",
+    "reset in a later pass",
+)
 
 
 def only_expected(tb: TB, stall=None):
@@ -90,7 +95,7 @@ async def what_is_dropped_needs_no_room(dut):
     tb = bench(dut)
     await tb.reset()
     frame = [Beat(1, n % BEATS == BEATS - 1) for n in range(PASSES * BEATS)]
-    tb.expect([*beats([0] * BEATS), *frame[:kept - (BEATS + 1)]])  # the sink stalls behind these
+    tb.expect([*beats([0] * BEATS), *frame[: kept - (BEATS + 1)]])  # the sink stalls behind these
     tb.send(frame * 2)
     await tb.wait(4 * len(frame) + 10)
     assert len(tb.source.accepted) == len(frame)

@@ -31,12 +31,21 @@ def latency() -> int:
 
 
 LATENCY = latency()
-of_parameters({"all steps at once": T == TP, "several cycles per slice": TP < T, "one slice": FOLDS == 1,
-               "windows that tlast ends": FOLDS == 0, "several slices": FOLDS > 1,
-               "potentials per step": PER_STEP and T > 1,
-               "potentials per step, several cycles per slice": PER_STEP and TP < T,
-               "several pixels per beat": PIX > 1, "one input": SIMD == 1,
-               "one output": PE == 1, **{f"BODY {body}": body == BODY for body in range(4)}})
+of_parameters(
+    {
+        "all steps at once": T == TP,
+        "several cycles per slice": TP < T,
+        "one slice": FOLDS == 1,
+        "windows that tlast ends": FOLDS == 0,
+        "several slices": FOLDS > 1,
+        "potentials per step": PER_STEP and T > 1,
+        "potentials per step, several cycles per slice": PER_STEP and TP < T,
+        "several pixels per beat": PIX > 1,
+        "one input": SIMD == 1,
+        "one output": PE == 1,
+        **{f"BODY {body}": body == BODY for body in range(4)},
+    }
+)
 declare("sum on the upper rail", "sum on the lower rail", "spikes late", "weights late")
 
 
@@ -54,8 +63,10 @@ def random_window() -> tuple[list, list]:
     word = lambda: random.choice((0, TOP, random.randint(0, TOP)))  # noqa: E731
     weight = lambda: random.choice((-RAIL, RAIL, random.randint(-RAIL, RAIL)))  # noqa: E731
     slices = length()
-    return ([[[word() for _ in range(SIMD)] for _ in range(slices)] for _ in range(PIX)],
-            [[[weight() for _ in range(SIMD)] for _ in range(PE)] for _ in range(slices)])
+    return (
+        [[[word() for _ in range(SIMD)] for _ in range(slices)] for _ in range(PIX)],
+        [[[weight() for _ in range(SIMD)] for _ in range(PE)] for _ in range(slices)],
+    )
 
 
 def constant_window(word: int, weight: int) -> tuple[list, list]:

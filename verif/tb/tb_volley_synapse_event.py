@@ -14,23 +14,46 @@ from verif.tb.coverage import declare, hit, of_parameters
 
 P = params()
 PE, EVENTS, T, TP, WEIGHT_W, INPUTS, FOLDS, ACC_W, KIND = (
-    P[k] for k in ("PE", "EVENTS", "T", "TP", "WEIGHT_W", "INPUTS", "FOLDS", "ACC_W", "KIND"))
+    P[k] for k in ("PE", "EVENTS", "T", "TP", "WEIGHT_W", "INPUTS", "FOLDS", "ACC_W", "KIND")
+)
 PER_STEP, BODY = P.get("PER_STEP", 0), P.get("BODY", 0)
 PLACE_W, TOP = max(1, (INPUTS - 1).bit_length()), (1 << T) - 1
 RAIL = (1 << (WEIGHT_W - 1)) - 1
 # WEIGHTS[fold][place][o]
 ROWS = [unpack(int(line, 16), WEIGHT_W, PE, signed=True) for line in Path(P["INIT_FILE"]).read_text().split()]
-WEIGHTS = [ROWS[fold * INPUTS:(fold + 1) * INPUTS] for fold in range(FOLDS)]
+WEIGHTS = [ROWS[fold * INPUTS : (fold + 1) * INPUTS] for fold in range(FOLDS)]
 # Of the sums (volley_synapse_sum), one for the accumulator, one for the steps of several cycles, two for the weights.
-LATENCY = 2 + {0: 1 + (EVENTS - 1).bit_length() + (0 if PER_STEP else (TP - 1).bit_length()),
-               3: 4 + (EVENTS - 1).bit_length()}[BODY] + 1 + (TP < T and not PER_STEP)
-of_parameters({"one event per row": EVENTS == 1, "an odd number of events": EVENTS > 1 and EVENTS % 2,
-               "an even number of events": EVENTS % 2 == 0, "all steps at once": T == TP,
-               "several cycles per row": TP < T, "potentials per step": PER_STEP and T > 1, "one fold": FOLDS == 1,
-               "several folds": FOLDS > 1, "inputs no power of two": INPUTS.bit_count() > 1,
-               **{f"KIND {kind}": kind == KIND for kind in (1, 2, 3)}, "DSP body": BODY > 0})
-declare("a window of nothing", "a window of one row", "a window of every place", "one place twice",
-        "the first place of the last fold", "the last place of the first fold")
+LATENCY = (
+    2
+    + {0: 1 + (EVENTS - 1).bit_length() + (0 if PER_STEP else (TP - 1).bit_length()), 3: 4 + (EVENTS - 1).bit_length()}[
+        BODY
+    ]
+    + 1
+    + (TP < T and not PER_STEP)
+)
+of_parameters(
+    {
+        "one event per row": EVENTS == 1,
+        "an odd number of events": EVENTS > 1 and EVENTS % 2,
+        "an even number of events": EVENTS % 2 == 0,
+        "all steps at once": T == TP,
+        "several cycles per row": TP < T,
+        "potentials per step": PER_STEP and T > 1,
+        "one fold": FOLDS == 1,
+        "several folds": FOLDS > 1,
+        "inputs no power of two": INPUTS.bit_count() > 1,
+        **{f"KIND {kind}": kind == KIND for kind in (1, 2, 3)},
+        "DSP body": BODY > 0,
+    }
+)
+declare(
+    "a window of nothing",
+    "a window of one row",
+    "a window of every place",
+    "one place twice",
+    "the first place of the last fold",
+    "the last place of the first fold",
+)
 
 
 def bench(dut, flow="full", **stalls) -> TB:
@@ -41,7 +64,7 @@ def bench(dut, flow="full", **stalls) -> TB:
 
 def rows_of(places: list[int], words: list[int]) -> list[list[Event]]:
     events = list(zip(places, words, strict=True))
-    return [events[n:n + EVENTS] for n in range(0, max(1, len(events)), EVENTS)]
+    return [events[n : n + EVENTS] for n in range(0, max(1, len(events)), EVENTS)]
 
 
 def word() -> int:
@@ -58,8 +81,11 @@ def corners() -> list[list[list[Event]]]:
     """Windows for whole frames: all places, none, every place alone, places twice."""
     every = list(range(INPUTS))
     full = [rows_of(every, [TOP] * INPUTS)] * FOLDS
-    alone = [rows_of([place], [TOP]) for place in [*random.sample(every, min(6, INPUTS)), 0, INPUTS - 1]
-             for _ in range(FOLDS)]
+    alone = [
+        rows_of([place], [TOP])
+        for place in [*random.sample(every, min(6, INPUTS)), 0, INPUTS - 1]
+        for _ in range(FOLDS)
+    ]
     twice = [[[(place, 1)] * EVENTS] for place in (0, INPUTS - 1) for _ in range(FOLDS)]
     return [*full, *[rows_of([], [])] * FOLDS, *full, *alone, *twice]
 
@@ -118,7 +144,7 @@ async def weights_are_writable(dut):
     """KIND 3 takes new rows between frames; the others do not look at the port."""
     tb = bench(dut)
     await tb.reset()
-    kept = [list(row) for row in ROWS[:FOLDS * INPUTS]]
+    kept = [list(row) for row in ROWS[: FOLDS * INPUTS]]
     for address in range(FOLDS * INPUTS):
         new = [random.choice((-RAIL, RAIL, 0)) for _ in range(PE)]
         dut.cfg_we.value, dut.cfg_addr.value, dut.cfg_data.value = 1, address, pack(new, WEIGHT_W)

@@ -18,8 +18,14 @@ from verif.tb.frames import Words, bad, beats, directed, good, quiet_in_reset, w
 
 COUNT = (1 << params()["COUNT_W"]) - 1  # the most that a counter of events holds
 CYCLES = (1 << params()["CYCLE_W"]) - 1  # of cycles
-of_parameters({"beats straddle words": 4 % (PIX * CHANNELS) > 0, "several pixels per beat": PIX > 1,
-               "a last word that is not full": SIZE % 4 > 0, "several logits at once": NET["NET_LANES"] > 1})
+of_parameters(
+    {
+        "beats straddle words": 4 % (PIX * CHANNELS) > 0,
+        "several pixels per beat": PIX > 1,
+        "a last word that is not full": SIZE % 4 > 0,
+        "several logits at once": NET["NET_LANES"] > 1,
+    }
+)
 declare("good", "bad", "output stalls counted", "loaded", "a probe that is not there")
 
 

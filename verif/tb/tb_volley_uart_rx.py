@@ -13,8 +13,19 @@ from verif.tb.axis import PERIOD_NS, TB, cycle, params
 from verif.tb.coverage import declare, hit
 
 DIVISOR = params()["DIVISOR"]
-declare("a byte right behind another", "a pause between bytes", "fast sender", "slow sender", "glitch", "no stop bit",
-        "line held low", "reset in a byte", "line low in a reset", "glitch just too short", "shortest start bit")
+declare(
+    "a byte right behind another",
+    "a pause between bytes",
+    "fast sender",
+    "slow sender",
+    "glitch",
+    "no stop bit",
+    "line held low",
+    "reset in a byte",
+    "line low in a reset",
+    "glitch just too short",
+    "shortest start bit",
+)
 
 
 class Line:

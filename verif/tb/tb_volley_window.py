@@ -82,11 +82,16 @@ else:
 
 
 PADDINGS = [P[name] for name in ("PADDING", "PAD_Y", "PAD_X") if name in P]
-of_parameters({
-    "one group": GROUPS == 1, "several groups": GROUPS > 1,
-    "no padding": not any(PADDINGS), "padding": any(PADDINGS), "padding code": PAD > 0,
-    "stride": any(P[name] > 1 for name in ("STRIDE", "STRIDE_Y", "STRIDE_X") if name in P),
-})
+of_parameters(
+    {
+        "one group": GROUPS == 1,
+        "several groups": GROUPS > 1,
+        "no padding": not any(PADDINGS),
+        "padding": any(PADDINGS),
+        "padding code": PAD > 0,
+        "stride": any(P[name] > 1 for name in ("STRIDE", "STRIDE_Y", "STRIDE_X") if name in P),
+    }
+)
 if "REPLAY" in P:
     of_parameters({"replay": REPLAY > 1})
 if "SLOTS" in P:
@@ -94,15 +99,21 @@ if "SLOTS" in P:
 if CORE != "volley_window_fold":
     of_parameters({"several pixels per beat": PIX > 1})
 if CORE == "volley_window_full":
-    of_parameters({"fewer pixels per beat out than in": 1 < WINDOW[1] < PIX,
-                   "one window out of several pixels": 1 < PIX <= WINDOW[1]})
+    of_parameters(
+        {
+            "fewer pixels per beat out than in": 1 < WINDOW[1] < PIX,
+            "one window out of several pixels": 1 < PIX <= WINDOW[1],
+        }
+    )
 declare("the last output needs no next frame", "a frame pauses inside")
 
 
 def random_frame() -> list:
     """Never the pad item: a tap masked wrongly, or not masked, always shows."""
+
     def draw() -> int:
         return (PAD + random.randrange(1, 1 << ITEM_W)) % (1 << ITEM_W)
+
     return [[[draw() for _ in range(GROUPS)] for _ in range(WIDTH)] for _ in range(HEIGHT)]
 
 
@@ -198,13 +209,17 @@ async def a_stall_fills_every_stage(dut, share):
         yield from itertools.repeat(True, 2 * trickle * IN)
         yield from itertools.repeat(False)
 
-    tb = TB(dut, sources=(SOURCE,), sinks=(SINK,),
-            stalls={SOURCE: itertools.cycle([True] * (trickle - 1) + [False]), SINK: stall()})
+    tb = TB(
+        dut,
+        sources=(SOURCE,),
+        sinks=(SINK,),
+        stalls={SOURCE: itertools.cycle([True] * (trickle - 1) + [False]), SINK: stall()},
+    )
     await reset(tb)
     for _ in range(3):
         tb.send(push(tb, random_frame()))
     await tb.finish()
-    first, _, third = tb.sink.accepted[taken:taken + 3]
+    first, _, third = tb.sink.accepted[taken : taken + 3]
     assert third - first == 2
 
 

@@ -22,8 +22,9 @@ class ReloadTB(TB):
         super().__init__(ActiveLow(dut))
         with_keep(self.source)
         self.sink.on_beat = lambda _: None
-        self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn,
-                                    reset_active_level=False)
+        self.master = AxiLiteMaster(
+            AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn, reset_active_level=False
+        )
 
     async def answers(self) -> list[list[int]]:
         """Words of all frames' answers."""

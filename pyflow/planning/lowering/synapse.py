@@ -55,16 +55,7 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     if folding.lanes > c:
         raise VolleyError(f"{where}: lanes={folding.lanes} is above its {c} input channels; use 1..{c}")
     groups = ceil_div(c, folding.lanes)
-    if folding.events and not isinstance(op, Linear):
-        raise VolleyError(
-            f"{where}: events={folding.events} skips the zeros of a linear layer; a conv's windows overlap, "
-            "each zero is in several of them: use events=0"
-        )
-    if folding.events > math.prod(source.shape):
-        raise VolleyError(
-            f"{where}: events={folding.events} is above its {math.prod(source.shape)} inputs; use "
-            f"1..{math.prod(source.shape)}, or 0 for every word"
-        )
+    _check_events(op, folding, source)
     kind = folding.slice
     if isinstance(op, Linear) or kh * kw == 1:
         kind = "tap"
@@ -79,17 +70,7 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     tp = op.steps_per_cycle(folding, source)
     fo, fi = op.folds(replace(folding, slice=kind), source)
     if folding.pix > 1:
-        legal = pixels_per_beat(op, source) if fo * fi == 1 else []
-        if not legal:
-            raise VolleyError(
-                f"{where}: pix={folding.pix} pixels per beat need a convolution with whole windows and pixels in a "
-                f"cycle: slice=all, lanes={c}, pe={co}; use pix=1"
-            )
-        if folding.pix not in legal:
-            raise VolleyError(
-                f"{where}: pix={folding.pix} makes no whole beats of its rows of {source.shape[2]} pixels in or out; "
-                f"use one of {', '.join(map(str, legal))}"
-            )
+        _check_pix(op, folding, source, whole=fo * fi == 1)
     _check_buffers(op, replace(folding, slice=kind), source, fo)
     if folding.memory == "const" and folding.events:
         raise VolleyError(f"{where}: memory=const is never looked up, events={folding.events} does; use lut or block")
@@ -101,6 +82,34 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
             f"{where}: body={chosen.body} takes whole words of up to 8 steps, all at once, {unfit}; use body=lut"
         )
     return chosen
+
+
+def _check_events(op: Synapse, folding: Folding, source: Tensor) -> None:
+    """Refuses to skip zeros of what is no linear layer, and more of them than there are inputs."""
+    where, inputs = f"folding of {op.name}: events={folding.events}", math.prod(source.shape)
+    if folding.events and not isinstance(op, Linear):
+        raise VolleyError(
+            f"{where} skips the zeros of a linear layer; a conv's windows overlap, each zero is in several of them: "
+            "use events=0"
+        )
+    if folding.events > inputs:
+        raise VolleyError(f"{where} is above its {inputs} inputs; use 1..{inputs}, or 0 for every word")
+
+
+def _check_pix(op: Synapse, folding: Folding, source: Tensor, whole: bool) -> None:
+    """Refuses several pixels per beat where they make no whole beats. whole: a cycle takes a whole window."""
+    where = f"folding of {op.name}: pix={folding.pix}"
+    legal = pixels_per_beat(op, source) if whole else []
+    if not legal:
+        raise VolleyError(
+            f"{where} pixels per beat need a convolution with whole windows and pixels in a cycle: slice=all, "
+            f"lanes={op.taps(source)[2]}, pe={op.weight.shape[0]}; use pix=1"
+        )
+    if folding.pix not in legal:
+        raise VolleyError(
+            f"{where} makes no whole beats of its rows of {source.shape[2]} pixels in or out; use one of "
+            f"{', '.join(map(str, legal))}"
+        )
 
 
 def _check_buffers(op: Synapse, folding: Folding, source: Tensor, replay: int) -> None:

@@ -18,21 +18,32 @@ from verif.lint.vivado.design import Finding, bodies
 from verif.slang import Analysis, analyse
 
 # Code that Vivado skips is skipped here.
-SYNTHESIS = ("-DSYNTHESIS", "--translate-off-format", "synthesis,translate_off,translate_on",
-             "--translate-off-format", "synopsys,translate_off,translate_on")
+SYNTHESIS = (
+    "-DSYNTHESIS",
+    "--translate-off-format",
+    "synthesis,translate_off,translate_on",
+    "--translate-off-format",
+    "synopsys,translate_off,translate_on",
+)
 # What slang refuses; there is a rule on two processes that write one variable.
 _ERROR = re.compile(r"^(\S+):(\d+):\d+: (?:fatal )?error: (?!.*\[-W[\w-]+-assigns\]$)(.*)$", re.MULTILINE)
 _LIST = re.compile(r"\balways\s*@\s*(?:\*|\(\s*\*\s*\)|\((?![^()]*\b(?:pos|neg)edge\b)[^()]*\))")
 
 
-def check(sources: Sequence[Path], tops: Sequence[str], parameters: Mapping[str, int | str] | None = None,
-          images: Path | None = None) -> list[Finding]:
+def check(
+    sources: Sequence[Path],
+    tops: Sequence[str],
+    parameters: Mapping[str, int | str] | None = None,
+    images: Path | None = None,
+) -> list[Finding]:
     """Findings in the order of the files. images: folder of what $readmemh reads; without it, images are not judged."""
     found = analyse(sources, tops, parameters, SYNTHESIS)
     if found.compilation is None:
         return [Finding("slang", str(sources[0]), 1, found.complaints)]
-    hits = {Finding("timescale" if "time scale" in m[3] else "slang", m[1], int(m[2]), m[3])
-            for m in _ERROR.finditer(found.complaints)}
+    hits = {
+        Finding("timescale" if "time scale" in m[3] else "slang", m[1], int(m[2]), m[3])
+        for m in _ERROR.finditer(found.complaints)
+    }
     hits |= {_finding(hit, found) for hit in tree.hits(found.front.syntaxTrees)}
     if all(f.rule != "slang" for f in hits):
         hits |= {_finding(hit, found) for hit in _hits(found, images)}
@@ -48,8 +59,10 @@ def waivers() -> tuple[dict[str, str], ...]:
 
 def waived(finding: Finding) -> bool:
     """Whether a waiver is about it."""
-    return any(finding.rule == row["rule"] and fnmatch(finding.file, f"*{row['file']}")
-               and fnmatch(finding.what, row["what"]) for row in waivers())
+    return any(
+        finding.rule == row["rule"] and fnmatch(finding.file, f"*{row['file']}") and fnmatch(finding.what, row["what"])
+        for row in waivers()
+    )
 
 
 def _hits(found: Analysis, images: Path | None) -> Iterator[tuple[str, Any, str]]:
@@ -69,8 +82,9 @@ def _finding(hit: tuple[str, Any, str], found: Analysis) -> Finding:
     return Finding(rule, str(manager.getFileName(place)), manager.getLineNumber(place), what)
 
 
-def _latches(sources: Sequence[Path], tops: Sequence[str],
-             parameters: Mapping[str, int | str] | None) -> Iterator[Finding]:
+def _latches(
+    sources: Sequence[Path], tops: Sequence[str], parameters: Mapping[str, int | str] | None
+) -> Iterator[Finding]:
     """slang looks for latches in always_comb only, so the other combinational processes are read as that."""
     with tempfile.TemporaryDirectory() as folder:
         copies = {}

@@ -90,7 +90,8 @@ class Process:
     @property
     def combinational(self) -> bool:
         return self.procedure == Procedures.AlwaysComb or (
-            self.procedure == Procedures.Always and self.events is not None and not self.edges)
+            self.procedure == Procedures.Always and self.events is not None and not self.edges
+        )
 
     @property
     def statement(self) -> Any:
@@ -212,6 +213,7 @@ def bodies(root: Any) -> list[Body]:
 
 
 def _collect(scope: Any, body: Body, live: bool) -> None:
+    named = {Symbols.Variable: body.variables, Symbols.Net: body.nets, Symbols.Subroutine: body.functions}
     for member in scope:
         kind = member.kind
         if kind == Symbols.GenerateBlock:
@@ -224,19 +226,13 @@ def _collect(scope: Any, body: Body, live: bool) -> None:
             body.processes.append(Process(member, member.assignment, body, live))
         elif not live:
             continue
-        elif kind == Symbols.Variable:
-            body.variables.append(member)
-        elif kind == Symbols.Net:
-            body.nets.append(member)
         elif kind == Symbols.Instance:
             body.instances.append(member)
             for connection in member.portConnections:
                 if connection.expression is not None:
                     body.processes.append(Process(member, connection.expression, body, live))
-        elif kind == Symbols.Subroutine:
-            body.functions.append(member)
         else:
-            body.others.append(member)
+            named.get(kind, body.others).append(member)
 
 
 # ------------------------------------------------------------------ expressions
@@ -256,8 +252,11 @@ def targets_of(node: Any) -> list[Any]:
     if node.kind == Expressions.Assignment:
         pending = [node.left]
     elif node.kind == Expressions.UnaryOp and node.op in (
-            ast.UnaryOperator.Preincrement, ast.UnaryOperator.Predecrement,
-            ast.UnaryOperator.Postincrement, ast.UnaryOperator.Postdecrement):
+        ast.UnaryOperator.Preincrement,
+        ast.UnaryOperator.Predecrement,
+        ast.UnaryOperator.Postincrement,
+        ast.UnaryOperator.Postdecrement,
+    ):
         pending = [node.operand]
     else:
         return []
@@ -329,8 +328,10 @@ def _find_memories(body: Body) -> None:
                 if symbol is not None:
                     found[symbol].images.append((process, node))
                 continue
-            if node.kind not in (Expressions.ElementSelect, Expressions.RangeSelect, Expressions.MemberAccess,
-                                 *VALUES) or id(node) in inner:
+            if (
+                node.kind not in (Expressions.ElementSelect, Expressions.RangeSelect, Expressions.MemberAccess, *VALUES)
+                or id(node) in inner
+            ):
                 continue
             symbol = root_of(node)
             if symbol not in found:
@@ -342,7 +343,8 @@ def _find_memories(body: Body) -> None:
                 steps.append(step)
                 step = step.value
             found[symbol].accesses.append(
-                _access(process, node, steps[::-1], len(found[symbol].dims), written.get(id(node))))
+                _access(process, node, steps[::-1], len(found[symbol].dims), written.get(id(node)))
+            )
     for symbol, memory in found.items():
         if memory.style or memory.images or any(a.address for a in memory.accesses):
             body.memories[symbol] = memory

@@ -28,15 +28,7 @@ def clock_hits(found: list[Body], manager: Any) -> Iterator[Hit]:
     clocks: dict[Any, set[str]] = {}  # body -> names of ports that are clocks inside
     for body in reversed(found):
         used: dict[Any, Any] = {}
-        for process in body.processes:
-            if not process.live or process.initial:
-                continue
-            resets = _tested(process)
-            for edge in process.edges:
-                if edge.expr.kind not in VALUES and root_of(edge.expr) is None:
-                    yield "clock", process.symbol, f"{text_of(edge.expr)} is a gated clock"
-                elif text_of(edge.expr) not in resets:
-                    used.setdefault(root_of(edge.expr), process.symbol)
+        yield from _edges(body, used)
         for instance in body.instances:
             inner = clocks.get(instance.canonicalBody or instance.body, set())
             for connection in instance.portConnections:
@@ -55,14 +47,28 @@ def clock_hits(found: list[Body], manager: Any) -> Iterator[Hit]:
         clocks[body.instance.canonicalBody or body.instance.body] = names
 
 
+def _edges(body: Body, used: dict[Any, Any]) -> Iterator[Hit]:
+    """Adds the clocks of the body's own processes to `used`: signal -> where."""
+    for process in body.processes:
+        if not process.live or process.initial:
+            continue
+        resets = _tested(process)
+        for edge in process.edges:
+            if edge.expr.kind not in VALUES and root_of(edge.expr) is None:
+                yield "clock", process.symbol, f"{text_of(edge.expr)} is a gated clock"
+            elif text_of(edge.expr) not in resets:
+                used.setdefault(root_of(edge.expr), process.symbol)
+
+
 def _tested(process: Any) -> set[str]:
     """Names of an event list that the process tests first: asynchronous controls."""
     if len(process.edges) < 2:
         return set()
     names = {text_of(e.expr) for e in process.edges}
     conditions = [n for n in process.nodes if n.kind.name == "Conditional" and hasattr(n, "ifTrue")]
-    read = {text_of(v) for c in conditions for part in c.conditions for v in process.below(part.expr)
-            if v.kind in VALUES}
+    read = {
+        text_of(v) for c in conditions for part in c.conditions for v in process.below(part.expr) if v.kind in VALUES
+    }
     return names & read
 
 
@@ -101,8 +107,12 @@ def _source(symbol: Any, where: Any, body: Body, manager: Any, names: set[str], 
 # ------------------------------------------------------------------ two processes
 def _drivers(symbol: Any, body: Body, manager: Any) -> Iterator[Hit]:
     memory = body.memories.get(symbol)
-    drivers = [d for d in manager.getDrivers(symbol) if d.containingSymbol.kind != Symbols.InstanceBody
-               and not d.flags & (DriverFlags.Initializer | DriverFlags.InputPort)]
+    drivers = [
+        d
+        for d in manager.getDrivers(symbol)
+        if d.containingSymbol.kind != Symbols.InstanceBody
+        and not d.flags & (DriverFlags.Initializer | DriverFlags.InputPort)
+    ]
     for first, second in itertools.combinations(drivers, 2):
         if first.containingSymbol == second.containingSymbol or not _overlap(first.bounds, second.bounds):
             continue
@@ -124,8 +134,9 @@ def _overlap(first: tuple[int, int], second: tuple[int, int]) -> bool:
 # ------------------------------------------------------------------ event lists
 def _lists(body: Body, manager: Any) -> Iterator[Hit]:
     """Level-sensitive lists that leave out what the process reads."""
-    wanted = {p.symbol for p in body.processes
-              if p.live and p.procedure == Procedures.Always and p.events and not p.edges}
+    wanted = {
+        p.symbol for p in body.processes if p.live and p.procedure == Procedures.Always and p.events and not p.edges
+    }
     if not wanted:
         return
     pending = [body.instance.body]

@@ -30,7 +30,7 @@ def hits(body: Body, manager: Any, images: Path | None) -> Iterator[Hit]:
     for memory in body.memories.values():
         yield from _size(memory)
         yield from _ports(memory)
-        yield from _reads(memory, body, manager)
+        yield from _reads(memory, body)
         yield from _writes(memory)
         yield from _reset(memory)
         if images is not None:
@@ -49,8 +49,13 @@ def _size(memory: Memory) -> Iterator[Hit]:
 
 
 def _unwritten(body: Body, manager: Any) -> Iterator[Hit]:
-    read = {root_of(n) for p in body.processes if p.live for n in p.nodes if n.kind in (
-        Expressions.NamedValue, Expressions.ElementSelect)}
+    read = {
+        root_of(n)
+        for p in body.processes
+        if p.live
+        for n in p.nodes
+        if n.kind in (Expressions.NamedValue, Expressions.ElementSelect)
+    }
     for symbol in body.variables:
         if shape(symbol)[0] and symbol in read and symbol.initializer is None and not manager.getDrivers(symbol):
             yield "unwritten-memory", symbol, f"{symbol.name} is read and never written"
@@ -85,7 +90,7 @@ def _ports(memory: Memory) -> Iterator[Hit]:
                 yield "write-ports", first.node, f"{name} has {len(addresses)} ports, two of which write"
 
 
-def _reads(memory: Memory, body: Body, manager: Any) -> Iterator[Hit]:
+def _reads(memory: Memory, body: Body) -> Iterator[Hit]:
     if memory.style not in BLOCK:
         return
     for read in memory.reads:
@@ -105,7 +110,9 @@ def _registered(read: Access, body: Body) -> bool:
     symbol = root_of(index)
     return symbol is not None and any(
         process.clocked and assignment.nonblocking and symbol in map(root_of, assignment.targets)
-        for process in body.processes for assignment in process.assignments)
+        for process in body.processes
+        for assignment in process.assignments
+    )
 
 
 def _writes(memory: Memory) -> Iterator[Hit]:
@@ -162,8 +169,10 @@ def _images(memory: Memory, folder: Path) -> Iterator[Hit]:
         if not path.exists():
             yield "image", call, f"{name} is not there"
             continue
-        yield from ((rule, call, f"{name}: {what}") for rule, what in image_hits(
-            path.read_text(encoding="utf-8"), memory, 4 if task == "$readmemh" else 1))
+        yield from (
+            (rule, call, f"{name}: {what}")
+            for rule, what in image_hits(path.read_text(encoding="utf-8"), memory, 4 if task == "$readmemh" else 1)
+        )
 
 
 def image_hits(text: str, memory: Memory, digit_bits: int) -> Iterator[tuple[str, str]]:
@@ -183,5 +192,3 @@ def image_hits(text: str, memory: Memory, digit_bits: int) -> Iterator[tuple[str
             return
     if len(lines) != rows:
         yield "image-length", f"{len(lines)} lines for {rows} rows"
-
-

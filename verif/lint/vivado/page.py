@@ -27,9 +27,20 @@ Where the guide supports a construct and the rule forbids it, the rule is this p
 def page() -> str:
     rows = [f"| `{r.name}` | {r.what}. | {r.why}. | {r.ug901} |" for r in RULES.values()]
     excepted = [f"| `{w['rule']}` | `{w['file']}` | {w['reason']} |" for w in waivers()]
-    return HEAD + "\n".join([
-        "| rule | asks | because | UG901 |", "|---|---|---|---|", *rows, "",
-        "## Exceptions", "", "| rule | files | reason |", "|---|---|---|", *excepted, ""])
+    return HEAD + "\n".join(
+        [
+            "| rule | asks | because | UG901 |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "## Exceptions",
+            "",
+            "| rule | files | reason |",
+            "|---|---|---|",
+            *excepted,
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -26,18 +26,29 @@ from verif.lint.vivado.design import (
 
 Hit = tuple[str, Any, str]
 Edges, Timings = ast.EdgeKind, ast.TimingControlKind
-_DYNAMIC = ("isQueue", "isAssociativeArray", "isDynamicallySizedArray", "isString", "isFloating", "isEvent", "isClass",
-            "isCHandle", "isVirtualInterface")
+_DYNAMIC = (
+    "isQueue",
+    "isAssociativeArray",
+    "isDynamicallySizedArray",
+    "isString",
+    "isFloating",
+    "isEvent",
+    "isClass",
+    "isCHandle",
+    "isVirtualInterface",
+)
 # UG901, Verilog System Tasks and Functions: those that it supports, in a procedure or an expression. The messages of
 # elaboration stand in a generate and are no calls.
+# fmt: off
 SYSTEM = frozenset(
     [
         "$readmemb", "$readmemh", "$signed", "$unsigned", "$clog2", "$floor", "$ceil", "$rtoi", "$itor",
         "$bits", "$bitstoreal", "$realtobits", "$bitstoshortreal", "$shortrealtobits", "$unpacked_dimensions",
         "$dimensions", "$left", "$right", "$low", "$high", "$increment", "$size", "$countones", "$countbits",
         "$onehot", "$onehot0", "$isunknown", "$typename", "$sqrt", "$ln", "$log10", "$exp", "$pow",
-    ]  # fmt: skip
+    ]
 )
+# fmt: on
 
 
 def hits(body: Body) -> Iterator[Hit]:
@@ -47,7 +58,7 @@ def hits(body: Body) -> Iterator[Hit]:
         yield from _operators(process)
         if process.live:
             yield from _events(process)
-            yield from _assignments(process, body)
+            yield from _assignments(process)
     for variable in body.variables:
         yield from _variable(variable)
     for net in body.nets:
@@ -59,8 +70,22 @@ def hits(body: Body) -> Iterator[Hit]:
     yield from _functions(body)
 
 
-_SWITCHES = ("cmos", "rcmos", "nmos", "pmos", "rnmos", "rpmos", "tran", "rtran", "tranif0", "tranif1", "rtranif0",
-             "rtranif1", "pullup", "pulldown")
+_SWITCHES = (
+    "cmos",
+    "rcmos",
+    "nmos",
+    "pmos",
+    "rnmos",
+    "rpmos",
+    "tran",
+    "rtran",
+    "tranif0",
+    "tranif1",
+    "rtranif0",
+    "rtranif1",
+    "pullup",
+    "pulldown",
+)
 
 
 # ------------------------------------------------------------------ declarations
@@ -76,22 +101,29 @@ def _variable(variable: Any) -> Iterator[Hit]:
 
 
 # ------------------------------------------------------------------ statements
+def _waits(node: Any) -> Iterator[Hit]:
+    """Time inside a process."""
+    kind = node.kind
+    if kind == Statements.Timed:
+        delayed = node.timing.kind in (Timings.Delay, Timings.Delay3, Timings.CycleDelay, Timings.OneStepDelay)
+        yield ("delay", node, "delay") if delayed else ("event-control", node, "@ inside a process")
+    elif kind in (Statements.Wait, Statements.WaitFork, Statements.WaitOrder):
+        yield "event-control", node, "wait"
+    elif kind == Statements.EventTrigger:
+        yield "event-control", node, "event trigger"
+    elif kind == Expressions.Assignment and node.timingControl is not None:
+        yield "delay", node, "delay in an assignment"
+
+
 def _statements(process: Process, body: Body) -> Iterator[Hit]:
     outer = process.root if process.events is not None else None
     if process.symbol.kind == Symbols.ContinuousAssign and process.symbol.delay is not None:
         yield "delay", process.symbol, "delay of an assign"
     for node in process.nodes:
         kind = node.kind
-        if kind == Statements.Timed and node is not outer:
-            delayed = node.timing.kind in (Timings.Delay, Timings.Delay3, Timings.CycleDelay, Timings.OneStepDelay)
-            yield ("delay", node, "delay") if delayed else ("event-control", node, "@ inside a process")
-        elif kind in (Statements.Wait, Statements.WaitFork, Statements.WaitOrder):
-            yield "event-control", node, "wait"
-        elif kind == Statements.EventTrigger:
-            yield "event-control", node, "event trigger"
-        elif kind == Expressions.Assignment and node.timingControl is not None:
-            yield "delay", node, "delay in an assignment"
-        elif kind == Statements.Case:
+        if node is not outer:
+            yield from _waits(node)
+        if kind == Statements.Case:
             yield from _case(node, process)
         elif kind == Statements.VariableDeclaration:
             yield from (hit for hit in _variable(node.symbol) if hit[0] == "variable-type")
@@ -100,6 +132,11 @@ def _statements(process: Process, body: Body) -> Iterator[Hit]:
         elif kind == Expressions.HierarchicalValue and _foreign(node.symbol, body):
             yield "hierarchical-name", node, f"{text_of(node)} lies in another module"
         yield from _loop(node, process.dynamic)
+    yield from _kind(process)
+
+
+def _kind(process: Process) -> Iterator[Hit]:
+    """What a final, always or initial process must not be or do."""
     if process.procedure == Procedures.Final:
         yield "verification", process.symbol, "final"
     asserting = any(n.kind in (Statements.ConcurrentAssertion, Statements.ImmediateAssertion) for n in process.nodes)
@@ -134,8 +171,11 @@ def _system(node: Any, process: Process) -> Iterator[Hit]:
 def _foreign(symbol: Any, body: Body) -> bool:
     """Whether it belongs to another module, and not to an interface or a package."""
     owner = symbol.parentScope.containingInstance if symbol.parentScope is not None else None
-    return (owner is not None and owner != body.instance.body
-            and owner.definition.definitionKind == ast.DefinitionKind.Module)
+    return (
+        owner is not None
+        and owner != body.instance.body
+        and owner.definition.definitionKind == ast.DefinitionKind.Module
+    )
 
 
 def _case(node: Any, process: Process) -> Iterator[Hit]:
@@ -164,15 +204,17 @@ def _loop(node: Any, dynamic: Any) -> Iterator[Hit]:
             yield "loop-bound", node, f"for ({text_of(node.stopExpr) if node.stopExpr else ''})"
 
 
+def _called_by(process: Process) -> Iterator[Any]:
+    for node in process.nodes:
+        if node.kind == Expressions.Call and not node.isSystemCall:
+            arguments = list(node.arguments)
+            if not arguments or any(process.dynamic(a) for a in arguments):
+                yield node.subroutine
+
+
 def _functions(body: Body) -> Iterator[Hit]:
     """Those that hardware calls: what only computes constants may do as it likes."""
-    called: list[Any] = []
-    for process in body.processes:
-        for node in process.nodes:
-            if node.kind == Expressions.Call and not node.isSystemCall:
-                arguments = list(node.arguments)
-                if not arguments or any(process.dynamic(a) for a in arguments):
-                    called.append((node.subroutine, ()))
+    called: list[Any] = [(function, ()) for process in body.processes for function in _called_by(process)]
     done = set()
     while called:
         function, above = called.pop()
@@ -184,8 +226,13 @@ def _functions(body: Body) -> Iterator[Hit]:
         done.add(function)
         nodes = list(nodes_in(function.body))
         loops = {v for n in nodes if n.kind == Statements.ForLoop for v in n.loopVars}
-        loops |= {root_of(i.left) for n in nodes if n.kind == Statements.ForLoop for i in n.initializers
-                  if i.kind == Expressions.Assignment}
+        loops |= {
+            root_of(i.left)
+            for n in nodes
+            if n.kind == Statements.ForLoop
+            for i in n.initializers
+            if i.kind == Expressions.Assignment
+        }
 
         def dynamic(expression: Any, loops: set[Any] = loops) -> bool:
             return any(s.kind not in CONSTANT and s not in loops for s in symbols_in(expression))
@@ -202,11 +249,18 @@ def _functions(body: Body) -> Iterator[Hit]:
 
 # ------------------------------------------------------------------ literals and operators
 def _literals(process: Process, body: Body) -> Iterator[Hit]:
-    labels = {id(inner) for node in process.nodes if node.kind == Statements.Case
-              and node.condition in (ast.CaseStatementCondition.WildcardJustZ, ast.CaseStatementCondition.Inside)
-              for item in node.items for e in item.expressions for inner in process.below(e)}
-    released = {id(inner) for a in process.assignments if _outward(a.targets, body)
-                for inner in process.below(a.node.right)}
+    labels = {
+        id(inner)
+        for node in process.nodes
+        if node.kind == Statements.Case
+        and node.condition in (ast.CaseStatementCondition.WildcardJustZ, ast.CaseStatementCondition.Inside)
+        for item in node.items
+        for e in item.expressions
+        for inner in process.below(e)
+    }
+    released = {
+        id(inner) for a in process.assignments if _outward(a.targets, body) for inner in process.below(a.node.right)
+    }
     for node in process.nodes:
         if node.kind == Expressions.UnbasedUnsizedIntegerLiteral or node.kind == Expressions.IntegerLiteral:
             text = str(node.value)
@@ -222,8 +276,13 @@ def _literals(process: Process, body: Body) -> Iterator[Hit]:
 def _outward(targets: list[Any], body: Body) -> bool:
     """Whether all of them are outputs of the top."""
     ports = [body.ports.get(root_of(target)) for target in targets]
-    return body.top and bool(ports) and all(
-        p is not None and p.direction in (ast.ArgumentDirection.Out, ast.ArgumentDirection.InOut) for p in ports)
+    return (
+        body.top
+        and bool(ports)
+        and all(
+            p is not None and p.direction in (ast.ArgumentDirection.Out, ast.ArgumentDirection.InOut) for p in ports
+        )
+    )
 
 
 def _operators(process: Process) -> Iterator[Hit]:
@@ -295,10 +354,14 @@ def _polarity(condition: Any) -> tuple[str, bool]:
         if condition.kind == Expressions.Conversion:
             condition = condition.operand
         elif condition.kind == Expressions.UnaryOp and condition.op in (
-                ast.UnaryOperator.LogicalNot, ast.UnaryOperator.BitwiseNot):
+            ast.UnaryOperator.LogicalNot,
+            ast.UnaryOperator.BitwiseNot,
+        ):
             condition, high = condition.operand, not high
         elif condition.kind == Expressions.BinaryOp and condition.op in (
-                ast.BinaryOperator.Equality, ast.BinaryOperator.Inequality):
+            ast.BinaryOperator.Equality,
+            ast.BinaryOperator.Inequality,
+        ):
             literal = next((n for n in nodes_in(condition.right) if n.kind == Expressions.IntegerLiteral), None)
             if literal is None:
                 return "", high
@@ -310,7 +373,7 @@ def _polarity(condition: Any) -> tuple[str, bool]:
 
 
 # ------------------------------------------------------------------ assignments
-def _assignments(process: Process, body: Body) -> Iterator[Hit]:
+def _assignments(process: Process) -> Iterator[Hit]:
     if process.procedure is None or process.initial:
         return
     own = _locals(process)

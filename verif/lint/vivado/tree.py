@@ -38,8 +38,12 @@ _OVERRIDES = {
 }  # fmt: skip
 _PARAMETERS = (Kind.ParameterDeclaration, Kind.ParameterDeclarationStatement)
 _NETS = ("tri0", "tri1", "trireg", "triand", "trior", "wand", "wor", "supply0", "supply1", "uwire")
-_LITERALS = (Kind.StringLiteralExpression, Kind.IntegerLiteralExpression, Kind.IntegerVectorExpression,
-             Kind.UnbasedUnsizedLiteralExpression)
+_LITERALS = (
+    Kind.StringLiteralExpression,
+    Kind.IntegerLiteralExpression,
+    Kind.IntegerVectorExpression,
+    Kind.UnbasedUnsizedLiteralExpression,
+)
 
 # UG901, chapter Synthesis Attributes, with the values that it lists; None: any value. The X_ names are UG1118's,
 # pins and placement UG912's. A name that only another tool reads is no error to Vivado, which ignores it.
