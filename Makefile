@@ -45,6 +45,7 @@ test-long: $(STAMP) ## hundreds of random models and long runs  [DATA_DIR= K= SE
 
 lint: $(STAMP) ## ruff and mypy; Verilator, slang, Verible, Surelog and the construct check for Vivado on all RTL
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check -q .
 	$(PY) -m mypy
 	$(PY) -m verif.lint.lint
 

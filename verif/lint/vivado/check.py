@@ -27,6 +27,7 @@ SYNTHESIS = (
 )
 # What slang refuses; there is a rule on two processes that write one variable.
 _ERROR = re.compile(r"^(\S+):(\d+):\d+: (?:fatal )?error: (?!.*\[-W[\w-]+-assigns\]$)(.*)$", re.MULTILINE)
+_PRAGMA = re.compile(r"(?://|/\*)\s*(?:synthesis|synopsys|pragma)\s+(translate_off|full_case|parallel_case)\b")
 _LIST = re.compile(r"\balways\s*@\s*(?:\*|\(\s*\*\s*\)|\((?![^()]*\b(?:pos|neg)edge\b)[^()]*\))")
 
 
@@ -45,6 +46,7 @@ def check(
         for m in _ERROR.finditer(found.complaints)
     }
     hits |= {_finding(hit, found) for hit in tree.hits(found.front.syntaxTrees)}
+    hits |= set(_pragmas(sources))
     if all(f.rule != "slang" for f in hits):
         hits |= {_finding(hit, found) for hit in _hits(found, images)}
         hits |= set(_latches(sources, tops, parameters))
@@ -80,6 +82,15 @@ def _finding(hit: tuple[str, Any, str], found: Analysis) -> Finding:
     place = getattr(node, "location", None) or node.sourceRange.start
     place = manager.getFullyExpandedLoc(place)
     return Finding(rule, str(manager.getFileName(place)), manager.getLineNumber(place), what)
+
+
+def _pragmas(sources: Sequence[Path]) -> Iterator[Finding]:
+    """Comments that synthesis obeys."""
+    for path in sources:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if found := _PRAGMA.search(line):
+                rule = "translate-off" if found[1].startswith("translate") else "case-pragma"
+                yield Finding(rule, str(path), number, found[1])
 
 
 def _latches(

@@ -117,6 +117,17 @@ class Process:
         self._kept: list[Any] = []
         self.root.visit(note)
 
+    @cached_property
+    def counters(self) -> set[Any]:
+        """Variables of loops, and others whose every value comes from constants and themselves."""
+        other = {
+            root_of(target)
+            for a in self.assignments
+            for target in a.targets
+            if any(s.kind not in CONSTANT and s != root_of(target) for s in symbols_in(a.node.right))
+        }
+        return self.loop_variables | {root_of(t) for a in self.assignments for t in a.targets} - other - {None}
+
     def below(self, node: Any) -> list[Any]:
         """Nodes of the tree from `node` on."""
         found: list[Any] = []
@@ -281,7 +292,9 @@ def root_of(expression: Any) -> Any:
 
 def text_of(node: Any) -> str:
     """Its source on one line, without comments."""
-    return " ".join(code_of(str(node.syntax)).split()) if node.syntax else str(node.kind)
+    if node.syntax:
+        return " ".join(code_of(str(node.syntax)).split())
+    return str(getattr(getattr(node, "symbol", None), "name", node.kind))
 
 
 def constant_of(expression: Any, scope: Any) -> Any:

@@ -11,7 +11,17 @@ from typing import Any
 from pyslang import ast
 from pyslang.analysis import DriverFlags, DriverSource, SensitivityListKind
 
-from verif.lint.vivado.design import VALUES, Body, Expressions, Procedures, Symbols, root_of, text_of
+from verif.lint.vivado.design import (
+    CONSTANT,
+    VALUES,
+    Body,
+    Expressions,
+    Procedures,
+    Symbols,
+    root_of,
+    symbols_in,
+    text_of,
+)
 
 Hit = tuple[str, Any, str]
 _SINGLE = (DriverSource.AlwaysFF, DriverSource.AlwaysComb, DriverSource.AlwaysLatch)
@@ -116,6 +126,8 @@ def _drivers(symbol: Any, body: Body, manager: Any) -> Iterator[Hit]:
     for first, second in itertools.combinations(drivers, 2):
         if first.containingSymbol == second.containingSymbol or not _overlap(first.bounds, second.bounds):
             continue
+        if any(_by_loops(driver.containingSymbol, symbol, body) for driver in (first, second)):
+            continue
         sources = {first.source, second.source}
         if sources & set(_SINGLE):
             pass
@@ -125,6 +137,18 @@ def _drivers(symbol: Any, body: Body, manager: Any) -> Iterator[Hit]:
             continue  # its ports are counted elsewhere
         yield "two-processes", symbol, f"{symbol.name} is written by two processes"
         return
+
+
+def _by_loops(procedure: Any, symbol: Any, body: Body) -> bool:
+    """Whether a plain `always` writes the symbol as a loop's variable, or words of it by loops' variables alone: slang
+    unrolls loops in the other kinds only, so which words these are is not known."""
+    for process in body.processes:
+        if process.symbol == procedure and process.procedure == Procedures.Always:
+            if symbol in process.loop_variables:
+                return True
+            targets = [t for a in process.assignments for t in a.targets if root_of(t) == symbol]
+            return bool(targets) and all(set(symbols_in(t)) & process.loop_variables for t in targets)
+    return False
 
 
 def _overlap(first: tuple[int, int], second: tuple[int, int]) -> bool:
@@ -146,7 +170,9 @@ def _lists(body: Body, manager: Any) -> Iterator[Hit]:
         analysed = manager.getAnalyzedScope(scope)
         for process in analysed.procedures if analysed is not None else ():
             if process.analyzedSymbol in wanted and process.sensitivityList.kind == SensitivityListKind.Explicit:
-                listed = {r.symbol for r in process.sensitivityList.reads}
-                missing = sorted({r.symbol.name for r in process.readSet} - {s.name for s in listed})
+                listed = {r.symbol.name for r in process.sensitivityList.reads}
+                loops = {v for p in body.processes if p.symbol == process.analyzedSymbol for v in p.loop_variables}
+                read = {r.symbol for r in process.readSet if r.symbol.kind not in CONSTANT} - loops
+                missing = sorted({s.name for s in read} - listed)
                 if missing:
                     yield "event-list", process.analyzedSymbol, f"{', '.join(missing)} not in the event list"

@@ -117,6 +117,7 @@ def _waits(node: Any) -> Iterator[Hit]:
 
 def _statements(process: Process, body: Body) -> Iterator[Hit]:
     outer = process.root if process.events is not None else None
+    counters = process.counters
     if process.symbol.kind == Symbols.ContinuousAssign and process.symbol.delay is not None:
         yield "delay", process.symbol, "delay of an assign"
     for node in process.nodes:
@@ -131,7 +132,7 @@ def _statements(process: Process, body: Body) -> Iterator[Hit]:
             yield from _system(node, process)
         elif kind == Expressions.HierarchicalValue and _foreign(node.symbol, body):
             yield "hierarchical-name", node, f"{text_of(node)} lies in another module"
-        yield from _loop(node, process.dynamic)
+        yield from _loop(node, lambda e: any(s not in counters for s in symbols_in(e) if s.kind not in CONSTANT))
     yield from _kind(process)
 
 
@@ -191,6 +192,8 @@ def _case(node: Any, process: Process) -> Iterator[Hit]:
 
 def _loop(node: Any, dynamic: Any) -> Iterator[Hit]:
     kind = node.kind
+    if kind in (Statements.WhileLoop, Statements.DoWhileLoop) and not dynamic(node.cond):
+        return  # counts by constants
     if kind in (Statements.WhileLoop, Statements.DoWhileLoop, Statements.ForeverLoop):
         yield "loop-bound", node, {"W": "while", "D": "do", "F": "forever"}[kind.name[0]]
     elif kind == Statements.RepeatLoop and dynamic(node.count):
@@ -303,12 +306,18 @@ def _operators(process: Process) -> Iterator[Hit]:
 
 
 # ------------------------------------------------------------------ events
+def _odd_events(process: Process) -> Iterator[Hit]:
+    if any(getattr(e, "iffCondition", None) is not None for e in process.edges):
+        yield "event-list", process.symbol, "iff in an event list"
+    if len(process.edges) < len(process.events or ()):
+        yield "event-list", process.symbol, "an edge and a level in one event list"
+
+
 def _events(process: Process) -> Iterator[Hit]:
-    events, edges = process.events, process.edges
+    edges = process.edges
     if not edges or process.initial:
         return
-    if len(edges) < len(events or ()):
-        yield "event-list", process.symbol, "an edge and a level in one event list"
+    yield from _odd_events(process)
     names = [text_of(e.expr) for e in edges]
     if len(set(names)) < len(names) or any(e.edge == Edges.BothEdges for e in edges):
         yield "event-list", process.symbol, f"both edges of {names[0]}"
@@ -377,6 +386,10 @@ def _assignments(process: Process) -> Iterator[Hit]:
     if process.procedure is None or process.initial:
         return
     own = _locals(process)
+    # The guide's own templates write a combinational process in which all is <=.
+    strict = process.procedure == Procedures.AlwaysComb or not all(
+        a.nonblocking or a.header for a in process.assignments
+    )
     for assignment in process.assignments:
         if assignment.header:
             continue
@@ -385,7 +398,7 @@ def _assignments(process: Process) -> Iterator[Hit]:
             outside = [r for r in roots if r is not None and r not in own and not r.parentScope.isProceduralContext]
             if outside:
                 yield "mixed-assignments", assignment.node, f"{outside[0].name} = in a clocked process"
-        elif process.combinational and assignment.nonblocking:
+        elif process.combinational and assignment.nonblocking and strict:
             name = text_of(assignment.targets[0])
             yield "mixed-assignments", assignment.node, f"{name} <= in a combinational process"
     kinds: dict[Any, set[bool]] = {}
