@@ -119,5 +119,7 @@ $(STAMP): | pyproject.toml constraints.txt
 	rm -f $(call quote,$(VENV))/.volley-*
 	touch $(call quote,$@)
 
+CACHED = area cases four-states mutation net netlist placed runtime sim yosys-* last-failed-* volley-*
+
 clean: ## build outputs and cached simulators and syntheses (not the virtual environment)
-	rm -rf build dist $(foreach d,net sim area netlist placed runtime runtime-*,$(call quote,$(VOLLEY_CACHE))/$(d))
+	rm -rf build dist $(foreach d,$(CACHED),$(call quote,$(VOLLEY_CACHE))/$(d))

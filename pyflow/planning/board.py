@@ -30,8 +30,8 @@ class Budget:
     dsp: int
 
     def brams(self, bram36: float) -> float:
-        """Block RAMs of this part, at least, for so many of 36 kbit: each half one takes one of a smaller kind."""
-        return bram36 if self.bram_kbit >= 36 else 2 * bram36
+        """Block RAMs of this part, at least, for so many of 36 kbit: by their bits, where the part's are smaller."""
+        return bram36 * max(1, 36 / self.bram_kbit)
 
 
 @dataclass(frozen=True, slots=True)

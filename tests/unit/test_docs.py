@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,20 @@ def test_targets_of_the_readme_exist() -> None:
     assert {"sim", "test"} <= named
     assert named <= there, f"not in the Makefile: {sorted(named - there)}"
     assert there <= named, f"not in the README: {sorted(there - named)}"
+
+
+def test_clean_removes_all_that_is_cached() -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("pyflow", "verif", "tests/flow", "tests/rtl", "benchmarks")
+        for path in (REPO / folder).rglob("*.py")
+    )
+    kinds = {re.sub(r"\{[^}]*\}+", "x", kind) for kind in re.findall(r"\bcached\(f?\"([^\"]+)\"", code)}
+    kinds |= set(re.findall(r"cache_dir\(\) / f?\"([\w-]+)", code))
+    assert {"net", "sim", "runtime", "last-failed-"} <= kinds
+    patterns = re.findall(r"^CACHED = (.*)$", (REPO / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0].split()
+    kept = {kind for kind in kinds if not any(fnmatch(kind, pattern) for pattern in patterns)}
+    assert not kept, f"`make clean` leaves {sorted(kept)} in the cache"
 
 
 def test_every_core_is_described() -> None:
