@@ -144,7 +144,7 @@ def _simulator(netlist: Path) -> str:
             "files": [{"name": os.path.relpath(path, work), "file_type": kind} for path, kind in sources],
             "flow_options": {
                 "tool": "verilator", "mode": "cc", "verilator_options": options,
-                "make_options": [*verilator.PCH, "-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"],
+                "make_options": ["-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"],
             },
         }, work)  # fmt: skip
         return work / "Vicebreaker_top"
@@ -162,7 +162,7 @@ PLACED = {
 def test_a_report_keeps_what_another_job_found_of_the_same_plan(digits: Build, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     blank = jobs._report(digits, load_board("icebreaker"))
-    placed = blank | {"clock": "placed", "placed": PLACED, "area": {"lut": [3000, 5280]}}
+    placed = blank | {"clock": "placed", "placed": PLACED, "area": blank["area"] | {"lut": [3000, 5280]}}
     simulated = blank | {"frames_compared": 9, "mismatches": 0, "cycles_per_frame": 2800.0, "latency_cycles": 5000}
     assert update_report(placed, path) == placed
     both = update_report(simulated, path)

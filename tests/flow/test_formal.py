@@ -64,7 +64,7 @@ def test_a_planted_bug_is_refuted(work: Path, old: str, new: str, failed: str) -
     [
         ("volley_fifo_async", "return number ^ (number >> 1);", "return number;", "codes"),
         ("volley_sync", "assign q = later_q[STAGES-2];", "assign q = first_q;", "settles"),  # of any instance
-        ("volley_fifo_async", "wgray_q != (rgray_s ^ FULL)", "gray(wptr_q - 1'b1) != (rgray_s ^ FULL)", "in_turn"),
+        ("volley_fifo_async", "wgray_q != (rgray_s ^ FULL)", "gray(wptr_q - 1'b1) != (rgray_s ^ FULL)", "no_collision"),
         ("volley_fifo_async", "      lost_q  <= 1'b1;\n", "", "resets"),  # of m, s never knows
         ("volley_fifo_async", "if (s_rst || lost_s) begin", "if (lost_s) begin", "resets"),  # of s
         ("volley_fifo_async", "    if (clear_m) begin ", "    if (1'b0) begin ", "nothing_cleared"),  # m does not clear
