@@ -28,7 +28,6 @@ from pyflow.runtime.serial import END, LAST, RESET, STREAM, WAIT, framed, unfram
 
 CHIP = Path(__file__).with_name("chip")
 OPEN = [name for name in board_names() if load_board(name).flow == "nextpnr"]
-DIGITS = 100
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +92,13 @@ def test_digits_bitstream_for_icebreaker(tmp_path: Path, capsys: pytest.CaptureF
     assert "u_" in placed["worst_path"]
 
 
-def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.long)])
+def test_the_netlist_of_the_icebreaker_answers_like_the_reference(count: int, digits: Build, tmp_path: Path) -> None:
     """What yosys made of the whole chip, cell by cell, with its open models, at the pins of the UART."""
     board = load_board("icebreaker")
     netlist = _netlist(digits, board)
     network, data = digits.network, load("digits", None, digits.network.input_shape)
-    x = data.x_test[:DIGITS]
+    x = data.x_test[:count]
     requests = [bytes([1, RESET, 0, 0])]
     for n, pixels in enumerate(network.host_bytes(x)):
         requests.append(bytes([(n + 2) & 0xFF, STREAM | LAST | WAIT, 0, 0]) + pixels.tobytes())
@@ -111,7 +111,7 @@ def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build,
     assert run.returncode == 0, run.stderr
     assert run.stdout.split()[1:] == ["1", "0"], "no error and ready, by the LEDs"
     answers = [unframed(line) or b"" for line in (tmp_path / "responses").read_bytes().split(END) if line]
-    assert len(answers) == DIGITS + 1
+    assert len(answers) == count + 1
     assert answers[0] == bytes([1, RESET, 0, 0])
     words = []
     for request, answer in zip(requests[1:], answers[1:], strict=True):
@@ -119,8 +119,8 @@ def test_the_netlist_of_the_icebreaker_answers_like_the_reference(digits: Build,
         words.append(np.frombuffer(answer[4:], np.int32))
     got = np.array(words)
     np.testing.assert_array_equal(got[:, :-1], network.run(x))
-    np.testing.assert_array_equal(got[:, -1] & 0xFFFF, np.arange(DIGITS))  # frame numbers, no flags
-    assert (got[:, :-1].argmax(1) == data.y_test[:DIGITS]).mean() > 0.9
+    np.testing.assert_array_equal(got[:, -1] & 0xFFFF, np.arange(count))  # frame numbers, no flags
+    assert (got[:, :-1].argmax(1) == data.y_test[:count]).mean() > 0.9
 
 
 def _simulator(netlist: Path) -> str:
