@@ -74,7 +74,7 @@ class RadixNeuron(Operator):
         return theta, (theta << self.steps) + bound
 
     def potential_width(self, source: Tensor, *, any_weights: bool = False) -> int:
-        """V_W of DESIGN: wide enough that no potential and no comparison can overflow."""
+        """V_W of the core: wide enough that no potential and no comparison can overflow."""
         theta, bias = self.most(source, any_weights=any_weights)
         return hw.signed_width(max((source.bound << self.exponent) + bias, theta << (self.steps - 1)))
 

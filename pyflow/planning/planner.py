@@ -35,10 +35,11 @@ log = logging.getLogger(__name__)
 
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
 DSP_FILL = 0.9  # share of its DSP slices
-# [LUT]; the first at which the board has enough. The lowest is above the 17 that decision 0012 finds no good trade.
+# What a plan pays for a DSP slice [LUT]: the first price at which the board has enough of them. Decision 0012 found
+# 17 LUT a slice no good trade, so the lowest lies above that.
 DSP_PRICES = (20.0, 40.0, 80.0, 160.0, math.inf)
 EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer that skips zeros may take
-RISK = 1.1  # of a layer that skips zeros, on its price: its time hangs on the data, and prices are no closer
+RISK = 1.1  # factor on the price of a layer that skips zeros: its time depends on the data
 FOLDING_VERSION = 1
 ENDLESS = 1 << 30  # beats
 MAX_FIFO = 1 << 20  # beats that a folding may ask for
@@ -165,7 +166,7 @@ def _skipping(op: Synapse, lanes: int, tp: int, source: Tensor, target: int, kno
 @dataclass(frozen=True, slots=True)
 class Prices:
     """What cells of a family are worth [LUT]: one number to compare foldings by. events: may a layer skip zeros?
-    own: what a DSP slice costs a layer that does not pay the price of all."""
+    own: price of a DSP slice, layer by layer, where it differs from `dsp`."""
 
     family: str
     dsp: float
