@@ -10,6 +10,8 @@ it gives the cycles per frame and the latency of a netlist without simulating it
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,13 +77,9 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
 
     host.valid = [0] * (host.beats * frames)
     target = out.beats * frames
-    while len(out.moved) < target:
-        # Downstream first: handshakes travel back, so that upstream finds its room at once.
-        if not any(
-            [core.advance(False) for core in cores] + [core.advance(False) for core in reversed(cores)]
-        ) and not any(core.advance(True) for core in cores):
-            stuck = next(n for n, ch in reversed(channels.items()) if len(ch.moved) < len(ch.valid))
-            raise RuntimeError(f"schedule: no progress at stream {stuck!r}; this is a bug in the schedule")
+    if not _run(cores, lambda: len(out.moved) < target):
+        stuck = next(n for n, ch in reversed(channels.items()) if len(ch.moved) < len(ch.valid))
+        raise RuntimeError(f"schedule: no progress at stream {stuck!r}; this is a bug in the schedule")
     ends = np.array(out.moved[out.beats - 1 :: out.beats][:frames])
     gaps = np.diff(ends)
     fifos = [inst for inst in netlist.instances if inst.module == "volley_fifo"]
@@ -90,6 +88,38 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
     start = host.moved[0]
     latency, busy = int(out.moved[classes - 1] - start), sparsity.array_cycles(netlist, counts)
     return Schedule(period, latency, peaks, tuple(int(t) - start for t in ends), busy)
+
+
+def _run(cores: list[Core], unfinished: Callable[[], bool]) -> bool:
+    """Let each core go as far as it can, then those beside one that moved, until the last core has finished. False
+    where none can.
+
+    Only where nothing else moves may a core assume that what is not known yet comes too late.
+    """
+    at: dict[Channel, list[int]] = {}
+    for n, core in enumerate(cores):
+        for channel in core.channels():
+            at.setdefault(channel, []).append(n)
+    beside = [sorted({m for ch in core.channels() for m in at[ch]} - {n}) for n, core in enumerate(cores)]
+    waiting, due = deque(range(len(cores))), [True] * len(cores)
+    last = len(cores) - 1
+    while True:
+        if waiting:
+            moved = waiting.popleft()
+            due[moved] = False
+            if not cores[moved].advance(False):
+                continue
+        else:
+            forced = next((n for n, core in enumerate(cores) if core.advance(True)), None)
+            if forced is None:
+                return False
+            moved = forced
+        if moved == last and not unfinished():
+            return True
+        for n in beside[moved]:
+            if not due[n]:
+                due[n] = True
+                waiting.append(n)
 
 
 def _peak(moved_in: list[int], moved_out: list[int]) -> int:

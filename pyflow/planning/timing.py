@@ -5,7 +5,6 @@ those on the first lines of the cores in rtl/."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable
 
 import numpy as np
@@ -29,6 +28,10 @@ class Core:
 
     def __init__(self, sink: Channel, source: Channel) -> None:
         self.sink, self.source = sink, source
+
+    def channels(self) -> tuple[Channel, ...]:
+        """Those that it reads or writes: what another core does to them may let it go on."""
+        return (self.sink, self.source)
 
     def advance(self, force: bool) -> bool:
         raise NotImplementedError
@@ -140,6 +143,9 @@ class Zip(Core):
         super().__init__(sinks[0], source)
         self.sinks = sinks
 
+    def channels(self) -> tuple[Channel, ...]:
+        return (*self.sinks, self.source)
+
     def advance(self, force: bool) -> bool:
         both, shown, taken = self.source, len(self.source.valid), len(self.sink.moved)
         while all(len(s.valid) > len(both.valid) for s in self.sinks) and len(both.moved) >= len(both.valid):
@@ -157,6 +163,9 @@ class Broadcast(Core):
     def __init__(self, sink: Channel, sources: list[Channel]) -> None:
         super().__init__(sink, sources[0])
         self.sources = sources
+
+    def channels(self) -> tuple[Channel, ...]:
+        return (self.sink, *self.sources)
 
     def advance(self, force: bool) -> bool:
         v_in, h_in = self.sink.valid, self.sink.moved
@@ -270,14 +279,14 @@ class LaneConvert(Core):
 class Store(Core):
     """A buffer with its own reader (line buffer, folded window): reads are issued in order, one a cycle.
 
-    need[m]: the input beat that read m waits for (-1: none). room[j]: reads that must have been issued
-    before input beat j fits. Both of one frame, `reads` and `sink.beats` long; room may look back over
-    frames. Two registers follow the memory.
+    need[m]: the input beat that read m waits for (-1: none), of one frame. room(f): for each input beat of frame f, how
+    many reads must have been issued before it fits. Two registers follow the memory.
     """
 
-    def __init__(self, sink: Channel, source: Channel, need: np.ndarray, room: Callable[[int], int]) -> None:
+    def __init__(self, sink: Channel, source: Channel, need: np.ndarray, room: Callable[[int], np.ndarray]) -> None:
         super().__init__(sink, source)
         self.need, self.room = need.tolist(), room
+        self.gates: list[int] = []  # of all input beats so far
         self.issued: list[int] = []
 
     def advance(self, force: bool) -> bool:
@@ -288,7 +297,9 @@ class Store(Core):
             progress = False
             j = len(h_in)
             while j < len(v_in):
-                gate = self.room(j)
+                if j == len(self.gates):
+                    self.gates += self.room(j // beats).tolist()
+                gate = self.gates[j]
                 if gate > len(issued):
                     break
                 t = v_in[j]
@@ -482,24 +493,13 @@ def line_buffer(sink: Channel, source: Channel, p: dict[str, int]) -> Store:
     tops = np.arange(rows) * s - pad
     last = np.minimum(tops + k - 1, h - 1)
     need = np.where(last[:, None] < 0, -1, last[:, None] * beats + np.arange(beats)).ravel()
-    oldest = np.maximum(tops, 0).tolist()  # rows above the map need no room
+    oldest = np.maximum(tops, 0)  # that an output row needs; rows above the map take no room
+    # Row y fits behind the reader of the last output row that needs row y - held: one of this frame or of one before.
+    frame, above = np.divmod(np.arange(h) - held, h)
+    q = frame * rows + np.searchsorted(oldest, above, side="right") - 1
+    gates = (q[:, None] * beats + np.arange(1, beats + 1)).ravel()
 
-    def first(q: int) -> int:
-        frame, row = divmod(q, rows)
-        return int(frame * h + oldest[row])
-
-    def room(j: int) -> int:
-        row, beat = divmod(j, beats)
-        # The first output row at which this row fits: at once, or behind the reader.
-        q = max(0, (row - held - h) // h * rows)
-        while True:
-            if row < first(q) + held:
-                return q * beats
-            if row < first(q + 1) + held:
-                return q * beats + beat + 1
-            q += 1
-
-    return Store(sink, source, need, _memo(room))
+    return Store(sink, source, need, lambda f: np.maximum(0, gates + f * rows * beats))
 
 
 def fold_window(sink: Channel, source: Channel, p: dict[str, int]) -> Store:
@@ -513,32 +513,16 @@ def fold_window(sink: Channel, source: Channel, p: dict[str, int]) -> Store:
     real = (y >= 0) & (y < h) & (x >= 0) & (x < w)
     need = np.broadcast_to(np.where(real, item, -1), (oy, ox, p["REPLAY"], kh, kw, g)).ravel()
     # Beat j fits once the window's first item (padding counted) is above j - DEPTH.
-    first = ((y0[:, None] * w + x0[None, :]) * g).ravel().tolist()
+    first = ((y0[:, None] * w + x0[None, :]) * g).ravel()
     frame_beats, windows, per_window = h * w * g, oy * ox, p["REPLAY"] * kh * kw * g
 
-    def room(j: int) -> int:
+    def room(f: int) -> np.ndarray:
         # Smallest window index q with first(q) > j - DEPTH; `first` rises within a frame.
-        target = j - p["DEPTH"] + 1
-        frame = max(0, (target - first[-1] + frame_beats - 1) // frame_beats - 1)
-        while first[-1] + frame * frame_beats < target:
-            frame += 1
-        q = bisect_left(first, target - frame * frame_beats)
-        return (frame * windows + q) * per_window
+        target = np.arange(f * frame_beats, (f + 1) * frame_beats) - p["DEPTH"] + 1
+        frame = np.maximum(0, -((first[-1] - target) // frame_beats))
+        return np.asarray((frame * windows + np.searchsorted(first, target - frame * frame_beats)) * per_window)
 
-    return Store(sink, source, need, _memo(room))
-
-
-def _memo(function: Callable[[int], int]) -> Callable[[int], int]:
-    """Last value kept: a blocked beat is asked for again and again."""
-    last = (-1, 0)
-
-    def cached(j: int) -> int:
-        nonlocal last
-        if last[0] != j:
-            last = (j, function(j))
-        return last[1]
-
-    return cached
+    return Store(sink, source, need, room)
 
 
 def replay_window(p: dict[str, int]) -> dict[str, int]:
