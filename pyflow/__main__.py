@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -166,6 +167,22 @@ def _check_options(args: argparse.Namespace) -> None:
         value = getattr(args, option, None)
         if value:
             _checked(f"--{option}", check_target, value)
+    _check_outputs(args)
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """No output may take the place of an input, nor of another output."""
+    given = {n: getattr(args, n, None) for n in ("net", "weights", "data", "folding", "json", "logits", "out")}
+    paths = {
+        name: os.path.realpath(value.split(".py:")[0] + ".py" if name == "net" and ".py:" in value else value)
+        for name, value in given.items()
+        if isinstance(value, str) and value
+    }
+    outputs = [name for name in ("json", "logits", "out") if name in paths]
+    for output in outputs:
+        for other, path in paths.items():
+            if other != output and path == paths[output] and not os.path.isdir(path):
+                raise VolleyError(f"--{output} {given[output]}: is --{other} as well; choose another file")
 
 
 def _checked(option: str, action: Callable[..., None], *values: Any) -> None:

@@ -33,6 +33,7 @@ from pyflow.planning.board import load_board
 from pyflow.planning.netlist import Instance, Netlist, Stream
 from pyflow.planning.planner import FILL, Plan, plan
 from pyflow.workspace import Design, default_folder, held
+from pyflow.writing import NEW
 
 CONTEXT = 8  # frames simulated ahead of a mismatching one, so that what leaked into it is there again
 
@@ -363,7 +364,7 @@ def _fresh(folder: Path) -> Iterator[Path]:
         if foreign:
             raise would_be_lost(folder, foreign[0])
         folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
+        work = Path(tempfile.mkdtemp(prefix=f"{NEW}-", dir=folder))
     except OSError as e:
         raise VolleyError(f"out_dir {folder}: cannot be written ({e.strerror}); choose a writable folder") from None
     try:
@@ -380,8 +381,12 @@ def _fresh(folder: Path) -> Iterator[Path]:
 
 
 def _emitted(path: Path) -> bool:
-    """Is this file of an rtl/ folder one that emit() writes?"""
-    return path.is_file() and (path.suffix == ".mem" or path.name in ("volley_net.sv", "volley_net_pkg.sv"))
+    """Is this file of an rtl/ folder one that emit() writes: its sources, and the images that these name?"""
+    sources = [path.with_name(name) for name in ("volley_net.sv", "volley_net_pkg.sv")]
+    if path in sources or path.suffix != ".mem":
+        return path in sources and path.is_file()
+    named = any(f'"{path.name}"'.encode() in source.read_bytes() for source in sources if source.is_file())
+    return path.is_file() and named
 
 
 def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:

@@ -99,7 +99,10 @@ def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dat
             "give them with WEIGHTS= (--weights)",
             stacklevel=2,
         )
-    shape = getattr(model, "input_shape", None)
+    try:
+        shape = getattr(model, "input_shape", None)
+    except Exception as e:  # a property is the user's code
+        raise VolleyError(f"model {args.net!r}: input_shape fails ({type(e).__name__}: {e})") from None
     if shape is not None:
         shape = check_shape(shape, f"model {args.net!r}: input_shape")
     data = _dataset(args, None, shape, takes_sequences(model))
@@ -321,15 +324,19 @@ def _summary(r: dict[str, Any]) -> str:
         "accuracy": ", ".join(f"{title} {percent(r[key])}" for title, key in accuracies),
         "bit-exact": f"{r['frames_compared']:,} frames compared, every logit; {r['mismatches']} mismatches",
         "cycles per frame": f"{cycles}, {_number(predicted)} predicted{error}",
-        "latency": f"{r['latency_cycles']:,} cycles measured, {r['predicted_latency_cycles']:,} predicted",
+        "latency": f"{_count(r['latency_cycles'])} cycles measured, {r['predicted_latency_cycles']:,} predicted",
         "frame rate": placed,
         "area": _area_text(r["area"], r["board"], "placed" in r),
-        "activity per frame": f"{r['spikes']:,.0f} spikes, {r['synops']:,.0f} synaptic operations"
-        f" of {r['dense_ops']:,.0f} dense",
+        "activity per frame": f"{_count(r['spikes'])} spikes, {_count(r['synops'])} synaptic operations"
+        f" of {_count(r['dense_ops'])} dense",
         **({"saturations": _saturations(r["saturations"])} if r["saturations"] else {}),
-        "simulation speed": f"{r['sim_frames_per_cpu_s']:,.0f} frames per CPU-second",
+        "simulation speed": f"{_count(r['sim_frames_per_cpu_s'])} frames per CPU-second",
     }
     return "".join(f"\n{title:<20}{text}" for title, text in rows.items())
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def _saturations(per_frame: dict[str, float]) -> str:

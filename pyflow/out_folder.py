@@ -27,16 +27,14 @@ def _digest(content: bytes) -> str:
 
 
 class OutFolder:
-    """`folder` before a run. RECORD in it holds the SHA-256 of what the last run wrote: another content is its user's.
-
-    A folder of an earlier release has no record; what is in it beside its RTL counts as written.
+    """`folder` before a run. RECORD in it holds the SHA-256 of what the last run wrote: another content is its user's,
+    and all of it where there is no record.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._written = folder, {}
         self._digests: dict[str, str] = {}
         try:
-            self._old = not os.path.lexists(folder / RECORD) and (folder / "rtl" / "volley_net.sv").is_file()
             if (folder / RECORD).exists():
                 found = read_json(folder / RECORD, "remove it: all else in its folder then counts as yours")
                 self._written = found if isinstance(found, dict) else {}
@@ -52,7 +50,7 @@ class OutFolder:
         """Is there such a file, and is it not what the last run wrote?"""
         path = self._folder / name
         changed = path.is_symlink() or self._digests.get(name) != self._written.get(name)
-        return name in self._digests and changed and not (self._old and not path.is_symlink())
+        return name in self._digests and changed
 
     def check(self, network: bytes) -> None:
         """Raises VolleyError where a network.vly would be lost, which neither the last run wrote nor this one will."""
@@ -78,11 +76,14 @@ class OutFolder:
             return path
         if asked != AUTO:
             raise VolleyError(f"{path}: was edited and would be lost; move it away, or choose another folder")
-        if path.is_symlink() or not self._is_folding(path):
+        if path.is_symlink() or not self._replaceable(path):
             raise would_be_lost(self._folder, path)
         return None
 
-    def _is_folding(self, path: Path) -> bool:
+    def _replaceable(self, path: Path) -> bool:
+        """Does FOLDING=auto ask for a new file in the place of this one? A run wrote one there, or it is a folding."""
+        if self._written.get(FOLDING):
+            return True
         try:
             found = read_json(path, CURE)
         except VolleyError:
@@ -93,7 +94,8 @@ class OutFolder:
         """Why the edited folding at `path` cannot be used, and what can be done."""
         text = str(why)
         where = "" if text.startswith(str(path)) else f"{path}: was edited and cannot be used: "
-        return VolleyError(f"{where}{text}; plan anew with FOLDING=auto")
+        way = "plan anew with FOLDING=auto" if self._replaceable(path) else "correct it, or move it away"
+        return VolleyError(f"{where}{text}; {way}")
 
     def record(self, work: Path, network: bytes, folding: str) -> None:
         """Write the record of this run to folder `work`. folding: "" where the folder's stays as it is."""

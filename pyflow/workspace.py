@@ -27,6 +27,7 @@ from pyflow.graph import Network
 from pyflow.locks import Patience, locked
 from pyflow.network_file import DOCUMENT, FORMAT
 from pyflow.reading import Archive, parse_json, read_bytes
+from pyflow.writing import NEW
 
 DEFAULT_BOARD = "pynq-z2"
 LOCK = ".volley-lock"
@@ -162,8 +163,11 @@ def _lock(stack: contextlib.ExitStack, path: Path, folder: Path, design: Design 
             return  # nobody who could be kept out
         stack.callback(_remove_empty, made)
         fd = stack.enter_context(locked(path / LOCK, _Waiting(folder, design, job)))
-        for left in path.glob(".new-*") if design else ():  # by a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for left in path.glob(f"{NEW}-*") if design else ():  # by a run that was killed
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "job": job}
         holder |= {"network": design.name, "key": design.key} if design else {}
         os.ftruncate(fd, 0)

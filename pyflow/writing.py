@@ -12,6 +12,8 @@ from typing import Any
 
 from pyflow.errors import VolleyError
 
+NEW = ".volley-new"  # beginning of the names of what is not finished yet
+
 MODE = 0o644  # of a new file; one that is replaced keeps its own
 CURE = "name a file in a writable folder"
 
@@ -72,7 +74,7 @@ def _kind(path: Any) -> int | None:
 def _replace(target: Path, data: bytes, mode: int) -> None:
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(0, "not writable")
-    fd, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-", suffix=".tmp")
+    fd, temporary = tempfile.mkstemp(dir=target.parent, prefix=f"{NEW}-", suffix=".tmp")
     try:
         with open(fd, "wb") as stream:
             stream.write(data)

@@ -185,7 +185,7 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
             (place / path.name).symlink_to(path)
         options["make_options"] = [*_PRECOMPILED, *options["make_options"], *(f"-o {path.name}" for path in shared)]
         with tools_on_path(), log.open("w") as f, contextlib.redirect_stdout(f):
-            env = plain_path.environment()
+            env = {**plain_path.environment(), "TMPDIR": str(place)}  # what a killed compiler leaves goes with it
             flow = Sim(edam, str(place))
             flow.stdout = flow.stderr = f
             flow.configure()

@@ -256,6 +256,22 @@ def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     lowest index."""
     right, done = 0, 0
     for batch in batches(x, 500, "accuracy"):
-        right += int((model(batch).argmax(1).numpy() == y[done : done + len(batch)]).sum())
+        right += int((_scores(model, batch).argmax(1).numpy() == y[done : done + len(batch)]).sum())
         done += len(batch)
     return right / len(x)
+
+
+def _scores(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+    """What the user's model makes of a batch; VolleyError where that fails, or is no number per image and class."""
+    name = type(model).__name__
+    try:
+        found = model(batch)
+    except (Exception, SystemExit) as e:
+        text = f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
+        raise VolleyError(f"model {name!r}: fails on images {tuple(batch.shape)} ({text})") from None
+    if not isinstance(found, torch.Tensor):
+        raise VolleyError(f"model {name!r}: returns {type(found).__name__}, needs a tensor [N, classes]")
+    if found.ndim != 2 or len(found) != len(batch) or found.is_complex():
+        kind = f"{found.dtype} {tuple(found.shape)}".removeprefix("torch.")
+        raise VolleyError(f"model {name!r}: returns {kind} of {len(batch)} images, needs real numbers [N, classes]")
+    return found

@@ -33,6 +33,7 @@ QUANTISED = ("torch.ao.", "torch.nn.quantized", "torch.nn.intrinsic", "torch.nn.
 WRAPPERS = ("DistributedDataParallel", "AveragedModel", "FullyShardedDataParallel", "DeepSpeedEngine")
 # Layers of torch that fx keeps whole and no handler reads; said before what they are joined by.
 WHOLE = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention, nn.Transformer, nn.Embedding, nn.EmbeddingBag)
+READ = (nn.Linear, nn.Conv1d, nn.Conv2d)  # layers of which the weight is read
 # What is known of an activation without its values.
 SHAPE_QUERIES = {"shape", "ndim", "dtype", "device", "is_cuda", "requires_grad", "layout", "size", "dim", "ndimension"}
 SHAPE_CALLS = {"numel", "nelement", "is_floating_point", "get_device", "is_contiguous", "stride"}
@@ -75,19 +76,33 @@ def refuse(model: nn.Module, name: str) -> None:
         if isinstance(module, WHOLE):
             kind = type(module).__name__
             raise VolleyError(f"layer {label!r} ({kind}): not supported; recurrence and attention have no spiking form")
+        if module._parameters.get("weight", 0) is None and isinstance(module, READ):
+            raise VolleyError(f"{what}: weight is None; give it a tensor")
         for key, tensor in (*module._parameters.items(), *module._buffers.items()):
-            if tensor is None:
-                continue
-            if is_lazy(tensor):
-                raise VolleyError(
-                    f"layer {label!r} ({type(module).__name__}): {key} has no shape yet; load weights, or run the "
-                    "model once on a batch of images before"
-                )
-            if tensor.is_meta:
-                raise VolleyError(
-                    f"layer {label!r} ({type(module).__name__}): {key} is on the meta device, without values; load its "
-                    'weights (model.to_empty(device="cpu"), then load_state_dict)'
-                )
+            if tensor is not None:
+                _refuse_tensor(tensor, f"layer {label!r} ({type(module).__name__}): {key}")
+
+
+def _refuse_tensor(tensor: torch.Tensor, what: str) -> None:
+    if is_lazy(tensor):
+        raise VolleyError(f"{what} has no shape yet; load weights, or run the model once on a batch of images before")
+    if tensor.is_meta:
+        raise VolleyError(
+            f"{what} is on the meta device, without values; load its weights "
+            '(model.to_empty(device="cpu"), then load_state_dict)'
+        )
+    if tensor.is_complex():
+        raise VolleyError(f"{what} is {str(tensor.dtype).removeprefix('torch.')}, needs real numbers")
+
+
+def refuse_hooks(model: nn.Module) -> None:
+    """Raises VolleyError for a forward hook: it changes the outputs, and a trace does not see it."""
+    for label, module in model.named_modules():
+        if hooks := {**module._forward_pre_hooks, **module._forward_hooks}:
+            hook = next(iter(hooks.values()))
+            name = getattr(hook, "__qualname__", type(hook).__name__)
+            what = f"layer {label!r} ({type(module).__name__})" if label else f"model {type(module).__name__!r}"
+            raise VolleyError(f"{what}: has a forward hook ({name}), which is not converted; remove it")
 
 
 def spiking(model: nn.Module) -> str:
@@ -167,7 +182,7 @@ def _copies(value: Any) -> bool:
 
 
 # ------------------------------------------------------------------ tracing
-def untraced(model: nn.Module, name: str, error: Exception) -> VolleyError:
+def untraced(model: nn.Module, name: str, error: BaseException) -> VolleyError:
     """The one line for an exception of tracing `model`."""
     if line := spiking(model):
         return VolleyError(line)

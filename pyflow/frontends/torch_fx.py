@@ -51,12 +51,13 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = No
     try:
         graph = fx.GraphModule(model, _Tracer().trace(model)).graph
         graph.eliminate_dead_code()
-    except Exception as e:  # tracing runs the user's forward(), which may raise anything
+    except (Exception, SystemExit) as e:  # tracing runs the user's forward(), which may do anything
         raise causes.untraced(model, name, e) from None
     try:
         with torch.no_grad():
             network = _Walk(model, Builder(name, input_shape)).run(graph)
         blocks(network)  # refuses illegal orders
+        causes.refuse_hooks(model)
     except VolleyError as e:
         raise VolleyError(causes.spiking(model) or str(e)) from None
     return network

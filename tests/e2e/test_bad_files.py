@@ -230,6 +230,9 @@ def test_foreign_reports(digits: Members, capsys: pytest.CaptureFixture[str]) ->
     Path("good.json").write_text(json.dumps(good))
     assert main(["report", "good.json"]) == 0
     capsys.readouterr()
+    Path("part.json").write_text(json.dumps(good | {"frames_compared": 9, "mismatches": 0}))  # else nothing measured
+    assert main(["report", "part.json"]) == 0
+    assert "latency             - cycles measured" in capsys.readouterr().out
     for change, word in (
         ({"layers": [{**good["layers"][1], "folding": {"a": 1}}]}, "folding"),
         ({"layers": [{**good["layers"][1], "folding": {**good["layers"][1]["folding"], "folds": [1]}}]}, "folds"),
@@ -284,6 +287,54 @@ def test_an_edited_folding_that_does_not_fit(digits: Members, capsys: pytest.Cap
         assert message.endswith("plan anew with FOLDING=auto")
         assert Path("out/folding.json").read_text() == text
     assert main([*run, "--folding", "auto"]) == 0
+
+
+def test_a_folding_that_is_broken_can_be_planned_anew(digits: Members) -> None:
+    run = ["compile", "--net", "digits.vly", "--out", "out"]
+    for text in ("[", "{}", "", '{"layers": 3}'):
+        assert main(run) == 0
+        Path("out/folding.json").write_text(text)
+        assert main([*run, "--folding", "auto"]) == 0
+
+
+def test_without_the_record_a_folding_counts_as_edited(digits: Members, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["compile", "--net", "digits.vly", "--out", "out"]
+    assert main(run) == 0
+    mine = edited()
+    Path("out/written.json").write_text("damaged")
+    assert "remove it" in fails(capsys, *run)
+    os.remove("out/written.json")
+    assert main(run) == 0
+    assert "was edited and is used" in capsys.readouterr().err
+    assert Path("out/folding.json").read_text() == mine
+
+
+def test_files_beside_ours_are_kept(digits: Members, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["compile", "--net", "digits.vly", "--out", "out"]
+    assert main(run) == 0
+    os.makedirs("out/.new-mine")
+    Path("out/.new-mine/thesis.txt").write_text("mine")
+    assert main(run) == 0
+    assert Path("out/.new-mine/thesis.txt").read_text() == "mine"
+    for folder in ("out", "fresh"):
+        os.makedirs(f"{folder}/rtl", exist_ok=True)
+        Path(folder, "rtl", "coeff.mem").write_text("0\n")
+        assert "coeff.mem was not written by Volley" in fails(capsys, *run[:-1], folder)
+        assert Path(folder, "rtl", "coeff.mem").exists()
+
+
+def test_no_output_takes_the_place_of_an_input(digits: Members, capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path("digits.vly").read_bytes()
+    os.symlink("digits.vly", "link.vly")
+    for args in (
+        ["convert", "--net", "digits.vly", "--out", "digits.vly"],
+        ["convert", "--net", "digits.vly", "--out", "link.vly"],
+        ["compile", "--net", "digits.vly", "--out", "o", "--json", "digits.vly"],
+        ["convert", "--net", "digits.vly", "--out", "c.vly", "--json", "c.vly"],
+    ):
+        assert "as well; choose another file" in fails(capsys, *args)
+    assert Path("digits.vly").read_bytes() == before
+    assert not os.path.exists("c.vly")
 
 
 def test_a_folding_put_into_a_new_folder_is_used(digits: Members, capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,7 +125,7 @@ def odd(tmp_path: Path) -> Path:
 def left_over(folder: Path) -> list[str]:
     """What only a run under way may have in the cache and in the folders."""
     return sorted(
-        p.name for p in folder.rglob("*") if p.suffix in (".work", ".lock") or p.name.startswith((".new-", ".volley-"))
+        p.name for p in folder.rglob("*") if p.suffix in (".work", ".lock") or p.name.startswith((".volley-",))
     )
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -234,3 +235,38 @@ def test_input_shapes(shape: Any) -> None:
     model.input_shape = shape
     with pytest.raises(VolleyError, match=r"input_shape .* is neither \(C, H, W\) nor \(C, L\), positive integers"):
         pyflow.convert(model, np.zeros((4, 1, 8, 8), np.float32))
+
+
+def _halved(module: nn.Module, args: object, output: torch.Tensor) -> torch.Tensor:
+    return output / 2
+
+
+def _exits(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    sys.exit(0)
+
+
+def test_a_hook_is_not_left_out_in_silence() -> None:
+    model = changed(lambda m: m[0].register_forward_hook(_halved))
+    with pytest.raises(VolleyError, match=r"'0' \(Conv2d\): has a forward hook \(_halved\), which is not converted"):
+        trace(model, (1, 8, 8))
+
+
+def test_a_forward_that_exits_is_an_error_of_the_model() -> None:
+    kind = type("Exits", (nn.Module,), {"forward": _exits})
+    with pytest.raises(VolleyError, match=r"model 'exits': torch.fx cannot trace it"):
+        trace(kind(), (1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: setattr(m[0], "weight", None), r"'0' \(Conv2d\): weight is None"),
+        (
+            lambda m: setattr(m[0], "weight", nn.Parameter(m[0].weight.to(torch.complex64))),
+            "weight is complex64, needs real",
+        ),
+    ],
+)
+def test_weights_that_are_none(change, message) -> None:
+    with pytest.raises(VolleyError, match=message):
+        trace(changed(change), (1, 8, 8))

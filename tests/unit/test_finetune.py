@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from torch import nn
 
 from pyflow import data, zoo
 from pyflow.conversion import FakeQuant, convert, finetune
+from pyflow.conversion.finetune import accuracy
 from pyflow.conversion.layout import Options
 from pyflow.conversion.radix import calibrate, prepare
 from pyflow.errors import VolleyError
@@ -177,3 +181,29 @@ def test_shipped_lenet5() -> None:
 def test_unknown_network() -> None:
     with pytest.raises(VolleyError, match="'alexnet' is not shipped; shipped are digits"):
         zoo.load("alexnet")
+
+
+class _Odd(torch.nn.Module):
+    """Returns what it is told to, or does it."""
+
+    def __init__(self, does: Callable[[torch.Tensor], Any]) -> None:
+        super().__init__()
+        self.does = does
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.does(x)
+
+
+@pytest.mark.parametrize(
+    ("does", "message"),
+    [
+        (lambda x: 7, r"model '_Odd': returns int, needs a tensor"),
+        (lambda x: x, r"returns float32 \(2, 1, 4, 4\) of 2 images, needs real numbers \[N, classes\]"),
+        (lambda x: x.flatten(1).to(torch.complex64), r"returns complex64 \(2, 16\)"),
+        (lambda x: x.flatten(1) @ torch.ones(3, 3), r"fails on images \(2, 1, 4, 4\) \(RuntimeError: mat1"),
+        (lambda x: sys.exit(0), r"fails on images \(2, 1, 4, 4\) \(SystemExit: 0\)"),
+    ],
+)
+def test_a_model_that_gives_no_scores(does: Callable[[torch.Tensor], Any], message: str) -> None:
+    with pytest.raises(VolleyError, match=message):
+        accuracy(_Odd(does), np.zeros((2, 1, 4, 4), np.float32), np.zeros(2, np.int64))
