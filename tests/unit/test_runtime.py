@@ -38,9 +38,9 @@ from verif.models.host import Host
 
 # Modules of Python that pyflow.runtime may import.
 STANDARD = {
-    "__future__", "argparse", "dataclasses", "errno", "fcntl", "importlib", "io", "json", "lzma", "math", "os",
-    "pathlib", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "types", "typing", "warnings",
-    "zipfile", "zlib",
+    "__future__", "argparse", "contextlib", "dataclasses", "errno", "fcntl", "importlib", "io", "json", "lzma", "math",
+    "os", "pathlib", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "types", "typing",
+    "warnings", "zipfile", "zlib",
 }  # fmt: skip
 
 
