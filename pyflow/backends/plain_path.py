@@ -58,17 +58,24 @@ def environment() -> dict[str, str]:
     root = env.get("VERILATOR_ROOT")
     if root and not is_plain(Path(root)):
         env["VERILATOR_ROOT"] = str(_link(Path(root)))
+        # The program in its bin/ runs a second one, by a path whose links it has followed and that it does not quote.
+        _program(env, "verilator", f"{_link(Path(root))}/bin/verilator_bin")
     if not is_plain(Path(sys.prefix)):
         # edalize asks `cocotb-config` for folders and gives them to make and g++ unquoted.
-        programs = _home() / f"{_short(Path(sys.prefix))}.bin"
-        programs.mkdir(exist_ok=True)
         python = _link(Path(sys.prefix)) / "bin" / Path(sys.executable).name
-        with tempfile.NamedTemporaryFile("w", dir=programs, delete=False) as f:
-            f.write(f'#!/bin/sh\nexec {python} -m cocotb_tools.config "$@"\n')
-        os.chmod(f.name, 0o700)
-        os.replace(f.name, programs / "cocotb-config")
-        env["PATH"] = os.pathsep.join([str(programs), env["PATH"]])
+        _program(env, "cocotb-config", f"{python} -m cocotb_tools.config")
     return env
+
+
+def _program(env: dict[str, str], name: str, command: str) -> None:
+    """Makes `name` a program of `env` that runs `command`."""
+    folder = _home() / f"{_short(Path(command))}.bin"
+    folder.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as f:
+        f.write(f'#!/bin/sh\nexec {command} "$@"\n')
+    os.chmod(f.name, 0o700)
+    os.replace(f.name, folder / name)
+    env["PATH"] = os.pathsep.join([str(folder), env["PATH"]])
 
 
 def _short(path: Path) -> str:
