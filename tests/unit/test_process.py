@@ -17,7 +17,7 @@ import pytest
 
 import pyflow
 from pyflow import locks, zoo
-from pyflow.backends import cache, plain_path, process, verilator
+from pyflow.backends import cache, plain_path, process, toolbox, verilator
 from pyflow.errors import VolleyError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -296,3 +296,19 @@ def test_waiting_for_another_build_is_said(own_cache: Path, capsys: pytest.Captu
         assert other.stdout.readline()
         assert cache.cached("net", "p", program).exists()
     assert capsys.readouterr().err == "waiting for another run, which makes p\n"
+
+
+def test_verilator_under_a_path_with_spaces(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a virtual environment of a clone with such a path."""
+    root = Path(toolbox.tool_env()["VERILATOR_ROOT"])
+    odd = tmp_path / "my clone (ü)"
+    shutil.copytree(root / "bin", odd / "bin")
+    there = toolbox.tool_env() | {
+        "VERILATOR_ROOT": str(odd),
+        "PATH": os.pathsep.join([f"{odd}/bin", os.environ["PATH"]]),
+    }
+    monkeypatch.setattr(plain_path, "tool_env", lambda: dict(there))
+    env = plain_path.environment()
+    assert plain_path.is_plain(Path(env["VERILATOR_ROOT"]))
+    done = subprocess.run(["sh", "-c", "verilator --version"], env=env, capture_output=True, text=True)
+    assert (done.returncode, "rev" in done.stdout) == (0, True), done.stderr

@@ -17,7 +17,8 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pyflow.backends.toolbox import blackboxes, rtl_folder, rtl_sources, tool_env
+from pyflow.backends import plain_path
+from pyflow.backends.toolbox import blackboxes, rtl_folder, rtl_sources
 from verif.harness import REPO, sources_of
 from verif.lint import parsers
 from verif.lint.builds import Build, builds, families
@@ -45,7 +46,7 @@ def lint(
     """What `verilator -Wall` has to say about module `top`, empty if it has no complaint."""
     values = [f"-G{name}={literal(value)}" for name, value in (parameters or {}).items()]
     command = ["verilator", "--lint-only", "-Wall", "--top-module", top, *values, str(waived), *map(str, sources)]
-    done = subprocess.run(command, cwd=cwd, env=tool_env(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=cwd, env=plain_path.environment(), capture_output=True, text=True, timeout=120)
     complaints = re.findall(r"^%(?:Warning|Error).*", done.stderr, re.MULTILINE)
     if complaints and all(OVERRIDE.match(line) or line.startswith("%Error: Exiting due to") for line in complaints):
         return ""
