@@ -83,7 +83,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
 def _read(path: Path, head: bytes) -> Any:
     if not head:
         raise VolleyError(f"{path}: is empty; {HINT}")
-    if zipfile.is_zipfile(path):
+    if _is_archive(path):
         return _torch(path)
     if head[:2] == b"PK":
         raise VolleyError(f"{path}: is damaged (an archive without its end); save it again")
@@ -125,8 +125,15 @@ def _safetensors(path: Path) -> State:
         raise VolleyError(f"{path}: not a readable safetensors file ({short(e)}); save it again") from None
 
 
+def _is_archive(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile as e:  # one in several parts
+        raise VolleyError(f"{path}: is damaged ({short(e)}); save it again") from None
+
+
 def _torch(path: Path) -> Any:
-    if zipfile.is_zipfile(path):
+    if _is_archive(path):
         try:
             with zipfile.ZipFile(path) as z:
                 members = z.namelist()

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import pickle
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -191,6 +192,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "an .npz": (lambda p: np.savez(p.open("wb"), x=np.zeros(3)), "numpy arrays"),
     "a compressed archive": (archive, "numpy arrays"),
     "safetensors of a wrong header": (write(b"\xff" * 8 + b"{" + bytes(99)), "not a readable safetensors file"),
+    "an archive in two parts": (
+        write(b"PK\3\4" + bytes(80) + struct.pack("<4sLQL", b"PK\6\7", 0, 0, 2) + b"PK\5\6" + bytes(18)),
+        "is damaged .*multiple disks.*; save it again",
+    ),
     "a folder": (lambda p: p.mkdir(), "is a folder, not a regular file"),
     "nothing": (lambda p: None, "no such file"),
 }  # fmt: skip
