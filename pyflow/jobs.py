@@ -91,6 +91,7 @@ def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dat
     from pyflow.conversion import convert, finetune
     from pyflow.conversion.finetune import accuracy
     from pyflow.frontends import takes_sequences, trace
+    from pyflow.frontends.checkpoint import short
     from pyflow.frontends.float_graph import FloatConv, FloatLinear
 
     if not args.weights and not args.finetune:
@@ -102,7 +103,7 @@ def _own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dat
     try:
         shape = getattr(model, "input_shape", None)
     except Exception as e:  # a property is the user's code
-        raise VolleyError(f"model {args.net!r}: input_shape fails ({type(e).__name__}: {e})") from None
+        raise VolleyError(f"model {args.net!r}: input_shape fails ({short(e)})") from None
     if shape is not None:
         shape = check_shape(shape, f"model {args.net!r}: input_shape")
     data = _dataset(args, None, shape, takes_sequences(model))

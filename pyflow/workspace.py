@@ -164,10 +164,7 @@ def _lock(stack: contextlib.ExitStack, path: Path, folder: Path, design: Design 
         stack.callback(_remove_empty, made)
         fd = stack.enter_context(locked(path / LOCK, _Waiting(folder, design, job)))
         for left in path.glob(f"{NEW}-*") if design else ():  # by a run that was killed
-            if left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+            shutil.rmtree(left, ignore_errors=True)  # folders only: a file may be another job's, still being written
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "job": job}
         holder |= {"network": design.name, "key": design.key} if design else {}
         os.ftruncate(fd, 0)

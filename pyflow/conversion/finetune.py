@@ -25,6 +25,7 @@ from pyflow.conversion.radix import RATE_FRAMES, calibrate, check_images, check_
 from pyflow.conversion.torch_blocks import batches, encode, pool, synapse
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
+from pyflow.frontends.checkpoint import short
 from pyflow.frontends.float_graph import FloatNetwork, MaxPool
 from pyflow.graph import Network
 from pyflow.shapes import as_maps
@@ -267,8 +268,7 @@ def _scores(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
     try:
         found = model(batch)
     except (Exception, SystemExit) as e:
-        text = f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
-        raise VolleyError(f"model {name!r}: fails on images {tuple(batch.shape)} ({text})") from None
+        raise VolleyError(f"model {name!r}: fails on images {tuple(batch.shape)} ({short(e)})") from None
     if not isinstance(found, torch.Tensor):
         raise VolleyError(f"model {name!r}: returns {type(found).__name__}, needs a tensor [N, classes]")
     if found.ndim != 2 or len(found) != len(batch) or found.is_complex():
