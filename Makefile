@@ -5,6 +5,8 @@ VENV  ?= .venv
 JOBS  ?= 2
 VOLLEY_CACHE ?= $(HOME)/.cache/volley
 export VOLLEY_CACHE
+# Hundreds of programs that import Volley start in a regression: compiled once, not by each.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What may be in a path or a name: a shell word for the recipes, an escaped one for make's own lists.
 empty :=
@@ -38,7 +40,7 @@ sim: $(STAMP) ## main job: convert, compile, simulate, compare every logit  [NET
 	$(SIM)
 
 test: $(STAMP) ## the regression that CI runs  [DATA_DIR= K=expression SEED=]
-	$(PY) -m pytest -n $(JOBS) tests $(if $(K),-k "$(K)")
+	$(PY) -m pytest -n $(JOBS) --dist loadfile tests $(if $(K),-k "$(K)")
 
 test-long: $(STAMP) ## hundreds of random models and long runs  [DATA_DIR= K= SEED=]
 	$(PY) -m pytest -n $(JOBS) -m long tests $(if $(K),-k "$(K)")

@@ -95,7 +95,7 @@ class Build:
     design: Design | None = None  # what the folder is held for; None where it is no other run's business
     checksum: int | None = None  # of the weights, as every trailer has it
     stamp: str = ""  # of the folder's content, as compile() left it
-    _programs: dict[str, Path] = field(default_factory=dict, repr=False)
+    _programs: dict[tuple[str, bool], Path] = field(default_factory=dict, repr=False)
 
     @property
     def netlist(self) -> Netlist:
@@ -116,18 +116,26 @@ class Build:
                 )
             yield
 
-    def simulator(self, trace: str = "") -> Path:
-        """Path of the simulator, built if need be. trace: "vcd" or "saif", where it is to record."""
-        if trace not in self._programs:
-            self._programs[trace] = verilator.build(
+    def cycles(self, frames: int, solo: int = 1) -> float:
+        """Cycles that a simulation of `frames` takes, the first `solo` of them one at a time."""
+        schedule = self.plan.schedule
+        return frames * schedule.cycles_per_frame + (1 + solo) * schedule.latency_cycles
+
+    def simulator(self, trace: str = "", cycles: float = math.inf) -> Path:
+        """Path of the simulator, built if need be. trace: "vcd" or "saif", where it is to record. cycles: that it is
+        wanted for; one for a few is built more quickly, unless there is one for many."""
+        quick = cycles <= verilator.QUICK and (trace, False) not in self._programs
+        if (trace, quick) not in self._programs:
+            self._programs[trace, quick] = verilator.build(
                 self.netlist,
                 self.rtl,
                 trace=trace,
                 checked=self.checked,
+                quick=quick,
                 rtl=self.rtl_sources,
                 probes=len(probes_of(self.netlist)) if self.probed else 0,
             )
-        return self._programs[trace]
+        return self._programs[trace, quick]
 
     def simulate(
         self,
@@ -160,7 +168,7 @@ class Build:
         scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
         with self.alone("simulation"):
             run = verilator.run(
-                self.simulator("vcd" if vcd else "saif" if saif else ""),
+                self.simulator("vcd" if vcd else "saif" if saif else "", scale * self.cycles(len(raw), solo)),
                 self.rtl,
                 raw,
                 network.classes,

@@ -186,9 +186,10 @@ def _compile(args: argparse.Namespace, network: Network) -> Build:
     )
 
 
-def _simulate(build: Build, x: np.ndarray, taps: int) -> Result:
+def _simulate(build: Build, x: np.ndarray, taps: int, frames: int) -> Result:
+    """Simulate `x`, the first of `frames` that will be."""
     say(f"simulator: building {build.network.name} with Verilator (once per structure; minutes for a large network)")
-    build.simulator()
+    build.simulator(cycles=build.cycles(frames))
     with progress("RTL simulation", len(x)) as tick:
         return build.simulate(x, taps=taps, progress=tick)
 
@@ -210,7 +211,7 @@ def sim(args: argparse.Namespace) -> Outcome:
     stored = network.meta if network.meta.get("data") == data.name else {}  # accuracies on other data say nothing
     expected = network.run(x)
     # A short first run counts stalls stream by stream; the full one compares every frame at full speed.
-    staged = _simulate(build, x[:STAGE_FRAMES], taps=STAGE_FRAMES)
+    staged = _simulate(build, x[:STAGE_FRAMES], taps=STAGE_FRAMES, frames=len(x))
     with progress("RTL simulation", len(x)) as tick:
         result = build.simulate(x, taps=0, progress=tick)
 
@@ -425,7 +426,7 @@ def simulate(args: argparse.Namespace) -> Outcome:
     network, data = _network(args)
     assert data is not None
     build = _compile(args, network)
-    result = _simulate(build, data.x_test[: args.frames], taps=0)
+    result = _simulate(build, data.x_test[: args.frames], taps=0, frames=len(data.x_test[: args.frames]))
     if args.logits:
         packed = io.BytesIO()
         np.save(packed, result.logits)

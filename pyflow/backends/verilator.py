@@ -65,7 +65,10 @@ _PRECOMPILED = [f"VK_PCH_H={_COMMON_H}", f"VK_PCH_I_FAST='-include {_FAST}'", f"
 ONE_FILE = ["VM_PARALLEL_BUILDS=0", f"USER_CPPFLAGS='-include {_FAST}'"]
 # -O2 takes half as long again to build digits, and simulates no faster.
 _MAKE = ["-j", "2", "OPT_FAST='-O1 -march=native'", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"]
-_MAKE_CHECKED = ["-j", "2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+# Without optimisation the C++ takes half as long, and simulates six times as slowly: digits and the rate-coded network
+# of examples/spiking break even at 200,000 and 330,000 cycles. Fewer, since a long run may follow a short one.
+QUICK = 50_000
+_MAKE_QUICK = ["-j", "2", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,21 +103,22 @@ def build(
     *,
     trace: str = "",
     checked: bool = False,
+    quick: bool = False,
     rtl: Sequence[Path] | None = None,
     probes: int = 0,
 ) -> Path:
     """Simulator of the network in `emitted`, built once per content of its SystemVerilog. Memory images are
     read at run time; new weights still mean a new build, because their checksum is a parameter.
 
-    trace: "vcd" (waves) or "saif" (activity), where it is to be recorded. checked: with the RTL's assertions, and
-    quick to build rather than quick to run. rtl: other sources than those of rtl/rtl.f. probes: how many the network
+    trace: "vcd" (waves) or "saif" (activity), where it is to be recorded. checked: with the RTL's assertions. quick: to
+    build rather than to run. rtl: other sources than those of rtl/rtl.f. probes: how many the network
     has.
     """
     header = _taps_header(netlist, probes)
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
     vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
     options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]
-    make = _MAKE_CHECKED if checked else _MAKE
+    make = _MAKE_QUICK if quick else _MAKE
     texts = {"taps.h": header, "net.vlt": vlt}
     return _program("volley_top", emitted, rtl or rtl_sources(), HARNESS, options, make, texts)
 

@@ -82,10 +82,11 @@ def test_digits(tmp_path: Path) -> None:
 
 
 def test_lenet5(tmp_path: Path, data_dir: Path) -> None:
-    pyflow("sim", "--net", "lenet5", "--data", "mnist", "--data-dir", str(data_dir), cwd=tmp_path)
+    # `make bench-networks` takes all 10,000 frames.
+    pyflow("sim", "--net", "lenet5", "--data", "mnist", "--data-dir", str(data_dir), "--frames", "2000", cwd=tmp_path)
     report = json.loads((tmp_path / "build" / "lenet5" / "report.json").read_text())
-    assert (report["frames_compared"], report["mismatches"]) == (10000, 0)
-    assert report["accuracy_snn"] >= 0.992
+    assert (report["frames_compared"], report["mismatches"]) == (2000, 0)
+    assert report["accuracy_snn"] >= 0.98
     assert report["cycles_per_frame"] <= 1100
     assert report["sim_frames_per_cpu_s"] > 100  # `make bench-networks` prints over 200; CI machines are shared
     assert report["cycles_per_frame"] == pytest.approx(report["predicted_cycles_per_frame"], rel=0.01)

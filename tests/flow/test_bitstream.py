@@ -92,7 +92,7 @@ def test_digits_bitstream_for_icebreaker(tmp_path: Path, capsys: pytest.CaptureF
     assert "u_" in placed["worst_path"]
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [5, pytest.param(100, marks=pytest.mark.long)])
 def test_the_netlist_of_the_icebreaker_answers_like_the_reference(count: int, digits: Build, tmp_path: Path) -> None:
     """What yosys made of the whole chip, cell by cell, with its open models, at the pins of the UART."""
     board = load_board("icebreaker")

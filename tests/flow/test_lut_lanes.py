@@ -11,7 +11,9 @@ from pyflow.backends.yosys import area_of, synthesise_core
 PE = SIMD = 16
 
 
-@pytest.mark.parametrize(("weight_bits", "lut", "ff", "pairs"), [(8, 1174, 4406, 68), (4, 662, 2358, 36)])
+@pytest.mark.parametrize(
+    ("weight_bits", "lut", "ff", "pairs"), [pytest.param(8, 1174, 4406, 68, marks=pytest.mark.long), (4, 662, 2358, 36)]
+)
 def test_a_lane_of_16_inputs(weight_bits: int, lut: int, ff: int, pairs: int) -> None:
     """lut, ff: of 256 lanes with the tree, the output register and the control. pairs: LUT6_2 of an output's tree,
     rows of 4 W, 2 (W + 1), W + 2 and W columns."""

@@ -14,6 +14,7 @@ import pyflow
 from pyflow.graph import Network
 from tests.flow.random_graphs import random_graph
 from tests.flow.random_models import random_folding, random_network
+from tests.flow.samples import some
 
 
 def run_one(seed: int, folder: Path, axes: int = 2) -> None:
@@ -43,18 +44,18 @@ def check(network: Network, x: np.ndarray, seed: int, folder: Path) -> None:
     assert rough.saturations == saturations
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", some(3, 6))
 def test_random_network(seed: int, tmp_path: Path) -> None:
     run_one(seed, tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", some((0, 1, 2, 3, 5, 8, 9), 16))
 def test_random_graph(seed: int, tmp_path: Path) -> None:
     """Branches and joins; time, encoders, state edges where the seed is even."""
     check(*random_graph(seed), seed, tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", some(4, 12))
 def test_random_network_on_sequences(seed: int, tmp_path: Path) -> None:
     run_one(seed, tmp_path, axes=1)
 

@@ -16,7 +16,7 @@ from tests.flow.arrays import DSP, GATE, SOFT, cells_of, dsp_cells
     [
         ("xc7", GATE, (5, 17, 2, 2, 8), 2 * (8 + 1) * 2),  # 4 lanes
         ("xcup", GATE, (16, 16, 4, 1, 8), 4 * 8),
-        ("xcup", SOFT, (18, 16, 4, 1, 4), 3 * 8),  # 6 lanes
+        pytest.param("xcup", SOFT, (18, 16, 4, 1, 4), 3 * 8, marks=pytest.mark.long),  # 6 lanes
         ("xcup", SOFT, (9, 15, 2, 1, 2), 8),  # 9 lanes
         ("xc7", SOFT, (9, 19, 1, 1, 2), 2 * (8 + 2)),  # 8 lanes: a cascade of 16 sets the width
         ("xc7", SOFT, (6, 5, 2, 1, 3), 3),  # 8 lanes: 5 codes of 3 bits fit 6
@@ -27,13 +27,13 @@ def test_exactly_the_dsp48s_of_the_cascades(family: str, body: int, shape: tuple
     assert dsp_cells(cells) == {DSP[family]: dsp}
 
 
-@pytest.mark.parametrize("family", DSP)
+@pytest.mark.parametrize("family", ["xc7", pytest.param("xcup", marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("body", "shape", "operations", "lut", "ff"),
     [
         (GATE, (16, 16, 4, 1, 8), 16, 547, 1_611),
-        (SOFT, (18, 16, 4, 1, 4), 24, 594, 1_248),
-        (SOFT, (16, 16, 4, 1, 2), 32, 478, 753),
+        pytest.param(SOFT, (18, 16, 4, 1, 4), 24, 594, 1_248, marks=pytest.mark.long),
+        pytest.param(SOFT, (16, 16, 4, 1, 2), 32, 478, 753, marks=pytest.mark.long),
         (SOFT, (18, 14, 4, 1, 2), 36, 521, 764),
     ],
 )

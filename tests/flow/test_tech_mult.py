@@ -25,7 +25,7 @@ def test_a_dsp48_for_each_input_of_a_block_of_outputs(family: str, shape: tuple[
     assert dsp_cells(cells) == {DSP[family]: dsp}
 
 
-@pytest.mark.parametrize("family", DSP)
+@pytest.mark.parametrize("family", ["xc7", pytest.param("xcup", marks=pytest.mark.long)])
 @pytest.mark.parametrize(("steps", "weight_w", "dsp", "lut", "ff"), [(4, 4, 64, 1_099, 2_715), (4, 8, 128, 470, 2_057)])
 def test_an_array_of_16_by_16(family: str, steps: int, weight_w: int, dsp: int, lut: int, ff: int) -> None:
     """2 * 16 * 16 * T operations a cycle: 32 and 16 a DSP48. lut, ff: with yosys 0.70, and 3 % more at most; a

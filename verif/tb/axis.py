@@ -119,7 +119,7 @@ class _Agent:
         self.valid, self.ready, self.data = (getattr(dut, f"{name}_t{port}") for port in ("valid", "ready", "data"))
         self.tlast = getattr(dut, f"{name}_tlast", None)
         self.accepted: list[int] = []  # cycle of each transfer
-        self.in_reset: Callable[[], bool] = lambda: bool(int(dut.rst.value))
+        self.in_reset: Callable[[], bool] | None = None  # where another signal than rst tells
 
     def start(self) -> None:
         cocotb.start_soon(self._run())
@@ -129,7 +129,7 @@ class _Agent:
             await FallingEdge(self.dut.clk)
             self._drive()
             await ReadOnly()
-            self._sample(self.in_reset())
+            self._sample(bool(int(self.dut.rst.value)) if self.in_reset is None else self.in_reset())
 
     def _drive(self) -> None: ...
     def _sample(self, in_reset: bool) -> None: ...
@@ -317,9 +317,20 @@ class TB:
         # Not even the random bits of time 0 may make a clock edge: it would come before rst.
         dut.clk.value = Immediate(0)
         cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
-        for agent in (*self.sources.values(), *self.sinks.values()):
-            agent.start()
+        cocotb.start_soon(self._run((*self.sources.values(), *self.sinks.values())))
         cocotb.start_soon(self._watch_resets())
+
+    async def _run(self, agents: Sequence[_Agent]) -> None:
+        # One loop for all agents: what a cycle costs is what the simulator is asked to wait for.
+        edge, settled = FallingEdge(self.dut.clk), ReadOnly()
+        while True:
+            await edge
+            for agent in agents:
+                agent._drive()
+            await settled
+            in_reset = bool(int(self.dut.rst.value))
+            for agent in agents:
+                agent._sample(in_reset if agent.in_reset is None else agent.in_reset())
 
     async def _watch_resets(self) -> None:
         """tvalid is low from the first clock edge of a reset until it is released, as AXI4-Stream wants it. Where it

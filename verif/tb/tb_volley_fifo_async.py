@@ -132,7 +132,7 @@ async def power_up(dut):
 async def order(dut, clocks, flow):
     tb = TB(dut, clocks, flow)
     await tb.start()
-    beats = [Beat(0), Beat((1 << WIDTH) - 1, True), *random_beats(4 * DEPTH + 120)]
+    beats = [Beat(0), Beat((1 << WIDTH) - 1, True), *random_beats(3 * DEPTH + 40)]
     await tb.run(beats)
     if flow == "full" and FULL_RATE and not tb.jitter:
         took = tb.left_at[-1] - tb.left_at[0]
@@ -145,7 +145,7 @@ async def latency(dut, clocks):
     """A beat alone is offered STAGES + 1 edges of m_clk later, or one more."""
     tb = TB(dut, clocks)
     await tb.start()
-    for beat in random_beats(40):
+    for beat in random_beats(15):
         tb.source.send([beat])
         await Timer(
             random.randrange(
@@ -155,7 +155,7 @@ async def latency(dut, clocks):
         )
     await tb.drain()
     assert tb.sink.beats == tb.source.taken
-    assert len(tb.source.taken) == 40
+    assert len(tb.source.taken) == 15
     slack = 4 * tb.jitter + 1
     for taken, left in zip(tb.source.at, tb.left_at, strict=True):
         edge = taken + tb.s_period // 2
@@ -189,7 +189,7 @@ async def reset_in_mid_stream(dut, clocks, side):
     tb = TB(dut, clocks, "both")
     await tb.start()
     sides = ["s", "m"] if side == "both" else [side]
-    for _ in range(8):
+    for _ in range(3):
         tb.source.taken.clear()
         tb.sink.beats.clear()
         tb.source.send(random_beats(3 * DEPTH + 80))
