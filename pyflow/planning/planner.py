@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Choose a folding per layer for a target of cycles per frame, then size the buffers by the schedule.
+"""Choose a folding per layer for a target of cycles per frame; buffers.py then sizes the buffers.
 
 Layer by layer every legal (slice, lanes, PE, PIX, TP) within the target is a candidate; a shortest path over
 the layers takes the cheapest chain, lane converters included.
@@ -21,14 +21,14 @@ from pyflow import hardware as hw
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators import SPIKES, Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
+from pyflow.operators import Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
 from pyflow.planning import bodies, fits, sparsity
 from pyflow.planning.board import Board, overflows
+from pyflow.planning.buffers import branch_fifos, settle
 from pyflow.planning.lowering import build_netlist, embed_kernel
 from pyflow.planning.lowering.synapse import pixels_per_beat
-from pyflow.planning.netlist import Netlist, branch_name, fifo_name
+from pyflow.planning.netlist import Netlist
 from pyflow.planning.schedule import Schedule, predict
-from pyflow.planning.windows import window_span
 from pyflow.reading import read_json
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,6 @@ DSP_PRICES = (20.0, 40.0, 80.0, 160.0, math.inf)
 EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer that skips zeros may take
 RISK = 1.1  # factor on the price of a layer that skips zeros: its time depends on the data
 FOLDING_VERSION = 1
-ENDLESS = 1 << 30  # beats
 MAX_FIFO = 1 << 20  # beats that a folding may ask for
 MAX_WORDS = 1 << 16  # of a frame that is scheduled beat by beat: a map of 256 x 256
 LONGEST = 1 << 34  # cycles per frame that a plan may be asked for
@@ -323,103 +322,6 @@ def _within_dsp(network: Network, target: int, board: Board) -> dict[str, Foldin
     return found
 
 
-# ---------------------------------------------------------------------- buffers
-Buffers = tuple[dict[str, Folding], dict[str, int]]
-
-
-def _resized(netlist: Netlist, grow: bool) -> list[Buffers]:
-    """Every plan with one buffer deeper (shallower): a replay buffer or FIFO doubled (halved), a line buffer
-    by a row per bank."""
-    foldings, fifos = netlist.foldings, netlist.fifos
-    trials: list[Buffers] = []
-    behind = {op.name for op in netlist.network.operators if len(netlist.network.destinations(op.name)) == 1}
-    for inst in netlist.instances:
-        p, layer, tensor = inst.parameters, inst.layer, inst.source.tensor
-        if inst.module == "volley_window_fold" and layer in foldings:
-            depth = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2
-            if (grow and depth <= 8 * inst.sink.beats) or (not grow and depth >= window_span(p)):
-                trials.append(({**foldings, layer: replace(foldings[layer], window_depth=depth)}, fifos))
-        elif inst.module == "volley_event_list":
-            depth, rows = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2, sparsity.most_rows(p)
-            if (grow and depth <= 8 * rows) or (not grow and depth >= (rows if p["REPLAY"] > 1 else 2)):
-                trials.append(({**foldings, layer: replace(foldings[layer], window_depth=depth)}, fifos))
-        elif inst.module == "volley_line_buffer" and layer in foldings:
-            slots = p["SLOTS"] + (1 if grow else -1)
-            if 0 < slots <= max(2, 2 * p["HEIGHT"] // p["KERNEL"]):
-                trials.append(({**foldings, layer: replace(foldings[layer], rows=p["KERNEL"] * slots)}, fifos))
-        # A FIFO of potentials would be wide: spike words only.
-        if tensor in behind and netlist.network.tensors[tensor].encoding in (Encoding.RADIX, *SPIKES):
-            depth = 2 * fifos.get(tensor, 4) if grow else fifos.get(tensor, 0) // 2
-            others = {k: v for k, v in fifos.items() if k != tensor}
-            if grow and depth < 2 * inst.source.beats:
-                trials.append((foldings, {**others, tensor: depth}))
-            elif not grow and tensor in fifos:
-                trials.append((foldings, {**others, tensor: depth} if depth >= 4 else others))
-    return trials
-
-
-def _settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[Netlist, Schedule]:
-    """Size the buffers: the frame rate of `goal`, or the best there is, with little memory.
-
-    One buffer at a time, whichever helps most. Where none helps alone, all are deepened together and
-    then cut back one at a time.
-    """
-    netlist = build_netlist(network, foldings, _branch_fifos(network, foldings))
-    schedule = predict(netlist)
-    while schedule.cycles_per_frame > goal:
-        trials = [build_netlist(network, *buffers) for buffers in _resized(netlist, grow=True)]
-        best, trial = min(
-            ((predict(t), t) for t in trials), key=lambda o: o[0].cycles_per_frame, default=(schedule, netlist)
-        )
-        if best.cycles_per_frame >= schedule.cycles_per_frame:
-            return _flood(netlist, schedule, goal)
-        netlist, schedule = trial, best
-    return netlist, schedule
-
-
-def _branch_fifos(network: Network, foldings: dict[str, Folding]) -> dict[str, int]:
-    """FIFOs for the branches of a network, as deep as they get when nothing limits them.
-
-    A shallower one would stall the branches' common source, or stop for ever: the branch that waits at a join holds
-    what the other one still needs.
-    """
-    readers = {name: network.destinations(name) for name in network.tensors}
-    branches = [branch_name(name, reader) for name, ways in readers.items() if len(ways) > 1 for reader in ways]
-    if not branches:
-        return {}
-    peaks = predict(build_netlist(network, foldings, dict.fromkeys(branches, ENDLESS))).peaks
-    return {key: max(2, peaks[fifo_name(key)]) for key in branches}
-
-
-def _flood(start: Netlist, schedule: Schedule, goal: int) -> tuple[Netlist, Schedule]:
-    """All buffers a frame deep; then each as shallow as the frame rate allows."""
-    network, full = start.network, start
-    for _ in range(12):
-        foldings, fifos = dict(full.foldings), dict(full.fifos)
-        for f, q in _resized(full, grow=True):
-            foldings |= {k: v for k, v in f.items() if v != full.foldings[k]}
-            fifos |= {k: v for k, v in q.items() if v != full.fifos.get(k)}
-        if (foldings, fifos) == (full.foldings, full.fifos):
-            break
-        full = build_netlist(network, foldings, fifos)
-    reached = predict(full)
-    if reached.cycles_per_frame >= schedule.cycles_per_frame:
-        return start, schedule
-    limit = max(goal, reached.cycles_per_frame)
-    shrunk = True
-    while shrunk:
-        shrunk = False
-        for index in range(len(_resized(full, grow=False))):
-            trials = _resized(full, grow=False)
-            if index >= len(trials):
-                break
-            candidate = build_netlist(network, *trials[index])
-            outcome = predict(candidate)
-            if outcome.cycles_per_frame <= limit:
-                full, reached, shrunk = candidate, outcome, True
-    return full, reached
-
-
 def plan(
     network: Network,
     board: Board,
@@ -444,7 +346,7 @@ def plan(
     _check_length(network)
     if folding is not None:
         given, fifos = read_folding(folding)
-        netlist = build_netlist(network, given, {**_branch_fifos(network, given), **fifos})
+        netlist = build_netlist(network, given, {**branch_fifos(network, given), **fifos})
         _check_slices(netlist, board)
         return Plan(netlist, predict(netlist), costs(netlist, board.family), given=True)
     embedded = tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
@@ -468,6 +370,8 @@ class _Search:
         target = max(_fastest_input(self.hardware), target)
         slowest = max(min(_slowest(self.hardware), LONGEST), target)
         while not fits.fits(cost := self._price(foldings := self._choose(target)), self.board, FILL):
+            need = "no folding keeps to it" if cost is None else f"{_cells(cost)}, too much for {self.board.name}"
+            log.info("%d cycles per frame: %s", target, need)
             if target >= slowest:
                 would = functools.partial(self._fits_at, slowest)
                 raise fits.refusal(self.network.name, self.board, cost, FILL, would)
@@ -485,6 +389,7 @@ class _Search:
         if result.schedule.cycles_per_frame <= cycles:
             return result
         # The cores keep to the target one by one, but not as a chain: aim lower to land on it.
+        log.info("foldings for %d cycles per frame take %g as a chain", cycles, result.schedule.cycles_per_frame)
         for aim in sorted({int(cycles * f) for f in (0.97, 0.93, 0.88, 0.8)}, reverse=True):
             closer = self._choose(max(floor, aim))
             if closer is None:
@@ -500,6 +405,14 @@ class _Search:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
         board = board or self.board
         found = _within_dsp(self.hardware, target, board)
+        log.info(
+            "%d cycles per frame on %s: %s",
+            target,
+            board.name,
+            "no folding keeps to it"
+            if found is None
+            else "; ".join(f"{name} {_shown(folding)}" for name, folding in found.items()),
+        )
         return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
 
     def _price(self, foldings: dict[str, Folding] | None, board: Board | None = None) -> Cost | None:
@@ -516,13 +429,31 @@ class _Search:
         return fits.fits(self._price(self._choose(slowest, other), other), other, FILL)
 
     def _plan(self, foldings: dict[str, Folding], goal: int) -> Plan:
-        netlist, schedule = _settle(self.network, foldings, goal)
-        return Plan(netlist, schedule, costs(netlist, self.board.family))
+        netlist, schedule = settle(self.network, foldings, goal)
+        plan = Plan(netlist, schedule, costs(netlist, self.board.family))
+        log.info(
+            "%s: %g cycles per frame, latency %d, %s (estimated)",
+            self.network.name,
+            schedule.cycles_per_frame,
+            schedule.latency_cycles,
+            _cells(plan.total),
+        )
+        return plan
 
     def _out_of_reach(self, cycles: int, nearest: int) -> VolleyError:
         return VolleyError(
             f"cycles_per_frame={cycles} is out of reach of network {self.network.name!r}; the nearest is {nearest}"
         )
+
+
+def _cells(cost: Cost) -> str:
+    return f"{cost.lut:,.0f} LUT, {cost.ff:,.0f} FF, {cost.dsp:,.0f} DSP, {cost.bram:g} block RAMs"
+
+
+def _shown(folding: Folding) -> str:
+    """What differs from the defaults."""
+    plain = Folding().to_json()
+    return ",".join(f"{key}={value}" for key, value in folding.to_json().items() if value != plain[key]) or "serial"
 
 
 def _check_length(network: Network) -> None:
@@ -555,7 +486,7 @@ def _fastest(network: Network, choose: Callable[[int], dict[str, Folding] | None
     """Cycles per frame of the fastest plan from `target` on."""
     while (foldings := choose(target)) is None:
         target += max(1, target // 16)
-    return math.ceil(_settle(network, foldings, target)[1].cycles_per_frame)
+    return math.ceil(settle(network, foldings, target)[1].cycles_per_frame)
 
 
 def _fastest_input(network: Network) -> int:

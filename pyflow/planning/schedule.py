@@ -30,13 +30,15 @@ SAMPLES = 3  # times as many frames where they differ
 class Schedule:
     """cycles_per_frame: gap between frames' last results, settled. latency: first pixel in to last
     logit out of a lone frame. peaks: by stream behind a FIFO, the most beats that it held. ends: cycle of each frame's
-    last result, from the first word in on. busy: cycles per frame of layers that skip zeros."""
+    last result, from the first word in on. busy: cycles per frame of layers that skip zeros. held_up: streams that
+    waited for room in the buffer behind them; a deeper one behind any other changes no cycle."""
 
     cycles_per_frame: float
     latency_cycles: int
     peaks: dict[str, int]
     ends: tuple[int, ...]
     busy: dict[str, float]
+    held_up: frozenset[str]
 
 
 def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
@@ -87,28 +89,33 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
     period = float(gaps[len(gaps) // 2 :].mean())  # gaps may alternate, by 40 and 41 cycles say
     start = host.moved[0]
     latency, busy = int(out.moved[classes - 1] - start), sparsity.array_cycles(netlist, counts)
-    return Schedule(period, latency, peaks, tuple(int(t) - start for t in ends), busy)
+    full = {core.sink for core in cores if core.full}
+    held_up = frozenset(name for name, channel in channels.items() if channel in full)
+    return Schedule(period, latency, peaks, tuple(int(t) - start for t in ends), busy, held_up)
 
 
 def _run(cores: list[Core], unfinished: Callable[[], bool]) -> bool:
-    """Let each core go as far as it can, then those beside one that moved, until the last core has finished. False
-    where none can.
+    """Let each core go as far as it can, then those that waited for the times it added, until the last core has
+    finished. False where none can.
 
     Only where nothing else moves may a core assume that what is not known yet comes too late.
     """
-    at: dict[Channel, list[int]] = {}
-    for n, core in enumerate(cores):
-        for channel in core.channels():
-            at.setdefault(channel, []).append(n)
-    beside = [sorted({m for ch in core.channels() for m in at[ch]} - {n}) for n, core in enumerate(cores)]
+    makes = {channel: n for n, core in enumerate(cores) for channel in core.sources}
+    takes = {channel: n for n, core in enumerate(cores) for channel in core.sinks}
+    # By core: the lists that it adds to, each with the core that reads it.
+    added = [
+        [(ch.moved, makes[ch]) for ch in core.sinks if ch in makes]
+        + [(ch.valid, takes[ch]) for ch in core.sources if ch in takes]
+        for core in cores
+    ]
+    seen = [[0] * len(lists) for lists in added]
     waiting, due = deque(range(len(cores))), [True] * len(cores)
     last = len(cores) - 1
     while True:
         if waiting:
             moved = waiting.popleft()
             due[moved] = False
-            if not cores[moved].advance(False):
-                continue
+            cores[moved].advance(False)
         else:
             forced = next((n for n, core in enumerate(cores) if core.advance(True)), None)
             if forced is None:
@@ -116,10 +123,12 @@ def _run(cores: list[Core], unfinished: Callable[[], bool]) -> bool:
             moved = forced
         if moved == last and not unfinished():
             return True
-        for n in beside[moved]:
-            if not due[n]:
-                due[n] = True
-                waiting.append(n)
+        for place, (times, reader) in enumerate(added[moved]):
+            if len(times) != seen[moved][place]:
+                seen[moved][place] = len(times)
+                if not due[reader]:
+                    due[reader] = True
+                    waiting.append(reader)
 
 
 def _peak(moved_in: list[int], moved_out: list[int]) -> int:

@@ -24,14 +24,14 @@ class Channel:
 
 class Core:
     """Consumes `sink`, produces `source`. advance() goes as far as the known times allow and tells
-    whether it got anywhere; `force` lets it assume that what is not known yet comes too late."""
+    whether it got anywhere; `force` lets it assume that what is not known yet comes too late.
+
+    full: did a beat wait for room in its buffer?
+    """
 
     def __init__(self, sink: Channel, source: Channel) -> None:
-        self.sink, self.source = sink, source
-
-    def channels(self) -> tuple[Channel, ...]:
-        """Those that it reads or writes: what another core does to them may let it go on."""
-        return (self.sink, self.source)
+        self.sink, self.source, self.full = sink, source, False
+        self.sinks, self.sources = [sink], [source]
 
     def advance(self, force: bool) -> bool:
         raise NotImplementedError
@@ -62,55 +62,52 @@ class Pipe(Core):
         self.emits, self.interval, self.latency, self.state = emits, interval, latency, state
         self.started: list[int] = []  # tick of each input's first step, where there is a state
         self.ticks: list[int] = []  # of each output
-        self.stalled = 0  # cycles, before the output to be published next
         self.passed = 0  # outputs whose stall the input side has behind it
         self.lost = 0  # cycles, in those stalls
         self.time = -1  # of the last step taken in
         self.left = interval  # steps of the present input beat
 
-    def publish(self) -> None:
-        v_out, h_out = self.source.valid, self.source.moved
-        while len(v_out) < len(self.ticks) and len(h_out) >= len(v_out):
-            if v_out:
-                self.stalled += h_out[len(v_out) - 1] - v_out[-1]
-            v_out.append(self.ticks[len(v_out)] + self.stalled)
-
     def advance(self, force: bool) -> bool:
         v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
+        ticks, state = self.ticks, self.state
         before = len(v_out), len(h_in), self.left
-        self.publish()
-        while len(h_in) < len(v_in):
-            t = max(v_in[len(h_in)], self.time + 1)
+        while True:
+            while (k := len(v_out)) < len(ticks) and len(h_out) >= k:
+                v_out.append(h_out[k - 1] + ticks[k] - ticks[k - 1] if k else ticks[0])
+            j = len(h_in)
+            if j == len(v_in):
+                break
+            t = self.time + 1
+            if v_in[j] > t:
+                t = v_in[j]
             free = 0  # tick in which the state is there
-            if self.state and len(h_in) >= self.state[0] and self.left == self.interval:
-                free = self.started[len(h_in) - self.state[0]] + self.state[1]
+            if state and j >= state[0] and self.left == self.interval:
+                free = self.started[j - state[0]] + state[1]
             t = max(t, free + self.lost)
             known = True
-            while self.passed < len(self.ticks):
-                if self.passed >= len(v_out):
-                    known = self.ticks[self.passed] + self.lost > t  # not shown before t whatever happens
+            while (passed := self.passed) < len(ticks):
+                if passed == len(v_out):
+                    known = ticks[passed] + self.lost > t  # not shown before t whatever happens
                     break
-                if v_out[self.passed] > t:
+                if v_out[passed] > t:
                     break
-                if self.passed >= len(h_out):
+                if passed == len(h_out):
                     known = False
                     break
-                self.lost += h_out[self.passed] - v_out[self.passed]
-                t = max(t, h_out[self.passed], free + self.lost)
+                self.lost += h_out[passed] - v_out[passed]
+                t = max(t, h_out[passed], free + self.lost)
                 self.passed += 1
             if not known:
                 break
             self.time = t
-            if self.state and self.left == self.interval:
+            if state and self.left == self.interval:
                 self.started.append(t - self.lost)
             self.left -= 1
-            if self.left:
-                continue
-            self.left = self.interval
-            h_in.append(t)
-            if self.emits(len(h_in)):
-                self.ticks.append(t - self.lost + self.latency)
-                self.publish()
+            if not self.left:
+                self.left = self.interval
+                h_in.append(t)
+                if self.emits(j + 1):
+                    ticks.append(t - self.lost + self.latency)
         return before != (len(v_out), len(h_in), self.left)
 
 
@@ -143,9 +140,6 @@ class Zip(Core):
         super().__init__(sinks[0], source)
         self.sinks = sinks
 
-    def channels(self) -> tuple[Channel, ...]:
-        return (*self.sinks, self.source)
-
     def advance(self, force: bool) -> bool:
         both, shown, taken = self.source, len(self.source.valid), len(self.sink.moved)
         while all(len(s.valid) > len(both.valid) for s in self.sinks) and len(both.moved) >= len(both.valid):
@@ -163,9 +157,6 @@ class Broadcast(Core):
     def __init__(self, sink: Channel, sources: list[Channel]) -> None:
         super().__init__(sink, sources[0])
         self.sources = sources
-
-    def channels(self) -> tuple[Channel, ...]:
-        return (self.sink, *self.sources)
 
     def advance(self, force: bool) -> bool:
         v_in, h_in = self.sink.valid, self.sink.moved
@@ -229,10 +220,11 @@ class Fifo(Core):
         j, start = len(h_in), len(h_in)
         while j < len(v_in) and j - self.depth < len(h_out):
             t = v_in[j]
-            if j:
-                t = max(t, h_in[-1] + 1)
-            if j >= self.depth:
-                t = max(t, h_out[j - self.depth] + 1)
+            if j and h_in[-1] >= t:
+                t = h_in[-1] + 1
+            if j >= self.depth and h_out[j - self.depth] >= t:
+                t = h_out[j - self.depth] + 1
+                self.full = True
             h_in.append(t)
             v_out.append(t + self.latency)
             j += 1
@@ -307,6 +299,7 @@ class Store(Core):
                     t = h_in[-1] + 1
                 if gate > 0 and issued[gate - 1] >= t:
                     t = issued[gate - 1] + 1
+                    self.full = True
                 h_in.append(t)
                 j += 1
                 progress = True
@@ -437,8 +430,9 @@ class EventList(Core):
         while (r := len(self.met)) < len(self.leave) and r - self.p["DEPTH"] < len(self.freed):
             stalled = self.met[-1] if r else 0
             at = self.leave[r] + stalled
-            if r >= self.p["DEPTH"]:
-                at = max(at, self.freed[r - self.p["DEPTH"]] + 1)
+            if r >= self.p["DEPTH"] and self.freed[r - self.p["DEPTH"]] >= at:
+                at = self.freed[r - self.p["DEPTH"]] + 1
+                self.full = True
             self.met.append(at - self.leave[r])
 
     def _take(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import re
 import warnings
 from dataclasses import replace
@@ -18,7 +19,9 @@ from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import Folding
 from pyflow.planning.board import load_board
+from pyflow.planning.buffers import resized
 from pyflow.planning.planner import Plan, plan, read_folding
+from pyflow.planning.schedule import predict
 from tests.flow.random_models import random_network
 
 BOARD = load_board("pynq-z2")
@@ -155,12 +158,34 @@ def test_the_nearest_is_reachable() -> None:
 
 
 def test_folding_file_round_trip() -> None:
-    first = plan(zoo.load("lenet5"), BOARD, cycles_per_frame=3000)
+    first = plan(zoo.load("lenet5"), BOARD, cycles_per_frame=6000)
     text = json.loads(json.dumps(first.folding_json()))
     again = plan(zoo.load("lenet5"), BOARD, folding=text)
     assert again.schedule == first.schedule
     assert again.folding_json() == first.folding_json()
     assert read_folding(text) == (first.netlist.foldings, first.netlist.fifos)
+
+
+def test_a_deeper_buffer_that_nothing_waits_for_changes_no_cycle() -> None:
+    """The planner does not try those."""
+    spared = 0
+    for seed in range(8):
+        network, _ = random_network(seed)
+        found = plan(network, BOARD)
+        for r in resized(found.netlist, grow=True):
+            if r.behind and r.behind not in found.schedule.held_up:
+                assert predict(r.build(network)) == found.schedule, f"seed {seed}: {r.what}"
+                spared += 1
+    assert spared > 8
+
+
+def test_decisions_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "pyflow.planning")
+    found = plan(zoo.load("digits"), BOARD, cycles_per_frame=64)
+    assert "64 cycles per frame on pynq-z2: conv1 pe=" in caplog.text
+    assert f"latency {found.schedule.latency_cycles}, {found.total.lut:,.0f} LUT" in caplog.text
+    plan(zoo.load("digits"), load_board("icebreaker"))
+    assert re.search(r"LUT, .* block RAMs, too much for icebreaker", caplog.text)
 
 
 def test_every_key_of_a_folding_is_documented_with_its_default() -> None:

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Sizes the buffers of a netlist by its schedule: as little memory as keeps the frame rate."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from pyflow.graph import Network
+from pyflow.hardware import Folding
+from pyflow.operators import SPIKES, Encoding
+from pyflow.planning import sparsity
+from pyflow.planning.lowering import build_netlist
+from pyflow.planning.netlist import Netlist, branch_name, fifo_name
+from pyflow.planning.schedule import Schedule, predict
+from pyflow.planning.windows import window_span
+
+log = logging.getLogger(__name__)
+
+ENDLESS = 1 << 30  # beats
+QUIET_S = 1.0  # seconds of planning before a bar shows
+
+Predict = Callable[[Netlist], Schedule]
+
+
+@dataclass(frozen=True, slots=True)
+class Resized:
+    """Foldings and FIFOs in which one buffer has another depth.
+
+    what: that buffer, and its depth in its own unit. behind: the stream that waits for room in it; "" where another
+    depth changes more than the room.
+    """
+
+    foldings: dict[str, Folding]
+    fifos: dict[str, int]
+    what: str
+    behind: str = ""
+
+    def build(self, network: Network) -> Netlist:
+        return build_netlist(network, self.foldings, self.fifos)
+
+
+def resized(netlist: Netlist, grow: bool) -> list[Resized]:
+    """Every plan with one buffer deeper (shallower): a replay buffer or FIFO doubled (halved), a line buffer
+    by a row per bank."""
+    foldings, fifos = netlist.foldings, netlist.fifos
+    found: list[Resized] = []
+
+    def folded(layer: str, behind: str, **depth: int) -> None:
+        ((name, value),) = depth.items()
+        changed = {**foldings, layer: replace(foldings[layer], **{name: value})}  # type: ignore[arg-type]
+        found.append(Resized(changed, fifos, f"{name}={value} of {layer}", behind))
+
+    straight = {op.name for op in netlist.network.operators if len(netlist.network.destinations(op.name)) == 1}
+    for inst in netlist.instances:
+        p, layer, tensor, sink = inst.parameters, inst.layer, inst.source.tensor, inst.sink.name
+        if inst.module == "volley_window_fold" and layer in foldings:
+            depth = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2
+            if (grow and depth <= 8 * inst.sink.beats) or (not grow and depth >= window_span(p)):
+                folded(layer, sink, window_depth=depth)
+        elif inst.module == "volley_event_list":
+            depth, rows = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2, sparsity.most_rows(p)
+            if (grow and depth <= 8 * rows) or (not grow and depth >= (rows if p["REPLAY"] > 1 else 2)):
+                folded(layer, sink, window_depth=depth)
+        elif inst.module == "volley_line_buffer" and layer in foldings:
+            slots = p["SLOTS"] + (1 if grow else -1)
+            if 0 < slots <= max(2, 2 * p["HEIGHT"] // p["KERNEL"]):
+                folded(layer, sink, rows=p["KERNEL"] * slots)
+        # A FIFO of potentials would be wide: spike words only.
+        if tensor in straight and netlist.network.tensors[tensor].encoding in (Encoding.RADIX, *SPIKES):
+            depth = 2 * fifos.get(tensor, 4) if grow else fifos.get(tensor, 0) // 2
+            others = {k: v for k, v in fifos.items() if k != tensor}
+            what = f"a FIFO of {depth} beats behind {tensor}"
+            if grow and depth < 2 * inst.source.beats:
+                found.append(Resized(foldings, {**others, tensor: depth}, what))
+            elif not grow and tensor in fifos:
+                found.append(Resized(foldings, {**others, tensor: depth} if depth >= 4 else others, what))
+    return found
+
+
+def settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[Netlist, Schedule]:
+    """Size the buffers: the frame rate of `goal`, or the best there is, with little memory.
+
+    One buffer at a time, whichever helps most. Where none helps alone, all are deepened together and
+    then cut back one at a time.
+    """
+    with _counted(network) as predicted:
+        netlist = build_netlist(network, foldings, branch_fifos(network, foldings, predicted))
+        schedule = predicted(netlist)
+        while schedule.cycles_per_frame > goal:
+            # A deeper buffer where nothing waits for room changes no cycle.
+            offers = [r for r in resized(netlist, grow=True) if not r.behind or r.behind in schedule.held_up]
+            built = [(r, r.build(network)) for r in offers]
+            tried = [(predicted(n), n, r) for r, n in built]
+            if not tried or min(tried, key=_rate)[0].cycles_per_frame >= schedule.cycles_per_frame:
+                log.info("%g cycles per frame: none of %d buffers helps alone", schedule.cycles_per_frame, len(tried))
+                return _flood(netlist, schedule, goal, predicted)
+            before, (schedule, netlist, chosen) = schedule.cycles_per_frame, min(tried, key=_rate)
+            log.info(
+                "%s: %g cycles per frame, %g before; best of %d",
+                chosen.what, schedule.cycles_per_frame, before, len(tried),
+            )  # fmt: skip
+        return netlist, schedule
+
+
+def _rate(tried: tuple[Schedule, Netlist, Resized]) -> float:
+    return tried[0].cycles_per_frame
+
+
+def branch_fifos(network: Network, foldings: dict[str, Folding], predicted: Predict = predict) -> dict[str, int]:
+    """FIFOs for the branches of a network, as deep as they get when nothing limits them.
+
+    A shallower one would stall the branches' common source, or stop for ever: the branch that waits at a join holds
+    what the other one still needs.
+    """
+    readers = {name: network.destinations(name) for name in network.tensors}
+    branches = [branch_name(name, reader) for name, ways in readers.items() if len(ways) > 1 for reader in ways]
+    if not branches:
+        return {}
+    peaks = predicted(build_netlist(network, foldings, dict.fromkeys(branches, ENDLESS))).peaks
+    return {key: max(2, peaks[fifo_name(key)]) for key in branches}
+
+
+def _flood(start: Netlist, schedule: Schedule, goal: int, predicted: Predict) -> tuple[Netlist, Schedule]:
+    """All buffers a frame deep; then each as shallow as the frame rate allows."""
+    network, full = start.network, start
+    for _ in range(12):
+        foldings, fifos = dict(full.foldings), dict(full.fifos)
+        for r in resized(full, grow=True):
+            foldings |= {k: v for k, v in r.foldings.items() if v != full.foldings[k]}
+            fifos |= {k: v for k, v in r.fifos.items() if v != full.fifos.get(k)}
+        if (foldings, fifos) == (full.foldings, full.fifos):
+            break
+        full = build_netlist(network, foldings, fifos)
+    reached = predicted(full)
+    if reached.cycles_per_frame >= schedule.cycles_per_frame:
+        log.info("nor do all together: %g cycles per frame", reached.cycles_per_frame)
+        return start, schedule
+    log.info("all together: %g cycles per frame", reached.cycles_per_frame)
+    limit = max(goal, reached.cycles_per_frame)
+    shrunk = True
+    while shrunk:
+        shrunk = False
+        for index in range(len(resized(full, grow=False))):
+            trials = resized(full, grow=False)
+            if index >= len(trials):
+                break
+            candidate = trials[index].build(network)
+            outcome = predicted(candidate)
+            if outcome.cycles_per_frame <= limit:
+                log.info("%s is enough", trials[index].what)
+                full, reached, shrunk = candidate, outcome, True
+    return full, reached
+
+
+@contextlib.contextmanager
+def _counted(network: Network) -> Iterator[Predict]:
+    """predict() with a bar on a terminal that counts, once it takes long."""
+    from tqdm import tqdm
+
+    with tqdm(desc=f"planning {network.name}", unit="schedule", disable=None, delay=QUIET_S, leave=False) as bar:
+
+        def predicted(netlist: Netlist) -> Schedule:
+            schedule = predict(netlist)
+            bar.update()
+            return schedule
+
+        yield predicted
