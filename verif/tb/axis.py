@@ -306,11 +306,9 @@ class TB:
         self.sources = {n: Source(dut, n, stalls.get(n) or random_stall(idle)) for n in sources}
         self.sinks = {n: Sink(dut, n, stalls.get(n) or random_stall(pressure or 0.0), pressure is None) for n in sinks}
         self.boards = {n: Scoreboard(sink) for n, sink in self.sinks.items()}
-        self.source = next(iter(self.sources.values()), None)
-        self.sink = next(iter(self.sinks.values()), None)
-        if self.source:
-            declare("reset in mid-frame", *(["both ends stall"] if self.sink else []))
-        if self.sink:
+        if self.sources:
+            declare("reset in mid-frame", *(["both ends stall"] if self.sinks else []))
+        if self.sinks:
             declare("full rate")
         self._moved = 0  # transfers up to the last reset
         dut.rst.value = 1
@@ -319,6 +317,16 @@ class TB:
         cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
         cocotb.start_soon(self._run((*self.sources.values(), *self.sinks.values())))
         cocotb.start_soon(self._watch_resets())
+
+    @property
+    def source(self) -> Source:
+        """The first one."""
+        return next(iter(self.sources.values()))
+
+    @property
+    def sink(self) -> Sink:
+        """The first one."""
+        return next(iter(self.sinks.values()))
 
     async def _run(self, agents: Sequence[_Agent]) -> None:
         # One loop for all agents: what a cycle costs is what the simulator is asked to wait for.
@@ -352,7 +360,7 @@ class TB:
         """
         await FallingEdge(self.dut.clk)
         moved = self._transfers()
-        hit("reset in mid-frame", self.source and moved > self._moved and self._pending())
+        hit("reset in mid-frame", self.sources and moved > self._moved and self._pending())
         self._moved = moved
         self.dut.rst.value = 1
         for source in self.sources.values():
@@ -397,7 +405,7 @@ class TB:
         await self.wait(linger)
         for name, board in self.boards.items():
             assert board.compared, f"{name}: nothing was compared"
-        if self.sink:
+        if self.sinks:
             hit("full rate", any(b - a == 3 for a, b in zip(self.sink.accepted, self.sink.accepted[3:], strict=False)))
 
     def _pending(self) -> bool:
