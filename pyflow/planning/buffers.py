@@ -93,8 +93,12 @@ def settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[N
         while schedule.cycles_per_frame > goal:
             # A deeper buffer where nothing waits for room changes no cycle.
             offers = [r for r in resized(netlist, grow=True) if not r.behind or r.behind in schedule.held_up]
-            built = [(r, r.build(network)) for r in offers]
-            tried = [(predicted(n), n, r) for r, n in built]
+            tried: list[tuple[Schedule, Netlist, Resized]] = []
+            for r in offers:
+                trial = r.build(network)
+                tried.append((predicted(trial), trial, r))
+                if _rate(tried[-1]) == max(stream.frame_beats for stream in trial.streams):
+                    break  # a beat takes a cycle: none can be better
             if not tried or min(tried, key=_rate)[0].cycles_per_frame >= schedule.cycles_per_frame:
                 log.info("%g cycles per frame: none of %d buffers helps alone", schedule.cycles_per_frame, len(tried))
                 return _flood(netlist, schedule, goal, predicted)

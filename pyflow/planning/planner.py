@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Choose a folding per layer for a target of cycles per frame; buffers.py then sizes the buffers.
-
-Layer by layer every legal (slice, lanes, PE, PIX, TP) within the target is a candidate; a shortest path over
-the layers takes the cheapest chain, lane converters included.
-"""
+"""Plans a network for a board: finds a target of cycles per frame that fits, lets choice.py choose a folding per layer
+for it and buffers.py size the buffers; and reads a folding that is given."""
 
 from __future__ import annotations
 
@@ -13,20 +10,20 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyflow import hardware as hw
 from pyflow.errors import VolleyError
-from pyflow.graph import INPUT, Network
+from pyflow.graph import Network
 from pyflow.hardware import Cost, Folding, ceil_div
-from pyflow.operators import Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
-from pyflow.planning import bodies, fits, sparsity
+from pyflow.operators import Conv, Linear, Synapse, Windowed
+from pyflow.planning import bodies, fits
 from pyflow.planning.board import Board, overflows
 from pyflow.planning.buffers import branch_fifos, settle
+from pyflow.planning.choice import Chooser
 from pyflow.planning.lowering import build_netlist, embed_kernel
-from pyflow.planning.lowering.synapse import pixels_per_beat
 from pyflow.planning.netlist import Netlist
 from pyflow.planning.schedule import Schedule, predict
 from pyflow.reading import read_json
@@ -34,12 +31,6 @@ from pyflow.reading import read_json
 log = logging.getLogger(__name__)
 
 FILL = 0.7  # share of a board's LUTs that a plan may use when the target is ours to choose
-DSP_FILL = 0.9  # share of its DSP slices
-# What a plan pays for a DSP slice [LUT]: the first price at which the board has enough of them. Decision 0012 found
-# 17 LUT a slice no good trade, so the lowest lies above that.
-DSP_PRICES = (20.0, 40.0, 80.0, 160.0, math.inf)
-EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer that skips zeros may take
-RISK = 1.1  # factor on the price of a layer that skips zeros: its time depends on the data
 FOLDING_VERSION = 1
 MAX_FIFO = 1 << 20  # beats that a folding may ask for
 MAX_WORDS = 1 << 16  # of a frame that is scheduled beat by beat: a map of 256 x 256
@@ -95,233 +86,6 @@ def read_folding(source: str | os.PathLike[str] | dict[str, Any]) -> tuple[dict[
     return foldings, dict(fifos)
 
 
-# ---------------------------------------------------------------------- candidates
-def _divisors(n: int) -> list[int]:
-    return [d for d in range(1, n + 1) if n % d == 0]
-
-
-def _splits(n: int) -> list[int]:
-    """Sizes of a part when n is cut in k = 1, 2, ... parts, the last one perhaps ragged."""
-    return sorted({ceil_div(n, k) for k in range(1, n + 1)})
-
-
-def _beats_ok(op: Synapse, folding: Folding, source: Tensor, target: int) -> bool:
-    """Do the streams around the array keep to the target?"""
-    c, _, w = source.shape
-    groups = ceil_div(c, folding.lanes)
-    out_h = op.spatial(source)[0] if isinstance(op, Conv) else 1
-    if folding.slice != "tap" and groups * out_h * w // folding.pix > target:
-        return False
-    return op.cycles(folding, source) <= target
-
-
-def _candidates(
-    op: Synapse, source: Tensor, target: int, prices: Prices, known: sparsity.Rate | None, limit: int = 48
-) -> list[tuple[float, Folding]]:
-    """Cheapest foldings of one layer that keep to `target`, as (LUT equivalents, folding). known: its share of words
-    that are not zero; a folding that skips the others keeps to the target in the densest frame measured too."""
-    prices = prices.of_layer(op.name)
-    kh, kw, c = op.taps(source)
-    co = op.weight.shape[0]
-    slices = (
-        ["tap"] if isinstance(op, Linear) or kh * kw == 1 else ["tap", "column", "all"] if kw > 1 else ["tap", "all"]
-    )
-    found: list[tuple[float, Folding]] = []
-    for kind in slices:
-        for lanes in _splits(c) if not op.pad_code.any() else [c]:
-            # Fewer outputs at a time is cheaper, and then fewer pixels: the first that keep to the target will do.
-            sizes = [(pe, 1) for pe in _splits(co)]
-            if lanes == c and op.folds(Folding(co, c, kind), source)[1] == 1:
-                sizes += [(co, pix) for pix in pixels_per_beat(op, source) if pix > 1]
-            for tp in _divisors(source.beat_steps):
-                for pe, pix in sizes:
-                    folding = Folding(pe, lanes, kind, tp, pix=pix)
-                    fo, _ = op.folds(folding, source)
-                    if kind == "all" and lanes < c and fo > 1:
-                        continue
-                    if not _beats_ok(op, folding, source, target):
-                        continue
-                    found += [(prices.of(cost), f) for f, cost in bodies.offers(op, folding, source, prices.family)]
-                    break
-                for folding in _skipping(op, lanes, tp, source, target, known) if known else ():
-                    offers = bodies.offers(op, folding, source, prices.family)
-                    found += [(RISK * prices.of(cost), f) for f, cost in offers]
-    found.sort(key=lambda f: f[0])
-    return found[:limit]
-
-
-def _skipping(op: Synapse, lanes: int, tp: int, source: Tensor, target: int, known: sparsity.Rate) -> Iterator[Folding]:
-    """Foldings that skip zeros, each with as few outputs at a time as keep to `target`."""
-    inputs, co = math.prod(source.shape), op.weight.shape[0]
-    beats, words = ceil_div(source.shape[0], lanes) * math.prod(source.shape[1:]), math.ceil(known.most * inputs)
-    for events in (n for n in EVENTS if n <= inputs):
-        if beats + ceil_div(words, min(events, lanes)) > target:  # at most: a cycle for every beat, and its words
-            continue
-        folding = Folding(1, lanes, "tap", tp, events=events)
-        busy = sparsity.rows(known.most, folding, source) * (source.beat_steps // tp)
-        yield from [replace(folding, pe=pe) for pe in _splits(co) if ceil_div(co, pe) * busy <= target][:1]
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What cells of a family are worth [LUT]: one number to compare foldings by. events: may a layer skip zeros?
-    own: price of a DSP slice, layer by layer, where it differs from `dsp`."""
-
-    family: str
-    dsp: float
-    events: bool = True
-    ff: float = 0.5
-    bram: float = 150.0
-    own: Mapping[str, float] = field(default_factory=dict)
-
-    def of_layer(self, name: str) -> Prices:
-        return replace(self, dsp=self.own.get(name, self.dsp), own={})
-
-    def rate(self, network: Network, op: Operator) -> sparsity.Rate | None:
-        return sparsity.rate(network, op) if self.events else None
-
-    def of(self, cost: Cost) -> float:
-        return cost.lut + self.ff * cost.ff + self.bram * cost.bram + (self.dsp * cost.dsp if cost.dsp else 0)
-
-
-def _choose(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
-    """Foldings whose every core keeps to `target`, or None: the cheapest for a chain of layers, layer by layer
-    where the network branches."""
-    names = (INPUT, *(op.name for op in network.operators))
-    chain = all(op.inputs == (name,) for op, name in zip(network.operators, names, strict=False))
-    return (_cheapest_chain if chain else _layer_by_layer)(network, target, prices)
-
-
-def _per_pass(target: int, source: Tensor) -> int:
-    """Cycles that a core has for one raster scan."""
-    return target // source.passes
-
-
-Way = tuple[int, int]  # lanes and pixels per beat of a stream
-Offer = tuple[float, dict[str, Folding]]  # price of a chain so far
-
-
-def _beats(way: Way, channels: int, pixels: int) -> int:
-    return ceil_div(channels, way[0]) * pixels // way[1]
-
-
-def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices) -> float:
-    steps = hw.conversions(*way, *to, source.shape[0])
-    return sum(prices.of(hw.convert_cost(lanes, to_lanes, source.bits)) for lanes, to_lanes, _ in steps)
-
-
-def _cheapest_chain(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
-    # The best chain so far, by the stream that leaves it. The input has as many pixels per beat as the first layer
-    # asks for (lowering/encode.py).
-    events = network.input_encoding is Encoding.RATE
-    front: dict[Way, Offer] = {
-        (network.input_shape[0], pix): (0.0, {}) for pix in ([1] if events else _divisors(network.input_shape[2]))
-    }
-    for op in network.operators:
-        (source,) = network.sources(op)
-        channels, height, width = source.shape
-        goal = _per_pass(target, source)
-        front = {way: best for way, best in front.items() if _beats(way, channels, height * width) <= goal}
-        if isinstance(op, Synapse):
-            offers = _through_synapse(op, source, goal, prices, front, prices.rate(network, op))
-        else:
-            growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
-            offers = _through(op, source, goal, prices, front, growth)
-        front = {}
-        for way, price, foldings in offers:
-            if way not in front or price < front[way][0]:
-                front[way] = (price, foldings)
-    return min(front.values(), key=lambda f: f[0])[1] if front else None
-
-
-def _through_synapse(
-    op: Synapse, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], known: sparsity.Rate | None
-) -> Iterator[tuple[Way, float, dict[str, Folding]]]:
-    channels, height, width = source.shape
-    for price, folding in _candidates(op, source, goal, prices, known):
-        way = (folding.lanes, folding.pix)
-        if _beats(way, channels, height * width) > goal:
-            continue
-        out = (folding.pe, op.row_windows(source, folding.pix).pix)
-        for before, (paid, foldings) in front.items():
-            if foldings or before[1] == folding.pix:
-                total = paid + price + _convert_price(before, way, source, prices)
-                yield out, total, {**foldings, op.name: folding}
-
-
-def _through(
-    op: Operator, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], growth: int
-) -> Iterator[tuple[Way, float, dict[str, Folding]]]:
-    channels, height, width = source.shape
-    for before, (paid, foldings) in front.items():
-        lanes, pix = before
-        rows, out = height, pix
-        if not op.pixelwise:
-            pix = out = 1
-        if isinstance(op, Windowed):
-            pix = max(n for n in op.legal_pix(source) if pix % n == 0)
-            rows, out = max(height, op.spatial(source)[0]), op.row_windows(source, pix).pix
-        if not foldings and out == 1 < before[1]:
-            continue  # nothing behind asks for several pixels, so the input has one per beat
-        if _beats((lanes, pix), channels, rows * width) <= goal:
-            total = paid + _convert_price(before, (lanes, pix), source, prices)
-            yield (growth * lanes, out), total, foldings
-
-
-def _layer_by_layer(network: Network, target: int, prices: Prices) -> dict[str, Folding] | None:
-    lanes = {name: tensor.shape[0] for name, tensor in network.tensors.items()}
-    foldings: dict[str, Folding] = {}
-    _, h, w = network.input_shape
-    if network.tensors[INPUT].passes * h * w > target:
-        return None
-    for op in network.operators:
-        sources = network.sources(op)
-        out = network.tensors[op.name]
-        lanes[op.name] = min(lanes[op.inputs[0]], out.shape[0])
-        if out.shape[0] > sources[0].shape[0] and not isinstance(op, Synapse):
-            lanes[op.name] = out.shape[0]  # whole pixels
-        if isinstance(op, Synapse):
-            (source,) = sources
-            goal, before = _per_pass(target, source), lanes[op.inputs[0]]
-            if ceil_div(source.shape[0], before) * source.shape[1] * source.shape[2] > goal:
-                return None
-            found = [
-                (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
-                for i, (price, folding) in enumerate(_candidates(op, source, goal, prices, prices.rate(network, op)))
-                if folding.pix == 1
-            ]
-            if not found:
-                return None
-            foldings[op.name] = min(found)[2]
-            lanes[op.name] = foldings[op.name].pe
-        elif ceil_div(out.shape[0], lanes[op.name]) * out.shape[1] * out.shape[2] > _per_pass(target, out):
-            return None
-    return foldings
-
-
-def _within_dsp(network: Network, target: int, board: Board) -> dict[str, Folding] | None:
-    """_choose() at the lowest price of a DSP slice at which the board has enough of them."""
-    limit = DSP_FILL * board.budget.dsp
-    # A list's words come out of a block RAM and decide in the same cycle: too long where skids are needed.
-    prices = Prices(board.family, math.inf, events=not board.skids)
-    for dsp in DSP_PRICES if board.budget.dsp else (math.inf,):
-        prices = replace(prices, dsp=dsp)
-        found = _choose(network, target, prices)
-        if found is None or bodies.dsp(network, found) <= limit:
-            break
-    if found is None or prices.dsp == DSP_PRICES[0] or not board.budget.dsp:
-        return found
-    # A layer that needs more than there is made them dear for all: the others get the lowest price back where they
-    # take no more than is left.
-    for op in network.operators:
-        if isinstance(op, Synapse):
-            cheaper = replace(prices, own={**prices.own, op.name: DSP_PRICES[0]})
-            other = _choose(network, target, cheaper)
-            if other and bodies.dsp(network, other) <= limit:
-                prices, found = cheaper, other
-    return found
-
-
 def plan(
     network: Network,
     board: Board,
@@ -362,6 +126,7 @@ class _Search:
     hardware: Network
     board: Board
     needed: list[fits.Memory]
+    choosers: dict[tuple[str, bool], Chooser] = field(default_factory=dict)  # by family, and whether zeros are skipped
 
     def fitting(self) -> Plan:
         """The rate that the network asks for, or one pixel per cycle; slower until it fits."""
@@ -404,7 +169,11 @@ class _Search:
     def _choose(self, target: int, board: Board | None = None) -> dict[str, Folding] | None:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
         board = board or self.board
-        found = _within_dsp(self.hardware, target, board)
+        # A list's words come out of a block RAM and decide in the same cycle: too long where skids are needed.
+        kind = (board.family, not board.skids)
+        if kind not in self.choosers:
+            self.choosers[kind] = Chooser(self.hardware, *kind)
+        found = self.choosers[kind].within(target, board.budget.dsp)
         log.info(
             "%d cycles per frame on %s: %s",
             target,

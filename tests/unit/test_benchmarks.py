@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import busy, density, networks
+from benchmarks import busy, density, networks, planning
 from benchmarks.goals import MET, MISSED, NO_GOAL, status, verdict
 
 
@@ -15,6 +15,15 @@ def test_a_verdict_and_the_status_that_it_gives() -> None:
     assert (verdict(3, 3, least=True), verdict(2, 3, least=True)) == (MET, MISSED)
     assert status([["a", MET], ["b", NO_GOAL]], []) == 0
     assert status([["a", MET]], [["b", MISSED]]) == 1
+
+
+@pytest.mark.parametrize(("most", "found"), [(1000.0, 0), (0.0, 1)])
+def test_seconds_of_planning_against_their_goal(
+    most: float, found: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(planning, "CASES", {"mlp": (lambda: planning.perceptron(20), most)})
+    assert planning.main() == found
+    assert capsys.readouterr().out.count(MISSED) == found
 
 
 @pytest.mark.parametrize(("exact", "cycles", "found"), [(True, 1005, 0), (True, 1100, 1), (False, 1005, 1)])

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Chooses a folding for every synapse layer: the cheapest ones that keep to a target of cycles per frame.
+
+Layer by layer every legal (slice, lanes, PE, PIX, TP) within the target is a candidate; a shortest path over
+the layers takes the cheapest chain, lane converters included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pyflow import hardware as hw
+from pyflow.graph import INPUT, Network
+from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.operators import Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
+from pyflow.planning import bodies, sparsity
+from pyflow.planning.lowering.synapse import pixels_per_beat
+
+DSP_FILL = 0.9  # share of a board's DSP slices that a plan may use
+# What a plan pays for a DSP slice [LUT]: the first price at which the board has enough of them. Decision 0012 found
+# 17 LUT a slice no good trade, so the lowest lies above that.
+DSP_PRICES = (20.0, 40.0, 80.0, 160.0, math.inf)
+EVENTS = (1, 2, 3, 4, 6, 8)  # words that are not zero per cycle: what a layer that skips zeros may take
+RISK = 1.1  # factor on the price of a layer that skips zeros: its time depends on the data
+CANDIDATES = 48  # foldings of a layer that the path chooses from
+
+Foldings = dict[str, Folding]  # by synapse layer
+Way = tuple[int, int]  # lanes and pixels per beat of a stream
+Offer = tuple[float, Foldings]  # price of a chain so far
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What cells are worth [LUT]: one number to compare foldings by. own: price of a DSP slice in a layer, where it
+    differs from `dsp`."""
+
+    dsp: float
+    ff: float = 0.5
+    bram: float = 150.0
+    own: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, cost: Cost) -> float:
+        return cost.lut + self.ff * cost.ff + self.bram * cost.bram + (self.dsp * cost.dsp if cost.dsp else 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """Foldings that keep to a target. cells: float64 [number, 4], LUT, FF, block RAMs, DSP slices. factors: on the
+    price, [number]."""
+
+    foldings: list[Folding]
+    cells: np.ndarray
+    factors: np.ndarray
+
+    def cheapest(self, prices: Prices, dsp: float) -> list[tuple[float, Folding]]:
+        """(LUT equivalents, folding), at the price of `dsp` for a slice."""
+        lut, ff, bram, slices = self.cells.T
+        with np.errstate(invalid="ignore"):  # 0 slices at an infinite price
+            price = lut + prices.ff * ff + prices.bram * bram + np.where(slices > 0, dsp * slices, 0)
+        price = self.factors * price
+        order = np.argsort(price, kind="stable")[:CANDIDATES]
+        return [(float(price[i]), self.foldings[i]) for i in order]
+
+
+class Layer:
+    """The foldings of one synapse layer on a family, and their cells: worked out once, whatever target and prices.
+
+    known: its share of words that are not zero, where it may skip the others.
+    """
+
+    def __init__(self, op: Synapse, source: Tensor, family: str, known: sparsity.Rate | None) -> None:
+        self.op, self.source, self.family, self.known = op, source, family, known
+        self._cells: dict[Folding, list[tuple[Folding, Cost]]] = {}
+        self._kept: dict[int, _Kept] = {}
+        # For each slice, lanes and TP: foldings with more and more outputs at a time, and what target each meets.
+        self.groups: list[tuple[int, int, list[Folding], np.ndarray]] = []
+        kh, kw, c = op.taps(source)
+        co = op.weight.shape[0]
+        slices = (
+            ["tap"]
+            if isinstance(op, Linear) or kh * kw == 1
+            else ["tap", "column", "all"]
+            if kw > 1
+            else ["tap", "all"]
+        )
+        for kind in slices:
+            for lanes in _splits(c) if not op.pad_code.any() else [c]:
+                sizes = [(pe, 1) for pe in _splits(co)]
+                if lanes == c and op.folds(Folding(co, c, kind), source)[1] == 1:
+                    sizes += [(co, pix) for pix in pixels_per_beat(op, source) if pix > 1]
+                for tp in _divisors(source.beat_steps):
+                    foldings = [
+                        Folding(pe, lanes, kind, tp, pix=pix)
+                        for pe, pix in sizes
+                        if not (kind == "all" and lanes < c and pe < co)
+                    ]
+                    least = np.array([self._least(folding) for folding in foldings])
+                    self.groups.append((lanes, tp, foldings, least))
+
+    def cheapest(self, target: int, prices: Prices) -> list[tuple[float, Folding]]:
+        """Cheapest foldings that keep to `target`, as (LUT equivalents, folding). One that skips zeros keeps to it in
+        the densest frame measured too."""
+        if target not in self._kept:
+            self._kept[target] = self._keeping(target)
+        return self._kept[target].cheapest(prices, prices.own.get(self.op.name, prices.dsp))
+
+    def _least(self, folding: Folding) -> int:
+        """Cycles per pass of the array and of the streams around it."""
+        op, (c, _, w) = self.op, self.source.shape
+        out_h = op.spatial(self.source)[0] if isinstance(op, Conv) else 1
+        streams = ceil_div(c, folding.lanes) * out_h * w // folding.pix if folding.slice != "tap" else 0
+        return max(streams, op.cycles(folding, self.source))
+
+    def _keeping(self, target: int) -> _Kept:
+        found: list[tuple[Folding, Cost, float]] = []
+        for lanes, tp, foldings, least in self.groups:
+            # Fewer outputs at a time is cheaper, and then fewer pixels: the first that keeps to the target will do.
+            for i in np.flatnonzero(least <= target)[:1]:
+                found += [(folding, cost, 1.0) for folding, cost in self._offers(foldings[i])]
+            for skipping in self._skipping(lanes, tp, target, self.known) if self.known else ():
+                found += [(folding, cost, RISK) for folding, cost in self._offers(skipping)]
+        cells = [(cost.lut, cost.ff, cost.bram, cost.dsp) for _, cost, _ in found]
+        factors = np.array([factor for *_, factor in found])
+        return _Kept([folding for folding, *_ in found], np.array(cells, float).reshape(-1, 4), factors)
+
+    def _offers(self, folding: Folding) -> list[tuple[Folding, Cost]]:
+        if folding not in self._cells:
+            self._cells[folding] = list(bodies.offers(self.op, folding, self.source, self.family))
+        return self._cells[folding]
+
+    def _skipping(self, lanes: int, tp: int, target: int, known: sparsity.Rate) -> Iterator[Folding]:
+        """Foldings that skip zeros, each with as few outputs at a time as keep to `target`."""
+        source, inputs, co = self.source, math.prod(self.source.shape), self.op.weight.shape[0]
+        beats, words = ceil_div(source.shape[0], lanes) * math.prod(source.shape[1:]), math.ceil(known.most * inputs)
+        for events in (n for n in EVENTS if n <= inputs):
+            # At most a cycle for every beat, and its words.
+            if beats + ceil_div(words, min(events, lanes)) > target:
+                continue
+            folding = Folding(1, lanes, "tap", tp, events=events)
+            busy = sparsity.rows(known.most, folding, source) * (source.beat_steps // tp)
+            yield from [replace(folding, pe=pe) for pe in _splits(co) if ceil_div(co, pe) * busy <= target][:1]
+
+
+class Chooser:
+    """Foldings for `network`, its kernels as they are built, on a family. events: may a layer skip zeros?"""
+
+    def __init__(self, network: Network, family: str, events: bool) -> None:
+        self.network = network
+        self.layers = {
+            op.name: Layer(op, network.sources(op)[0], family, sparsity.rate(network, op) if events else None)
+            for op in network.operators
+            if isinstance(op, Synapse)
+        }
+        names = (INPUT, *(op.name for op in network.operators))
+        self.chain = all(op.inputs == (name,) for op, name in zip(network.operators, names, strict=False))
+
+    def within(self, target: int, slices: float) -> Foldings | None:
+        """Foldings whose every core keeps to `target`, at the lowest price of a DSP slice at which the board's `slices`
+        are enough; None where there are none."""
+        limit = DSP_FILL * slices
+        prices = Prices(math.inf)
+        for dsp in DSP_PRICES if slices else (math.inf,):
+            prices = replace(prices, dsp=dsp)
+            found = self._choose(target, prices)
+            if found is None or bodies.dsp(self.network, found) <= limit:
+                break
+        if found is None or prices.dsp == DSP_PRICES[0] or not slices:
+            return found
+        # A layer that needs more than there is made them dear for all: the others get the lowest price back where they
+        # take no more than is left.
+        for name in self.layers:
+            cheaper = replace(prices, own={**prices.own, name: DSP_PRICES[0]})
+            other = self._choose(target, cheaper)
+            if other and bodies.dsp(self.network, other) <= limit:
+                prices, found = cheaper, other
+        return found
+
+    def _choose(self, target: int, prices: Prices) -> Foldings | None:
+        """The cheapest for a chain of layers, layer by layer where the network branches."""
+        return (self._cheapest_chain if self.chain else self._layer_by_layer)(target, prices)
+
+    def _cheapest_chain(self, target: int, prices: Prices) -> Foldings | None:
+        network = self.network
+        # The best chain so far, by the stream that leaves it. The input has as many pixels per beat as the first layer
+        # asks for (lowering/encode.py).
+        events = network.input_encoding is Encoding.RATE
+        front: dict[Way, Offer] = {
+            (network.input_shape[0], pix): (0.0, {}) for pix in ([1] if events else _divisors(network.input_shape[2]))
+        }
+        for op in network.operators:
+            (source,) = network.sources(op)
+            channels, height, width = source.shape
+            goal = per_pass(target, source)
+            front = {way: best for way, best in front.items() if _beats(way, channels, height * width) <= goal}
+            if isinstance(op, Synapse):
+                offers = _through_synapse(self.layers[op.name], goal, prices, front)
+            else:
+                growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
+                offers = _through(op, source, goal, prices, front, growth)
+            front = {}
+            for way, price, foldings in offers:
+                if way not in front or price < front[way][0]:
+                    front[way] = (price, foldings)
+        return min(front.values(), key=lambda f: f[0])[1] if front else None
+
+    def _layer_by_layer(self, target: int, prices: Prices) -> Foldings | None:
+        network = self.network
+        lanes = {name: tensor.shape[0] for name, tensor in network.tensors.items()}
+        foldings: Foldings = {}
+        _, h, w = network.input_shape
+        if network.tensors[INPUT].passes * h * w > target:
+            return None
+        for op in network.operators:
+            sources = network.sources(op)
+            out = network.tensors[op.name]
+            lanes[op.name] = min(lanes[op.inputs[0]], out.shape[0])
+            if out.shape[0] > sources[0].shape[0] and not isinstance(op, Synapse):
+                lanes[op.name] = out.shape[0]  # whole pixels
+            if isinstance(op, Synapse):
+                (source,) = sources
+                goal, before = per_pass(target, source), lanes[op.inputs[0]]
+                if ceil_div(source.shape[0], before) * source.shape[1] * source.shape[2] > goal:
+                    return None
+                found = [
+                    (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
+                    for i, (price, folding) in enumerate(self.layers[op.name].cheapest(goal, prices))
+                    if folding.pix == 1
+                ]
+                if not found:
+                    return None
+                foldings[op.name] = min(found)[2]
+                lanes[op.name] = foldings[op.name].pe
+            elif ceil_div(out.shape[0], lanes[op.name]) * out.shape[1] * out.shape[2] > per_pass(target, out):
+                return None
+        return foldings
+
+
+def per_pass(target: int, source: Tensor) -> int:
+    """Cycles that a core has for one raster scan."""
+    return target // source.passes
+
+
+def _divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def _splits(n: int) -> list[int]:
+    """Sizes of a part when n is cut in k = 1, 2, ... parts, the last one perhaps ragged."""
+    return sorted({ceil_div(n, k) for k in range(1, n + 1)})
+
+
+def _beats(way: Way, channels: int, pixels: int) -> int:
+    return ceil_div(channels, way[0]) * pixels // way[1]
+
+
+def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices) -> float:
+    steps = hw.conversions(*way, *to, source.shape[0])
+    return sum(prices.of(hw.convert_cost(lanes, to_lanes, source.bits)) for lanes, to_lanes, _ in steps)
+
+
+def _through_synapse(
+    layer: Layer, goal: int, prices: Prices, front: dict[Way, Offer]
+) -> Iterator[tuple[Way, float, Foldings]]:
+    op, source = layer.op, layer.source
+    channels, height, width = source.shape
+    for price, folding in layer.cheapest(goal, prices):
+        way = (folding.lanes, folding.pix)
+        if _beats(way, channels, height * width) > goal:
+            continue
+        out = (folding.pe, op.row_windows(source, folding.pix).pix)
+        for before, (paid, foldings) in front.items():
+            if foldings or before[1] == folding.pix:
+                total = paid + price + _convert_price(before, way, source, prices)
+                yield out, total, {**foldings, op.name: folding}
+
+
+def _through(
+    op: Operator, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], growth: int
+) -> Iterator[tuple[Way, float, Foldings]]:
+    channels, height, width = source.shape
+    for before, (paid, foldings) in front.items():
+        lanes, pix = before
+        rows, out = height, pix
+        if not op.pixelwise:
+            pix = out = 1
+        if isinstance(op, Windowed):
+            pix = max(n for n in op.legal_pix(source) if pix % n == 0)
+            rows, out = max(height, op.spatial(source)[0]), op.row_windows(source, pix).pix
+        if not foldings and out == 1 < before[1]:
+            continue  # nothing behind asks for several pixels, so the input has one per beat
+        if _beats((lanes, pix), channels, rows * width) <= goal:
+            total = paid + _convert_price(before, (lanes, pix), source, prices)
+            yield (growth * lanes, out), total, foldings
