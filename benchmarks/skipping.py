@@ -67,7 +67,7 @@ def area_of(build: Build, layer: str) -> yosys.Area:
         cores: list[tuple[str, dict[str, Any], list[Path]]] = [(core, parameters, [])]
         if inst.memory:
             images = [build.rtl / f"{inst.memory.name}.mem"] if inst.memory in build.netlist.images else []
-            content = {"KIND": MEMORY_KINDS[inst.memory.kind]}
+            content: dict[str, Any] = {"KIND": MEMORY_KINDS[inst.memory.kind]}
             content |= {"INIT_FILE": f'"{images[0].name}"'} if images else {"ROW": row_literal(inst.memory)}
             size = {"WIDTH": inst.memory.width, "DEPTH": inst.memory.depth}
             cores = [(core, parameters, []), ("volley_weight_source", {**size, **content}, images)]

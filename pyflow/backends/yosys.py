@@ -215,7 +215,7 @@ def synthesise(
     top: str,
     family: str,
     *,
-    parameters: Mapping[str, int] | None = None,
+    parameters: Mapping[str, int | str] | None = None,
     images: Sequence[Path] = (),
     inside: str = "",
     groups: Mapping[str, Sequence[str]] | None = None,
@@ -255,7 +255,7 @@ def netlist(
     top: str,
     family: str,
     *,
-    parameters: Mapping[str, int] | None = None,
+    parameters: Mapping[str, int | str] | None = None,
     images: Sequence[Path] = (),
     timeout_s: float = TIMEOUT_S,
 ) -> Path:
@@ -287,7 +287,7 @@ def _edam(
     images: Sequence[Path],
     top: str,
     family: str,
-    parameters: Mapping[str, int],
+    parameters: Mapping[str, int | str],
     *,
     pads: bool,
 ) -> dict[str, Any]:

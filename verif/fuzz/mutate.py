@@ -21,8 +21,9 @@ Rng = np.random.Generator
 PWNED = "PWNED"  # a file that only executed code makes
 EXTREMES = (0, -1, 1, 2, 3, 7, 255, 256, 2**16, 2**23, 2**31 - 1, 2**31, -(2**31), 2**40, 2**62, 2**63 - 1, 2**63,
             2**64, 10**30, 0.0, -0.0, 0.5, 1.5, -1.5, 1e-300, 1e300, 1.0000001)  # fmt: skip
-ODD = (None, True, False, "", "x", "a" * 5000, "../../x", "/tmp/x", "a\nb", "\x1b[2J", "\u0000", "\ud800", "Ж",
-       "NaN", "8", [], {}, [[]], [1], [True, 8, 8], [8.0, 8, 8], {"a": 1}, [None])  # fmt: skip
+ODD: tuple[Any, ...] = (
+    None, True, False, "", "x", "a" * 5000, "../../x", "/tmp/x", "a\nb", "\x1b[2J", "\u0000", "\ud800", "Ж",
+    "NaN", "8", [], {}, [[]], [1], [True, 8, 8], [8.0, 8, 8], {"a": 1}, [None])  # fmt: skip
 DTYPES = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", ">f4", ">i8", "?", "c8", "U3", "S3", "g",
           "M8[s]", "V3")  # fmt: skip
 

@@ -45,7 +45,7 @@ def unframed(line: Iterable[int], size: int = 256) -> list[list[int]]:
     for byte in line:
         if byte == END:
             whole = packet is not None and not escape and HEADER + 4 <= len(packet) <= size
-            if whole and checksum(packet[:-4]) == packet[-4:]:
+            if whole and packet and checksum(packet[:-4]) == packet[-4:]:
                 found.append(packet[:-4])
             packet, escape = [], False
         elif escape:

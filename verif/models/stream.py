@@ -40,7 +40,7 @@ def round_robin(last: int, offers: Sequence[bool]) -> int:
     return next(sink for sink in order if offers[sink])
 
 
-def arbiter(packets: Sequence[Sequence[list[tuple[int, bool]]]]) -> list[tuple[int, int, bool]]:
+def arbiter(packets: Sequence[Sequence[Sequence[tuple[int, bool]]]]) -> list[tuple[int, int, bool]]:
     """packets[sink][k]: beats. (sink, data, last) in the order of sinks that offer all they have from the start."""
     sent, left, sink = [], [list(queue) for queue in packets], len(packets) - 1
     while any(left):

@@ -24,7 +24,8 @@ def split(row: int, width: int) -> list[int]:
 
 def memory_loader(bus: Iterable[Word], width: int, depth: int, index: int) -> Iterator[tuple[int, int]]:
     """(row, its content) of each write."""
-    address, words = depth, []
+    address = depth
+    words: list[int] = []
     for select, word in bus:
         if select:
             address, words = (0 if word == index else depth), []

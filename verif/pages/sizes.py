@@ -275,7 +275,7 @@ ROWS: dict[str, Row] = {
     "volley_synapse_sum": Row(
         {"PE": 1, "SIMD": 1, "TP": 1, "WEIGHT_W": 1},
         SUMS,
-        Wave({"PE": 1, "SIMD": 2, "TP": 2}, 12, ports=SUM_PORTS | {"s_valid": (1, 1, 1, 1, 1, 1, 0)}),
+        Wave({"PE": 1, "SIMD": 2, "TP": 2}, 12, ports={**SUM_PORTS, "s_valid": (1, 1, 1, 1, 1, 1, 0)}),
     ),
     "volley_synapse_array": Row(
         {"PE": 1, "SIMD": 1, "T": 1, "WEIGHT_W": 1, "ACC_W": 2},

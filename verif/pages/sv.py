@@ -198,7 +198,7 @@ def generated(core: Core) -> frozenset[str]:
 def read(path: Path) -> Core:
     """Parse a file that holds one module or package."""
     tree = syntax.SyntaxTree.fromFile(str(path))
-    root = tree.root
+    root: Any = tree.root
     (module,) = root.members if root.kind == Kind.CompilationUnit else [root]
     head = module.header
     return Core(
@@ -256,7 +256,9 @@ def _header(text: str) -> tuple[str, ...]:
 
 def _comments(token: parsing.Token) -> tuple[str, str]:
     """(comment that ends the line before, comment on the lines above) of the item that starts at `token`."""
-    trailing, above, fresh = [], [], False
+    trailing: list[str] = []
+    above: list[str] = []
+    fresh = False
     for trivia in token.trivia:
         if trivia.kind == parsing.TriviaKind.EndOfLine:
             fresh = True

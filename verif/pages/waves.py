@@ -127,7 +127,7 @@ def lanes(core: Core, streams: Sequence[Stream], widths: dict[str, int], samples
         valid, ready = values[f"{stream.prefix}_tvalid"], values[f"{stream.prefix}_tready"]
         beats = list(itertools.accumulate(map(operator.and_, valid, ready), initial=0))
         shown = [beat if offered else None for beat, offered in zip(beats, valid, strict=False)]
-        group = [stream.label]
+        group: list[Any] = [stream.label]
         for name in ports:
             handshake = name.endswith(("_tvalid", "_tready"))
             short = name.removeprefix(f"{stream.prefix}_")
@@ -144,7 +144,7 @@ def _lane(name: str, values: Sequence[int], width: int, beats: Sequence[int | No
     where it goes on a value is written anew even if it is the same."""
     wave, data, before = "", [], None
     for n, value in enumerate(values):
-        now = (value, beats[n]) if beats and width > 1 else (value, 0)
+        now: tuple[int, int | None] | None = (value, beats[n]) if beats and width > 1 else (value, 0)
         if beats and beats[n] is None:
             now = None
         if n and now == before:

@@ -107,7 +107,7 @@ class PinMaster:
     def _responses(self) -> None:
         for channel in ("b", "r"):
             there = self._high(channel, "valid")
-            response = (int(self._pin(channel, "resp").value),)
+            response: tuple[int, ...] = (int(self._pin(channel, "resp").value),)
             if channel == "r":
                 response += (int(self._pin("r", "data").value),)
             if held := self._held.pop(channel, None):

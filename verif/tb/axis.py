@@ -314,7 +314,7 @@ class TB:
         dut.rst.value = 1
         # Not even the random bits of time 0 may make a clock edge: it would come before rst.
         dut.clk.value = Immediate(0)
-        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+        Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
         cocotb.start_soon(self._run((*self.sources.values(), *self.sinks.values())))
         cocotb.start_soon(self._watch_resets())
 
@@ -383,7 +383,7 @@ class TB:
     def expect(self, beats: Iterable[Beat | int], sink: str | None = None) -> None:
         self.boards[sink or next(iter(self.boards))].expect(beats)
 
-    async def until(self, done: Callable[[], bool], what: str, timeout: int = 20_000) -> None:
+    async def until(self, done: Callable[[], object], what: str, timeout: int = 20_000) -> None:
         """Wait until `done()`; fail with `what` after `timeout` cycles."""
         for _ in range(timeout):
             if done():

@@ -63,10 +63,10 @@ async def capture(dut):
     for name in plan["inputs"]:
         getattr(dut, name).value = active if name == reset else 0
     dut.clk.value = Immediate(0)
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
 
     sinks = [Sink(dut, name, streams, plan["idle"][name]) for name, streams in plan["sinks"].items()]
-    samples = {name: [] for name in (*plan["inputs"], *plan["outputs"])}
+    samples: dict[str, list[int]] = {name: [] for name in (*plan["inputs"], *plan["outputs"])}
     for cycle in range(-RESET_CYCLES, plan["cycles"]):
         await FallingEdge(dut.clk)
         if reset in plan["inputs"]:

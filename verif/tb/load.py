@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-import cocotb
 from cocotb.clock import Clock
 from cocotb.handle import Immediate
 from cocotb.triggers import FallingEdge
@@ -20,7 +19,7 @@ class LoadBus:
         self.dut = dut
         dut.load_select.value = dut.load_valid.value = 0
         dut.clk.value = Immediate(0)
-        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+        Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
 
     async def send(self, words: Iterable[Word], idle: float = 0.0) -> None:
         """One word a cycle, but for the share of `idle` cycles. After it the bus is idle."""

@@ -40,7 +40,7 @@ def operand(width: int, values: int | None = None) -> int:
 
 @cocotb.test()
 async def random_operations(dut):
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+    Clock(dut.clk, PERIOD_NS, "ns").start()
     seen = set()
     for cycle in range(CYCLES):
         await FallingEdge(dut.clk)

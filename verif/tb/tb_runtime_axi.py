@@ -7,6 +7,7 @@ the network, in the middle), hash, weights (other files), load (weights)."""
 
 import random
 from types import SimpleNamespace
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -35,7 +36,7 @@ class Channel:
     def status(self):
         return int(self.halted) | int(self.idle_bit) << 1 | self.errors
 
-    buffer = None
+    buffer: Any = None
 
     def reset(self):
         if self.task:
@@ -106,9 +107,9 @@ class Dma:
             part, last = data[start : start + 4], start + 4 >= len(data)
             times = 1
             if self._strikes("drop", "double", "hang"):
-                times = {"drop": 0, "double": 2}.get(self.fault)
-                if times is None:
+                if self.fault == "hang":
                     return  # never idle again
+                times = {"drop": 0, "double": 2}[self.fault]
             for _ in range(times):
                 await FallingEdge(dut.clk)
                 if not burst:
@@ -121,7 +122,7 @@ class Dma:
                 taken = False
                 while not taken:
                     await ReadOnly()
-                    taken = int(dut.s_axis_tready.value)
+                    taken = bool(int(dut.s_axis_tready.value))
                     await FallingEdge(dut.clk)
                 dut.s_axis_tvalid.value = 0
         channel.idle_bit, buffer.busy = True, False
@@ -136,7 +137,7 @@ class Dma:
             taken = False
             while not taken:
                 await ReadOnly()
-                taken = int(dut.m_axis_tvalid.value)
+                taken = bool(int(dut.m_axis_tvalid.value))
                 word, last = int(dut.m_axis_tdata.value), int(dut.m_axis_tlast.value)
                 await FallingEdge(dut.clk)
             dut.m_axis_tready.value = 0
@@ -201,7 +202,7 @@ async def every_seed(dut):
     dut.clk.value = Immediate(0)
     dut.aresetn.value = 0
     dma = Dma(dut)
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
     master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_ctrl"), dut.clk, dut.aresetn, reset_active_level=False)
     await ClockCycles(dut.clk, 4)
     dut.aresetn.value = 1
@@ -233,6 +234,7 @@ async def every_seed(dut):
     async def seed():
         await bridge(refuse_others)(connect)
         if FAULT == "load":
+            assert OTHER is not None
             return await bridge(reload)(connect, OTHER, inject, heal)
         done = await bridge(session)(connect, inject, heal)
         if FAULT == "reset":

@@ -34,7 +34,7 @@ class Line:
         self.fault, self.faults, self.rate = "", 0, 0.0
         dut.clk.value = Immediate(0)
         dut.uart_rx.value, dut.aresetn.value = 1, 0
-        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+        Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
         cocotb.start_soon(self._listen())
 
     async def start(self):
@@ -186,6 +186,7 @@ async def every_seed(dut):
     async def seed():
         await bridge(refuse_others)(connect)
         if FAULT == "load":
+            assert OTHER is not None
             return await bridge(reload)(connect, OTHER, inject, heal)
         done = await bridge(session)(connect, inject, heal)
         struck[0] += line.faults

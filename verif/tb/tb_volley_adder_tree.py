@@ -43,7 +43,7 @@ def vectors(count: int) -> list[list[int]]:
 async def sums(dut, idle):
     """The sum of each tick's operands comes LATENCY ticks later, whatever the cycles without ce hold."""
     dut.clk.value = Immediate(0)
-    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start(start_high=False))
+    Clock(dut.clk, 10, unit="ns").start(start_high=False)
     pending = vectors(300)
     expected: list[int] = []  # one for each tick so far
     while len(expected) < len(pending) + LATENCY:

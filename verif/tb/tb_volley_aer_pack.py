@@ -85,7 +85,8 @@ async def events(dut, flow):
     counts = push(tb, passes(12))
     await tb.finish()
     if flow == "full":
-        expected, start = [], tb.source.accepted[0]
+        expected: list[int] = []
+        start = tb.source.accepted[0]
         for count, taken in zip(counts, tb.source.accepted, strict=True):
             assert taken == start, f"a beat is taken {taken - start} cycles late"
             expected += range(start + 1, start + 1 + count)

@@ -4,6 +4,7 @@
 
 import itertools
 import random
+from typing import Any
 
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
@@ -38,7 +39,7 @@ class _WithId:
 
 
 def bench(dut, flow="full", **stalls) -> TB:
-    ports = Slices(dut, {"s_axis": N})
+    ports: Any = Slices(dut, {"s_axis": N})
     ports.m_axis_tdata = _WithId(dut)
     return TB(ports, flow, sources=SOURCES, stalls=stalls)
 

@@ -57,7 +57,7 @@ class AxiTB(TB):
                 channel.set_pause_generator(random_stall(0.5))
 
     def _forget(self) -> None:
-        self.words = []  # that have left for certain, of networks that were reset
+        self.words: list[Beat] = []  # that have left for certain, of networks that were reset
         self.frames: list[Words] = []  # sent to the present network, or still to be
         self.taken = self.left = 0  # words in and out, of the present network
         self.owed = 0  # words of the network before that have not left
@@ -99,7 +99,7 @@ class AxiTB(TB):
             # A soft reset comes with the first cycle of its write's response.
             if self.asked and int(dut.s_axi_ctrl_bvalid.value):
                 self.asked = False
-                self._cut(offered and not taken and not before, before)
+                self._cut(bool(offered) and not taken and not before, before)
 
     def _cut(self, waits: bool, before: int) -> None:
         """The network is gone: a word that waits still leaves, then what ends a begun answer."""
@@ -420,8 +420,8 @@ async def the_end_of_a_cut_answer_keeps_its_checksum(dut):
 @cocotb.test()
 async def status(dut):
     """What is under way, and that a soft reset is over only when both streams are whole again."""
-    tb = AxiTB(dut, stalls={"m_axis": iter(lambda: held[0], None)})
     held = [True]
+    tb = AxiTB(dut, stalls={"m_axis": iter(lambda: held[0], None)})
     await tb.reset()
     whole = good(SIZE)
     tb.send(beats(whole)[:1])

@@ -25,7 +25,7 @@ class SlaveTB:
         dut.rst.value = 1
         dut.clk.value = Immediate(0)
         dut.req_rdata.value = 0
-        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+        Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
         self.master = PinMaster(dut, "s_axil", lambda: bool(int(dut.rst.value)), ADDRESSES)
         self.asked, self.words = [], []
         self.master.on_answer = lambda _, data: self._compare(data)
@@ -76,12 +76,15 @@ class SlaveTB:
                 bits = sum(0xFF << 8 * n for n in range(4) if pins["wstrb"] >> n & 1)
                 assert int(dut.req_biten.value) == bits
             if int(dut.rst.value):
-                model.__init__()
+                model = self.model = AxilSlave()
                 self.words.clear()
                 continue
             if model.read:
                 self.words.append(word)
-            model.edge(*(bool(pins[name]) for name in ("awvalid", "wvalid", "bready", "arvalid", "rready")), word)
+            aw, w, bready, ar, rready = (
+                bool(pins[name]) for name in ("awvalid", "wvalid", "bready", "arvalid", "rready")
+            )
+            model.edge(aw, w, bready, ar, rready, word)
 
     async def reset(self, cycles=1):
         await FallingEdge(self.dut.clk)

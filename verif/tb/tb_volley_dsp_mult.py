@@ -108,7 +108,7 @@ async def sums(dut, idle):
     expected = packed(sums, sum_w)
 
     dut.clk.value = Immediate(0)
-    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start(start_high=False))
+    Clock(dut.clk, 10, unit="ns").start(start_high=False)
     ticks = 0
     while ticks < len(given) + LATENCY:
         await FallingEdge(dut.clk)

@@ -42,7 +42,8 @@ def fitting(draw, formula, width: int, signed: bool = True) -> tuple[int, ...]:
 
 
 if CORE == "volley_add":
-    SOURCES, SINK = ("s_a", "s_b"), "m_sum"
+    SOURCES: tuple[str, ...] = ("s_a", "s_b")
+    SINK = "m_sum"
     A, B = (P["A_W"], P["A_SIGNED"]), (P["B_W"], P["B_SIGNED"])
     SIGNS = ("unsigned", "mixed", "signed")
     of_parameters(

@@ -26,7 +26,7 @@ P = params()
 LANES, STEPS, BEATS = P["LANES"], P["TB"], P["BEATS"]  # steps per pass
 MODE = P.get("MODE", 0)
 N = BEATS * LANES  # neurons
-PASSES = {"delta": P.get("PASSES"), "event": 3}.get(CORE, P.get("T", 0) // STEPS)
+PASSES: int = P["PASSES"] if CORE == "delta" else 3 if CORE == "event" else P["T"] // STEPS
 SOURCE = {"delta": "s_signal", "event": "s_byte"}.get(CORE, "s_pixel")
 LATENCY = {"delta": 1 + STEPS if MODE else 2}.get(CORE, 1)
 # A state is read in the next pass, once it has been written.
@@ -128,14 +128,14 @@ elif CORE == "delta":
         samples = [[sent[n] >> 8 * (STEPS - 1 - j) & 255 for sent in frame for j in range(STEPS)] for n in range(N)]
         spikes = [encode_delta(x, THETA, bool(MODE)) for x in samples]
         for x, trains in zip(samples, spikes, strict=True):
-            cover(x, trains)
+            cover_channel(x, trains)
         on, off = (in_time([[s[t][side] for s in spikes] for t in range(PASSES * STEPS)]) for side in (0, 1))
         return [
             [w for b in range(0, N, LANES) for half in pair for w in half[b : b + LANES]]
             for pair in zip(on, off, strict=True)
         ]
 
-    def cover(x: list[int], spikes: list[tuple[int, int]]) -> None:
+    def cover_channel(x: list[int], spikes: list[tuple[int, int]]) -> None:
         """One channel and its spikes."""
         hit("smallest value", 0 in x)
         hit("largest value", 255 in x)
@@ -191,10 +191,10 @@ else:
             }[CORE]
             spikes = [[spike(p, t) for p in pixels] for t in range(TIME)]
         for p, train in zip(pixels, zip(*spikes, strict=True), strict=True):
-            cover(p, train)
+            cover_pixel(p, train)
         return in_time(spikes)
 
-    def cover(pixel: int, spikes: tuple[int, ...]) -> None:
+    def cover_pixel(pixel: int, spikes: tuple[int, ...]) -> None:
         """One pixel and its spikes."""
         hit("smallest value", pixel == 0)
         hit("largest value", pixel == 255)

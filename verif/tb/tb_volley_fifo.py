@@ -60,7 +60,7 @@ async def capacity_then_drain(dut):
     tb = TB(dut, stalls={"m_axis": itertools.chain(itertools.repeat(True, hold), itertools.repeat(False))})
     await tb.reset()
     beats = random_beats(3 * DEPTH + 5)
-    tb.expect(fifo(beats))
+    tb.expect(Beat(*b) for b in fifo(beats))
     tb.send(beats)
     await tb.wait(hold - 8)
     assert len(tb.source.accepted) == DEPTH

@@ -58,7 +58,7 @@ class TB:
         idle, pressure = FLOWS[flow]
         self.source = TimedSource(self.sides["s"], "s_axis", random_stall(idle))
         self.sink = Sink(self.sides["m"], "m_axis", random_stall(pressure))
-        self.left_at = []
+        self.left_at: list[float] = []
         self.sink.on_beat = lambda _: self.left_at.append(get_sim_time("ps"))
         start(clocks, *self.sides.values())
         self.source.start()

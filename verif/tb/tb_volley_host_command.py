@@ -3,6 +3,7 @@
 """volley_host_command: registers, frames and results, repeated requests, stuck streams, resets."""
 
 import random
+from collections.abc import Iterator
 
 import cocotb
 from cocotb.triggers import FallingEdge, ReadOnly
@@ -181,6 +182,10 @@ def data(count):
     return [random.getrandbits(8) for _ in range(count)]
 
 
+def stalled_while(held: list[bool]) -> Iterator[bool]:
+    return iter(lambda: held[0], None)
+
+
 def result(words):
     return [(random.getrandbits(32), n == words - 1) for n in range(words)]
 
@@ -190,7 +195,7 @@ def result(words):
 async def any_requests(dut, flow):
     tb = CommandTB(dut, flow)
     await tb.reset()
-    left = []  # results that the network has and the host has not
+    left: list[tuple[int, bool]] = []  # results that the network has and the host has not
     for _ in range(70):
         kind = random.choice((READ, WRITE, STREAM, STREAM, STREAM, RESET))
         address = random.choice((*REGISTERS, 0x10, 0x800))
@@ -246,9 +251,16 @@ async def results_wait_for_a_stream(dut, flow):
     tb = CommandTB(dut, flow)
     await tb.reset()
     await tb.settle()
-    others = (READ, (), 4), (READ, data(6), 0x10), (WRITE, data(8), 0), (WRITE, data(4), 0x800), (RESET,), (READ,)
-    for n, request in enumerate(others):
-        tb.request(*request, results=[] if n else result(5))
+    others = (
+        (READ, (), 4),
+        (READ, data(6), 0x10),
+        (WRITE, data(8), 0),
+        (WRITE, data(4), 0x800),
+        (RESET, (), 0),
+        (READ, (), 0),
+    )
+    for n, (command, payload, address) in enumerate(others):
+        tb.request(command, payload, address, [] if n else result(5))
         await tb.until(lambda: not tb.boards["m_packet"].expected, "response")
         hit("results wait for a stream")
     tb.request(READ, data(5), seq=tb.seq)
@@ -328,7 +340,7 @@ async def requests_on_the_heels(dut):
     await tb.settle()
     for _ in range(12):
         blocked = [True]
-        tb.sinks["m_frame"].stall = iter(lambda held=blocked: held[0], None)
+        tb.sinks["m_frame"].stall = stalled_while(blocked)
         words = result(3)
         first = tb.request(STREAM | LAST | WAIT, data(8), 0, words)
         tb.sources["s_result"].queue.clear()

@@ -24,7 +24,8 @@ if CORE != "volley_readout":
     of_parameters({"several pixels per beat": PIX > 1})
 
 if CORE == "volley_encode_radix":
-    SOURCES, SINK, LATENCY = ("s_pixel",), "m_spike", 1
+    SOURCES: tuple[str, ...] = ("s_pixel",)
+    SINK, LATENCY = "m_spike", 1
     STEPS = P["T"]
     of_parameters({"all bits kept": STEPS == 8})
     declare("rounded up", "rounded down", "rounding carries out")

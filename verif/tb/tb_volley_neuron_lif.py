@@ -132,7 +132,8 @@ def threshold_at_peak(neuron: Lif, potentials: list[int]) -> Lif:
 
 def random_case(directed: bool) -> tuple[Lif, list[int]]:
     """A neuron and its potentials: one per step, or where they are held one per pass."""
-    neuron, numbers = random_neuron(), []
+    neuron = random_neuron()
+    numbers: list[int] = []
     per_number = STEPS if HELD else 1
     for _ in range(PASSES * NUMBERS):
         before = [x for x in numbers for _ in range(per_number)]

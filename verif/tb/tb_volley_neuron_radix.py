@@ -56,7 +56,9 @@ def corners() -> list[Neuron]:
 
     Then single bits, in every lane: after 1, 2, ... spikes exactly one bit of v is left, so none can go unnoticed.
     """
-    cases = [(h, theta, b) for h in (H_MIN, H_MAX, 0) for theta in (1, THETA_MAX) for b in (B_MIN, B_MAX, 0)]
+    cases: list[Neuron | None] = [
+        (h, theta, b) for h in (H_MIN, H_MAX, 0) for theta in (1, THETA_MAX) for b in (B_MIN, B_MAX, 0)
+    ]
     for theta in {1, 2, 3, THETA_MAX, random.randint(1, THETA_MAX), max(1, (H_MAX << EXPONENT) >> T)}:
         if theta <= THETA_MAX:
             cases += [reaching(k * theta + d, theta) for k in range(-1, (1 << T) + 2) for d in (-1, 0, 1)]

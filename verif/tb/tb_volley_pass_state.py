@@ -9,6 +9,7 @@ the environment the tlast that comes in is noise (the core built without asserti
 import itertools
 import os
 import random
+from typing import Any
 
 import cocotb
 
@@ -36,7 +37,7 @@ if CORE == "volley_pool_gated":
         "a loser spikes alone",
     )
 
-    def neuron() -> list[list[int]]:
+    def neuron() -> list[Any]:
         """[tap][t]. Each tap silent up to a step, then it fires for sure: ties and near misses abound."""
         steps = range(PASSES * BLOCK)
         start = random.choice((0, len(steps) - 1, len(steps), random.randrange(len(steps))))
@@ -58,10 +59,10 @@ if CORE == "volley_pool_gated":
             hit("last tap wins", TAPS > 1 and winners == [TAPS - 1])
         hit("a loser spikes alone", any(not out[t] and any(train[t] for train in trains) for t in range(steps)))
 
-    def beat_in(lanes: list[list[list[int]]], steps: slice) -> int:
+    def beat_in(lanes: list[list[Any]], steps: slice) -> int:
         return pack([word(train[steps]) for tap in zip(*lanes, strict=True) for train in tap], BLOCK)
 
-    def beat_out(lanes: list[list[list[int]]], steps: slice) -> int:
+    def beat_out(lanes: list[list[Any]], steps: slice) -> int:
         return pack([word(pool_gated(trains)[steps]) for trains in lanes], BLOCK)
 
     def word(spikes: list[int]) -> int:
@@ -75,7 +76,7 @@ else:
     declare(*(f"{sign}: sum on the {rail} rail" for sign in ("unsigned", "signed") for rail in ("lower", "upper")))
     RAILS = (-(1 << P["IN_W"] - 1), (1 << P["IN_W"] - 1) - 1) if P["IN_SIGNED"] else (0, (1 << P["IN_W"]) - 1)
 
-    def neuron() -> list[int]:
+    def neuron() -> list[Any]:
         """[t]: a rail throughout, or anything."""
         low, high = random.choice((RAILS, RAILS, (RAILS[0],) * 2, (RAILS[1],) * 2))
         numbers = [random.randint(low, high) for _ in range(PASSES * BLOCK)]
@@ -83,10 +84,10 @@ else:
         hit(f"{SIGN}: sum on the upper rail", set(numbers) == {RAILS[1]})
         return numbers
 
-    def beat_in(lanes: list[list[int]], steps: slice) -> int:
+    def beat_in(lanes: list[list[Any]], steps: slice) -> int:
         return pack([x for numbers in lanes for x in reversed(numbers[steps])], P["IN_W"])
 
-    def beat_out(lanes: list[list[int]], _: slice) -> int:
+    def beat_out(lanes: list[list[Any]], steps: slice) -> int:  # noqa: ARG001
         return pack([accumulate(numbers) for numbers in lanes], P["OUT_W"])
 
 

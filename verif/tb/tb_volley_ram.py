@@ -22,13 +22,13 @@ declare("read and write of one address at once", "read of a word just written", 
 @cocotb.test()
 async def random_ports(dut):
     if P.get("INIT_FILE"):
-        mem = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()]
+        mem: list[int | None] = [int(word, 16) for word in Path(P["INIT_FILE"]).read_text().split()]
         assert len(mem) == DEPTH
     else:
         mem = [None] * DEPTH  # undefined until written
     dut.we.value = dut.re.value = 0
     dut.clk.value = Immediate(0)  # no edge from the random bits of time 0
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
     read, written, compared = None, None, 0
     for step in range(40 * DEPTH):
         await FallingEdge(dut.clk)

@@ -18,7 +18,7 @@ COUNTERS = {"cycles": r.CYCLES, "in_stall": r.IN_STALL, "out_stall": r.OUT_STALL
 @cocotb.test()
 async def words_of_one_cycle(dut):
     dut.clk.value = Immediate(0)
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
     dut.rst.value, dut.req.value, dut.addr.value = 1, 0, 0
     await FallingEdge(dut.clk)
     await FallingEdge(dut.clk)

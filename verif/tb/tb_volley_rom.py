@@ -23,7 +23,7 @@ declare("first word", "last word", "read behind a read", "output holds while the
 async def start(dut) -> None:
     dut.re.value = 0
     dut.clk.value = Immediate(0)  # no edge from the random bits of time 0
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
     await FallingEdge(dut.clk)
 
 

@@ -69,7 +69,7 @@ def pixels(tb: TB, frames: int) -> None:
     tb.expect(expected)
 
 
-def bad_frames(tb: TB, frames: int) -> None:
+def bad_frames(tb: Any, frames: int) -> None:
     for _ in range(frames):
         tb.push(bad(P["BYTES"]))
 

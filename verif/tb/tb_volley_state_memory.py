@@ -63,7 +63,7 @@ async def run(dut, model: StateMemory, ticks: int, moving: float, delay: int | N
         take = model.room and (len(flight) < FLIGHT or due) and (delay is not None or random.random() < 0.6)
         state = random.getrandbits(DATA_W)
         if not ce:  # garbage on every port: nothing may move
-            take, due = model.room and random.getrandbits(1), random.getrandbits(1)
+            take, due = model.room and bool(random.getrandbits(1)), bool(random.getrandbits(1))
         dut.ce.value, dut.take.value, dut.put.value, dut.state_next.value = ce, take, due, state
         if not ce:
             hit("take held back by ce", take)
@@ -91,7 +91,7 @@ async def start(dut) -> StateMemory:
     dut.rst.value = 1
     dut.ce.value = dut.take.value = dut.put.value = 0
     dut.clk.value = Immediate(0)  # no edge from the random bits of time 0
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
     model = StateMemory(BEATS, PASSES)
     await reset(dut, model)
     return model

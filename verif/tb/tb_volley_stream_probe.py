@@ -27,7 +27,7 @@ async def counts(dut, share):
     """share: of cycles with an offer, and with readiness."""
     dut.rst.value = 1
     dut.clk.value = Immediate(0)
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
     for n in range(12):
         dut.rst.value = 1
         await FallingEdge(dut.clk)

@@ -32,7 +32,7 @@ class Serial:
         self.dut, self.bytes, self.seq = dut, [], 0
         dut.clk.value = Immediate(0)
         dut.uart_rx.value, dut.aresetn.value = 1, 0
-        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False))
+        Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
         cocotb.start_soon(self._listen())
 
     async def _listen(self):

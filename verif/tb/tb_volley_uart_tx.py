@@ -35,6 +35,9 @@ class Wire:
                 self.taken.append(len(self.line) - 1)
                 before = now
 
+    async def takes(self, count):
+        await self.tb.until(lambda: len(self.taken) >= count, f"byte {count - 1} taken", 10 * DIVISOR + 5000)
+
     async def check(self, sent):
         await self.tb.until(lambda: not self.tb.source.queue, "byte taken", 100 * DIVISOR)
         await self.tb.wait(11 * DIVISOR)
@@ -54,7 +57,7 @@ async def every_byte(dut, stall):
     sent = random.sample(range(256), 256)
     wire.tb.send(sent)
     for n in range(len(sent)):
-        await wire.tb.until(lambda n=n: len(wire.taken) > n, f"byte {n} taken", 10 * DIVISOR + 5000)
+        await wire.takes(n + 1)
     await wire.check(sent)
     gaps = {b - a for a, b in zip(wire.taken, wire.taken[1:], strict=False)}
     assert min(gaps) == 10 * DIVISOR

@@ -68,7 +68,8 @@ elif CORE == "volley_window_full":
 
 else:
     SOURCE, SINK = "s_item", "m_window"
-    WINDOW = tuple((P[f"{k}_Y"], P[f"{k}_X"]) for k in ("KERNEL", "STRIDE", "PAD"))
+    KERNEL, STRIDE, PADDING = ((P[f"{k}_Y"], P[f"{k}_X"]) for k in ("KERNEL", "STRIDE", "PAD"))
+    WINDOW = (KERNEL, STRIDE, PADDING)
     LATENCY = 3
 
     def completing():
@@ -175,7 +176,11 @@ async def frame_ends_without_the_next(dut):
         first, second = push(tb, random_frame()), push(tb, random_frame())
         done = tb.boards[SINK].compared + OUT
         tb.send(first + second[:part])
-        await tb.until(lambda done=done: tb.boards[SINK].compared >= done, f"end of the frame before a stall at {part}")
+
+        def ended(done: int = done) -> bool:
+            return tb.boards[SINK].compared >= done
+
+        await tb.until(ended, f"end of the frame before a stall at {part}")
         await tb.wait(10)
         tb.send(second[part:])
         await tb.finish()

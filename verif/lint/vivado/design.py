@@ -17,6 +17,7 @@ Symbols, Expressions, Statements = ast.SymbolKind, ast.ExpressionKind, ast.State
 Procedures = ast.ProceduralBlockKind
 VALUES = (Expressions.NamedValue, Expressions.HierarchicalValue)
 SELECTIONS = (Expressions.ElementSelect, Expressions.RangeSelect, Expressions.MemberAccess)
+LEVEL = ast.EdgeKind.None_  # type: ignore[attr-defined]  # its stubs lack it
 CONSTANT = (Symbols.Parameter, Symbols.EnumValue, Symbols.Genvar, Symbols.Specparam)
 
 
@@ -81,7 +82,7 @@ class Process:
 
     @cached_property
     def edges(self) -> list[Any]:
-        return [e for e in self.events or () if getattr(e, "edge", ast.EdgeKind.None_) != ast.EdgeKind.None_]
+        return [e for e in self.events or () if getattr(e, "edge", LEVEL) != LEVEL]
 
     @property
     def clocked(self) -> bool:

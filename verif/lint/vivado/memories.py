@@ -63,7 +63,8 @@ def _unwritten(body: Body, manager: Any) -> Iterator[Hit]:
 
 # ------------------------------------------------------------------ ports
 def _ports(memory: Memory) -> Iterator[Hit]:
-    name, ports = memory.symbol.name, {}
+    name = memory.symbol.name
+    ports: dict[Any, dict[Any, Access]] = {}
     for write in memory.writes:
         if not write.process.clocked:
             yield "memory-write", write.node, f"{name} is written outside a clocked process"

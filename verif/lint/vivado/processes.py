@@ -26,6 +26,7 @@ from verif.lint.vivado.design import (
 
 Hit = tuple[str, Any, str]
 Edges, Timings = ast.EdgeKind, ast.TimingControlKind
+PLAIN = ast.UniquePriorityCheck.None_  # type: ignore[attr-defined]  # its stubs lack it
 _DYNAMIC = (
     "isQueue",
     "isAssociativeArray",
@@ -180,7 +181,7 @@ def _foreign(symbol: Any, body: Body) -> bool:
 
 
 def _case(node: Any, process: Process) -> Iterator[Hit]:
-    if node.check == ast.UniquePriorityCheck.None_ or node.defaultCase is not None:
+    if node.check == PLAIN or node.defaultCase is not None:
         return
     kind = node.expr.type.canonicalType
     labels = [e for item in node.items for e in item.expressions]
@@ -322,7 +323,8 @@ def _events(process: Process) -> Iterator[Hit]:
     if len(set(names)) < len(names) or any(e.edge == Edges.BothEdges for e in edges):
         yield "event-list", process.symbol, f"both edges of {names[0]}"
         return
-    tested, statement = {}, _unwrapped(process.statement)
+    tested: dict[str, tuple[bool, Any]] = {}
+    statement = _unwrapped(process.statement)
     while statement is not None and statement.kind == Statements.Conditional and len(tested) + 1 < len(edges):
         condition = next(iter(statement.conditions)).expr
         name, high = _polarity(condition)
