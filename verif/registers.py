@@ -51,7 +51,7 @@ def generated() -> dict[Path, str]:
 
 def constants() -> str:
     """Addresses of the registers, and where their fields lie, as a Python module."""
-    from systemrdl import RDLCompiler
+    from systemrdl.compiler import RDLCompiler
     from systemrdl.node import FieldNode, RegNode
 
     compiler = RDLCompiler()

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,9 +34,8 @@ def write_model(folder: Path, body: str) -> None:
 
 def data(folder: Path, shape: tuple[int, ...] = (40, 1, 8, 8), **arrays: np.ndarray) -> None:
     rng = np.random.default_rng(0)
-    np.savez(
-        folder / "d.npz", **({"x": rng.random(shape).astype(np.float32), "y": rng.integers(0, 3, shape[0])} | arrays)
-    )
+    own: dict[str, Any] = {"x": rng.random(shape).astype(np.float32), "y": rng.integers(0, 3, shape[0])}
+    np.savez(folder / "d.npz", **(own | arrays))
 
 
 TAIL = "nn.Flatten(), nn.Linear(4*6*6, 3)"
@@ -76,7 +76,7 @@ def test_models(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
 
 
 GOOD = "def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), " + TAIL + ")"
-DATA: dict[str, tuple[Callable[[Path], None], str]] = {
+DATA: dict[str, tuple[Callable[[Path], object], str]] = {
     "range": (lambda p: data(p, x=np.full((4, 1, 8, 8), 3.0, np.float32), y=np.zeros(4, np.int64)), "0..1"),
     "shape": (lambda p: data(p, (40, 1, 5, 5)), "takes 144 inputs, its input has 36"),
     "empty": (lambda p: data(p, x=np.zeros((0, 1, 8, 8), np.float32), y=np.zeros(0, np.int64)), "empty"),

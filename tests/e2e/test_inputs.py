@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -215,39 +215,43 @@ def converted(**options: Any) -> Network:
     return pyflow.convert(body(), X, **options)
 
 
-def loader() -> Iterator[Any]:
+def loader() -> torch.utils.data.DataLoader[Any]:
     return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.tensor(X)), batch_size=8)
 
 
-NETWORK = converted()
-DEEP = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 1), nn.ReLU(), nn.MaxPool2d(2), *body()[3:])
+NETWORK: Any = converted()
+# Any: what the calls below hand over is of the wrong type.
+untyped: Any = pyflow
+load: Any = datasets.load
+tune: Any = finetune
+DEEP = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 1), nn.ReLU(), nn.MaxPool2d(2), *list(body())[3:])
 CALLS: dict[str, tuple[Callable[[], object], str]] = {
-    "compile(model)": (lambda: pyflow.compile(body()), r"net is Sequential, needs a pyflow.Network; convert it"),
-    "compile(path)": (lambda: pyflow.compile("n.vly"), "net is str, needs a pyflow.Network; Network.load"),
-    "compile(None)": (lambda: pyflow.compile(None), "net is NoneType"),
-    "out_dir": (lambda: pyflow.compile(NETWORK, out_dir=5), "out_dir: 5 is no path"),
+    "compile(model)": (lambda: untyped.compile(body()), r"net is Sequential, needs a pyflow.Network; convert it"),
+    "compile(path)": (lambda: untyped.compile("n.vly"), "net is str, needs a pyflow.Network; Network.load"),
+    "compile(None)": (lambda: untyped.compile(None), "net is NoneType"),
+    "out_dir": (lambda: untyped.compile(NETWORK, out_dir=5), "out_dir: 5 is no path"),
     "folding": (lambda: pyflow.compile(NETWORK, folding=3), "folding: 3 is neither a file nor its content"),
-    "board": (lambda: pyflow.compile(NETWORK, board=3), "board 3 is unknown"),
-    "cycles": (lambda: pyflow.compile(NETWORK, cycles_per_frame=2.5), "cycles_per_frame=2.5 must be an integer"),
+    "board": (lambda: untyped.compile(NETWORK, board=3), "board 3 is unknown"),
+    "cycles": (lambda: untyped.compile(NETWORK, cycles_per_frame=2.5), "cycles_per_frame=2.5 must be an integer"),
     "cycles True": (lambda: pyflow.compile(NETWORK, cycles_per_frame=True), "cycles_per_frame=True must be"),
-    "time_block": (lambda: pyflow.compile(NETWORK, time_block="x"), "time_block = 'x' must be an integer"),
+    "time_block": (lambda: untyped.compile(NETWORK, time_block="x"), "time_block = 'x' must be an integer"),
     "trace": (lambda: NETWORK.run(X, trace=["nosuch"]), "no tensor 'nosuch' in 'sequential'; it has input, encode"),
     "trace str": (lambda: NETWORK.run(X, trace="nosuch"), "no tensor 'nosuch'"),
     "run(loader)": (lambda: NETWORK.run(loader()), "input: is a DataLoader, needs images in one array"),
     "run(None)": (lambda: NETWORK.run(None), "input: NoneType is no array of numbers"),
     "run(dict)": (lambda: NETWORK.run({}), "input: dict is no array of numbers"),
     "run(ragged)": (lambda: NETWORK.run([[1, 2], [3]]), "input: list is no array of numbers"),
-    "run(complex)": (lambda: NETWORK.run(torch.tensor(X).cfloat()), "dtype complex64"),
-    "load": (lambda: Network.load(5), "5 is no path"),
+    "run(complex)": (lambda: NETWORK.run(torch.tensor(X).to(torch.complex64)), "dtype complex64"),
+    "load": (lambda: untyped.Network.load(5), "5 is no path"),
     "save": (lambda: NETWORK.save(5), "5 is no path"),
-    "data.load": (lambda: datasets.load(5), "data 5 is unknown"),
-    "data shape": (lambda: datasets.load("digits", input_shape=5), "5 is neither"),
-    "convert(loader)": (lambda: pyflow.convert(body(), loader()), "calibration: is a DataLoader, needs images"),
-    "convert(None)": (lambda: pyflow.convert(None, X), "model: is NoneType, needs a torch.nn.Module"),
-    "convert(class)": (lambda: pyflow.convert(nn.Linear, X), "model: is type, needs a torch.nn.Module"),
-    "convert(state)": (lambda: pyflow.convert(body().state_dict(), X), "model: is OrderedDict"),
-    "calibration": (lambda: pyflow.convert(body(), None), "calibration: NoneType is no array"),
-    "calibration list": (lambda: pyflow.convert(body(), [1, 2]), r"calibration: shape \(2,\)"),
+    "data.load": (lambda: load(5), "data 5 is unknown"),
+    "data shape": (lambda: load("digits", input_shape=5), "5 is neither"),
+    "convert(loader)": (lambda: untyped.convert(body(), loader()), "calibration: is a DataLoader, needs images"),
+    "convert(None)": (lambda: untyped.convert(None, X), "model: is NoneType, needs a torch.nn.Module"),
+    "convert(class)": (lambda: untyped.convert(nn.Linear, X), "model: is type, needs a torch.nn.Module"),
+    "convert(state)": (lambda: untyped.convert(body().state_dict(), X), "model: is OrderedDict"),
+    "calibration": (lambda: untyped.convert(body(), None), "calibration: NoneType is no array"),
+    "calibration list": (lambda: untyped.convert(body(), [1, 2]), r"calibration: shape \(2,\)"),
     "timesteps True": (lambda: converted(timesteps=True), "timesteps: True of layer 'conv1' is a bool; needs an"),
     "timesteps None": (lambda: converted(timesteps=None), "timesteps: None .* is a NoneType; needs an integer"),
     "timesteps str": (lambda: converted(timesteps="4"), "timesteps: '4' .* is a str; needs an integer"),
@@ -269,8 +273,8 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "like of other T": (lambda: converted(like=converted(timesteps=3)), "'encode' .encode. has steps 4, there it is 3"),
     "like of other W": (lambda: converted(like=converted(weight_bits=6)), "has weight_bits 4, there it is 6"),
     "like of another input": (lambda: converted(like=zoo.load("lenet5")), r"its input is \(1, 32, 32\), here"),
-    "finetune(x)": (lambda: finetune(body(), X), "data: is ndarray, needs a pyflow.data.Dataset"),
-    "finetune epochs": (lambda: finetune(body(), datasets.load("digits"), epochs="a"), "epochs: 'a' is not an integer"),
+    "finetune(x)": (lambda: tune(body(), X), "data: is ndarray, needs a pyflow.data.Dataset"),
+    "finetune epochs": (lambda: tune(body(), datasets.load("digits"), epochs="a"), "epochs: 'a' is not an integer"),
 }  # fmt: skip
 
 
@@ -291,8 +295,8 @@ def test_tensors_are_taken_as_they_come() -> None:
     half = torch.tensor(X).bfloat16()
     assert np.array_equal(NETWORK.run(half), NETWORK.run(half.float().numpy()))
     for x in (torch.tensor(X, requires_grad=True), torch.tensor(X)):
-        again = pyflow.convert(body(), x)
+        again = untyped.convert(body(), x)
         assert np.array_equal(again.run(X), want)
-    pyflow.convert(body(), half)
+    untyped.convert(body(), half)
     assert np.array_equal(converted(like=NETWORK).run(X), want)
     assert set(NETWORK.run(X, trace="encode")[1]) == {"encode"}

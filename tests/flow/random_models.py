@@ -52,13 +52,13 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
         if any(side + 2 * padding < k for side, k in zip(sides, kernel, strict=True)):
             break
         co = int(rng.integers(1, 9))
-        conv = CONV[axes](c, co, kernel, stride, padding, bias=bool(rng.random() < 0.6))
+        conv: Any = CONV[axes](c, co, kernel, stride, padding, bias=bool(rng.random() < 0.6))
         if rng.random() < 0.3:
             with torch.no_grad():
                 conv.weight[int(rng.integers(co))] = 0
         layers[f"conv{i}"] = conv
         if rng.random() < 0.5:
-            bn = NORM[axes](co)
+            bn: Any = NORM[axes](co)
             with torch.no_grad():
                 bn.weight.copy_(torch.randn(co))
                 bn.bias.copy_(0.3 * torch.randn(co))
@@ -75,11 +75,9 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
     layers["flatten"] = nn.Flatten()
     features = c * int(np.prod(sides))
     if rng.random() < 0.5:
-        layers["fc0"], layers["relu_fc0"] = (
-            nn.Linear(features, int(rng.integers(2, 12)), bias=bool(rng.random() < 0.7)),
-            nn.ReLU(),
-        )
-        features = layers["fc0"].out_features
+        fc0 = nn.Linear(features, int(rng.integers(2, 12)), bias=bool(rng.random() < 0.7))
+        layers["fc0"], layers["relu_fc0"] = fc0, nn.ReLU()
+        features = fc0.out_features
     layers["fc1"] = nn.Linear(features, int(rng.integers(2, 8)))
     model = nn.Sequential(layers).eval()
     x = rng.random((24, *shape)).astype(np.float32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ class Rebuilt:
 
     def __init__(self, folder: Path, build: Build) -> None:
         self.folder, self.text = folder, (folder / "volley_net.sv").read_text()
-        self.layers = build.netlist.network.operators  # kernels as the hardware has them
+        self.layers: tuple[Any, ...] = build.netlist.network.operators  # kernels as the hardware has them
         self.slices = {name: f.slice for name, f in build.netlist.foldings.items()}
         self.network = build.network
 

@@ -34,7 +34,7 @@ def test_the_runs_of_a_core_are_those_of_its_tests() -> None:
     found = collect()
     assert [case.parameters for case in found["volley_skid"]] == [{"DATA_W": 1}, {"DATA_W": 33}]
     # A test that waits for an error is no run: DEPTH = 1 is illegal.
-    assert all(case.parameters["DEPTH"] > 1 for case in found["volley_fifo"])
+    assert all(int(case.parameters["DEPTH"]) > 1 for case in found["volley_fifo"])
 
 
 def test_mutants_repeat_with_the_seed_and_take_turns_over_the_lines(tmp_path: Path, candidates: list[Mutant]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,7 +173,8 @@ def test_the_self_test_names_the_first_difference(digits_build: Build) -> None:
 def test_frames_that_fail_are_reported_and_the_others_kept(small: Build) -> None:
     with Device.open("rtlsim", small.folder) as device:
         pixels, logits = device.files.vectors()
-        link, sent = device._link, []
+        link: Any = device._link
+        sent: list[np.ndarray] = []
 
         def exchange(frames: np.ndarray, words: int) -> Iterator[np.ndarray]:
             for frame, answer in zip(frames, RtlSimLink.exchange(link, frames, words), strict=True):
@@ -199,9 +201,10 @@ def test_new_weights_without_a_new_design(tmp_path: Path) -> None:
 
     def model(seed: int) -> nn.Module:
         torch.manual_seed(seed)
-        layers = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 4)]
+        conv = nn.Conv2d(1, 3, 3)
+        layers = [conv, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 4)]
         with torch.no_grad():
-            layers[0].weight *= seed  # the second one alone would need another exponent
+            conv.weight.mul_(seed)  # the second one alone would need another exponent
         return nn.Sequential(*layers).eval()
 
     x = np.random.default_rng(0).random((64, 1, 6, 6)).astype(np.float32)

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,10 @@ from verif.harness import run_bench
 
 def constants(build: Build) -> tuple[str, str]:
     text = (build.rtl / "volley_net_pkg.sv").read_text()
-    return tuple(re.search(rf"{name} += \d+'h(\w+);", text)[1] for name in ("STRUCTURE_HASH", "WEIGHT_CHECKSUM"))
+    (structure,), (weights,) = (
+        re.findall(rf"{name} += \d+'h(\w+);", text) for name in ("STRUCTURE_HASH", "WEIGHT_CHECKSUM")
+    )
+    return structure, weights
 
 
 def network_of(weights: int) -> Network:
@@ -124,7 +128,7 @@ def test_structure_of_a_graph_does_not_depend_on_the_weights(seed: int, tmp_path
 
 
 def test_another_exponent_or_shape_is_another_structure(tmp_path: Path) -> None:
-    def changed(name: str, **values: object) -> Network:
+    def changed(name: str, **values: Any) -> Network:
         network = network_of(1)
         ops = tuple(replace(op, **values) if op.name == name else op for op in network.operators)
         return replace(network, operators=ops)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from verif.pages import sv
 from verif.pages.sizes import ECHO
 from verif.slang import literal
 
-Row = tuple[str, dict[str, int | str], str]  # core, its parameters, what is said (by a part inside: with its name)
+Row = tuple[str, Mapping[str, int | str], str]  # core, its parameters, what is said (by a part inside: with its name)
 
 ILLEGAL: list[Row] = [
     ("rom", {"PORTS": 0}, "PORTS = 0 must be at least 1"),

@@ -29,7 +29,11 @@ def body() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 5))
 
 
-def changed(change: Callable[[nn.Sequential], object]) -> nn.Module:
+def compiled(model: nn.Module) -> Any:
+    return torch.compile(model)
+
+
+def changed(change: Callable[[nn.Sequential], object]) -> nn.Sequential:
     model = body()
     change(model)
     return model
@@ -61,15 +65,15 @@ with warnings.catch_warnings():
     SCRIPT, TRACED = torch.jit.script(body()), torch.jit.trace(body(), torch.rand(1, *SHAPE))
     INT8 = torch.ao.quantization.quantize_dynamic(body(), {nn.Linear})
     OLD_NORM = changed(lambda m: nn.utils.weight_norm(m[0]))
-    OLD_BIAS_NORM = changed(lambda m: nn.utils.weight_norm(m[4], "weight", dim=None))
+    OLD_BIAS_NORM = changed(lambda m: nn.utils.weight_norm(m[4], "weight", dim=None))  # type: ignore[arg-type]
 
 MODELS: dict[str, tuple[nn.Module, str]] = {
     "DataParallel": (nn.DataParallel(body()), "is wrapped in DataParallel; give model.module"),
     "DistributedDataParallel": (DistributedDataParallel(), "wrapped in DistributedDataParallel; give model.module"),
     "AveragedModel": (AveragedModel(body()), "is wrapped in AveragedModel; give model.module"),
     "DataParallel of a layer": (nn.Sequential(nn.DataParallel(body())), r"layer '0' \(DataParallel\).*model.0.module"),
-    "torch.compile": (torch.compile(body()), "compiled by torch.compile, which hides its layers; give model._orig_mod"),
-    "torch.compile of a layer": (nn.Sequential(body()[:3], torch.compile(body()[3:])), "'1'.*give model.1._orig_mod"),
+    "torch.compile": (compiled(body()), "compiled by torch.compile, which hides its layers; give model._orig_mod"),
+    "torch.compile of a layer": (nn.Sequential(body()[:3], compiled(body()[3:])), "'1'.*give model.1._orig_mod"),
     "script": (SCRIPT, "is TorchScript, a compiled program; give the nn.Module"),
     "traced": (TRACED, "is TorchScript, a compiled program"),
     "script inside": (nn.Sequential(SCRIPT), r"layer '0' \(RecursiveScriptModule\): is TorchScript"),
@@ -105,7 +109,7 @@ def test_what_it_is(case: str) -> None:
 
 
 def test_the_cure_works() -> None:
-    for model in (torch.compile(body())._orig_mod, nn.DataParallel(body()).module, AveragedModel(body()).module):
+    for model in (compiled(body())._orig_mod, nn.DataParallel(body()).module, AveragedModel(body()).module):
         trace(model, SHAPE)
     pruned = changed(lambda m: prune.l1_unstructured(m[4], "weight", amount=0.5))
     prune.remove(pruned[4], "weight")
@@ -116,7 +120,7 @@ def test_the_cure_works() -> None:
 
 def test_a_train_that_returns_nothing_is_no_matter(tmp_path: Path) -> None:
     class Silent(Holder):
-        def train(self, mode: bool = True) -> None:  # type: ignore[override]
+        def train(self, mode: bool = True) -> None:
             super().train(mode)
 
     trace(Silent(), SHAPE)

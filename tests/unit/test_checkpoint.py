@@ -123,7 +123,7 @@ def test_a_wrapped_model_takes_plain_weights_and_a_lazy_one_any(tmp_path: Path) 
     model = nn.DataParallel(body())
     load_weights(model, tmp_path / "w.pt")
     assert same(model.module)
-    lazy = nn.Sequential(nn.LazyConv2d(2, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3))
+    lazy: Any = nn.Sequential(nn.LazyConv2d(2, 3), nn.LazyBatchNorm2d(), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3))
     load_weights(lazy, tmp_path / "w.pt")
     assert torch.equal(lazy[4].weight, WANTED["4.weight"])
 
@@ -148,6 +148,11 @@ def pickled(content: Any) -> Callable[[Path], object]:
 def archive(path: Path) -> None:
     with path.open("wb") as file:
         np.savez_compressed(file, x=np.zeros(3))
+
+
+def cut(path: Path) -> None:
+    torch.save(WANTED, path)
+    path.write_bytes(path.read_bytes()[:900])
 
 
 INDEX = {"metadata": {}, "weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}
@@ -181,7 +186,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "deep JSON": (write(b"[" * 100_000), "is a text file, no weights"),
     "text": (write(b"hello there, these are weights"), "neither .safetensors nor a file of torch.save"),
     "empty": (write(b""), "is empty"),
-    "cut": (lambda p: (torch.save(WANTED, p), p.write_bytes(p.read_bytes()[:900])), "is damaged"),
+    "cut": (cut, "is damaged"),
     "junk in a pickle": (write(b"\x80\x02junk"), "is damaged or no file of torch.save"),
     "HDF5": (write(b"\x89HDF\r\n\x1a\n" + bytes(99)), "is an HDF5 file"),
     "ONNX": (write(b"\x08\x07\x12\x07pytorch" + bytes(99)), "is an ONNX model"),

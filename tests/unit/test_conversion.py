@@ -11,6 +11,7 @@ import warnings
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,12 +100,19 @@ def random_model(seed: int, shape: tuple[int, int, int] = (2, 9, 7)) -> nn.Modul
         if rng.random() < 0.6:
             bn = nn.BatchNorm2d(c)
             bn.weight.data, bn.bias.data = torch.randn(c), torch.randn(c)
+            assert bn.running_mean is not None
+            assert bn.running_var is not None
             bn.running_mean.copy_(0.1 * torch.randn(c))
             bn.running_var.copy_(torch.rand(c) + 0.1)
             layers.append(bn)
         pool = rng.choice(["none", "max", "max-first", "avg"]) if min(h, w) >= 2 else "none"
-        layers += {"none": [nn.ReLU()], "max": [nn.ReLU(), nn.MaxPool2d(2)], "max-first": [nn.MaxPool2d(2), nn.ReLU()],
-                   "avg": [nn.ReLU(), nn.AvgPool2d(2)]}[pool]  # fmt: skip
+        tails: dict[str, list[nn.Module]] = {
+            "none": [nn.ReLU()],
+            "max": [nn.ReLU(), nn.MaxPool2d(2)],
+            "max-first": [nn.MaxPool2d(2), nn.ReLU()],
+            "avg": [nn.ReLU(), nn.AvgPool2d(2)],
+        }
+        layers += tails[pool]
         if pool != "none":
             h, w = h // 2, w // 2
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(c * h * w, 5)).eval()
@@ -147,6 +155,7 @@ def test_theta_is_exact_by_construction(bits: int, steps: int, bound_in: int) ->
     bias = RNG.normal(0, 0.5, 9)
     s_in, s_out = 1 / bound_in, 2.0 / (2**steps - 1)
     q = quantise_synapse(weight, bias, s_in=s_in, bound_in=bound_in, s_out=s_out, steps_out=steps, bits=bits)
+    assert q.theta is not None
     limit = 2 ** (bits - 1) - 1
     # With the rounded weights taken as real weights, the code is the correctly rounded quotient.
     np.testing.assert_allclose(q.scale, 2.0**q.exponent * s_out / (q.theta * s_in), rtol=1e-14)
@@ -168,7 +177,7 @@ def test_theta_is_exact_by_construction(bits: int, steps: int, bound_in: int) ->
 def test_clipping_lowers_the_error_and_is_off_when_useless() -> None:
     spiky = np.full((1, 100), 0.1) * np.sign(RNG.normal(size=(1, 100)))
     spiky[0, 0] = 1.0
-    common = {"s_in": 1 / 15, "bound_in": 15, "s_out": 0.1, "steps_out": 4, "bits": 2}
+    common: dict[str, Any] = {"s_in": 1 / 15, "bound_in": 15, "s_out": 0.1, "steps_out": 4, "bits": 2}
     clipped = quantise_synapse(spiky * [1] + 0.3 * RNG.normal(size=(1, 100)), np.zeros(1), **common)
     assert clipped.ratio[0] < 1
     even = quantise_synapse(np.array([[1.0, -1.0, 1.0, 0.0]]), np.zeros(1), **common)
@@ -183,6 +192,7 @@ def test_dead_and_nearly_dead_channels() -> None:
     weight[3] *= 1e-300
     bias = np.array([0.0, 0.42, 0.42, 0.42])
     q = quantise_synapse(weight, bias, s_in=1 / 15, bound_in=15, s_out=0.1, steps_out=4, bits=4)
+    assert q.theta is not None
     assert q.theta[1] == 1
     assert q.bias[1] == 4
     assert q.theta[3] == 1
@@ -194,13 +204,14 @@ def test_dead_and_nearly_dead_channels() -> None:
     off = quantise_synapse(
         weight, np.array([0, -5.0, 99.0, 1e30]), s_in=1 / 15, bound_in=15, s_out=0.1, steps_out=4, bits=4
     )
+    assert off.theta is not None
     assert off.bias[1] == 0
     assert (off.bias[2] // off.theta[2]) >= 15
     assert off.bias[3] == 15
 
 
 def test_zero_channels_warn_and_all_zero_layers_convert() -> None:
-    model = seq(c=nn.Conv2d(2, 4, 3), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(140, 3))
+    model: Any = seq(c=nn.Conv2d(2, 4, 3), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(140, 3))
     model.c.weight.data[2] = 0
     with pytest.warns(UserWarning, match=r"'c': 1 of 4 channels have only zero weights \(2\)"):
         net = convert(model, IMAGES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def write_mnist(folder: Path, gz: bool = False, **replaced: bytes) -> Path:
 
 
 def write_npz(path: Path, **replaced: object) -> Path:
-    arrays = {
+    arrays: dict[str, Any] = {
         "x_train": RNG.random((5, 2, 4, 3)),
         "y_train": np.arange(5),
         "x_test": RNG.random((3, 2, 4, 3)),
@@ -115,7 +116,7 @@ def test_mnist_is_centred_in_the_network_shape(tmp_path: Path) -> None:
         ({"x_train": b"\x1f\x8b\x08\0broken"}, "cannot be read"),
     ],
 )
-def test_mnist_bad_files(tmp_path: Path, replaced: dict[str, bytes], message: str) -> None:
+def test_mnist_bad_files(tmp_path: Path, replaced: dict[str, Any], message: str) -> None:
     write_mnist(tmp_path, **replaced)
     with pytest.raises(VolleyError, match=message) as e:
         data.load("mnist", tmp_path)

@@ -16,6 +16,7 @@ import pytest
 from pyflow import zoo
 from pyflow.build import beat_cycles
 from pyflow.hardware import BODIES
+from pyflow.operators import Synapse
 from pyflow.planning.board import load_board
 from pyflow.planning.planner import Plan, plan
 from pyflow.report import layer_rows, layer_table
@@ -50,6 +51,7 @@ def _slots(chosen: Plan) -> list[str]:
         rate = p["PE"] * p["SIMD"] * p["PIX"] * p["TP"] // p["T"]
         (op,) = (op for op in chosen.netlist.network.operators if op.name == inst.layer)
         (source,) = chosen.netlist.network.sources(op)
+        assert isinstance(op, Synapse)
         macs = op.weight.size * op.outputs(source)
         busy = inst.sink.beats * beat_cycles(inst)
         rows.append(f"| {inst.layer} | {size} | {rate:,} | {busy} | {macs / rate / cycles:.1%} |".replace("%", " %"))

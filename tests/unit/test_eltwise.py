@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -49,9 +50,10 @@ TTFS = replace(RATE, name="ttfs", encoding=Encoding.TTFS)
 COUNT = replace(RATE, name="count", encoding=Encoding.COUNT, bound=4)
 CURRENT = replace(RATE, name="current", encoding=Encoding.POTENTIAL, bound=9)  # potentials over time
 SEEDS = range(12)
+Kind = TypeVar("Kind", bound=Operator)
 
 
-def of(kind: type[Operator], *sources: Tensor, **fields: object) -> Operator:
+def of(kind: type[Kind], *sources: Tensor, **fields: object) -> Kind:
     return kind("op", tuple(s.name for s in sources), **fields)
 
 
@@ -146,7 +148,7 @@ def test_elementwise_agrees(seed: int) -> None:
     np.testing.assert_array_equal(of(And).run(a, b), scalar(lambda x, y: sew(x, y, 0), a, b))
     np.testing.assert_array_equal(of(IAnd).run(a, b), scalar(lambda x, y: sew(x, y, 1), a, b))
     got = of(Residual, multiplier=m, exponent=exponent).run(h, word)
-    expected = scalar(lambda *n: residual(*n, exponent), h, word, np.broadcast_to(m[:, None, None], shape))
+    expected = scalar(lambda x, y, z: residual(x, y, z, exponent), h, word, np.broadcast_to(m[:, None, None], shape))
     np.testing.assert_array_equal(got, expected)
     over_time = rng.integers(-500, 500, (2, 6, 3, 2, 2))
     neurons = over_time.transpose(0, 2, 3, 4, 1).reshape(-1, 6).tolist()
@@ -174,7 +176,7 @@ def taps(plane: np.ndarray, kernel, stride, padding) -> list[list[int]]:
 def test_pools_agree(seed: int) -> None:
     window, x = random_pool(seed)
     source = Tensor("x", x.shape[2:], Encoding.RATE, x.shape[1], 1, timed=True)
-    gated, any_, counts = (of(kind, **window) for kind in (GatedMaxPool, OrPool, SumPool))
+    gated, any_, counts = of(GatedMaxPool, **window), of(OrPool, **window), of(SumPool, **window)
     got = gated.run_steps(x, sources=(source,))
     assert got.shape == (len(x), source.steps, *gated.infer(source).shape)
     for frame, channel in np.ndindex(len(x), x.shape[2]):

@@ -13,7 +13,10 @@ from pyflow.graph import Network
 def constants(network: Network, folder: Path, cycles: int) -> tuple[str, str]:
     build = pyflow.compile(network, board="pynq-z2", out_dir=folder, cycles_per_frame=cycles)
     text = (build.rtl / "volley_net_pkg.sv").read_text()
-    return tuple(re.search(rf"{name} += \d+'h(\w+);", text)[1] for name in ("STRUCTURE_HASH", "WEIGHT_CHECKSUM"))
+    (structure,), (weights,) = (
+        re.findall(rf"{name} += \d+'h(\w+);", text) for name in ("STRUCTURE_HASH", "WEIGHT_CHECKSUM")
+    )
+    return structure, weights
 
 
 def test_the_hash_is_of_the_structure_and_the_checksum_of_the_weights(tmp_path: Path) -> None:

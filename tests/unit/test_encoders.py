@@ -45,6 +45,9 @@ def trains(op: Operator) -> np.ndarray:
 # ------------------------------------------------------------------ the models agree
 @pytest.mark.parametrize("steps", [1, 2, 7, 8, 16, 100, 256, 300])
 def test_formulas_of_one_pixel(steps):
+    def burst(isi_min, isi_max, count):
+        return lambda p, t: encode_burst(p, t, isi_min, isi_max, count)
+
     cases = [
         (RateEncode("e", ("input",), steps, mode="regular"), encode_rate_regular),
         (TTFSEncode("e", ("input",), steps), lambda p, t: encode_ttfs(p, t, steps)),
@@ -52,9 +55,9 @@ def test_formulas_of_one_pixel(steps):
     ]
     for isi_min, isi_max, count in ((1, 4, 4), (2, 9, 5), (3, 3, 255), (1, 1000, 1)):
         op = BurstEncode("e", ("input",), steps, isi_min, isi_max, count)
-        cases.append((op, lambda p, t, shape=(isi_min, isi_max, count): encode_burst(p, t, *shape)))
-    for op, model in cases:
-        assert trains(op).tolist() == [[model(p, t) for t in range(steps)] for p in range(256)], op
+        cases.append((op, burst(isi_min, isi_max, count)))
+    for encoder, model in cases:
+        assert trains(encoder).tolist() == [[model(p, t) for t in range(steps)] for p in range(256)], encoder
 
 
 @pytest.mark.parametrize("seed", [1, 77, 0xDEADBEEF, 2**32 - 1])

@@ -25,7 +25,7 @@ from pyflow.conversion.layout import Options
 from pyflow.conversion.radix import calibrate, prepare
 from pyflow.errors import VolleyError
 from pyflow.frontends import Normalize
-from pyflow.frontends.model_file import load_weights
+from pyflow.frontends.checkpoint import load_weights
 
 IMAGES = np.random.default_rng(3).random((16, 2, 10, 9)).astype(np.float32)
 
@@ -33,7 +33,7 @@ IMAGES = np.random.default_rng(3).random((16, 2, 10, 9)).astype(np.float32)
 def model(seed: int = 0) -> nn.Module:
     """Normalisation with padding codes, BatchNorm of either sign, max and average pools, a dead channel."""
     torch.manual_seed(seed)
-    net = nn.Sequential(OrderedDict(
+    net: Any = nn.Sequential(OrderedDict(
         norm=Normalize([0.2, 0.7], [0.4, 0.3]), conv1=nn.Conv2d(2, 6, 3, padding=1), bn=nn.BatchNorm2d(6),
         relu1=nn.ReLU(),
         pool1=nn.AvgPool2d(2), conv2=nn.Conv2d(6, 5, 3, stride=2, padding=1), pool2=nn.MaxPool2d(2), relu2=nn.ReLU(),
@@ -57,7 +57,7 @@ def test_codes_and_logits_are_those_of_the_integer_network(steps: int, bits: int
     fake = fake_quant(steps, bits, input_bits, seed=steps)
     with torch.no_grad():  # away from the calibrated point, as in training
         for p in fake.parameters():
-            p += 0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(bits)) * p.abs().mean()
+            p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(bits)) * p.abs().mean())
     codes: dict[str, torch.Tensor] = {}
     logits = fake(torch.tensor(IMAGES), codes).detach().numpy()
     net = fake.network()
@@ -100,7 +100,7 @@ def test_every_parameter_learns() -> None:
 def test_gradients_are_those_of_the_smooth_network() -> None:
     """At T = W = 8 rounding is fine: the straight-through gradient is near the float network's."""
     torch.manual_seed(1)
-    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 7, 3))
+    net: Any = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 7, 3))
     plan, images = prepare(net, IMAGES, Options(8, 8))
     fake = FakeQuant(plan, calibrate(plan, images, percentile=100))
     y = torch.arange(16) % 3

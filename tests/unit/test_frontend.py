@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +22,8 @@ SHAPE = (2, 8, 8)
 
 class Functional(nn.Module):
     """Everything as functions and methods, with names that only the trace gives."""
+
+    mean: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +110,7 @@ def test_legal_models(model: nn.Module) -> None:
 
 
 def test_pool_then_batchnorm_of_positive_scale() -> None:
-    model = seq(
+    model: Any = seq(
         c=nn.Conv2d(2, 4, 3), p=nn.MaxPool2d(2), b=nn.BatchNorm2d(4), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(36, 3)
     )
     randomise(model)
@@ -119,7 +124,7 @@ def test_pool_then_batchnorm_of_positive_scale() -> None:
 
 
 class Arithmetic(nn.Module):
-    def __init__(self, function: object) -> None:
+    def __init__(self, function: Callable[..., torch.Tensor]) -> None:
         super().__init__()
         self.function, self.head = function, nn.Linear(128, 3)
         self.register_buffer("std", torch.tensor([0.5, 0.25]))
@@ -136,7 +141,7 @@ class Arithmetic(nn.Module):
         lambda s, x: -0.5 + x,
     ],
 )  # fmt: skip
-def test_input_normalisation_as_arithmetic(function: object) -> None:
+def test_input_normalisation_as_arithmetic(function: Callable[..., torch.Tensor]) -> None:
     check(Arithmetic(function))
 
 
@@ -164,7 +169,7 @@ def test_names_are_identifiers_and_unique() -> None:
 # ------------------------------------------------------------------ refusals
 C, L = lambda **k: nn.Conv2d(2, 4, 3, **k), lambda n: nn.Linear(n, 3)
 TAIL = {"r": nn.ReLU(), "f": nn.Flatten(), "l": L(144)}
-REFUSED = {
+REFUSED: dict[str, tuple[Any, str]] = {
     "sigmoid": (seq(c=C(), act=nn.Sigmoid()), r"'act' \(Sigmoid\): not supported; train with ReLU; supported: Conv1d"),
     "relu6": (seq(c=C(), act=nn.ReLU6()), r"'act' \(ReLU6\).*use ReLU"),
     "softmax": (seq(c=C(), **TAIL, s=nn.Softmax(1)), r"'s' \(Softmax\): not supported; remove it"),
@@ -218,7 +223,7 @@ def test_refused_by_name(case: str) -> None:
 
 
 class Wild(nn.Module):
-    def __init__(self, function: object) -> None:
+    def __init__(self, function: Callable[..., torch.Tensor]) -> None:
         super().__init__()
         self.function = function
         self.conv1, self.conv2, self.head = (
@@ -279,7 +284,7 @@ def test_clamp_from_zero_is_relu() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite(value: float) -> None:
-    model = seq(first=nn.Conv2d(2, 4, 8))
+    model: Any = seq(first=nn.Conv2d(2, 4, 8))
     model.first.weight.data[1, 0, 2, 3] = value
     with pytest.raises(VolleyError, match=r"'first' \(Conv2d\): weight\[1, 0, 2, 3\] is (nan|inf)"):
         trace(model, SHAPE)

@@ -6,6 +6,8 @@ refused for the same reasons, by the names of their own layers."""
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from pyflow import data
 from pyflow.conversion import convert, finetune
 from pyflow.errors import VolleyError
 from pyflow.frontends import Normalize, takes_sequences, trace
+from pyflow.frontends.float_graph import FloatConv, FloatPool
 from tests.unit.float_oracle import check, randomise, seq
 
 SHAPE = (2, 20)
@@ -25,6 +28,8 @@ SEQUENCES = np.random.default_rng(4).random((24, *SHAPE)).astype(np.float32)
 
 class Functional(nn.Module):
     """Everything as functions and methods."""
+
+    mean: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,6 +51,8 @@ def test_functional_model() -> None:
     names = ["features_0", "relu1", "pool1", "conv1", "relu2", "pool2", "flatten1", "fc"]
     assert [x.name for x in network.layers] == names
     conv, pool = network.layers[3], network.layers[2]
+    assert isinstance(conv, FloatConv)
+    assert isinstance(pool, FloatPool)
     assert (conv.weight.shape, conv.stride, conv.padding) == ((6, 4, 1, 5), (1, 2), (0, 2))
     assert (pool.kernel, pool.stride, pool.padding) == ((1, 3), (1, 2), (0, 1))
 
@@ -66,7 +73,7 @@ def test_functional_model() -> None:
         seq(c=nn.Conv1d(2, 3, 20, padding_mode="circular")),
     ],
 )  # fmt: skip
-def test_legal_models(model: nn.Module) -> None:
+def test_legal_models(model: nn.Sequential) -> None:
     check(model, SHAPE)
     assert takes_sequences(model) == any("1d" in type(m).__name__ for m in model if "Norm" not in type(m).__name__)
 
@@ -74,7 +81,7 @@ def test_legal_models(model: nn.Module) -> None:
 class Head(nn.Module):
     """A function of the map in front of a Linear."""
 
-    def __init__(self, function: object, features: int) -> None:
+    def __init__(self, function: Callable[..., torch.Tensor], features: int) -> None:
         super().__init__()
         self.function, self.conv, self.fc = function, nn.Conv1d(2, 3, 5), nn.Linear(features, 4)
 
@@ -94,14 +101,14 @@ class Head(nn.Module):
         (lambda x: F.adaptive_avg_pool1d(x, 1).squeeze(), 3),
     ],
 )
-def test_every_way_to_flatten(function: object, features: int) -> None:
+def test_every_way_to_flatten(function: Callable[..., torch.Tensor], features: int) -> None:
     check(Head(function, features), SHAPE)
 
 
 def model(axes: int) -> nn.Module:
     """The same network and weights on [N, C, L] (axes = 1) or [N, C, 1, L] (2)."""
 
-    def sides(value: int, other: int) -> int | tuple[int, int]:
+    def sides(value: int, other: int) -> Any:
         return value if axes == 1 else (other, value)
 
     def conv(ci: int, co: int, kernel: int, stride: int, padding: int) -> nn.Module:
@@ -142,7 +149,7 @@ def test_becomes_what_its_twin_of_height_1_becomes() -> None:
 def test_every_form_of_calibration() -> None:
     want = convert(model(1), SEQUENCES)
     traced = trace(model(1), SHAPE, name=want.name)
-    stated = model(1)
+    stated: Any = model(1)
     stated.input_shape = SHAPE
     for net in (
         convert(model(1), SEQUENCES, input_shape=SHAPE),
@@ -215,7 +222,7 @@ def test_refused_by_name(case: str) -> None:
 
 
 def test_pool_then_batchnorm_of_negative_scale() -> None:
-    net = seq(c=C(), p=nn.MaxPool1d(2), b=nn.BatchNorm1d(4), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(36, 3))
+    net: Any = seq(c=C(), p=nn.MaxPool1d(2), b=nn.BatchNorm1d(4), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(36, 3))
     net.b.weight.data[2] = -0.5
     with pytest.raises(VolleyError, match=r"channel 2 is negative after MaxPool1d 'p'.*before the pool"):
         trace(net, SHAPE)
@@ -234,7 +241,7 @@ def test_pool_then_batchnorm_of_negative_scale() -> None:
         (lambda x: x.view(x.size(0), 3, 4, 4), r"'view'.*is not a Flatten of \(3, 16\)"),
     ],
 )
-def test_functions_refused_by_name(function: object, message: str) -> None:
+def test_functions_refused_by_name(function: Callable[..., torch.Tensor], message: str) -> None:
     with pytest.raises(VolleyError, match=message):
         trace(Head(function, 3), SHAPE)
 

@@ -25,7 +25,7 @@ def test_a_sample_of_mutants(tmp_path: Path) -> None:
     assert all(row[4] for row in rows), "of every kind some are refused"
 
 
-def _main(behaviour: str):  # type: ignore[no-untyped-def]
+def _main(behaviour: str):
     def main(_: object) -> int:
         import sys
 

@@ -4,6 +4,7 @@
 
 import random
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,11 @@ def source(shape=(2, 3, 3), steps=8, bound=100, block=2, encoding=Encoding.POTEN
     return Tensor("acc", shape, encoding, steps, bound, timed=True, block=block)
 
 
+def lif(*values: Any, **options: Any) -> LIFNeuron:
+    """Its arrays may be lists."""
+    return LIFNeuron(*values, **options)
+
+
 def random_neuron(rng: random.Random, channels: int) -> LIFNeuron:
     width = rng.randint(3, 14)
     top = (1 << (width - 1)) - 1
@@ -31,7 +37,7 @@ def random_neuron(rng: random.Random, channels: int) -> LIFNeuron:
     def vector(low: int, high: int) -> list[int]:
         return [rng.choice((low, high, rng.randint(low, high))) for _ in range(channels)]
 
-    return LIFNeuron(
+    return lif(
         "lif", ("acc",), vector(0, top), bias=vector(-top, top) if rng.random() < 0.7 else [],
         reset_amount=vector(0, 3 * top) if reset == "soft" and rng.random() < 0.5 else [],
         v0=vector(-top - 1, top) if rng.random() < 0.5 else [],
@@ -75,9 +81,10 @@ def test_agrees_with_the_scalar_model(seed):
 
 def test_an_if_neuron_equals_its_formula():
     """Without saturation v = sum(acc + b) - n * theta after every step (docs/numerics.md)."""
-    op = LIFNeuron("if", ("acc",), [7, 50], bias=[-3, 20], width=20)
+    op = lif("if", ("acc",), [7, 50], bias=[-3, 20], width=20)
     x = np.random.default_rng(1).integers(-90, 91, (4, 40, 2, 3, 3))
-    state, spikes = op.initial(4, source()), 0
+    state = op.initial(4, source())
+    spikes: Any = 0
     for t in range(40):
         fired, state = op.step(state, x[:, t])
         spikes = spikes + fired
@@ -93,9 +100,7 @@ def test_a_shift_leak_is_exact_with_k_fraction_bits_per_step(shift, order):
     """FRAC = k * T: v is the real number of v <- v - v / 2^k + acc, its spikes those of exact arithmetic."""
     steps, theta = 6, 40
     frac = shift * steps
-    op = LIFNeuron(
-        "lif", ("acc",), [theta << frac], frac=frac, width=32, leak="shift", leak_shift=shift, reset_order=order
-    )
+    op = lif("lif", ("acc",), [theta << frac], frac=frac, width=32, leak="shift", leak_shift=shift, reset_order=order)
     x = np.random.default_rng(shift).integers(-20, 60, (1, steps, 1, 5, 5))
     state, fired = op.initial(1, source((1, 5, 5))), np.zeros((5, 5), int)
     real = np.full((5, 5), Fraction(0))
@@ -113,7 +118,7 @@ def test_a_shift_leak_is_exact_with_k_fraction_bits_per_step(shift, order):
 
 
 def test_infer():
-    op = LIFNeuron("lif", ("acc",), [1, 2])
+    op = lif("lif", ("acc",), [1, 2])
     assert op.infer(source()) == Tensor("lif", (2, 3, 3), Encoding.RATE, 8, 1, timed=True, block=2)
     assert op.infer(source(encoding=Encoding.COUNT)).encoding == Encoding.RATE
 
@@ -129,7 +134,7 @@ def test_infer():
 )
 def test_refused_inputs(tensor, message):
     with pytest.raises(VolleyError, match=message):
-        LIFNeuron("lif", ("acc",), [1, 2]).infer(tensor)
+        lif("lif", ("acc",), [1, 2]).infer(tensor)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +164,9 @@ def test_refused_parameters_name_value_limit_and_remedy(values, message):
 
 
 def test_hardware_fields_are_as_narrow_as_their_values():
-    op = LIFNeuron("lif", ("acc",), [5, 8], bias=[-8, 3], reset_amount=[5, 8], v0=[-4, 3], width=3 + 2)
+    op = lif("lif", ("acc",), [5, 8], bias=[-8, 3], reset_amount=[5, 8], v0=[-4, 3], width=3 + 2)
     assert {name: p.bits for name, p in op.params().items()} == {"bias": 4, "theta": 4, "reset": 0, "v0": 3, "leak": 0}
-    op = LIFNeuron(
+    op = lif(
         "lif",
         ("acc",),
         [5, 8],
@@ -178,7 +183,7 @@ def test_hardware_fields_are_as_narrow_as_their_values():
 
 
 def test_cycles():
-    op = LIFNeuron("lif", ("acc",), [1, 2])
+    op = lif("lif", ("acc",), [1, 2])
     assert op.cycles(Folding(pe=1), source()) == 18
     assert op.cycles(Folding(pe=2, neuron="serial"), source()) == 18
     assert op.cycles(Folding(pe=2), source((2, 1, 1))) == 3  # two steps and the way back of the state
@@ -204,7 +209,7 @@ def test_cycles():
     (1, 4, "unrolled", {"reset_order": "after"}, {"RESET_ORDER": 1}),
 ])  # fmt: skip
 def test_cost_is_within_a_fifth_of_synthesis(block, passes, neuron, values, parameters):
-    op = LIFNeuron("lif", ("acc",), [511] * 16, **{"bias": [-256, 255] * 8, "width": 12} | values)
+    op = lif("lif", ("acc",), [511] * 16, **{"bias": [-256, 255] * 8, "width": 12} | values)
     shape = {
         "LANES": 8,
         "TB": block,

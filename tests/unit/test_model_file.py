@@ -24,6 +24,7 @@ def test_load_model(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "w.pt")
     for weights in ("w.safetensors", "w.pt"):
         model = load_model(f"{tmp_path}/my_net.py:build", tmp_path / weights)
+        assert isinstance(model, nn.Module)
         assert torch.equal(model.state_dict()["0.weight"], state["0.weight"])
         assert not model.training
 
@@ -47,7 +48,7 @@ def test_bad_model_files(tmp_path: Path, text: str, spec: str, message: str) -> 
 
 
 class Evil:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
+    def __reduce__(self) -> tuple[object, tuple[str, ...]]:
         return (open, ("executed", "w"))
 
 

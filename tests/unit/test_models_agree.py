@@ -6,6 +6,7 @@ They share no code. A convolution is put together here as the cores do it: windo
 """
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,13 +66,13 @@ def test_conv(seed):
     inputs, outputs = rng.randint(1, 3), rng.randint(1, 3)
     limit = 2 ** (bits - 1) - 1
     x, shape = random_codes(seed, steps, inputs), random_window(rng)
-    pad = [rng.randrange(2**steps) for _ in range(inputs)] if seed % 2 else []
+    pad: Any = [rng.randrange(2**steps) for _ in range(inputs)] if seed % 2 else []
     weight = np.random.default_rng(seed).integers(-limit, limit + 1, (outputs, inputs, *shape["kernel"]))
     got = Conv("conv", ("x",), **shape, weight=weight, weight_bits=bits, pad_code=pad).run(x)
     # One slice per tap: rows of the array are the channels of that tap.
     taps = weight.reshape(outputs, inputs, -1).transpose(2, 0, 1).tolist()
     for frame, potentials in zip(x, got, strict=True):
-        pixels = windows(frame, *shape.values(), pad or [0] * inputs)
+        pixels = windows(frame, **shape, pad=pad or [0] * inputs)
         expected = [synapse_array(window, taps, steps) for window in pixels]
         assert potentials.reshape(outputs, -1).T.tolist() == expected
 
@@ -94,8 +95,8 @@ def test_linear(seed):
 def test_radix_neuron(steps, exponent):
     """Every potential around every threshold, both rails, random theta and bias."""
     rng = random.Random(steps)
-    thetas = [1, 2, 3, 7, 8, rng.randint(9, 400), rng.randint(400, 5000)]
-    biases = [rng.randint(-(theta << steps), theta << steps) for theta in thetas]
+    thetas: Any = [1, 2, 3, 7, 8, rng.randint(9, 400), rng.randint(400, 5000)]
+    biases: Any = [rng.randint(-(theta << steps), theta << steps) for theta in thetas]
     neuron = RadixNeuron("neuron", ("h",), theta=thetas, bias=biases, exponent=exponent, steps=steps)
     near = [
         [((k * theta - b) >> exponent) + d for k in range(-1, 2**steps + 2) for d in (-1, 0, 1)]
@@ -116,12 +117,13 @@ def test_pools(seed, operator, reduce):
     x, shape = random_codes(seed, 1 + seed % 8, 3), random_window(random.Random(seed))
     got = operator("pool", ("x",), **shape).run(x)
     for frame, words in zip(x, got, strict=True):
-        expected = [pool(window, reduce) for window in windows(frame, *shape.values(), [0] * 3)]
+        expected = [pool(window, reduce) for window in windows(frame, **shape, pad=[0] * 3)]
         assert words.reshape(3, -1).T.tolist() == expected
         assert words.shape[1:] == tuple(span(*axis) for axis in zip(frame.shape[1:], *shape.values(), strict=True))
 
 
 def test_readout():
-    h, bias = [-700, 0, 31], [5, -6, 7]
+    h = [-700, 0, 31]
+    bias: Any = [5, -6, 7]
     got = Readout("readout", ("h",), bias=bias, exponent=2).run(np.array(h)[None, :, None, None])
     assert got.ravel().tolist() == [readout(*pair, 2) for pair in zip(h, bias, strict=True)]

@@ -302,10 +302,10 @@ def test_an_interrupt_leaves_a_device_that_works(board: Board) -> None:
             yield next(exchange(frames, words))
             raise KeyboardInterrupt
 
-        device._link.exchange = stopped
+        device._link.exchange = stopped  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             device.run_bytes(pixels)
-        device._link.exchange = exchange
+        device._link.exchange = exchange  # type: ignore[method-assign]
         resets = board.model.resets
         np.testing.assert_array_equal(device.run_bytes(pixels).logits, logits)
         assert board.model.resets == resets + 1

@@ -23,6 +23,7 @@ import pyflow
 from pyflow import __main__ as cli
 from pyflow import workspace, zoo
 from pyflow.errors import VolleyError
+from pyflow.operators import Synapse
 from pyflow.workspace import Design, held
 
 REPO = Path(__file__).resolve().parents[2]
@@ -206,10 +207,10 @@ def test_equal_networks_have_equal_keys() -> None:
     network = zoo.load("digits")
     key = Design.of(network, cycles=4).key
     assert Design.of(zoo.load("digits"), cycles=4).key == key
-    op = next(op for op in network.operators if hasattr(op, "weight"))
+    op = next(op for op in network.operators if isinstance(op, Synapse))
     weight = op.weight.copy()
     weight.flat[0] ^= 1
-    changed = replace(network, operators=tuple(replace(o, weight=weight) if o is op else o for o in network.operators))
+    changed = replace(network, operators=tuple(replace(op, weight=weight) if o is op else o for o in network.operators))
     others = [Design.of(n, cycles=c).key for n, c in ((network, 5), (changed, 4), (replace(network, name="x"), 4))]
     assert len({key, *others}) == 4
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from pyflow import writing
 from pyflow.errors import VolleyError
 from pyflow.writing import check_target, write_file
 
@@ -79,7 +78,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     (tmp_path / "file").write_text("old")
-    monkeypatch.setattr(writing.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(VolleyError, match=r"file: cannot be written .No space left on device"):
         write_file(tmp_path / "file", "new")
     with pytest.raises(VolleyError, match="new: cannot be written"):
