@@ -20,9 +20,9 @@ from benchmarks.goals import status, verdict
 from pyflow import zoo
 from pyflow.graph import Network
 from pyflow.operators import Conv, Encode, Linear, MaxPool, Operator, RadixNeuron, Readout
-from pyflow.planning import buffers
 from pyflow.planning.board import load_board
 from pyflow.planning.planner import plan
+from pyflow.planning.schedule import predict
 
 BOARD = "pynq-z2"
 STEPS, WEIGHT_BITS = 4, 4
@@ -100,7 +100,7 @@ def main() -> int:
     rows = []
     for name, (make, goal) in CASES.items():
         network = make()
-        with mock.patch.object(buffers, "predict", wraps=buffers.predict) as predicted:
+        with mock.patch("pyflow.planning.buffers.predict", wraps=predict) as predicted:
             began = time.process_time()
             found = plan(network, load_board(BOARD))
             cpu_s = time.process_time() - began
