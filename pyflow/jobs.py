@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyflow import workspace, zoo
+from pyflow.bars import bar
 from pyflow.build import Build, Result, activity, compile
 from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
@@ -60,11 +61,9 @@ def say(text: str) -> None:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar that is quiet when stderr is not a terminal; call it with the count so far."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=title, unit="frame", disable=not sys.stderr.isatty(), leave=False) as bar:
-        yield lambda done: bar.update(done - bar.n)
+    """A bar to be called with the count of frames so far."""
+    with bar(title, "frame", total) as shown:
+        yield lambda done: shown.update(done - shown.n)
 
 
 # ---------------------------------------------------------------------- networks and data

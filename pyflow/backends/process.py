@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from pyflow import locks
 from pyflow.backends.toolbox import cache_dir, need_tool, tool_env
+from pyflow.bars import bar
 from pyflow.errors import VolleyError
 
 _GUARDIAN = """\
@@ -193,10 +194,8 @@ def keep_log(log: Path) -> str:
 
 def _follow(output: IO[str], log_file: IO[str], title: str, steps: int, step: str) -> None:
     """Copy a tool's output to its log and count its steps for the progress bar."""
-    from tqdm import tqdm
-
-    with tqdm(total=steps, desc=title, unit="step", disable=None, leave=False) as bar:
+    with bar(title, "step", steps) as done:
         for line in output:
             log_file.write(line)
             if re.match(step, line):
-                bar.update(min(1, bar.total - bar.n))
+                done.update(min(1, steps - done.n))

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from tqdm import tqdm
 
+from pyflow.bars import bar
 from pyflow.conversion.layout import Layout, Options, PoolSpec, assemble, quantise
 from pyflow.conversion.quantise import QuantSynapse, round_scale
 from pyflow.conversion.radix import RATE_FRAMES, calibrate, check_images, check_seed, prepare
@@ -222,7 +222,7 @@ def finetune(
     steps = -(-len(x) // batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps * epochs)
     losses = []
-    with tqdm(total=steps * epochs, desc="fine-tune", unit="step", disable=None) as bar:
+    with bar("fine-tune", "step", steps * epochs) as done:
         for epoch in range(epochs):
             fake.search()
             total = 0.0
@@ -234,9 +234,9 @@ def finetune(
                 optimiser.step()
                 schedule.step()
                 total += float(loss.detach()) * len(chosen)
-                bar.update()
+                done.update()
             losses.append(total / len(x))
-            bar.set_postfix(loss=f"{losses[-1]:.4f}")
+            done.set_postfix(loss=f"{losses[-1]:.4f}")
             log.info("fine-tune epoch %d/%d: loss %.4f", epoch + 1, epochs, losses[-1])
     network = fake.network(name, meta={"encoding": "radix", "seed": seed}).with_rates(data.calibration[:RATE_FRAMES])
     return FineTuned(network, accuracy(fake, data.x_test, data.y_test), tuple(losses), fake)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
+from pyflow.bars import bar
 from pyflow.conversion.layout import BlockSpec, Layout, PoolSpec
 from pyflow.frontends.float_graph import FloatConv, MaxPool
 
@@ -46,7 +46,7 @@ def encode(plan: Layout, x: torch.Tensor) -> torch.Tensor:
 
 def batches(x: np.ndarray, size: int, title: str) -> Iterator[torch.Tensor]:
     """Batches of x as tensors, with a progress bar (quiet unless stderr is a terminal and it takes a while)."""
-    for start in tqdm(range(0, len(x), size), desc=title, unit="batch", disable=None, delay=1, leave=False):
+    for start in bar(title, "batch", over=range(0, len(x), size)):
         yield torch.from_numpy(np.ascontiguousarray(x[start : start + size]))
 
 

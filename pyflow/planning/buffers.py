@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from pyflow.bars import bar
 from pyflow.graph import Network
 from pyflow.hardware import Folding
 from pyflow.operators import SPIKES, Encoding
@@ -21,7 +22,6 @@ from pyflow.planning.windows import window_span
 log = logging.getLogger(__name__)
 
 ENDLESS = 1 << 30  # beats
-QUIET_S = 1.0  # seconds of planning before a bar shows
 
 Predict = Callable[[Netlist], Schedule]
 
@@ -162,14 +162,12 @@ def _flood(start: Netlist, schedule: Schedule, goal: int, predicted: Predict) ->
 
 @contextlib.contextmanager
 def _counted(network: Network) -> Iterator[Predict]:
-    """predict() with a bar on a terminal that counts, once it takes long."""
-    from tqdm import tqdm
-
-    with tqdm(desc=f"planning {network.name}", unit="schedule", disable=None, delay=QUIET_S, leave=False) as bar:
+    """predict() with a bar that counts."""
+    with bar(f"sizing the buffers of {network.name}", "schedule") as done:
 
         def predicted(netlist: Netlist) -> Schedule:
             schedule = predict(netlist)
-            bar.update()
+            done.update()
             return schedule
 
         yield predicted

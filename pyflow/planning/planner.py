@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyflow import hardware as hw
+from pyflow.bars import bar
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import Cost, Folding, ceil_div
@@ -134,13 +135,16 @@ class _Search:
         target = asked if isinstance(asked, int) else _line_rate(self.hardware)
         target = max(_fastest_input(self.hardware), target)
         slowest = max(min(_slowest(self.hardware), LONGEST), target)
+        steps = bar(f"planning {self.network.name}", "target")
         while not fits.fits(cost := self._price(foldings := self._choose(target)), self.board, FILL):
+            steps.update()
             need = "no folding keeps to it" if cost is None else f"{_cells(cost)}, too much for {self.board.name}"
             log.info("%d cycles per frame: %s", target, need)
             if target >= slowest:
                 would = functools.partial(self._fits_at, slowest)
                 raise fits.refusal(self.network.name, self.board, cost, FILL, would)
             target = min(target + max(1, target // 4), slowest)
+        steps.close()
         assert foldings is not None
         return self._plan(foldings, target)
 

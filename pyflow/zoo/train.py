@@ -24,9 +24,9 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
-from tqdm import tqdm
 
 from pyflow import data as datasets
+from pyflow.bars import bar
 from pyflow.conversion.finetune import accuracy, finetune
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
@@ -85,7 +85,7 @@ def train_float(model: nn.Module, data: Dataset, recipe: Recipe, seed: int) -> n
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps * recipe.epochs)
     model.train()
-    with tqdm(total=steps * recipe.epochs, desc="train", unit="step", disable=None) as bar:
+    with bar("train", "step", steps * recipe.epochs) as done:
         for _ in range(recipe.epochs):
             for chosen in torch.randperm(len(x), generator=generator).split(recipe.batch_size):
                 loss = F.cross_entropy(model(jitter(x[chosen], generator)), y[chosen])
@@ -93,8 +93,8 @@ def train_float(model: nn.Module, data: Dataset, recipe: Recipe, seed: int) -> n
                 loss.backward()
                 optimiser.step()
                 schedule.step()
-                bar.update()
-            bar.set_postfix(loss=f"{float(loss.detach()):.4f}")
+                done.update()
+            done.set_postfix(loss=f"{float(loss.detach()):.4f}")
     return model.eval()
 
 
