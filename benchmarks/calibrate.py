@@ -18,11 +18,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pyflow.backends.toolbox import code_of, digest, needed_by, package_version, rtl_sources
+from pyflow.backends.toolbox import digest, package_version
 from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES
 from pyflow.planning.bodies import PE, SETTLED, TABLE, Size
+from pyflow.sources import code_of, needed_by, rtl_sources
 
 FAMILIES = ("xc7",)
 CORE = "volley_synapse_sum"

@@ -22,7 +22,6 @@ from tqdm import tqdm
 import pyflow
 from pyflow import data, zoo
 from pyflow.backends import yosys
-from pyflow.backends.toolbox import blackboxes, needed_by, rtl_sources
 from pyflow.build import Build
 from pyflow.emit.memory import row_literal
 from pyflow.errors import VolleyError
@@ -32,6 +31,7 @@ from pyflow.planning.board import load_board
 from pyflow.planning.memories import MEMORY_KINDS
 from pyflow.planning.planner import plan
 from pyflow.report import layer_rows
+from pyflow.sources import blackboxes, needed_by, rtl_sources
 
 BOARD = "pynq-z2"
 FRAMES = 128

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from pyflow.backends.toolbox import rtl_sources
+from pyflow.sources import rtl_sources
 from verif.cases import Case, collect
 
 

@@ -23,9 +23,10 @@ import numpy as np
 from pyflow import registers
 from pyflow.backends import process
 from pyflow.backends.cache import cached
-from pyflow.backends.toolbox import digest, needed_by, package_version, rtl_sources, snapshot
+from pyflow.backends.toolbox import digest, package_version
 from pyflow.build import Build
 from pyflow.errors import VolleyError
+from pyflow.sources import needed_by, rtl_sources, snapshot
 
 TOP = "volley_axi_top"
 BENCH = Path(__file__).with_name("tb") / "four_states.v"

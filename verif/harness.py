@@ -25,9 +25,10 @@ from pathlib import Path
 
 from pyflow.backends import process
 from pyflow.backends.cache import cached
-from pyflow.backends.toolbox import digest, needed_by, package_version, rtl_sources, snapshot, tool_env
+from pyflow.backends.toolbox import digest, package_version, tool_env
 from pyflow.backends.verilator import ONE_FILE, verilate
 from pyflow.errors import VolleyError
+from pyflow.sources import needed_by, rtl_sources, snapshot
 
 REPO = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 600

@@ -18,18 +18,11 @@ from typing import Any
 
 from pyflow.backends import process, yosys
 from pyflow.backends.cache import cached
-from pyflow.backends.toolbox import (
-    blackboxes,
-    digest,
-    need_package,
-    needed_by,
-    package_version,
-    rtl_sources,
-    share,
-)
+from pyflow.backends.toolbox import digest, need_package, package_version
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board
 from pyflow.planning.netlist import Netlist
+from pyflow.sources import blackboxes, needed_by, rtl_sources, share
 
 SEEDS = (1, 2, 3)  # of the placer; the next one is tried where the clock is missed
 TIMEOUT_S = 7200

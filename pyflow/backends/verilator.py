@@ -23,20 +23,11 @@ import numpy as np
 
 from pyflow.backends import plain_path, process
 from pyflow.backends.cache import cached, is_sound, publish
-from pyflow.backends.toolbox import (
-    cache_dir,
-    digest,
-    native_cpu,
-    need_tool,
-    needed_by,
-    package_version,
-    rtl_sources,
-    snapshot,
-    tools_on_path,
-)
+from pyflow.backends.toolbox import cache_dir, digest, native_cpu, need_tool, package_version, tools_on_path
 from pyflow.errors import VolleyError
 from pyflow.operators import Encoding, Tensor
 from pyflow.planning.netlist import Netlist, Stream
+from pyflow.sources import needed_by, rtl_sources, snapshot
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 SERVER = Path(__file__).with_name("server.cpp")

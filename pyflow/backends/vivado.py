@@ -14,16 +14,16 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 
 from pyflow.backends import process, vivado_check, vivado_reports
-from pyflow.backends.toolbox import rtl_folder, rtl_sources, share, tool_env
+from pyflow.backends.toolbox import tool_env
 from pyflow.backends.vivado_reports import Power, Timing
-from pyflow.build import Build
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board, overflows
+from pyflow.sources import rtl_folder, rtl_sources, share
 
 ACCELERATOR = "volley_axi_top_wrapper"  # module that the block design refers to, in plain Verilog
 SUPPORTED = ("2022.1", "2024.2")  # oldest and newest Vivado that the Tcl is written for
@@ -57,7 +57,19 @@ class Placed:
         }  # fmt: skip
 
 
-def bitstream(build: Build, board: Board, frames: np.ndarray | None = None) -> Placed:
+class Compiled(Protocol):
+    """What this takes of a pyflow.Build."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def rtl(self) -> Path: ...
+
+    def simulate(self, x: np.ndarray, *, taps: int, solo: int, saif: Path | None) -> object: ...
+
+
+def bitstream(build: Compiled, board: Board, frames: np.ndarray | None = None) -> Placed:
     """`<build>/<board>.bit` and `.hwh`. frames: as Network.run takes them; their simulated activity makes the power
     report. Raises VolleyError, one line, where Vivado is missing or too old, or the design does not fit or is too slow.
     """
@@ -79,7 +91,7 @@ def wrapper() -> Path:
     return rtl_folder() / "top" / f"{ACCELERATOR}.v"
 
 
-def sources(build: Build, board: Board) -> list[tuple[Path, str]]:
+def sources(build: Compiled, board: Board) -> list[tuple[Path, str]]:
     """Files of the project with their types, in the order in which they are read."""
     verilog = [build.rtl / "volley_net_pkg.sv", *rtl_sources(board.family), build.rtl / "volley_net.sv"]
     here = share("boards", board.name)
@@ -93,7 +105,7 @@ def sources(build: Build, board: Board) -> list[tuple[Path, str]]:
     ]
 
 
-def project(build: Build, board: Board) -> Path:
+def project(build: Compiled, board: Board) -> Path:
     """Write the project to `<build>/vivado`; its first script. What an earlier one left beside it goes."""
     from edalize.flows.vivado import Vivado
 
@@ -183,7 +195,7 @@ def instances(top: str, target: str, files: Sequence[Path]) -> tuple[str, ...]:
     return ways[target]
 
 
-def activity(build: Build, board: Board, frames: np.ndarray, target: Path) -> None:
+def activity(build: Compiled, board: Board, frames: np.ndarray, target: Path) -> None:
     """Simulate `frames` back to back in RTL and write what every signal of volley_top did, at the board's clock."""
     raw = target.with_suffix(".verilator")
     build.simulate(frames, taps=0, solo=0, saif=raw)

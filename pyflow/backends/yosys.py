@@ -22,18 +22,11 @@ from typing import Any
 
 from pyflow.backends import process
 from pyflow.backends.cache import cached
-from pyflow.backends.toolbox import (
-    blackboxes,
-    digest,
-    need_tool,
-    needed_by,
-    package_version,
-    rtl_sources,
-    snapshot,
-)
+from pyflow.backends.toolbox import digest, need_tool, package_version
 from pyflow.errors import VolleyError
 from pyflow.planning.board import FAMILIES, Board, overflows
 from pyflow.planning.netlist import Netlist
+from pyflow.sources import blackboxes, needed_by, rtl_sources, snapshot
 
 log = logging.getLogger(__name__)
 

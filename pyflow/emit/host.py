@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-import pyflow
 from pyflow.emit.memory import checksum_of, load_words
 from pyflow.emit.verilog import probes
 from pyflow.planning.board import Board
@@ -59,7 +58,7 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: boo
     time = (source.steps,) if source.steps else ()
     top = 2 if source.encoding == "rate" else 256
     write_vectors(plan, rng.integers(0, top, (VECTORS, *time, *source.shape)), folder)
-    package = Path(pyflow.__file__).parent
+    package = Path(__file__).resolve().parents[1]
     for name in RUNTIME:
         copy = shutil.copytree if (package / name).is_dir() else shutil.copy
         (folder / "pyflow").mkdir(exist_ok=True)

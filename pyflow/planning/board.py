@@ -10,9 +10,9 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from pyflow.backends.toolbox import share
 from pyflow.errors import VolleyError
 from pyflow.reading import read_bytes
+from pyflow.sources import share
 
 FAMILIES = ("xc7", "xcup", "ecp5", "ice40")
 FLOWS = ("vivado", "nextpnr")

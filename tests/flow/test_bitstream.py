@@ -18,13 +18,14 @@ from pyflow import jobs, zoo
 from pyflow.__main__ import main
 from pyflow.backends import nextpnr, process, verilator
 from pyflow.backends.cache import cached
-from pyflow.backends.toolbox import digest, need_package, share
+from pyflow.backends.toolbox import digest, need_package
 from pyflow.build import Build, compile
 from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board, board_names, load_board
 from pyflow.report import check_report, update_report
 from pyflow.runtime.serial import END, LAST, RESET, STREAM, WAIT, framed, unframed
+from pyflow.sources import share
 
 CHIP = Path(__file__).with_name("chip")
 OPEN = [name for name in board_names() if load_board(name).flow == "nextpnr"]

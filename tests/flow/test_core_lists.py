@@ -13,7 +13,8 @@ import pytest
 
 import pyflow
 from pyflow import zoo
-from pyflow.backends.toolbox import blackboxes, cache_dir, needed_by, rtl_sources, tool_env
+from pyflow.backends.toolbox import cache_dir, tool_env
+from pyflow.sources import blackboxes, needed_by, rtl_sources
 from verif.cases import collect
 from verif.harness import REPO, sources_of
 from verif.lint.lint import WAIVERS, families, lint, own_sources

@@ -15,9 +15,9 @@ import pytest
 import pyflow
 from pyflow import __main__ as cli
 from pyflow import jobs, zoo
-from pyflow.backends.toolbox import rtl_sources
 from pyflow.build import Build
 from pyflow.data import Dataset
+from pyflow.sources import rtl_sources
 
 FIFO = {
     "layers": {

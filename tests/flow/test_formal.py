@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pyflow.backends.toolbox import cache_dir, rtl_sources
+from pyflow.backends.toolbox import cache_dir
+from pyflow.sources import rtl_sources
 from verif.formal import prove as formal
 from verif.formal.prove import PROOFS, Proof, prove
 

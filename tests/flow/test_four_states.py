@@ -16,11 +16,11 @@ import pytest
 
 import pyflow
 from pyflow import data, zoo
-from pyflow.backends.toolbox import rtl_sources
 from pyflow.build import Build
 from pyflow.frontends import load_model
 from pyflow.graph import Network
 from pyflow.operators import Accumulate, Conv, LIFNeuron, Linear, RateEncode, Readout
+from pyflow.sources import rtl_sources
 from verif import four_states
 
 REPO = Path(__file__).resolve().parents[2]

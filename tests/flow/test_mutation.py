@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyflow.backends.toolbox import rtl_sources
+from pyflow.sources import rtl_sources
 from verif.cases import Case, collect
 from verif.mutation import equivalence, netlist
 from verif.mutation.__main__ import score, shared_out, table

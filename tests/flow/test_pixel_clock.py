@@ -9,9 +9,9 @@ import re
 
 import numpy as np
 
-from pyflow.backends.toolbox import rtl_sources
 from pyflow.build import Build
 from pyflow.data import Dataset
+from pyflow.sources import rtl_sources
 from tests.flow.test_weight_reload import words
 from verif.harness import run_bench
 

@@ -16,7 +16,6 @@ from torch import nn
 
 import pyflow
 from pyflow import registers as r
-from pyflow.backends.toolbox import rtl_sources
 from pyflow.build import Build, compile
 from pyflow.conversion.radix import exponents
 from pyflow.data import Dataset
@@ -24,6 +23,7 @@ from pyflow.graph import Network
 from pyflow.operators import Conv, Encode, Linear, RadixNeuron, Readout
 from pyflow.runtime import Device, DeviceError, FramesFailed
 from pyflow.runtime.rtlsim import RtlSimLink
+from pyflow.sources import rtl_sources
 from tests.flow.reweighted import writable
 from verif import harness
 

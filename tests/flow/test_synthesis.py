@@ -13,7 +13,7 @@ import pytest
 
 from pyflow import zoo
 from pyflow.backends import yosys
-from pyflow.backends.toolbox import cache_dir, need_tool, rtl_sources, tool_env
+from pyflow.backends.toolbox import cache_dir, need_tool, tool_env
 from pyflow.backends.yosys import Area, Cells, CoreArea, Estimate, area_of, estimate, estimate_table, synthesise
 from pyflow.emit import emit
 from pyflow.errors import VolleyError
@@ -22,6 +22,7 @@ from pyflow.planning.board import load_board
 from pyflow.planning.lowering import build_netlist
 from pyflow.planning.netlist import Netlist
 from pyflow.planning.planner import costs
+from pyflow.sources import rtl_sources
 
 SMALL = {"conv1": Folding(8, 1, "all"), "conv2": Folding(4, 8, "tap"), "fc": Folding(1, 1)}
 LENET5 = {

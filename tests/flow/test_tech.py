@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pyflow.backends.toolbox import blackboxes, needed_by, rtl_folder, rtl_sources
+from pyflow.sources import blackboxes, needed_by, rtl_folder, rtl_sources
 from verif.pages.sizes import row_of
 from verif.pages.sv import elaborate, read
 

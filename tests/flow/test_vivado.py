@@ -22,11 +22,11 @@ import pyflow
 from pyflow import zoo
 from pyflow.__main__ import main
 from pyflow.backends import vivado, vivado_check, vivado_reports
-from pyflow.backends.toolbox import needed_by, rtl_folder, rtl_sources, share
 from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.planning.board import board_names, load_board
 from pyflow.report import check_report
+from pyflow.sources import needed_by, rtl_folder, rtl_sources, share
 
 HERE = Path(__file__).parent
 FILES = HERE / "vivado"

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 import pyflow
-from pyflow.backends.toolbox import rtl_sources
 from pyflow.build import Build
 from pyflow.emit import checksum_of, load_words, read_memory
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import Accumulate, Conv, Encode, Encoding, LIFNeuron, Linear, MaxPool, RadixNeuron, Readout
+from pyflow.sources import rtl_sources
 from tests.flow.random_graphs import random_graph
 from tests.flow.random_models import random_folding, random_network
 from tests.flow.reweighted import reweighted, writable

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pyflow.backends.toolbox import rtl_sources
+from pyflow.sources import rtl_sources
 from verif.harness import run_bench
 from verif.pages.sizes import ECHO
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from pyflow.backends import plain_path
-from pyflow.backends.toolbox import need_tool, rtl_sources
+from pyflow.backends.toolbox import need_tool
+from pyflow.sources import rtl_sources
 from verif.cases import Case
 from verif.harness import sources_of
 from verif.mutation import netlist

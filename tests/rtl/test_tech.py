@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyflow.backends.toolbox import blackboxes, rtl_sources
+from pyflow.sources import blackboxes, rtl_sources
 from verif import harness
 from verif.pages.sv import elaborate
 from verif.tech import models

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pyflow.backends.toolbox import rtl_sources
+from pyflow.sources import rtl_sources
 from verif.harness import run_bench
 from verif.pages.sizes import ECHO
 from verif.registers import generated

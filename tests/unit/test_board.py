@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pyflow.backends.toolbox import share
 from pyflow.errors import VolleyError
 from pyflow.planning.board import FAMILIES, board_names, load_board, read_board
+from pyflow.sources import share
 
 GOOD = share("boards", "pynq-z2", "board.toml").read_text()
 

@@ -16,13 +16,13 @@ import pytest
 
 import pyflow
 from pyflow import zoo
-from pyflow.backends.toolbox import rtl_sources
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES, Cost, sum_latency
 from pyflow.planning import bodies
 from pyflow.planning.board import FAMILIES, load_board
 from pyflow.planning.bodies import DSP48, PE, SETTLED, TABLE, Size, soft_lanes, sum_cost
 from pyflow.planning.planner import plan
+from pyflow.sources import rtl_sources
 
 BOARD = load_board("pynq-z2")
 

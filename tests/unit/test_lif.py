@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyflow.backends.toolbox import rtl_sources
 from pyflow.backends.yosys import area_of, synthesise
 from pyflow.errors import VolleyError
 from pyflow.hardware import Folding, source_cost
 from pyflow.operators import Encoding, Tensor
 from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS, LIFNeuron
+from pyflow.sources import rtl_sources
 from verif.models.neuron_lif import Decay, Lif
 
 

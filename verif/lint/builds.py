@@ -13,9 +13,9 @@ from pathlib import Path
 import pyflow
 from pyflow import zoo
 from pyflow.backends import nextpnr
-from pyflow.backends.toolbox import blackboxes, needed_by, rtl_folder, rtl_sources
 from pyflow.graph import Network
 from pyflow.planning.board import board_names, load_board
+from pyflow.sources import blackboxes, needed_by, rtl_folder, rtl_sources
 from verif.harness import REPO
 
 # A build of a family looks at what only that family has, one of a network at what the network instantiates.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pyflow.backends import plain_path
-from pyflow.backends.toolbox import blackboxes, rtl_folder, rtl_sources
+from pyflow.sources import blackboxes, rtl_folder, rtl_sources
 from verif.harness import REPO, sources_of
 from verif.lint import parsers
 from verif.lint.builds import Build, builds, families

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from pyflow.backends.toolbox import rtl_sources
+from pyflow.sources import rtl_sources
 from verif.cases import Case, collect
 from verif.harness import sources_of
 from verif.mutation.judge import EQUAL, KILLED, SURVIVED, Verdict, judge

@@ -17,7 +17,8 @@ from typing import Any
 
 from pyslang import parsing, syntax
 
-from pyflow.backends.toolbox import digest, rtl_sources
+from pyflow.backends.toolbox import digest
+from pyflow.sources import rtl_sources
 from verif.slang import analyse
 
 Kind = syntax.SyntaxKind

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pyflow.backends.cache import cached
-from pyflow.backends.toolbox import package_version, rtl_sources
+from pyflow.backends.toolbox import package_version
+from pyflow.sources import rtl_sources
 
 _OURS = Path(__file__).resolve().parent
 _CELLS = {"xc7": ("DSP48E1", "LUT6_2", "CARRY4"), "xcup": ("DSP48E2", "LUT6_2", "CARRY8")}

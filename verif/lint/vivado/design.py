@@ -11,7 +11,7 @@ from typing import Any
 
 from pyslang import ast
 
-from pyflow.backends.toolbox import code_of
+from pyflow.sources import code_of
 
 Symbols, Expressions, Statements = ast.SymbolKind, ast.ExpressionKind, ast.StatementKind
 Procedures = ast.ProceduralBlockKind
