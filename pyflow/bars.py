@@ -17,4 +17,4 @@ def bar(title: str, unit: str, total: int | None = None, over: Iterable[Any] | N
     """A bar to iterate (`over`), or to update() within `with`. total: units in all, None where nobody knows."""
     from tqdm import tqdm
 
-    return tqdm(over, desc=title, unit=unit, total=total, disable=None, delay=DELAY_S, leave=False)
+    return tqdm(over, desc=title, unit=f" {unit}", total=total, disable=None, delay=DELAY_S, leave=False)
