@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,38 +28,31 @@ def test_a_sample_of_mutants(tmp_path: Path) -> None:
     assert all(row[4] for row in rows), "of every kind some are refused"
 
 
-def _main(behaviour: str):
-    def main(_: object) -> int:
-        import sys
-
-        match behaviour:
-            case "internal error":
-                print("pyflow x: internal error: KeyError: 5", file=sys.stderr)
-                return 3
-            case "exit status 1":
-                raise KeyError(5)
-            case "code executed":
-                Path("PWNED").touch()
-            case "memory":
-                try:
-                    bytearray(3 << 30)
-                except MemoryError:
-                    print("pyflow x: needs more memory than there is", file=sys.stderr)
-                return 2
-            case "time":
-                sum(range(10**7))
-            case "2 lines":
-                print("one\ntwo", file=sys.stderr)
-                return 2
-            case "crash (-11)":
-                os.kill(os.getpid(), 11)
-            case "hangs":
-                import time
-
-                time.sleep(60)
-        return 0
-
-    return main
+def _faulty(behaviour: str, _: object) -> int:
+    match behaviour:
+        case "internal error":
+            print("pyflow x: internal error: KeyError: 5", file=sys.stderr)
+            return 3
+        case "exit status 1":
+            raise KeyError(5)
+        case "code executed":
+            Path("PWNED").touch()
+        case "memory":
+            try:
+                bytearray(3 << 30)
+            except MemoryError:
+                print("pyflow x: needs more memory than there is", file=sys.stderr)
+            return 2
+        case "time":
+            sum(range(10**7))
+        case "2 lines":
+            print("one\ntwo", file=sys.stderr)
+            return 2
+        case "crash (-11)":
+            os.kill(os.getpid(), 11)
+        case "hangs":
+            time.sleep(60)
+    return 0
 
 
 FAULTS = ["internal error", "exit status 1", "code executed", "memory", "time", "2 lines", "crash (-11)", "hangs"]
@@ -64,11 +60,10 @@ FAULTS = ["internal error", "exit status 1", "code executed", "memory", "time", 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_judge_sees(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyflow.__main__.main", _main(fault))
     monkeypatch.setattr(judge, "CPU_S", 0.05)
-    monkeypatch.setattr(judge, "GRACE_S", 8.0)
+    monkeypatch.setattr(judge, "GRACE_S", 20.0)  # with the start of a process
     monkeypatch.chdir(tmp_path)
-    with Worker(tmp_path) as worker:
+    with Worker(tmp_path, main=functools.partial(_faulty, fault)) as worker:
         found = worker.run(("x",))
     assert found.what == fault
     assert found.fault

@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -65,10 +65,13 @@ def judged(status: int, text: str, cpu_s: float) -> Verdict:
 
 
 class Worker:
-    """A process that runs commands in `folder`; a new one where the last one died."""
+    """A process that runs commands in `folder`; a new one where the last one died. main: what runs them, pyflow's own
+    if it is None."""
 
-    def __init__(self, folder: Path, memory: int = MEMORY) -> None:
-        self._folder, self._memory = folder, memory
+    def __init__(
+        self, folder: Path, memory: int = MEMORY, main: Callable[[tuple[str, ...]], int] | None = None
+    ) -> None:
+        self._folder, self._memory, self._main = folder, memory, main
         self._process: multiprocessing.process.BaseProcess | None = None
 
     def __enter__(self) -> Worker:
@@ -94,9 +97,12 @@ class Worker:
             return Verdict(f"crash ({code})", 0.0, "")
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("fork")
+        # Not a fork: the limit counts what is mapped already, which after other tests may be more than it allows.
+        context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._folder, self._memory), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(theirs, self._folder, self._memory, self._main), daemon=True
+        )
         self._process.start()
         theirs.close()
 
@@ -107,15 +113,16 @@ class Worker:
             self._process = None
 
 
-def _serve(pipe: Connection, folder: Path, memory: int) -> None:
+def _serve(pipe: Connection, folder: Path, memory: int, main: Callable[[tuple[str, ...]], int] | None = None) -> None:
     os.chdir(folder)
     import torch
 
     import pyflow.conversion
     import pyflow.frontends  # noqa: F401
-    from pyflow.__main__ import main
+    from pyflow.__main__ import main as own
 
-    torch.set_num_threads(1)  # a fork has none of its parent's threads, and would wait for them for ever
+    run = main or own
+    torch.set_num_threads(1)  # each has a stack and a heap, which count
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     while True:
         command = pipe.recv()
@@ -124,7 +131,7 @@ def _serve(pipe: Connection, folder: Path, memory: int) -> None:
         began = time.process_time()
         with _output() as read:
             try:
-                status = main(command)
+                status = run(command)
             except SystemExit as e:
                 status = e.code if isinstance(e.code, int) else 1
             except BaseException:
