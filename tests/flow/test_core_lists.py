@@ -13,7 +13,8 @@ import pytest
 
 import pyflow
 from pyflow import zoo
-from pyflow.backends.toolbox import cache_dir, tool_env
+from pyflow.backends import plain_path
+from pyflow.backends.toolbox import cache_dir
 from pyflow.sources import blackboxes, needed_by, rtl_sources
 from verif.cases import collect
 from verif.harness import REPO, sources_of
@@ -93,7 +94,12 @@ def test_a_copied_core_lints_in_an_empty_folder(name: str, keep_folders: bool, t
 # ------------------------------------------------------------------ FuseSoC
 def _fusesoc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     roots = [option for folder in (REPO / "rtl", WAIVERS.parent) for option in ("--cores-root", str(folder))]
-    environment = {**tool_env(), "XDG_CONFIG_HOME": str(cwd), "XDG_CACHE_HOME": str(cwd), "XDG_DATA_HOME": str(cwd)}
+    environment = {
+        **plain_path.environment(),
+        "XDG_CONFIG_HOME": str(cwd),
+        "XDG_CACHE_HOME": str(cwd),
+        "XDG_DATA_HOME": str(cwd),
+    }
     return subprocess.run(["fusesoc", *roots, *arguments], cwd=cwd, env=environment, capture_output=True, text=True,
                           timeout=300)  # fmt: skip
 
@@ -216,8 +222,16 @@ def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(wrapper
 def test_the_example_of_one_core_simulates_and_synthesises() -> None:
     folder = REPO / "examples" / "one_core"
     with tempfile.TemporaryDirectory(dir=cache_dir()) as build:  # yosys has a /tmp of its own
-        command = ["make", "-C", str(folder), f"BUILD={build}", f"VENV={sys.prefix}", "sim", "synth"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        command = [
+            "make",
+            "-C",
+            str(folder),
+            f"BUILD={build}",
+            f"VENV={'' if ' ' in sys.prefix else sys.prefix}",
+            "sim",
+            "synth",
+        ]
+        done = subprocess.run(command, env=plain_path.environment(), capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         assert "2000 codes compared, 0 wrong" in done.stdout
         cells = (Path(build) / "synth" / "cells.txt").read_text()
