@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from tabulate import tabulate
-from tqdm import tqdm
 
 import pyflow
 from benchmarks.goals import MISSED, status, verdict
+from pyflow.bars import bar
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import Folding, ceil_div
@@ -102,7 +102,7 @@ def row(channels: int, side: int) -> list[str]:
 def main() -> int:
     headers = ["layer", "exact", "busy cycles", "cycles per frame", "predicted", "busy", "useful", "its cap", "goal"]
     try:
-        rows = [row(*case) for case in tqdm(CASES, desc="layers", disable=None, leave=False)]
+        rows = [row(*case) for case in bar("layers", "layer", over=CASES)]
     except VolleyError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2

@@ -16,10 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from tqdm import tqdm
-
 from pyflow.backends.toolbox import digest, package_version
 from pyflow.backends.yosys import area_of, synthesise_core
+from pyflow.bars import bar
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES
 from pyflow.planning.bodies import PE, SETTLED, TABLE, Size
@@ -76,7 +75,7 @@ def main() -> int:
         for family in FAMILIES:
             with ThreadPoolExecutor(2) as pool:
                 rows = pool.map(lambda size, family=family: measure(family, size), sizes())
-                table[family] = list(tqdm(rows, family, len(sizes()), unit="sum", disable=None))
+                table[family] = list(bar(family, "sum", len(sizes()), over=rows))
     except VolleyError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2

@@ -13,11 +13,11 @@ import sys
 from dataclasses import dataclass
 
 from tabulate import tabulate
-from tqdm import tqdm
 
 from benchmarks.goals import NO_GOAL, status, verdict
 from pyflow.backends.toolbox import package_version
 from pyflow.backends.yosys import Area, area_of, synthesise_core
+from pyflow.bars import bar
 from pyflow.errors import VolleyError
 from pyflow.hardware import BODIES
 
@@ -85,7 +85,7 @@ def table(titles: list[str], rows: list[list[str]]) -> str:
 def main() -> int:
     try:
         arrays = dict.fromkeys((*DENSITY, *RADIX, *LANES))
-        area = {array: array.synthesised() for array in tqdm(arrays, "synthesis", unit="array", disable=None)}
+        area = {array: array.synthesised() for array in bar("synthesis", "array", over=arrays)}
     except VolleyError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 from tabulate import tabulate
-from tqdm import tqdm
 
 import pyflow
 from pyflow import data, zoo
 from pyflow.backends import yosys
+from pyflow.bars import bar
 from pyflow.build import Build
 from pyflow.emit.memory import row_literal
 from pyflow.errors import VolleyError
@@ -86,7 +86,7 @@ def cases(name: str, data_dir: str | None) -> list[list[str]]:
     network, x = network.with_rates(found.calibration), found.x_test[:FRAMES]
     dense = plan(network.with_meta(nonzero={}), load_board(BOARD)).folding_json()
     rows = []
-    for layer, keys in tqdm(CASES[name].items(), name, disable=None, leave=False):
+    for layer, keys in bar(name, "layer", over=CASES[name].items()):
         skipping = {**dense, "layers": {**dense["layers"], layer: dense["layers"][layer] | {"tp": 0, **keys}}}
         skipping["layers"][layer] |= {"body": "mult", "window_depth": 0}
         rows += [measure(network, folding, layer, x) for folding in (dense, skipping)]

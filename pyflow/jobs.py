@@ -425,7 +425,8 @@ def simulate(args: argparse.Namespace) -> Outcome:
     network, data = _network(args)
     assert data is not None
     build = _compile(args, network)
-    result = _simulate(build, data.x_test[: args.frames], taps=0, frames=len(data.x_test[: args.frames]))
+    x = data.x_test[: args.frames]
+    result = _simulate(build, x, taps=0, frames=len(x))
     if args.logits:
         packed = io.BytesIO()
         np.save(packed, result.logits)

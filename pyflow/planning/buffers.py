@@ -49,10 +49,8 @@ def resized(netlist: Netlist, grow: bool) -> list[Resized]:
     foldings, fifos = netlist.foldings, netlist.fifos
     found: list[Resized] = []
 
-    def folded(layer: str, behind: str, **depth: int) -> None:
-        ((name, value),) = depth.items()
-        changed = {**foldings, layer: replace(foldings[layer], **{name: value})}  # type: ignore[arg-type]
-        found.append(Resized(changed, fifos, f"{name}={value} of {layer}", behind))
+    def folded(layer: str, folding: Folding, what: str, behind: str) -> None:
+        found.append(Resized({**foldings, layer: folding}, fifos, f"{what} of {layer}", behind))
 
     straight = {op.name for op in netlist.network.operators if len(netlist.network.destinations(op.name)) == 1}
     for inst in netlist.instances:
@@ -60,15 +58,16 @@ def resized(netlist: Netlist, grow: bool) -> list[Resized]:
         if inst.module == "volley_window_fold" and layer in foldings:
             depth = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2
             if (grow and depth <= 8 * inst.sink.beats) or (not grow and depth >= window_span(p)):
-                folded(layer, sink, window_depth=depth)
+                folded(layer, replace(foldings[layer], window_depth=depth), f"window_depth={depth}", sink)
         elif inst.module == "volley_event_list":
             depth, rows = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2, sparsity.most_rows(p)
             if (grow and depth <= 8 * rows) or (not grow and depth >= (rows if p["REPLAY"] > 1 else 2)):
-                folded(layer, sink, window_depth=depth)
+                folded(layer, replace(foldings[layer], window_depth=depth), f"window_depth={depth}", sink)
         elif inst.module == "volley_line_buffer" and layer in foldings:
             slots = p["SLOTS"] + (1 if grow else -1)
             if 0 < slots <= max(2, 2 * p["HEIGHT"] // p["KERNEL"]):
-                folded(layer, sink, rows=p["KERNEL"] * slots)
+                rows = p["KERNEL"] * slots
+                folded(layer, replace(foldings[layer], rows=rows), f"rows={rows}", sink)
         # A FIFO of potentials would be wide: spike words only.
         if tensor in straight and netlist.network.tensors[tensor].encoding in (Encoding.RADIX, *SPIKES):
             depth = 2 * fifos.get(tensor, 4) if grow else fifos.get(tensor, 0) // 2

@@ -135,16 +135,15 @@ class _Search:
         target = asked if isinstance(asked, int) else _line_rate(self.hardware)
         target = max(_fastest_input(self.hardware), target)
         slowest = max(min(_slowest(self.hardware), LONGEST), target)
-        steps = bar(f"planning {self.network.name}", "target")
-        while not fits.fits(cost := self._price(foldings := self._choose(target)), self.board, FILL):
-            steps.update()
-            need = "no folding keeps to it" if cost is None else f"{_cells(cost)}, too much for {self.board.name}"
-            log.info("%d cycles per frame: %s", target, need)
-            if target >= slowest:
-                would = functools.partial(self._fits_at, slowest)
-                raise fits.refusal(self.network.name, self.board, cost, FILL, would)
-            target = min(target + max(1, target // 4), slowest)
-        steps.close()
+        with bar(f"planning {self.network.name}", "target") as done:
+            while not fits.fits(cost := self._price(foldings := self._choose(target)), self.board, FILL):
+                done.update()
+                need = "no folding keeps to it" if cost is None else f"{_cells(cost)}, too much for {self.board.name}"
+                log.info("%d cycles per frame: %s", target, need)
+                if target >= slowest:
+                    would = functools.partial(self._fits_at, slowest)
+                    raise fits.refusal(self.network.name, self.board, cost, FILL, would)
+                target = min(target + max(1, target // 4), slowest)
         assert foldings is not None
         return self._plan(foldings, target)
 

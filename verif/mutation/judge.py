@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest
+from pyflow.bars import bar
 from verif.cases import Case
 from verif.harness import build, run_sources, simulate, sources_of
 from verif.mutation import equivalence, netlist
@@ -87,4 +86,4 @@ def run_mutants(cases: Sequence[Case], chosen: Sequence[Mutant], jobs: int, work
         return Verdict(mutant, SURVIVED, f"differs in cycle {cycles}" if cycles else "neither proved nor refuted")
 
     with ThreadPoolExecutor(jobs) as pool:
-        return list(tqdm(pool.map(verdict, chosen), str(core), len(chosen), unit="mutant", disable=None, leave=False))
+        return list(bar(str(core), "mutant", len(chosen), over=pool.map(verdict, chosen)))
