@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from tabulate import tabulate
-from tqdm import tqdm
 
+from pyflow.bars import bar
 from verif.fuzz.judge import ACCEPTED, Verdict, Worker
 from verif.fuzz.mutate import of_bytes, of_member, pick
 from verif.fuzz.seeds import Kind, kinds
@@ -62,7 +62,7 @@ def campaign(mutants: int, seed: int, names: list[str], keep: Path = KEPT) -> tu
     """(a row of counts per kind, the commands that show a fault)."""
     rows: list[list[object]] = []
     faults: list[str] = []
-    with tempfile.TemporaryDirectory() as made, tqdm(total=mutants, disable=not sys.stderr.isatty()) as bar:
+    with tempfile.TemporaryDirectory() as made, bar("fuzz", "mutant", mutants) as done:
         folder = Path(made)
         every = kinds(folder)
         chosen = {name: every[name] for name in names or every}
@@ -83,7 +83,7 @@ def campaign(mutants: int, seed: int, names: list[str], keep: Path = KEPT) -> tu
                     slowest = max(slowest, verdict.cpu_s)
                     if verdict.fault:
                         faults.append(_kept(keep, file, f"{name}-{seed}-{number}", command, verdict, folder))
-                    bar.update()
+                    done.update()
                 rows.append([name, count, of_structure, found["accepted"], found["refused"], found["fault"], slowest])
     return rows, faults
 
