@@ -59,5 +59,8 @@ class _Coverage:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # `make test` is no parent of the makes that tests start: those would print as its sub-makes, with its variables.
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"):
+        os.environ.pop(name, None)
     if not hasattr(config, "workerinput"):  # the process that the user started, not one of xdist's
         config.pluginmanager.register(_Coverage())
