@@ -63,7 +63,7 @@ def area_of(build: Build, layer: str) -> yosys.Area:
     """Of the layer's own cores, one by one: lane converter, window or event list, array, weights."""
     family, total = load_board(BOARD).family, yosys.Area()
     for inst in (i for i in build.netlist.instances if i.layer == layer):
-        core, parameters = inst.module, dict(inst.parameters)
+        core, parameters = inst.core.module, inst.core.parameters()
         cores: list[tuple[str, dict[str, Any], list[Path]]] = [(core, parameters, [])]
         if inst.memory:
             images = [build.rtl / f"{inst.memory.name}.mem"] if inst.memory in build.netlist.images else []
@@ -71,7 +71,7 @@ def area_of(build: Build, layer: str) -> yosys.Area:
             content |= {"INIT_FILE": f'"{images[0].name}"'} if images else {"ROW": row_literal(inst.memory)}
             size = {"WIDTH": inst.memory.width, "DEPTH": inst.memory.depth}
             cores = [(core, parameters, []), ("volley_weight_source", {**size, **content}, images)]
-            if not inst.memory_port:
+            if not inst.core.memory_port:
                 cores = [(core, parameters | content, images)]
         for name, values, files in cores:
             sources = [*blackboxes(family), *needed_by(name, rtl_sources(family))]

@@ -21,6 +21,7 @@ import numpy as np
 
 from pyflow import network_file
 from pyflow.backends import verilator
+from pyflow.cores.top import NETWORK_FILE, PACKAGE_FILE, around_network
 from pyflow.emit import emit, is_ours, write_host
 from pyflow.emit import probes as probes_of
 from pyflow.emit.host import constants_of
@@ -30,7 +31,7 @@ from pyflow.operators import SPIKES, Conv, Encoding, Synapse
 from pyflow.out_folder import AUTO, OutFolder, would_be_lost
 from pyflow.planning import fits
 from pyflow.planning.board import load_board
-from pyflow.planning.netlist import Instance, Netlist, Stream
+from pyflow.planning.netlist import Netlist, Stream
 from pyflow.planning.planner import FILL, Plan, plan
 from pyflow.workspace import Design, default_folder, held
 from pyflow.writing import NEW
@@ -191,8 +192,9 @@ class Build:
         streams = run.stats["streams"]
         layers: dict[str, dict[str, float]] = {}
         for inst in self.netlist.instances:
-            if inst.sink.name in streams and (inst.source.tensor and inst.module != "volley_fifo"):
-                layers[inst.layer] = {"measured_cycles": streams[inst.sink.name]["beats"] * beat_cycles(inst) / frames}
+            if inst.sink.name in streams and inst.source.tensor:
+                busy = streams[inst.sink.name]["beats"] * inst.core.beat_cycles
+                layers[inst.layer] = {"measured_cycles": busy / frames}
         return Result(
             run.words[:, :-1].astype(np.int64),
             float(gaps[len(gaps) // 2 :].mean()) if len(gaps) else None,
@@ -273,16 +275,6 @@ class Build:
         return None
 
 
-def beat_cycles(inst: Instance) -> int:
-    """Cycles that one input beat occupies a core."""
-    p = inst.parameters
-    if inst.module in ("volley_synapse_array", "volley_synapse_event"):
-        return int(p["T"] // p["TP"])
-    if p.get("UNROLLED", True):
-        return 1
-    return int(p["TB"] if inst.module == "volley_neuron_lif" else p["T"])
-
-
 def compile(
     net: Network,
     board: str = "pynq-z2",
@@ -342,7 +334,7 @@ def compile(
             emit(chosen.netlist, work / "rtl", probed=probes)
             write_host(chosen, target, work / "rtl", work / "host", probed=probes)
         folder = folder.resolve()
-        checksum = constants_of(folder / "rtl" / "volley_net_pkg.sv")["WEIGHT_CHECKSUM"]
+        checksum = constants_of(folder / "rtl" / PACKAGE_FILE)["WEIGHT_CHECKSUM"]
         return Build(
             net, chosen, folder, checked, probed=probes, design=design, checksum=checksum, stamp=_stamp(folder)
         )
@@ -351,7 +343,7 @@ def compile(
 def _stamp(folder: Path) -> str:
     """Digest of what tells a compiled folder from another."""
     h = hashlib.sha256()
-    for file in (folder / "network.vly", folder / "rtl" / "volley_net_pkg.sv", folder / "rtl" / "volley_net.sv"):
+    for file in (folder / "network.vly", *around_network(folder / "rtl", [])):
         h.update(file.read_bytes() if file.exists() else b"")
     return h.hexdigest()
 
@@ -390,7 +382,7 @@ def _fresh(folder: Path) -> Iterator[Path]:
 
 def _emitted(path: Path) -> bool:
     """Is this file of an rtl/ folder one that emit() writes: its sources, and the images that these name?"""
-    sources = [path.with_name(name) for name in ("volley_net.sv", "volley_net_pkg.sv")]
+    sources = [path.with_name(name) for name in (NETWORK_FILE, PACKAGE_FILE)]
     if path in sources or path.suffix != ".mem":
         return path in sources and path.is_file()
     named = any(f'"{path.name}"'.encode() in source.read_bytes() for source in sources if source.is_file())

@@ -19,6 +19,7 @@ from typing import Any
 from pyflow.backends import process, yosys
 from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest, need_package, package_version
+from pyflow.cores.top import around_network
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board
 from pyflow.planning.netlist import Netlist
@@ -128,7 +129,7 @@ def top_of(board: Board) -> str:
 def sources(emitted: Path, board: Board) -> list[Path]:
     """Files of the whole chip in the order of compilation."""
     top = share("boards", board.name, f"{top_of(board)}.sv")
-    own = [emitted / "volley_net_pkg.sv", *rtl_sources(board.family), emitted / "volley_net.sv", top]
+    own = [*around_network(emitted, rtl_sources(board.family)), top]
     return [*blackboxes(board.family), *needed_by(top.stem, own)]
 
 

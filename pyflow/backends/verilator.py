@@ -24,6 +24,7 @@ import numpy as np
 from pyflow.backends import plain_path, process
 from pyflow.backends.cache import cached, is_sound, publish
 from pyflow.backends.toolbox import cache_dir, digest, native_cpu, need_tool, package_version, tools_on_path
+from pyflow.cores.top import NETWORK, around_network
 from pyflow.errors import VolleyError
 from pyflow.operators import Encoding, Tensor
 from pyflow.planning.netlist import Netlist, Stream
@@ -107,7 +108,7 @@ def build(
     """
     header = _taps_header(netlist, probes)
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
-    vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "volley_net" -var "{s}"\n' for s in signals)
+    vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "{NETWORK}" -var "{s}"\n' for s in signals)
     options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]
     make = _MAKE_QUICK if quick else _MAKE
     texts = {"taps.h": header, "net.vlt": vlt}
@@ -133,7 +134,7 @@ def _program(
     need_tool("g++", "install g++ and make")
     need_tool("make", "install g++ and make")
     need_tool("perl", "install perl, which verilator is written in")
-    sources = needed_by(top, [emitted / "volley_net_pkg.sv", *rtl, emitted / "volley_net.sv"])
+    sources = needed_by(top, around_network(emitted, rtl))
     tools = [package_version("verilator"), package_version("edalize"), native_cpu()]
     texts = {**texts, **snapshot([*sources, harness])}
     key = digest(tools, options, make, texts)

@@ -21,6 +21,7 @@ import numpy as np
 from pyflow.backends import process, vivado_check, vivado_reports
 from pyflow.backends.toolbox import tool_env
 from pyflow.backends.vivado_reports import Power, Timing
+from pyflow.cores.top import around_network
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board, overflows
 from pyflow.sources import rtl_folder, rtl_sources, share
@@ -93,7 +94,7 @@ def wrapper() -> Path:
 
 def sources(build: Compiled, board: Board) -> list[tuple[Path, str]]:
     """Files of the project with their types, in the order in which they are read."""
-    verilog = [build.rtl / "volley_net_pkg.sv", *rtl_sources(board.family), build.rtl / "volley_net.sv"]
+    verilog = around_network(build.rtl, rtl_sources(board.family))
     here = share("boards", board.name)
     return [
         *((path, "systemVerilogSource") for path in verilog),

@@ -23,6 +23,7 @@ from typing import Any
 from pyflow.backends import process
 from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest, need_tool, package_version
+from pyflow.cores.top import NETWORK, around_network
 from pyflow.errors import VolleyError
 from pyflow.planning.board import FAMILIES, Board, overflows
 from pyflow.planning.netlist import Netlist
@@ -151,18 +152,18 @@ def estimate(netlist: Netlist, emitted: Path, board: Board, *, timeout_s: float 
     """
     groups = {i.name: [i.name] for i in netlist.instances}
     for i in netlist.instances:
-        if i.memory and i.memory_port:
+        if i.memory and i.core.memory_port:
             groups[i.name].append(f"u_{i.memory.name}")
         if i.memory and i.memory.kind == "writable":
             groups[i.name].append(f"u_{i.memory.name}_loader")
     cores = [*blackboxes(board.family), *rtl_sources(board.family)]
-    sources = [emitted / "volley_net_pkg.sv", *cores, emitted / "volley_net.sv"]
+    sources = around_network(emitted, cores)
     images = [emitted / f"{memory.name}.mem" for memory in netlist.images]
     cells, cpu_s = synthesise(
-        sources, "volley_top", board.family, images=images, inside="volley_net$volley_top.u_net", groups=groups,
+        sources, "volley_top", board.family, images=images, inside=f"{NETWORK}$volley_top.u_net", groups=groups,
         timeout_s=timeout_s,
     )  # fmt: skip
-    parts = [CoreArea(i.name, i.module, i.layer, area_of(cells[i.name], board.family)) for i in netlist.instances]
+    parts = [CoreArea(i.name, i.core.module, i.layer, area_of(cells[i.name], board.family)) for i in netlist.instances]
     parts.append(CoreArea("volley_top", "volley_top", "", area_of(cells["volley_top"], board.family)))
     return Estimate(board, tuple(parts), package_version(_TOOL), cpu_s)
 

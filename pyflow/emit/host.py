@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pyflow.cores.top import PACKAGE_FILE
 from pyflow.emit.memory import checksum_of, load_words
 from pyflow.emit.verilog import probes
 from pyflow.planning.board import Board
@@ -27,7 +28,7 @@ def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: boo
     """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test.
     probed: as given to emit()."""
     network = plan.netlist.network
-    constants = constants_of(rtl / "volley_net_pkg.sv")
+    constants = constants_of(rtl / PACKAGE_FILE)
     images = load_words(plan.netlist)
     loaded = checksum_of(images) if images else constants["WEIGHT_CHECKSUM"]
     document = {

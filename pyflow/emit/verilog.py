@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyflow.cores.top import NETWORK_FILE, PACKAGE_FILE
 from pyflow.emit.memory import memory_text, row_literal
 from pyflow.errors import VolleyError
 from pyflow.operators import SPIKES, Encoding
@@ -18,7 +19,6 @@ from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, S
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
 SIGNALS = ("tvalid", "tready", "tdata", "tlast")
 MOST_PROBES = 1024  # that the register PROBE can name
-OPEN_PORTS = {"volley_fifo": ("stat_count",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def probes(netlist: Netlist) -> list[Probe]:
     found = []
     for inst in netlist.instances:
         tensor = inst.source.tensor
-        if not tensor or inst.module == "volley_fifo":
+        if not tensor:
             continue
         found += [(tensor, "stalls", stream.name) for _, stream in inst.sinks]
         if netlist.network.tensors[tensor].encoding in (Encoding.RADIX, *SPIKES):
@@ -61,7 +61,7 @@ def emit(netlist: Netlist, folder: Path, *, probed: bool = False) -> list[Path]:
     structure = zlib.crc32("".join(unchangeable).encode())
     package = _package(geometry, _constants(netlist), checksum, structure)
     images = {name: contents[name] for name in (f"{m.name}.mem" for m in netlist.images)}
-    files = {**images, "volley_net_pkg.sv": package, "volley_net.sv": module}
+    files = {**images, PACKAGE_FILE: package, NETWORK_FILE: module}
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text)
@@ -179,7 +179,7 @@ def _payload(stream: Stream) -> str:
 
 def _counters(netlist: Netlist) -> dict[str, int]:
     """Instances that count their saturations, each with its word of stat_saturated."""
-    names = (inst.name for inst in netlist.instances if inst.module == "volley_neuron_lif")
+    names = (inst.name for inst in netlist.instances if inst.core.counts_saturations)
     return {name: n for n, name in enumerate(names)}
 
 
@@ -208,7 +208,7 @@ def _instance(inst: Instance, counter: int | None, number: int | None) -> list[s
         write = [f".cfg_{port}({inst.memory.name}_{wire})" for port, wire in wires.items()]
     connections = [".clk", ".rst"]
     connections += _bind("s", inst.sinks)
-    values = dict(inst.parameters)
+    values: dict[str, Any] = dict(inst.core.parameters())
     image: dict[str, Any] = {}
     if inst.memory:
         image = {"KIND": MEMORY_KINDS[inst.memory.kind]}
@@ -216,7 +216,7 @@ def _instance(inst: Instance, counter: int | None, number: int | None) -> list[s
             image["ROW"] = f"volley_net_pkg::{_row(inst.memory)}"
         else:
             image["INIT_FILE"] = f"{inst.memory.name}.mem"
-    if inst.memory and not inst.memory_port:
+    if inst.memory and not inst.core.memory_port:
         values |= image
         connections += write
     elif inst.memory:
@@ -231,14 +231,12 @@ def _instance(inst: Instance, counter: int | None, number: int | None) -> list[s
             f"    .m_weight_tvalid({wire}_tvalid), .m_weight_tready({wire}_tready), .m_weight_tdata({wire}_tdata)",
             "  );",
         ]
-        connections += [f".s_{inst.memory_port}_{s}({wire}_{s})" for s in ("tvalid", "tready", "tdata")]
+        connections += [f".s_{inst.core.memory_port}_{s}({wire}_{s})" for s in ("tvalid", "tready", "tdata")]
     connections += _bind("m", inst.sources)
-    connections += [f".{port}()" for port in OPEN_PORTS.get(inst.module, ())]
+    connections += [f".{port}()" for port in inst.core.open_ports]
     if counter is not None:
         connections.append(f".stat_saturated(stat_saturated[{32 * counter} +: 32])")
-    if "PAD_ITEM" in values:
-        values["PAD_ITEM"] = f"{inst.sink.pixel_width}'h{values['PAD_ITEM']:x}"
-    lines += [f"  {inst.module} #({_parameters(values)}) {inst.name} ("]
+    lines += [f"  {inst.core.module} #({_parameters(values)}) {inst.name} ("]
     lines += [
         f"    {', '.join(connections[i : i + 4])}{',' if i + 4 < len(connections) else ''}"
         for i in range(0, len(connections), 4)

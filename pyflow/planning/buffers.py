@@ -13,11 +13,9 @@ from pyflow.bars import bar
 from pyflow.graph import Network
 from pyflow.hardware import Folding
 from pyflow.operators import SPIKES, Encoding
-from pyflow.planning import sparsity
 from pyflow.planning.lowering import build_netlist
 from pyflow.planning.netlist import Netlist, branch_name, fifo_name
 from pyflow.planning.schedule import Schedule, predict
-from pyflow.planning.windows import window_span
 
 log = logging.getLogger(__name__)
 
@@ -48,26 +46,13 @@ def resized(netlist: Netlist, grow: bool) -> list[Resized]:
     by a row per bank."""
     foldings, fifos = netlist.foldings, netlist.fifos
     found: list[Resized] = []
-
-    def folded(layer: str, folding: Folding, what: str, behind: str) -> None:
-        found.append(Resized({**foldings, layer: folding}, fifos, f"{what} of {layer}", behind))
-
     straight = {op.name for op in netlist.network.operators if len(netlist.network.destinations(op.name)) == 1}
     for inst in netlist.instances:
-        p, layer, tensor, sink = inst.parameters, inst.layer, inst.source.tensor, inst.sink.name
-        if inst.module == "volley_window_fold" and layer in foldings:
-            depth = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2
-            if (grow and depth <= 8 * inst.sink.beats) or (not grow and depth >= window_span(p)):
-                folded(layer, replace(foldings[layer], window_depth=depth), f"window_depth={depth}", sink)
-        elif inst.module == "volley_event_list":
-            depth, rows = 2 * p["DEPTH"] if grow else p["DEPTH"] // 2, sparsity.most_rows(p)
-            if (grow and depth <= 8 * rows) or (not grow and depth >= (rows if p["REPLAY"] > 1 else 2)):
-                folded(layer, replace(foldings[layer], window_depth=depth), f"window_depth={depth}", sink)
-        elif inst.module == "volley_line_buffer" and layer in foldings:
-            slots = p["SLOTS"] + (1 if grow else -1)
-            if 0 < slots <= max(2, 2 * p["HEIGHT"] // p["KERNEL"]):
-                rows = p["KERNEL"] * slots
-                folded(layer, replace(foldings[layer], rows=rows), f"rows={rows}", sink)
+        layer, tensor = inst.layer, inst.source.tensor
+        if layer in foldings and (other := inst.core.resized(grow, inst.sink.beats)):
+            what = ", ".join(f"{key}={value}" for key, value in other.items())
+            changed = {**foldings, layer: replace(foldings[layer], **other)}
+            found.append(Resized(changed, fifos, f"{what} of {layer}", inst.sink.name))
         # A FIFO of potentials would be wide: spike words only.
         if tensor in straight and netlist.network.tensors[tensor].encoding in (Encoding.RADIX, *SPIKES):
             depth = 2 * fifos.get(tensor, 4) if grow else fifos.get(tensor, 0) // 2

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from pyflow import hardware as hw
+from pyflow.cores.base import Core
+from pyflow.cores.stream import Broadcast, Fifo, LaneConvert, Skid, StepDelay
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
 from pyflow.hardware import Folding, ceil_div
@@ -84,25 +85,20 @@ class Builder:
 
     def join(
         self,
-        module: str,
+        core: Core,
         layer: str,
-        suffix: str,
         sinks: Sequence[Port],
         sources: Sequence[Port],
         memory: Memory | None = None,
-        memory_port: str = "",
-        **parameters: Any,
+        *,
+        name: str = "",
     ) -> Stream:
-        """Instance of a core; the first of its source streams."""
-        name = sources[0][1].name if module == "fifo" else f"{layer}_{suffix}" if suffix else layer
+        """Instance of a core that belongs to the operator `layer`, whose name it has if it is given none; the first of
+        its source streams."""
         for _, stream in sources:
             if self.streams.get(stream.name) is not stream:  # a state edge's is declared before
                 self.declare(stream)
-        self.instances.append(
-            Instance(
-                f"volley_{module}", f"u_{name}", layer, tuple(sinks), tuple(sources), parameters, memory, memory_port
-            )
-        )
+        self.instances.append(Instance(core, f"u_{name or layer}", layer, tuple(sinks), tuple(sources), memory))
         return sources[0][1]
 
     def output(self, tensor: Tensor, lanes: int, pix: int = 1) -> Stream:
@@ -123,23 +119,14 @@ class Builder:
             part = suffix if at_end else f"{suffix}_pixels"
             groups = ceil_div(channels, shape[0])
             out = replace(stream, name=f"{layer}_{part}", lanes=shape[0], pix=shape[1], groups=groups, tensor="")
-            stream = self.join(
-                "lane_convert",
-                layer,
-                part,
-                [("axis", stream)],
-                [("axis", out)],
-                WORD_W=stream.bits,
-                LANES_IN=lanes_in,
-                LANES_OUT=lanes_out,
-                CHANNELS=run,
-            )
+            core = LaneConvert(stream.bits, lanes_in, lanes_out, run)
+            stream = self.join(core, layer, [("axis", stream)], [("axis", out)], name=out.name)
         return stream
 
     def skid(self, stream: Stream, layer: str, suffix: str) -> Stream:
         """`stream` behind a skid register, which cuts its handshake in two."""
         out = replace(stream, name=f"{layer}_{suffix}", tensor="")
-        return self.join("skid", layer, suffix, [("axis", stream)], [("axis", out)], DATA_W=stream.width)
+        return self.join(Skid(stream.width), layer, [("axis", stream)], [("axis", out)], name=out.name)
 
     def cuts(self, op: Operator) -> bool:
         """Whether skid registers cut the handshakes of `op`: as its folding says, or as any does where it has none."""
@@ -164,15 +151,8 @@ class Builder:
         if len(readers) > 1:
             ways = [replace(stream, name=f"{tensor}_to_{reader}", tensor="") for reader in readers]
             layer = tensor if tensor != INPUT else self.network.operators[0].name
-            self.join(
-                "broadcast",
-                layer,
-                "broadcast",
-                [("axis", stream)],
-                [("axis", way) for way in ways],
-                DATA_W=stream.width,
-                N=len(ways),
-            )
+            core = Broadcast(stream.width, len(ways))
+            self.join(core, layer, [("axis", stream)], [("axis", way) for way in ways], name=f"{layer}_broadcast")
             keys = [branch_name(tensor, reader) for reader in readers]
         else:
             ways, keys = [stream] * len(readers), [tensor] * len(readers)
@@ -189,7 +169,7 @@ class Builder:
         if layer not in {op.name for op in self.network.operators}:  # a state edge belongs to its source
             layer = key.split(":")[0]
         out = replace(stream, name=fifo_name(key), tensor="")
-        return self.join("fifo", layer, "fifo", [("axis", stream)], [("axis", out)], DATA_W=stream.width, DEPTH=depth)
+        return self.join(Fifo(stream.width, depth), layer, [("axis", stream)], [("axis", out)], name=out.name)
 
     def feed_forward(self) -> None:
         """Declare what the state edges bring back; their readers may then be lowered before their sources."""
@@ -204,16 +184,8 @@ class Builder:
         out = self.streams[edge.tensor.name]
         stream = self._ways[edge.source, edge.tensor.name]
         stream = self.lanes(stream, out.lanes, edge.tensor.shape[0], edge.source, f"{edge.tensor.name}_lanes")
-        self.join(
-            "step_delay",
-            edge.source,
-            f"{edge.tensor.name}_delay",
-            [("axis", stream)],
-            [("axis", out)],
-            DATA_W=out.width,
-            BEATS=out.beats,
-            PASSES=out.passes,
-        )
+        core, name = StepDelay(out.width, out.beats, out.passes), f"{edge.source}_{edge.tensor.name}_delay"
+        self.join(core, edge.source, [("axis", stream)], [("axis", out)], name=name)
 
     def window_rows(self, op: Synapse) -> int:
         """Cycles between outputs of a layer, on average, but for T/TP: slices of a window, rows of an event list."""

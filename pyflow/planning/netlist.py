@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from pyflow.cores.base import Core
 from pyflow.graph import Network
 from pyflow.hardware import Folding
 from pyflow.planning.memories import Memory
@@ -61,14 +61,12 @@ class Instance:
     """One core and the data streams it joins. Several streams on one port are a packed vector of streams,
     the first one in the low bits."""
 
-    module: str
+    core: Core
     name: str
     layer: str  # IR operator it belongs to
     sinks: tuple[Port, ...]
     sources: tuple[Port, ...]
-    parameters: dict[str, Any]
-    memory: Memory | None = None  # read through an own volley_weight_source, or inside where memory_port is ""
-    memory_port: str = ""
+    memory: Memory | None = None  # read by core.memory_port, or inside where that is ""
 
     @property
     def sink(self) -> Stream:

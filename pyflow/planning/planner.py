@@ -16,6 +16,9 @@ from typing import Any
 
 from pyflow import hardware as hw
 from pyflow.bars import bar
+from pyflow.cores.stream import Fifo, LaneConvert, Skid, StepDelay
+from pyflow.cores.synapse import EventList
+from pyflow.cores.window import WindowFold
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import Cost, Folding, ceil_div
@@ -303,31 +306,29 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
     for op in operators.values():
         if isinstance(op, Synapse):
             folding = netlist.foldings[op.name]
-            buffers = ("volley_window_fold", "volley_event_list")
-            window = next((i for i in netlist.instances if i.layer == op.name and i.module in buffers), None)
-            if window:
-                folding = replace(folding, window_depth=window.parameters["DEPTH"])
+            for inst in netlist.instances:
+                if inst.layer == op.name and isinstance(inst.core, WindowFold | EventList):
+                    folding = replace(folding, window_depth=inst.core.depth)
             (source,) = netlist.network.sources(op)
             sums = bodies.sum_cost(family, bodies.size_of(op, folding, source))
             total[op.name] = op.cost(folding, source, sums)
         else:
-            kind = next((i for i in netlist.instances if i.layer == op.name and "UNROLLED" in i.parameters), None)
-            serial = "serial" if kind and not kind.parameters["UNROLLED"] else "unrolled"
-            own = (i.parameters for i in netlist.instances if i.layer == op.name)
-            pix = next((p["PIX"] for p in own if "PIX" in p), 1)
+            own = [i.core.parameters() for i in netlist.instances if i.layer == op.name]
+            serial = "serial" if any(not p.get("UNROLLED", 1) for p in own) else "unrolled"
+            pix = next((int(p["PIX"]) for p in own if "PIX" in p), 1)
             block = netlist.network.tensors[op.name].block
             applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial, pix=pix, tp=block)
             total[op.name] = op.cost(applied, *netlist.network.sources(op))
     for inst in netlist.instances:
-        p = inst.parameters
         if inst.memory and inst.memory.kind == "writable":
             total[inst.layer] += hw.loader_cost(inst.memory.width, inst.memory.depth)
-        if inst.module == "volley_lane_convert":
-            total[inst.layer] += hw.convert_cost(p["LANES_IN"], p["LANES_OUT"], p["WORD_W"])
-        elif inst.module == "volley_step_delay":
-            total[inst.layer] += hw.fifo_cost(p["DATA_W"], p["BEATS"] + 1) + Cost(lut=45)
-        elif inst.module == "volley_skid":
-            total[inst.layer] += hw.skid_cost(p["DATA_W"])
-        elif inst.module == "volley_fifo":
-            total[inst.layer] += hw.fifo_cost(p["DATA_W"], p["DEPTH"])
+        match inst.core:
+            case LaneConvert(word_w, lanes_in, lanes_out):
+                total[inst.layer] += hw.convert_cost(lanes_in, lanes_out, word_w)
+            case StepDelay(data_w, beats):
+                total[inst.layer] += hw.fifo_cost(data_w, beats + 1) + Cost(lut=45)
+            case Skid(data_w):
+                total[inst.layer] += hw.skid_cost(data_w)
+            case Fifo(data_w, depth):
+                total[inst.layer] += hw.fifo_cost(data_w, depth)
     return total

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The Volley authors
 """Beat-level schedule: when does every beat of every stream change hands?
 
-Each core is a small max-plus recurrence over handshake times (timing.py): beat k of a stream moves at
+Each core is a small max-plus recurrence over handshake times (cores/): beat k of a stream moves at
     H[k] = max(V[k], H[k-1] + 1, R[k])
 where V is when the producer can show it and R when the consumer has room. Counting beats, not logic,
 it gives the cycles per frame and the latency of a netlist without simulating it.
@@ -16,10 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyflow.cores.recurrence import Channel, Ports, Recurrence
+from pyflow.cores.stream import Fifo, LaneConvert
+from pyflow.cores.top import FrameGuard, FrameResult
 from pyflow.hardware import ceil_div
 from pyflow.planning import sparsity
 from pyflow.planning.netlist import Netlist
-from pyflow.planning.timing import Channel, Core, Guard, LaneConvert, Result, cores_of
 
 FRAMES = 8  # simulated at least; the first ones fill the pipeline
 BEATS = 1024  # of the longest stream, at least: short frames settle late
@@ -49,14 +51,14 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
     size = netlist.network.frame_bytes
     host = Channel(ceil_div(size, 4))
     guarded = Channel(host.beats)
-    cores: list[Core] = [Guard(host, guarded)]
+    cores = FrameGuard(size).times(Ports([host], [guarded]))
     channels = {s.name: Channel(s.beats) for s in netlist.streams}
     pixel = netlist.streams[0]
     if pixel.pix * pixel.lanes == 4:
         channels[pixel.name] = guarded
     else:
         lanes = pixel.pix * pixel.lanes
-        cores.append(LaneConvert(guarded, channels[pixel.name], lanes_in=4, lanes_out=lanes, channels=size))
+        cores += LaneConvert(8, 4, lanes, size).times(Ports([guarded], [channels[pixel.name]]))
     frames = max(FRAMES, BEATS // max(s.frame_beats for s in netlist.streams))
     skipping = sparsity.lists(netlist)
     if x is not None:
@@ -65,17 +67,16 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
         frames *= SAMPLES if skipping else 1
         counts = sparsity.expected(netlist, frames)
     words = {layer: found.ravel().tolist() for layer, found in counts.items()}
-    rows = {i.layer: sparsity.window_rows(counts[i.layer], i) for i in skipping}
     for inst in netlist.instances:
         sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
-        cores += cores_of(inst, sinks, sources, words.get(inst.layer, []), rows.get(inst.layer, []))
+        cores += inst.core.times(Ports(sinks, sources, words.get(inst.layer, ())))
     logits, classes = channels[netlist.logits.name], netlist.network.classes
     if netlist.logits.lanes > 1:
         single = Channel(classes)
-        cores.append(LaneConvert(logits, single, lanes_in=netlist.logits.lanes, lanes_out=1, channels=classes))
+        cores += LaneConvert(netlist.logits.bits, netlist.logits.lanes, 1, classes).times(Ports([logits], [single]))
         logits = single
     out = Channel(classes + 1)
-    cores.append(Result(logits, out))
+    cores += FrameResult().times(Ports([logits], [out]))
 
     host.valid = [0] * (host.beats * frames)
     target = out.beats * frames
@@ -84,7 +85,7 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
         raise RuntimeError(f"schedule: no progress at stream {stuck!r}; this is a bug in the schedule")
     ends = np.array(out.moved[out.beats - 1 :: out.beats][:frames])
     gaps = np.diff(ends)
-    fifos = [inst for inst in netlist.instances if inst.module == "volley_fifo"]
+    fifos = [inst for inst in netlist.instances if isinstance(inst.core, Fifo)]
     peaks = {i.source.name: _peak(channels[i.sink.name].moved, channels[i.source.name].moved) for i in fifos}
     period = float(gaps[len(gaps) // 2 :].mean())  # gaps may alternate, by 40 and 41 cycles say
     start = host.moved[0]
@@ -94,7 +95,7 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
     return Schedule(period, latency, peaks, tuple(int(t) - start for t in ends), busy, held_up)
 
 
-def _run(cores: list[Core], unfinished: Callable[[], bool]) -> bool:
+def _run(cores: list[Recurrence], unfinished: Callable[[], bool]) -> bool:
     """Let each core go as far as it can, then those that waited for the times it added, until the last core has
     finished. False where none can.
 

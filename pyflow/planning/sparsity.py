@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyflow.cores.synapse import EventList, SynapseEvent
 from pyflow.graph import Network
 from pyflow.hardware import Folding, ceil_div
 from pyflow.operators import Linear, Operator, Tensor
-from pyflow.planning.netlist import Instance, Netlist
+from pyflow.planning.netlist import Netlist
 from pyflow.reference import not_zero
 
 Counts = dict[str, np.ndarray]  # by layer: int [frames, beats of the list's sink] words that are not zero
@@ -43,26 +44,28 @@ def rows(share: float, folding: Folding, source: Tensor) -> int:
     return max(1, math.ceil(share * math.prod(source.shape) / folding.events))
 
 
-def lists(netlist: Netlist) -> list[Instance]:
-    return [i for i in netlist.instances if i.module == "volley_event_list"]
+def lists(netlist: Netlist) -> dict[str, EventList]:
+    """By layer."""
+    return {i.layer: i.core for i in netlist.instances if isinstance(i.core, EventList)}
 
 
 def counted(netlist: Netlist, x: np.ndarray) -> Counts:
     """Of the frames `x`, as Network.run takes them."""
     network = netlist.network
     operators = {op.name: op for op in network.operators}
-    sources = {i.layer: network.sources(operators[i.layer])[0] for i in lists(netlist)}
+    skipping = lists(netlist)
+    sources = {layer: network.sources(operators[layer])[0] for layer in skipping}
     if not sources:
         return {}
     _, trace = network.run(x, trace={source.name for source in sources.values()})
     found: Counts = {}
-    for inst in lists(netlist):
-        words = not_zero(trace[sources[inst.layer].name], sources[inst.layer])
+    for layer, source in sources.items():
+        words = not_zero(trace[source.name], source)
         n, passes, c, h, w = words.shape
-        lanes = inst.parameters["LANES"]
+        lanes = skipping[layer].lanes
         padded = np.zeros((n, passes, h, w, ceil_div(c, lanes) * lanes), bool)
         padded[..., :c] = np.moveaxis(words, 2, -1)
-        found[inst.layer] = padded.reshape(n, -1, lanes).sum(-1)
+        found[layer] = padded.reshape(n, -1, lanes).sum(-1)
     return found
 
 
@@ -71,9 +74,9 @@ def expected(netlist: Netlist, frames: int) -> Counts:
     word is zero."""
     operators = {op.name: op for op in netlist.network.operators}
     found: Counts = {}
-    for inst in lists(netlist):
-        (source,) = netlist.network.sources(operators[inst.layer])
-        known, lanes = rate(netlist.network, operators[inst.layer]), inst.parameters["LANES"]
+    for layer, core in lists(netlist).items():
+        (source,) = netlist.network.sources(operators[layer])
+        known, lanes = rate(netlist.network, operators[layer]), core.lanes
         c, h, w = source.shape
         runs, inputs, groups = frames * source.passes, c * h * w, ceil_div(c, lanes)
         # The mean exactly: so many words of each run, rounded up in as many as its fraction says.
@@ -82,32 +85,14 @@ def expected(netlist: Netlist, frames: int) -> Counts:
         order = rng.random((runs, inputs)).argsort(1).argsort(1)
         drawn = np.zeros((runs, h * w, groups * lanes), bool)
         drawn[..., :c] = (order < rng.permutation(words)[:, None]).reshape(runs, h * w, c)
-        found[inst.layer] = drawn.reshape(frames, -1, lanes).sum(-1)
+        found[layer] = drawn.reshape(frames, -1, lanes).sum(-1)
     return found
-
-
-def most_rows(parameters: Mapping[str, int]) -> int:
-    """Rows of a frame without zeros."""
-    return ceil_div(parameters["BEATS"] * parameters["LANES"], parameters["EVENTS"])
-
-
-def row_counts(counts: np.ndarray, inst: Instance) -> np.ndarray:
-    """Rows of each frame (pass) of an event list."""
-    per_frame = counts.reshape(-1, inst.parameters["BEATS"]).sum(1)
-    beats: np.ndarray = np.maximum(1, -(-per_frame // inst.parameters["EVENTS"]))
-    return beats
-
-
-def window_rows(counts: np.ndarray, inst: Instance) -> list[int]:
-    """Rows of each window of the array behind it, one frame after the other."""
-    return list(map(int, np.repeat(row_counts(counts, inst), inst.parameters["REPLAY"])))
 
 
 def array_cycles(netlist: Netlist, counts: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Busy cycles per frame of each event-driven array."""
-    steps = {i.layer: i.parameters["T"] // i.parameters["TP"] for i in netlist.instances if "INPUTS" in i.parameters}
+    arrays = {i.layer: i.core for i in netlist.instances if isinstance(i.core, SynapseEvent)}
     return {
-        i.layer: i.parameters["REPLAY"] * steps[i.layer] * float(row_counts(counts[i.layer], i).sum())
-        / len(counts[i.layer])
-        for i in lists(netlist)
-    }  # fmt: skip
+        layer: core.replay * arrays[layer].beat_cycles * float(core.rows(counts[layer]).sum()) / len(counts[layer])
+        for layer, core in lists(netlist).items()
+    }

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+from pyflow.cores.window import LineBuffer, WindowFold, WindowFull
 from pyflow.errors import VolleyError
 from pyflow.hardware import ceil_div
 from pyflow.operators import Windowed
@@ -14,11 +14,6 @@ from pyflow.planning.builder import Builder
 from pyflow.planning.netlist import Stream
 
 Shape = tuple[int, int, int]
-
-
-def window_span(p: dict[str, Any]) -> int:
-    """Items that a volley_window_fold of these parameters must hold at least."""
-    return int(((p["KERNEL_Y"] - 1) * p["WIDTH"] + p["KERNEL_X"]) * p["GROUPS"])
 
 
 def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, pad: int) -> Stream:
@@ -31,21 +26,22 @@ def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, p
     out_rows = (height + 2 * py - kh) // sy + 1
     out = replace(stream, name=f"{op.name}_column", lanes=kh * stream.lanes, pixels=out_rows * width, tensor="")
     made = b.join(
-        "line_buffer",
+        LineBuffer(
+            item_w=stream.pixel_width,
+            groups=stream.groups,
+            height=height,
+            width=width,
+            kernel=kh,
+            stride=sy,
+            padding=py,
+            slots=max(1, ceil_div(rows, kh)),
+            pad_item=pad,
+            pix=stream.pix,
+        ),
         op.name,
-        "lines",
         [("spike", stream)],
         [("column", out)],
-        ITEM_W=stream.pixel_width,
-        GROUPS=stream.groups,
-        HEIGHT=height,
-        WIDTH=width,
-        KERNEL=kh,
-        STRIDE=sy,
-        PADDING=py,
-        SLOTS=max(1, ceil_div(rows, kh)),
-        PAD_ITEM=pad,
-        PIX=stream.pix,
+        name=f"{op.name}_lines",
     )
     return b.skid(made, op.name, "columns") if cuts else made
 
@@ -64,21 +60,22 @@ def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, p
         pix=max(1, columns.pix // sx),
     )
     return b.join(
-        "window_full",
+        WindowFull(
+            item_w=columns.pixel_width,
+            groups=columns.groups,
+            height=rows,
+            width=width,
+            kernel=kw,
+            stride=sx,
+            padding=px,
+            replay=replay,
+            pad_item=pad,
+            pix=columns.pix,
+        ),
         op.name,
-        "window",
         [("column", columns)],
         [("window", out)],
-        ITEM_W=columns.pixel_width,
-        GROUPS=columns.groups,
-        HEIGHT=rows,
-        WIDTH=width,
-        KERNEL=kw,
-        STRIDE=sx,
-        PADDING=px,
-        REPLAY=replay,
-        PAD_ITEM=pad,
-        PIX=columns.pix,
+        name=f"{op.name}_window",
     )
 
 
@@ -106,34 +103,28 @@ def folded(
     pad: int = 0,
 ) -> Stream:
     """Windows item by item, each `replay` times; `depth` items are buffered (0: one window's worth ahead)."""
-    p: dict[str, Any] = {
-        "GROUPS": groups,
-        "HEIGHT": shape[0],
-        "WIDTH": shape[1],
-        "KERNEL_Y": kernel[0],
-        "KERNEL_X": kernel[1],
-        "STRIDE_Y": stride[0],
-        "STRIDE_X": stride[1],
-        "PAD_Y": padding[0],
-        "PAD_X": padding[1],
-        "REPLAY": replay,
-    }
+    core = WindowFold(
+        item_w=items.width,
+        depth=depth,
+        pad_item=pad,
+        groups=groups,
+        height=shape[0],
+        width=shape[1],
+        kernel_y=kernel[0],
+        kernel_x=kernel[1],
+        stride_y=stride[0],
+        stride_x=stride[1],
+        pad_y=padding[0],
+        pad_x=padding[1],
+        replay=replay,
+    )
     rows, cols = ((n + 2 * p - k) // s + 1 for n, k, s, p in zip(shape, kernel, stride, padding, strict=True))
-    span = window_span(p)
     # By default one more window's worth, so that the next pixel (vector) comes in meanwhile.
-    usual = 1 << max(1, (span + stride[1] * groups - 1).bit_length())
-    check_depth(layer, depth, span, max(usual, 8 * items.beats))
+    usual = 1 << max(1, (core.span + stride[1] * groups - 1).bit_length())
+    check_depth(layer, depth, core.span, max(usual, 8 * items.beats))
     out = replace(
         items, name=f"{layer}_window", pixels=rows * cols, groups=replay * kernel[0] * kernel[1] * groups, tensor=""
     )
     return b.join(
-        "window_fold",
-        layer,
-        "window",
-        [("item", items)],
-        [("window", out)],
-        ITEM_W=items.width,
-        DEPTH=depth or usual,
-        PAD_ITEM=pad,
-        **p,
+        replace(core, depth=depth or usual), layer, [("item", items)], [("window", out)], name=f"{layer}_window"
     )

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pyflow.build import Build, Result, beat_cycles
+from pyflow.build import Build, Result
 from pyflow.errors import VolleyError
 from pyflow.operators import Synapse
 from pyflow.reading import read_json
@@ -35,9 +35,9 @@ def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any
             "dsp": cost.dsp,
             "weight_bits": int(cost.weight_bits),
         }
-        inst = next(i for i in build.netlist.instances if i.source.tensor == op.name and i.module != "volley_fifo")
+        inst = next(i for i in build.netlist.instances if i.source.tensor == op.name)
         row["predicted_cycles"] = round(
-            build.plan.schedule.busy.get(op.name, inst.sink.frame_beats * beat_cycles(inst))
+            build.plan.schedule.busy.get(op.name, inst.sink.frame_beats * inst.core.beat_cycles)
         )
         if isinstance(op, Synapse):
             folding = build.netlist.foldings[op.name]

@@ -24,10 +24,11 @@ class RtlSimLink(Link):
     def __init__(self, files: Files) -> None:
         try:
             from pyflow.backends.verilator import build_server
+            from pyflow.cores.top import NETWORK_FILE
         except (ImportError, SyntaxError):
             raise DeviceError("rtlsim: needs all of pyflow; pip install volley-snn, on a computer with g++") from None
         rtl = files.folder.parent / "rtl"
-        if not (rtl / "volley_net.sv").exists():
+        if not (rtl / NETWORK_FILE).exists():
             raise DeviceError(f"{rtl}: no RTL there; give the host/ of a build, which compile() makes beside rtl/")
         self._limit = 4 * (files.latency_cycles + files.cycles_per_frame) + 1000
         try:

@@ -16,6 +16,7 @@ import pyflow
 from pyflow import __main__ as cli
 from pyflow import jobs, zoo
 from pyflow.build import Build
+from pyflow.cores.synapse import SynapseArray
 from pyflow.data import Dataset
 from pyflow.sources import rtl_sources
 
@@ -40,8 +41,9 @@ def flip_bit(path: Path, row: int, bit: int) -> None:
 
 
 def break_weight(build: Build, tmp_path: Path) -> Build:
-    array = next(inst.parameters for inst in build.netlist.instances if inst.name == "u_conv2_array")
-    flip_bit(build.rtl / "conv2_weight.mem", 0, 4 * (5 * array["SIMD"] + array["SIMD"] // 2) + 2)  # output 5, bit 2
+    array = next(inst.core for inst in build.netlist.instances if inst.name == "u_conv2_array")
+    assert isinstance(array, SynapseArray)
+    flip_bit(build.rtl / "conv2_weight.mem", 0, 4 * (5 * array.simd + array.simd // 2) + 2)  # output 5, bit 2
     return build
 
 

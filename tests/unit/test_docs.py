@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from pyflow import zoo
-from pyflow.build import beat_cycles
+from pyflow.cores.neuron import NeuronRadix
+from pyflow.cores.stream import LaneConvert
+from pyflow.cores.synapse import SynapseArray
+from pyflow.cores.window import LineBuffer, WindowFold
 from pyflow.hardware import BODIES
 from pyflow.operators import Synapse
 from pyflow.planning.board import load_board
@@ -43,17 +46,17 @@ def _slots(chosen: Plan) -> list[str]:
     """Rows of the table of slots in docs/streams.md without their reasons, and its sentence about all layers."""
     rows, total, cycles = [], [0, 0], chosen.schedule.cycles_per_frame
     for inst in chosen.netlist.instances:
-        if inst.module != "volley_synapse_array":
+        p = inst.core
+        if not isinstance(p, SynapseArray):
             continue
-        p = inst.parameters
-        pixels = f" × {p['PIX']} pixels" if p["PIX"] > 1 else ""
-        size = f"{BODIES[p['BODY']].upper()}, PE {p['PE']} × SIMD {p['SIMD']}{pixels}, TP {p['TP']} of {p['T']}"
-        rate = p["PE"] * p["SIMD"] * p["PIX"] * p["TP"] // p["T"]
+        pixels = f" × {p.pix} pixels" if p.pix > 1 else ""
+        size = f"{BODIES[p.body].upper()}, PE {p.pe} × SIMD {p.simd}{pixels}, TP {p.tp} of {p.t}"
+        rate = p.pe * p.simd * p.pix * p.tp // p.t
         (op,) = (op for op in chosen.netlist.network.operators if op.name == inst.layer)
         (source,) = chosen.netlist.network.sources(op)
         assert isinstance(op, Synapse)
         macs = op.weight.size * op.outputs(source)
-        busy = inst.sink.beats * beat_cycles(inst)
+        busy = inst.sink.beats * inst.core.beat_cycles
         rows.append(f"| {inst.layer} | {size} | {rate:,} | {busy} | {macs / rate / cycles:.1%} |".replace("%", " %"))
         total = [total[0] + macs, total[1] + rate]
     used = f"{total[0] / total[1] / cycles:.1%}".replace("%", " %")
@@ -64,21 +67,20 @@ def _beats(chosen: Plan) -> str:
     """The table of streams in docs/streams.md."""
     rows = ["| core | module | size | stream out | lanes × bits | beats out | busy |", "|---|---|---|---|---|---|---|"]
     for inst in chosen.netlist.instances:
-        p, out, size = inst.parameters, inst.source, ""
-        match inst.module:
-            case "volley_synapse_array":
-                fo, fi = inst.source.groups, p["FOLDS"]
-                size = f"{BODIES[p['BODY']].upper()}, PE {p['PE']} × SIMD {p['SIMD']}, TP {p['TP']}, folds {fo} × {fi}"
-            case "volley_line_buffer":
-                size = f"{p['KERNEL'] * p['SLOTS']} rows"
-            case "volley_window_fold":
-                size = f"{p['DEPTH']} items"
-            case "volley_neuron_radix":
-                size = "unrolled" if p["UNROLLED"] else "serial"
-            case "volley_lane_convert":
-                size = f"{p['LANES_IN']} → {p['LANES_OUT']} lanes"
-        busy = max(inst.sink.beats * beat_cycles(inst), out.beats)
-        module = inst.module.removeprefix("volley_")
+        p, out, size = inst.core, inst.source, ""
+        match p:
+            case SynapseArray():
+                size = f"{BODIES[p.body].upper()}, PE {p.pe} × SIMD {p.simd}, TP {p.tp}, folds {out.groups} × {p.folds}"
+            case LineBuffer():
+                size = f"{p.kernel * p.slots} rows"
+            case WindowFold():
+                size = f"{p.depth} items"
+            case NeuronRadix():
+                size = "unrolled" if p.unrolled else "serial"
+            case LaneConvert():
+                size = f"{p.lanes_in} → {p.lanes_out} lanes"
+        busy = max(inst.sink.beats * inst.core.beat_cycles, out.beats)
+        module = inst.core.module.removeprefix("volley_")
         rows.append(
             f"| {inst.name.removeprefix('u_')} | {module} | {size} | `{out.name}` | {out.lanes} × {out.bits} "
             f"| {out.beats:,} | {busy:,} |"

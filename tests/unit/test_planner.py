@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from pyflow import zoo
+from pyflow.cores.stream import Skid
+from pyflow.cores.synapse import SynapseArray
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import Folding
@@ -210,10 +212,10 @@ def test_flip_flops_of_ice40_are_logic_cells() -> None:
 def test_skids_stand_around_every_array_where_the_board_asks_for_them() -> None:
     network = zoo.load("digits")
     with_skids = plan(network, load_board("ulx3s-85f"), cycles_per_frame=2000)
-    modules = {layer: [i.module for i in with_skids.netlist.instances if i.layer == layer] for layer in ("conv1", "fc")}
-    for found in modules.values():
-        at = found.index("volley_synapse_array")
-        assert found[at - 1] == found[at + 1] == "volley_skid"
+    instances = with_skids.netlist.instances
+    for kinds in ([type(i.core) for i in instances if i.layer == layer] for layer in ("conv1", "fc")):
+        at = kinds.index(SynapseArray)
+        assert kinds[at - 1] == kinds[at + 1] == Skid
     assert not any(f.skid for f in plan(network, BOARD).netlist.foldings.values())
     again = plan(network, BOARD, folding=with_skids.folding_json())
     assert again.schedule == with_skids.schedule

@@ -7,6 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from pyflow import hardware as hw
+from pyflow.cores import eltwise as cores
+from pyflow.cores.stream import Join
 from pyflow.operators import Add, And, Concat, Encoding, IAnd, Operator, Residual
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
@@ -25,17 +27,17 @@ def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
     second = aligned(b, op, first, second)
     out = b.output(b.tensors[op.name], first.lanes)
     return b.join(
-        "add",
+        cores.Add(
+            lanes=first.lanes * out.numbers,
+            a_w=a.number_bits,
+            b_w=other.number_bits,
+            a_signed=a.encoding is Encoding.POTENTIAL,
+            b_signed=other.encoding is Encoding.POTENTIAL,
+            out_w=b.tensors[op.name].number_bits,
+        ),
         op.name,
-        "",
         [("a", first), ("b", second)],
         [("sum", out)],
-        LANES=first.lanes * out.numbers,
-        A_W=a.number_bits,
-        B_W=other.number_bits,
-        A_SIGNED=int(a.encoding is Encoding.POTENTIAL),
-        B_SIGNED=int(other.encoding is Encoding.POTENTIAL),
-        OUT_W=b.tensors[op.name].number_bits,
     )
 
 
@@ -43,14 +45,10 @@ def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
 def sew(b: Builder, op: And | IAnd, first: Stream, second: Stream) -> Stream:
     second = aligned(b, op, first, second)
     return b.join(
-        "sew",
+        cores.Sew(lanes=first.lanes, tb=first.numbers, mode=int(isinstance(op, IAnd))),
         op.name,
-        "",
         [("a", first), ("b", second)],
         [("spike", b.output(b.tensors[op.name], first.lanes))],
-        LANES=first.lanes,
-        TB=first.numbers,
-        MODE=int(isinstance(op, IAnd)),
     )
 
 
@@ -63,20 +61,19 @@ def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Strea
     m_w = hw.signed_width(most)
     rows = by_fold(op.multiplier[:, None], potential.lanes, fill=(0,))
     return b.join(
-        "residual",
+        cores.Residual(
+            lanes=potential.lanes,
+            steps=potential.numbers,
+            acc_w=a.number_bits,
+            word_w=other.number_bits,
+            exponent=op.exponent,
+            m_w=m_w,
+            out_w=tensor.number_bits,
+        ),
         op.name,
-        "",
         [("acc", potential), ("skip", skip)],
         [("acc", b.output(tensor, potential.lanes))],
         b.memory(op, rows, (m_w,)),
-        "param",
-        LANES=potential.lanes,
-        STEPS=potential.numbers,
-        ACC_W=a.number_bits,
-        WORD_W=other.number_bits,
-        EXPONENT=op.exponent,
-        M_W=m_w,
-        OUT_W=tensor.number_bits,
     )
 
 
@@ -87,6 +84,4 @@ def concat(b: Builder, op: Concat, first: Stream, second: Stream) -> Stream:
     first = b.lanes(first, a.shape[0], a.shape[0], op.name, "a_lanes")
     second = b.lanes(second, other.shape[0], other.shape[0], op.name, "b_lanes")
     out = b.output(b.tensors[op.name], first.lanes + second.lanes)
-    return b.join(
-        "join", op.name, "", [("a", first), ("b", second)], [("axis", out)], A_W=first.width, B_W=second.width
-    )
+    return b.join(Join(a_w=first.width, b_w=second.width), op.name, [("a", first), ("b", second)], [("axis", out)])

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
+from pyflow.cores import encode as cores
+from pyflow.cores.base import Core
+from pyflow.cores.stream import Replay
 from pyflow.graph import INPUT
 from pyflow.operators import (
     BurstEncode,
@@ -50,14 +52,11 @@ def network_input(b: Builder) -> None:
     if events:
         layer = b.readers[INPUT][0]
         pixel = b.join(
-            "encode_event",
+            cores.EncodeEvent(lanes=out.lanes, tb=tensor.block, beats=out.beats),
             layer,
-            "event",
             [("byte", pixel)],
             [("spike", out)],
-            LANES=out.lanes,
-            TB=tensor.block,
-            BEATS=out.beats,
+            name=f"{layer}_event",
         )
     b.publish(INPUT, pixel)
 
@@ -66,14 +65,10 @@ def network_input(b: Builder) -> None:
 def encode(b: Builder, op: Encode, pixels: Stream) -> Stream:
     out = b.output(b.tensors[op.name], pixels.lanes, pixels.pix)
     return b.join(
-        "encode_radix",
+        cores.EncodeRadix(lanes=pixels.lanes, t=op.steps, pix=pixels.pix),
         op.name,
-        "",
         [("pixel", pixels)],
         [("spike", out)],
-        LANES=pixels.lanes,
-        T=op.steps,
-        PIX=pixels.pix,
     )
 
 
@@ -82,15 +77,11 @@ def replay(b: Builder, layer: str, stream: Stream, out: Stream) -> Stream:
     # Twice a frame, so that the next one comes in while this one is sent.
     depth = 1 << (2 * stream.beats - 1).bit_length()
     return b.join(
-        "replay",
+        Replay(data_w=stream.width, beats=stream.beats, passes=out.passes, depth=depth),
         layer,
-        "replay",
         [("axis", stream)],
         [("axis", out)],
-        DATA_W=stream.width,
-        BEATS=stream.beats,
-        PASSES=out.passes,
-        DEPTH=depth,
+        name=f"{layer}_replay",
     )
 
 
@@ -100,41 +91,35 @@ def timed_encode(b: Builder, op: RateEncode | TTFSEncode | PhaseEncode | BurstEn
     if tensor.passes > 1:
         again = replace(pixels, name=f"{op.name}_replay", passes=tensor.passes, tensor="")
         pixels = replay(b, op.name, pixels, again)
-    own: dict[str, Any] = {}
+    shape = (pixels.lanes, tensor.steps, tensor.block, pixels.beats)
+    core: Core
     match op:
         case RateEncode():
-            own = {"MODE": int(op.mode == "regular"), "SEED": op.seed}
+            core = cores.EncodeRate(*shape, mode=int(op.mode == "regular"), seed=op.seed)
+        case TTFSEncode():
+            core = cores.EncodeTTFS(*shape)
+        case PhaseEncode():
+            core = cores.EncodePhase(*shape)
         case BurstEncode():
-            own = {"ISI_MIN": op.isi_min, "ISI_MAX": op.isi_max, "COUNT": op.count}
-    return b.join(
-        op.kind,
-        op.name,
-        "",
-        [("pixel", pixels)],
-        [("spike", b.output(tensor, pixels.lanes))],
-        LANES=pixels.lanes,
-        T=tensor.steps,
-        TB=tensor.block,
-        BEATS=pixels.beats,
-        **own,
-    )
+            core = cores.EncodeBurst(*shape, isi_min=op.isi_min, isi_max=op.isi_max, count=op.count)
+    return b.join(core, op.name, [("pixel", pixels)], [("spike", b.output(tensor, pixels.lanes))])
 
 
 @lowers(DeltaEncode)
 def delta_encode(b: Builder, op: DeltaEncode, signal: Stream) -> Stream:
     tensor = b.tensors[op.name]
     return b.join(
-        "encode_delta",
+        cores.EncodeDelta(
+            lanes=signal.lanes,
+            tb=tensor.block,
+            passes=tensor.passes,
+            beats=signal.beats,
+            mode=int(op.mode == "sigma-delta"),
+            theta=op.theta,
+        ),
         op.name,
-        "",
         [("signal", signal)],
         [("spike", b.output(tensor, 2 * signal.lanes))],
-        LANES=signal.lanes,
-        TB=tensor.block,
-        PASSES=tensor.passes,
-        BEATS=signal.beats,
-        MODE=int(op.mode == "sigma-delta"),
-        THETA=op.theta,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from pyflow import hardware as hw
+from pyflow.cores import neuron as cores
 from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeuron, Readout
 from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS
 from pyflow.planning.builder import Builder
@@ -37,23 +38,22 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
     held = op.bounded(source) if loaded else op
     rows = by_fold(np.stack([held.clamped_bias(source), held.theta], 1), stream.lanes, fill=(0, 1))
     return b.join(
-        "neuron_radix",
+        cores.NeuronRadix(
+            lanes=stream.lanes,
+            in_w=stream.bits,
+            in_signed=source.encoding is Encoding.POTENTIAL,
+            exponent=op.exponent,
+            theta_w=theta_w,
+            bias_w=bias_w,
+            v_w=op.potential_width(source, any_weights=loaded),
+            t=op.steps,
+            unrolled=not serial(b, op, op.steps),
+            pix=stream.pix,
+        ),
         op.name,
-        "",
         [("acc", stream)],
         [("spike", b.output(b.tensors[op.name], stream.lanes, stream.pix))],
         b.memory(op, rows, (bias_w, theta_w)),
-        "param",
-        LANES=stream.lanes,
-        IN_W=stream.bits,
-        IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
-        EXPONENT=op.exponent,
-        THETA_W=theta_w,
-        BIAS_W=bias_w,
-        V_W=op.potential_width(source, any_weights=loaded),
-        T=op.steps,
-        UNROLLED=int(not serial(b, op, op.steps)),
-        PIX=stream.pix,
     )
 
 
@@ -68,45 +68,44 @@ def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
     fill = tuple(silent if key == "theta" else 0 for key in used)
     rows = by_fold(np.stack([param.values for param in used.values()], 1), stream.lanes, fill)
     return b.join(
-        "neuron_lif",
+        cores.NeuronLIF(
+            lanes=stream.lanes,
+            tb=source.block,
+            passes=source.passes,
+            beats=stream.beats,
+            unrolled=not serial(b, op, source.block),
+            held=stream.numbers < source.block,
+            in_w=source.number_bits,
+            in_signed=source.encoding is Encoding.POTENTIAL,
+            frac=op.frac,
+            **{f"{key}_w": param.bits for key, param in params.items()},
+            v_w=op.width,
+            leak=DECAYS.index(op.leak),
+            leak_shift=op.leak_shift,
+            leak_frac=op.leak_frac,
+            reset=RESETS.index(op.reset),
+            reset_order=op.reset_order == ORDERS[1],
+            v_leak=op.v_leak,
+            v_reset=op.v_reset,
+            current=CURRENTS.index(op.current),
+            i_w=op.current_width,
+            i_leak=DECAYS.index(op.current_leak),
+            i_shift=op.current_shift,
+            i_alpha=op.current_alpha,
+            i_frac=op.current_frac,
+            adapt=op.adapt,
+            a_w=op.adapt_width,
+            a_leak=DECAYS.index(op.adapt_leak),
+            a_shift=op.adapt_shift,
+            a_alpha=op.adapt_alpha,
+            a_frac=op.adapt_frac,
+            jump=op.jump,
+            refractory=op.refractory,
+        ),
         op.name,
-        "",
         [("acc", stream)],
         [("spike", b.output(b.tensors[op.name], stream.lanes))],
         b.memory(op, rows, tuple(param.bits for param in used.values())),
-        "param",
-        LANES=stream.lanes,
-        TB=source.block,
-        PASSES=source.passes,
-        BEATS=stream.beats,
-        UNROLLED=int(not serial(b, op, source.block)),
-        HELD=int(stream.numbers < source.block),
-        IN_W=source.number_bits,
-        IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
-        FRAC=op.frac,
-        **{f"{key.upper()}_W": param.bits for key, param in params.items()},
-        V_W=op.width,
-        LEAK=DECAYS.index(op.leak),
-        LEAK_SHIFT=op.leak_shift,
-        LEAK_FRAC=op.leak_frac,
-        RESET=RESETS.index(op.reset),
-        RESET_ORDER=ORDERS.index(op.reset_order),
-        V_LEAK=op.v_leak,
-        V_RESET=op.v_reset,
-        CURRENT=CURRENTS.index(op.current),
-        I_W=op.current_width,
-        I_LEAK=DECAYS.index(op.current_leak),
-        I_SHIFT=op.current_shift,
-        I_ALPHA=op.current_alpha,
-        I_FRAC=op.current_frac,
-        ADAPT=int(op.adapt),
-        A_W=op.adapt_width,
-        A_LEAK=DECAYS.index(op.adapt_leak),
-        A_SHIFT=op.adapt_shift,
-        A_ALPHA=op.adapt_alpha,
-        A_FRAC=op.adapt_frac,
-        JUMP=op.jump,
-        REFRACTORY=op.refractory,
     )
 
 
@@ -116,17 +115,11 @@ def readout(b: Builder, op: Readout, stream: Stream) -> Stream:
     bias_w = 32 if op.name in b.loaded else hw.signed_width(int(np.abs(op.bias).max()))
     rows = by_fold(op.bias[:, None], stream.lanes, fill=(0,))
     return b.join(
-        "readout",
+        cores.Readout(lanes=stream.lanes, in_w=stream.bits, exponent=op.exponent, bias_w=bias_w),
         op.name,
-        "",
         [("acc", stream)],
         [("logit", replace(stream, name=op.name, bits=32, tensor=op.name))],
         b.memory(op, rows, (bias_w,)),
-        "param",
-        LANES=stream.lanes,
-        IN_W=stream.bits,
-        EXPONENT=op.exponent,
-        BIAS_W=bias_w,
     )
 
 
@@ -135,16 +128,16 @@ def accumulate(b: Builder, op: Accumulate, stream: Stream) -> Stream:
     (source,) = b.sources(op)
     out = b.output(b.tensors[op.name], stream.lanes)
     return b.join(
-        "accumulate",
+        cores.Accumulate(
+            lanes=stream.lanes,
+            steps=stream.numbers,
+            in_w=source.number_bits,
+            in_signed=source.encoding is Encoding.POTENTIAL,
+            beats=stream.beats,
+            passes=stream.passes,
+            out_w=out.bits,
+        ),
         op.name,
-        "",
         [("acc", stream)],
         [("acc", out)],
-        LANES=stream.lanes,
-        STEPS=stream.numbers,
-        IN_W=source.number_bits,
-        IN_SIGNED=int(source.encoding is Encoding.POTENTIAL),
-        BEATS=stream.beats,
-        PASSES=stream.passes,
-        OUT_W=out.bits,
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pyflow.cores.pool import PoolGated, PoolMax, PoolOr, PoolSum
 from pyflow.operators import GatedMaxPool, MaxPool, OrPool, SumPool, Windowed
 from pyflow.planning import windows
 from pyflow.planning.builder import Builder
@@ -23,16 +24,17 @@ def pool_window(b: Builder, op: Windowed, stream: Stream) -> Stream:
 @lowers(MaxPool, SumPool)
 def pool(b: Builder, op: MaxPool | SumPool, stream: Stream) -> Stream:
     window = pool_window(b, op, stream)
+    core = PoolMax if isinstance(op, MaxPool) else PoolSum
     return b.join(
-        f"pool_{'max' if isinstance(op, MaxPool) else 'sum'}",
+        core(
+            lanes=stream.lanes * stream.numbers,
+            word_w=stream.bits // stream.numbers,
+            taps=op.kernel[0] * op.kernel[1],
+            pix=window.pix,
+        ),
         op.name,
-        "",
         [("window", window)],
         [("spike", b.output(b.tensors[op.name], stream.lanes, window.pix))],
-        LANES=stream.lanes * stream.numbers,  # the steps of a spike train are counted one by one
-        WORD_W=stream.bits // stream.numbers,
-        TAPS=op.kernel[0] * op.kernel[1],
-        PIX=window.pix,
     )
 
 
@@ -40,15 +42,10 @@ def pool(b: Builder, op: MaxPool | SumPool, stream: Stream) -> Stream:
 def or_pool(b: Builder, op: OrPool, stream: Stream) -> Stream:
     window = pool_window(b, op, stream)
     return b.join(
-        "pool_or",
+        PoolOr(lanes=stream.lanes, tb=stream.numbers, taps=op.kernel[0] * op.kernel[1], pix=window.pix),
         op.name,
-        "",
         [("window", window)],
         [("spike", b.output(b.tensors[op.name], stream.lanes, window.pix))],
-        LANES=stream.lanes,
-        TB=stream.numbers,
-        TAPS=op.kernel[0] * op.kernel[1],
-        PIX=window.pix,
     )
 
 
@@ -56,14 +53,14 @@ def or_pool(b: Builder, op: OrPool, stream: Stream) -> Stream:
 def gated_pool(b: Builder, op: GatedMaxPool, stream: Stream) -> Stream:
     window = pool_window(b, op, stream)
     return b.join(
-        "pool_gated",
+        PoolGated(
+            lanes=stream.lanes,
+            tb=stream.numbers,
+            taps=op.kernel[0] * op.kernel[1],
+            beats=window.beats,
+            passes=window.passes,
+        ),
         op.name,
-        "",
         [("window", window)],
         [("spike", b.output(b.tensors[op.name], stream.lanes))],
-        LANES=stream.lanes,
-        TB=stream.numbers,
-        TAPS=op.kernel[0] * op.kernel[1],
-        BEATS=window.beats,
-        PASSES=window.passes,
     )

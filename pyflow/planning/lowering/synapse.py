@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pyflow.cores.synapse import EventList, SynapseArray, SynapseEvent
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.hardware import BODIES, Folding, ceil_div, event_list_depth
@@ -201,39 +202,41 @@ def event_array(b: Builder, op: Linear, stream: Stream, replay: int) -> Stream:
     windows.check_depth(op.name, depth, smallest, max(event_list_depth(inputs, folding.events, replay), 8 * rows))
     event_bits = max(1, (inputs - 1).bit_length()) + stream.bits
     events = b.join(
-        "event_list",
+        EventList(
+            t=stream.bits,
+            lanes=stream.lanes,
+            beats=stream.beats,
+            events=folding.events,
+            replay=replay,
+            depth=depth or event_list_depth(inputs, folding.events, replay),
+        ),
         op.name,
-        "events",
         [("spike", stream)],
         [("event", Stream(f"{op.name}_event", folding.events, event_bits, 0, 1, passes=stream.passes))],
-        T=stream.bits,
-        LANES=stream.lanes,
-        BEATS=stream.beats,
-        EVENTS=folding.events,
-        REPLAY=replay,
-        DEPTH=depth or event_list_depth(inputs, folding.events, replay),
+        name=f"{op.name}_events",
     )
     table, widths = weight_rows(op, folding, b.network), (op.weight_bits,)
     kind = folding.memory
     if kind == "auto":  # a ROM even of one row: it is looked up
         kind = memory_kind(kind, np.repeat(table, 2, 0) if len(table) == 1 else table, widths)
     return b.join(
-        "synapse_event",
+        SynapseEvent(
+            body=BODIES.index(folding.body),
+            pe=folding.pe,
+            events=folding.events,
+            t=source.beat_steps,
+            tp=folding.tp,
+            weight_w=op.weight_bits,
+            inputs=inputs,
+            folds=replay,
+            acc_w=tensor.number_bits,
+            per_step=source.timed,
+        ),
         op.name,
-        "array",
         [("event", events)],
         [("acc", b.output(tensor, folding.pe))],
         Memory(f"{op.name}_weight", table, widths, kind),
-        BODY=BODIES.index(folding.body),
-        PE=folding.pe,
-        EVENTS=folding.events,
-        T=source.beat_steps,
-        TP=folding.tp,
-        WEIGHT_W=op.weight_bits,
-        INPUTS=inputs,
-        FOLDS=replay,
-        ACC_W=tensor.number_bits,
-        PER_STEP=int(source.timed),
+        name=f"{op.name}_array",
     )
 
 
@@ -248,22 +251,22 @@ def array(b: Builder, op: Synapse, window: Stream) -> Stream:
     if folding.skid:
         window = b.skid(window, op.name, "slices")
     potentials = b.join(
-        "synapse_array",
+        SynapseArray(
+            body=BODIES.index(folding.body),
+            pe=folding.pe,
+            simd=op.simd(folding, source),
+            t=source.beat_steps,
+            tp=folding.tp,
+            weight_w=op.weight_bits,
+            folds=op.folds(folding, source)[1],
+            acc_w=tensor.number_bits,
+            per_step=source.timed,
+            pix=window.pix,
+        ),
         op.name,
-        "array",
         [("spike", window)],
         [("acc", b.output(tensor, folding.pe, window.pix))],
         memory,
-        "weight",
-        BODY=BODIES.index(folding.body),
-        PE=folding.pe,
-        SIMD=op.simd(folding, source),
-        T=source.beat_steps,
-        TP=folding.tp,
-        WEIGHT_W=op.weight_bits,
-        FOLDS=op.folds(folding, source)[1],
-        ACC_W=tensor.number_bits,
-        PER_STEP=int(source.timed),
-        PIX=window.pix,
+        name=f"{op.name}_array",
     )
     return b.skid(potentials, op.name, "sums") if folding.skid else potentials

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""What every core of rtl/ answers on this side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from pyflow.cores.recurrence import Ports, Recurrence
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A core with its parameters: fields are called as those of the SystemVerilog are, in lower case. Its header
+    there has the contract, the latency and the capacity that times() repeats.
+
+    module: name in rtl/. memory_port: AXI-Stream port on which it reads a weight source ("": it reads none, or has
+    its own inside). open_ports: outputs that a network leaves open. counts_saturations: has it a port stat_saturated?
+    """
+
+    module: ClassVar[str]
+    memory_port: ClassVar[str] = ""
+    open_ports: ClassVar[tuple[str, ...]] = ()
+    counts_saturations: ClassVar[bool] = False
+
+    def parameters(self) -> dict[str, int | str]:
+        """As an instance sets them; a text is a literal of SystemVerilog."""
+        return {f.name.upper(): int(getattr(self, f.name)) for f in fields(self)}
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        """When its beats move."""
+        raise NotImplementedError
+
+    @property
+    def beat_cycles(self) -> int:
+        """Cycles that one input beat occupies it."""
+        return 1
+
+    def resized(self, grow: bool, beats: int) -> dict[str, Any]:
+        """Key and value (`rows`, `window_depth`) of the folding with the next deeper (shallower) buffer; empty where
+        there is none, or none of use. beats: per pass of its sink."""
+        return {}

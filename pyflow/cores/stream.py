@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Cores of rtl/stream: what a stream passes on its way from one layer to the next."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pyflow.cores.base import Core
+from pyflow.cores.recurrence import Channel, Fork, Ports, Queue, Recurrence, Zip
+from pyflow.cores.window import WindowFold
+from pyflow.hardware import ceil_div
+
+
+@dataclass(frozen=True, slots=True)
+class Skid(Core):
+    module: ClassVar = "volley_skid"
+    data_w: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        return [Queue(ports.sink, ports.source, depth=2)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fifo(Core):
+    module: ClassVar = "volley_fifo"
+    open_ports: ClassVar = ("stat_count",)
+    data_w: int
+    depth: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        return [Queue(ports.sink, ports.source, depth=self.depth)]
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast(Core):
+    module: ClassVar = "volley_broadcast"
+    data_w: int
+    n: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        return [Fork(ports.sink, ports.sources)]
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Core):
+    module: ClassVar = "volley_join"
+    a_w: int
+    b_w: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        return [Zip(ports.sinks, ports.source)]  # no register in it
+
+
+@dataclass(frozen=True, slots=True)
+class LaneConvert(Core):
+    module: ClassVar = "volley_lane_convert"
+    word_w: int
+    lanes_in: int
+    lanes_out: int
+    channels: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        return [Gearbox(ports.sink, ports.source, self)]
+
+
+@dataclass(frozen=True, slots=True)
+class StepDelay(Core):
+    module: ClassVar = "volley_step_delay"
+    data_w: int
+    beats: int
+    passes: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        return [Delayed(ports.sink, ports.source, self)]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay(Core):
+    module: ClassVar = "volley_replay"
+    data_w: int
+    beats: int
+    passes: int
+    depth: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        """Those of a folded window of one pixel, with a pass's beats as its groups."""
+        one = dict.fromkeys(("height", "width", "kernel_y", "kernel_x", "stride_y", "stride_x"), 1)
+        none = {"pad_item": 0, "pad_y": 0, "pad_x": 0}
+        return WindowFold(
+            item_w=self.data_w, groups=self.beats, replay=self.passes, depth=self.depth, **one, **none
+        ).times(ports)
+
+
+class Gearbox(Recurrence):
+    """Output beats leave a store of `slots` output beats, input waits for room in it."""
+
+    def __init__(self, sink: Channel, source: Channel, core: LaneConvert) -> None:
+        super().__init__(sink, source)
+        lanes_in, lanes_out, channels = core.lanes_in, core.lanes_out, core.channels
+        unit = math.gcd(lanes_in, lanes_out)
+        self.units_in, self.units_out = lanes_in // unit, lanes_out // unit
+        self.beats_in, self.beats_out = ceil_div(channels, lanes_in), ceil_div(channels, lanes_out)
+        self.room = (self.units_in + 2 * self.units_out - 2) // self.units_out * self.units_out
+        self.filled = 0  # units that came in, whole pixels rounded up to output beats
+
+    def advance(self, force: bool) -> bool:
+        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
+        j, start = len(h_in), len(h_in)
+        while j < len(v_in):
+            pixel, beat = divmod(j, self.beats_in)
+            base = pixel * self.beats_out * self.units_out
+            filled = base + (
+                self.beats_out * self.units_out if beat == self.beats_in - 1 else (beat + 1) * self.units_in
+            )
+            # Units that must have left: all of them for a pure down-conversion, else what overflows.
+            gone = self.filled if self.units_out == 1 else max(0, filled - self.room)
+            gate = ceil_div(gone, self.units_out) - 1
+            if gate >= len(h_out):
+                break
+            t = v_in[j]
+            if j:
+                t = max(t, h_in[-1] + 1)
+            if gate >= 0:
+                t = max(t, h_out[gate])
+            h_in.append(t)
+            v_out.extend([t + 1] * (filled // self.units_out - self.filled // self.units_out))
+            self.filled = filled
+            j += 1
+        return j > start
+
+
+class Delayed(Recurrence):
+    """What leaves in pass p came in in pass p - 1; pass 0 is zeros, which wait for nothing but the end of a reset,
+    and the last pass of a frame is dropped. Holds `beats` + 1 others."""
+
+    def __init__(self, sink: Channel, source: Channel, core: StepDelay) -> None:
+        super().__init__(sink, source)
+        self.beats, self.frame = core.beats, core.beats * core.passes
+        self.latency = 1 if core.beats == 1 else 2
+        self.stored: list[int] = []  # output that each stored beat becomes
+
+    def advance(self, force: bool) -> bool:
+        v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
+        before = len(h_in), len(v_out)
+        while True:
+            k = len(v_out)
+            if k <= len(h_out):
+                t = h_out[-1] + 1 if k else 1  # a reset is over in cycle 0
+                if k % self.frame < self.beats:
+                    v_out.append(t)
+                    continue
+                if k - self.beats < len(h_in):
+                    v_out.append(max(t, h_in[k - self.beats] + self.latency))
+                    continue
+            j = len(h_in)
+            if j == len(v_in):
+                break
+            t = max(v_in[j], h_in[-1] + 1) if j else v_in[j]
+            if (j + self.beats) % self.frame >= self.beats:
+                if len(self.stored) > self.beats:
+                    gate = self.stored[-self.beats - 1]
+                    if gate >= len(h_out):
+                        break
+                    t = max(t, h_out[gate] + 1)
+                self.stored.append(j + self.beats)
+            h_in.append(t)
+        return before != (len(h_in), len(v_out))

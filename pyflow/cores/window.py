@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Cores of rtl/window: windows of a map, from a stream of its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pyflow.cores.base import Core
+from pyflow.cores.recurrence import Channel, Ports, Recurrence, Store
+from pyflow.hardware import RowWindows
+
+
+@dataclass(frozen=True, slots=True)
+class Padded(Core):
+    """A core that fills in what lies beside the map. item_w: bits of an item; pad_item: one beside the map."""
+
+    item_w: int
+
+    def parameters(self) -> dict[str, int | str]:
+        values = Core.parameters(self)
+        return values | {"PAD_ITEM": f"{self.item_w}'h{values['PAD_ITEM']:x}"}
+
+
+@dataclass(frozen=True, slots=True)
+class LineBuffer(Padded):
+    module: ClassVar = "volley_line_buffer"
+    groups: int
+    height: int
+    width: int
+    kernel: int
+    stride: int
+    padding: int
+    slots: int
+    pad_item: int
+    pix: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        h, k, s, pad = self.height, self.kernel, self.stride, self.padding
+        beats, held = self.width // self.pix * self.groups, k * self.slots
+        rows = (h + 2 * pad - k) // s + 1
+        tops = np.arange(rows) * s - pad
+        last = np.minimum(tops + k - 1, h - 1)
+        need = np.where(last[:, None] < 0, -1, last[:, None] * beats + np.arange(beats)).ravel()
+        oldest = np.maximum(tops, 0)  # that an output row needs; rows above the map take no room
+        # Row y fits behind the reader of the last output row that needs row y - held: of this frame or one before.
+        frame, above = np.divmod(np.arange(h) - held, h)
+        q = frame * rows + np.searchsorted(oldest, above, side="right") - 1
+        gates = (q[:, None] * beats + np.arange(1, beats + 1)).ravel()
+        return [Store(ports.sink, ports.source, need, lambda f: np.maximum(0, gates + f * rows * beats))]
+
+    def resized(self, grow: bool, beats: int) -> dict[str, Any]:
+        """By a row per bank, up to two maps."""
+        slots = self.slots + (1 if grow else -1)
+        return {"rows": self.kernel * slots} if 0 < slots <= max(2, 2 * self.height // self.kernel) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFull(Padded):
+    module: ClassVar = "volley_window_full"
+    groups: int
+    height: int
+    width: int
+    kernel: int
+    stride: int
+    padding: int
+    replay: int
+    pad_item: int
+    pix: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        return [RowWalk(ports.sink, ports.source, self)]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFold(Padded):
+    module: ClassVar = "volley_window_fold"
+    depth: int
+    pad_item: int
+    groups: int
+    height: int
+    width: int
+    kernel_y: int
+    kernel_x: int
+    stride_y: int
+    stride_x: int
+    pad_y: int
+    pad_x: int
+    replay: int
+
+    @property
+    def span(self) -> int:
+        """Items that it must hold at least: those of one window, with what lies between them."""
+        return ((self.kernel_y - 1) * self.width + self.kernel_x) * self.groups
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        g, h, w, kh, kw = self.groups, self.height, self.width, self.kernel_y, self.kernel_x
+        oy = (h + 2 * self.pad_y - kh) // self.stride_y + 1
+        ox = (w + 2 * self.pad_x - kw) // self.stride_x + 1
+        y0, x0 = np.arange(oy) * self.stride_y - self.pad_y, np.arange(ox) * self.stride_x - self.pad_x
+        y = (y0[:, None] + np.arange(kh))[:, None, None, :, None, None]
+        x = (x0[:, None] + np.arange(kw))[None, :, None, None, :, None]
+        item = (y * w + x) * g + np.arange(g)
+        real = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+        need = np.broadcast_to(np.where(real, item, -1), (oy, ox, self.replay, kh, kw, g)).ravel()
+        # Beat j fits once the window's first item (padding counted) is above j - DEPTH.
+        first = ((y0[:, None] * w + x0[None, :]) * g).ravel()
+        frame_beats, windows, per_window = h * w * g, oy * ox, self.replay * kh * kw * g
+
+        def room(f: int) -> np.ndarray:
+            # Smallest window index q with first(q) > j - DEPTH; `first` rises within a frame.
+            target = np.arange(f * frame_beats, (f + 1) * frame_beats) - self.depth + 1
+            frame = np.maximum(0, -((first[-1] - target) // frame_beats))
+            return np.asarray((frame * windows + np.searchsorted(first, target - frame * frame_beats)) * per_window)
+
+        return [Store(ports.sink, ports.source, need, room)]
+
+    def resized(self, grow: bool, beats: int) -> dict[str, Any]:
+        """Twice (half) as deep, up to eight frames."""
+        depth = 2 * self.depth if grow else self.depth // 2
+        return {"window_depth": depth} if (depth <= 8 * beats if grow else depth >= self.span) else {}
+
+
+class RowWalk(Recurrence):
+    """Position by position, as the header of volley_window_full tells."""
+
+    def __init__(self, sink: Channel, source: Channel, core: WindowFull) -> None:
+        super().__init__(sink, source)
+        self.core = core
+        self.along = RowWindows.of(core.width, core.kernel, core.stride, core.padding, core.pix)
+        self.row = self.beat = self.ahead = self.group = 0
+        self.time = -1
+
+    def advance(self, force: bool) -> bool:
+        core, sink, source, along = self.core, self.sink, self.source, self.along
+        moved = False
+        while True:
+            # Room: the window shown last has been taken for the last time.
+            if len(source.moved) < len(source.valid):
+                return moved
+            beyond = self.beat >= along.beats
+            left = along.beats + along.beyond - self.beat
+            last_row = self.row == core.height - 1
+            must = beyond and not last_row and left <= along.overlap
+            may = beyond and last_row and left == 1 and along.overlap > 0 and core.groups == 1
+            t = self.time + 1
+            if source.moved:
+                t = max(t, source.moved[-1])
+            j = len(sink.moved)
+            take = not beyond or must
+            if take:
+                if j >= len(sink.valid):
+                    return moved
+                t = max(t, sink.valid[j])
+            elif may:
+                if j < len(sink.valid):
+                    take = sink.valid[j] <= t
+                elif not force:
+                    return moved
+            if take:
+                sink.moved.append(t)
+            self.time = t
+            moved, force = True, False
+            if along.lead_in <= self.beat <= along.last and (self.beat - along.lead_in) % along.step == 0:
+                source.valid.extend(range(t + 1, t + 1 + core.replay))
+            self.group += 1
+            if self.group == core.groups:
+                self.group = 0
+                self.ahead += beyond and take
+                self.beat += 1
+                if self.beat == along.beats + along.beyond:
+                    self.beat, self.ahead = self.ahead, 0
+                    self.row = 0 if last_row else self.row + 1
