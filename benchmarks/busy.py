@@ -23,8 +23,9 @@ from benchmarks.goals import MISSED, status, verdict
 from pyflow.bars import bar
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import Folding, ceil_div
+from pyflow.integers import ceil_div
 from pyflow.operators import Conv, Encode, Linear, RadixNeuron, Readout
+from pyflow.planning.folding import Folding
 
 STEPS, WEIGHT_BITS = 4, 4
 PE, SIMD = 16, 32  # 512 weights times a word in a cycle: 128 DSP48s of four each

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The Volley authors
 """`make calibrate`: measures the bodies of the synapse array by synthesis and writes the planner's table.
 
-Run it when a body or yosys changes (tests/unit/test_bodies.py notices); pyflow/planning/bodies.py says how the table is
+Run it when a body or yosys changes (tests/unit/test_bodies.py notices); pyflow/cores/sums.py says how the table is
 read.
 """
 
@@ -19,9 +19,8 @@ from typing import Any
 from pyflow.backends.toolbox import digest, package_version
 from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.bars import bar
+from pyflow.cores.sums import BODIES, PE, SETTLED, TABLE, Size
 from pyflow.errors import VolleyError
-from pyflow.hardware import BODIES
-from pyflow.planning.bodies import PE, SETTLED, TABLE, Size
 from pyflow.sources import code_of, needed_by, rtl_sources
 
 FAMILIES = ("xc7",)

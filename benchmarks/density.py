@@ -18,8 +18,8 @@ from benchmarks.goals import NO_GOAL, status, verdict
 from pyflow.backends.toolbox import package_version
 from pyflow.backends.yosys import Area, area_of, synthesise_core
 from pyflow.bars import bar
+from pyflow.cores.sums import BODIES
 from pyflow.errors import VolleyError
-from pyflow.hardware import BODIES
 
 FAMILY = "xc7"
 

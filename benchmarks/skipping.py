@@ -23,12 +23,12 @@ from pyflow import data, zoo
 from pyflow.backends import yosys
 from pyflow.bars import bar
 from pyflow.build import Build
+from pyflow.cores.synapse import KINDS
 from pyflow.emit.memory import row_literal
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import Linear
 from pyflow.planning.board import load_board
-from pyflow.planning.memories import MEMORY_KINDS
 from pyflow.planning.planner import plan
 from pyflow.report import layer_rows
 from pyflow.sources import blackboxes, needed_by, rtl_sources
@@ -67,7 +67,7 @@ def area_of(build: Build, layer: str) -> yosys.Area:
         cores: list[tuple[str, dict[str, Any], list[Path]]] = [(core, parameters, [])]
         if inst.memory:
             images = [build.rtl / f"{inst.memory.name}.mem"] if inst.memory in build.netlist.images else []
-            content: dict[str, Any] = {"KIND": MEMORY_KINDS[inst.memory.kind]}
+            content: dict[str, Any] = {"KIND": KINDS.index(inst.memory.kind)}
             content |= {"INIT_FILE": f'"{images[0].name}"'} if images else {"ROW": row_literal(inst.memory)}
             size = {"WIDTH": inst.memory.width, "DEPTH": inst.memory.depth}
             cores = [(core, parameters, []), ("volley_weight_source", {**size, **content}, images)]

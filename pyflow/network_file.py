@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pyflow import extensions
 from pyflow.errors import VolleyError
 from pyflow.graph import Network, StateEdge
 from pyflow.operators import OPERATORS, Encoding, Operator, Tensor
@@ -160,12 +161,12 @@ def _operator(entry: Any, arrays: dict[str, str], archive: Archive) -> Operator:
     """An operator of network.json, with those of `arrays` (member by name) that are its own, which it takes out."""
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise VolleyError(f"operator {_shown(entry)} must be an object with a kind and a name")
-    kind = OPERATORS.get(entry["kind"]) if isinstance(entry.get("kind"), str) else None
-    name = entry["name"]
+    name, wanted = entry["name"], entry.get("kind")
+    if isinstance(wanted, str) and wanted not in OPERATORS:
+        extensions.load()
+    kind = OPERATORS.get(wanted) if isinstance(wanted, str) else None
     if kind is None:
-        raise VolleyError(
-            f"operator {_shown(name)}: kind {_shown(entry.get('kind'))} is unknown; known: {', '.join(OPERATORS)}"
-        )
+        raise VolleyError(f"operator {_shown(name)}: kind {_shown(wanted)} is unknown; known: {', '.join(OPERATORS)}")
     what = f"{kind.kind} {_shown(name)}"
     known = {f.name: f for f in fields(kind)}
     held = [key for key, f in known.items() if str(f.type) == "np.ndarray"]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pyflow import extensions
 from pyflow.errors import VolleyError
 
 COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)  # or a string, which may hold one
@@ -38,6 +39,11 @@ def rtl_sources(family: str | None = None) -> list[Path]:
     own = {path.stem: path for path in listed(listing)} if listing.exists() else {}
     names = {path.stem for path in portable}
     return [*(path for path in own.values() if path.stem not in names), *(own.get(p.stem, p) for p in portable)]
+
+
+def design_sources(family: str | None = None) -> list[Path]:
+    """rtl_sources(), and those of cores outside the tree."""
+    return [*rtl_sources(family), *extensions.rtl()]
 
 
 def rtl_folder() -> Path:

@@ -23,7 +23,7 @@ from pyflow.cores.top import around_network
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board
 from pyflow.planning.netlist import Netlist
-from pyflow.sources import blackboxes, needed_by, rtl_sources, share
+from pyflow.sources import blackboxes, design_sources, needed_by, share
 
 SEEDS = (1, 2, 3)  # of the placer; the next one is tried where the clock is missed
 TIMEOUT_S = 7200
@@ -129,7 +129,7 @@ def top_of(board: Board) -> str:
 def sources(emitted: Path, board: Board) -> list[Path]:
     """Files of the whole chip in the order of compilation."""
     top = share("boards", board.name, f"{top_of(board)}.sv")
-    own = [*around_network(emitted, rtl_sources(board.family)), top]
+    own = [*around_network(emitted, design_sources(board.family)), top]
     return [*blackboxes(board.family), *needed_by(top.stem, own)]
 
 

@@ -28,7 +28,7 @@ from pyflow.cores.top import NETWORK, around_network
 from pyflow.errors import VolleyError
 from pyflow.operators import Encoding, Tensor
 from pyflow.planning.netlist import Netlist, Stream
-from pyflow.sources import needed_by, rtl_sources, snapshot
+from pyflow.sources import design_sources, needed_by, snapshot
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 SERVER = Path(__file__).with_name("server.cpp")
@@ -112,12 +112,12 @@ def build(
     options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]
     make = _MAKE_QUICK if quick else _MAKE
     texts = {"taps.h": header, "net.vlt": vlt}
-    return _program("volley_top", emitted, rtl or rtl_sources(), HARNESS, options, make, texts)
+    return _program("volley_top", emitted, rtl or design_sources(), HARNESS, options, make, texts)
 
 
 def build_server(emitted: Path) -> Path:
     """Simulator of volley_axi_top around the network in `emitted`, driven over its stdin (server.cpp)."""
-    return _program("volley_axi_top", emitted, rtl_sources(), SERVER, _OPTIONS, _MAKE, {})
+    return _program("volley_axi_top", emitted, design_sources(), SERVER, _OPTIONS, _MAKE, {})
 
 
 def _program(

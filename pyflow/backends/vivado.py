@@ -24,7 +24,7 @@ from pyflow.backends.vivado_reports import Power, Timing
 from pyflow.cores.top import around_network
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board, overflows
-from pyflow.sources import rtl_folder, rtl_sources, share
+from pyflow.sources import design_sources, rtl_folder, share
 
 ACCELERATOR = "volley_axi_top_wrapper"  # module that the block design refers to, in plain Verilog
 SUPPORTED = ("2022.1", "2024.2")  # oldest and newest Vivado that the Tcl is written for
@@ -94,7 +94,7 @@ def wrapper() -> Path:
 
 def sources(build: Compiled, board: Board) -> list[tuple[Path, str]]:
     """Files of the project with their types, in the order in which they are read."""
-    verilog = around_network(build.rtl, rtl_sources(board.family))
+    verilog = around_network(build.rtl, design_sources(board.family))
     here = share("boards", board.name)
     return [
         *((path, "systemVerilogSource") for path in verilog),
@@ -178,7 +178,7 @@ def _version(work: Path, checked: str, board: Board) -> str:
 
 
 def _way_to_volley_top(board: Board) -> tuple[str, ...]:
-    return instances(ACCELERATOR, "volley_top", [wrapper(), *rtl_sources(board.family)])
+    return instances(ACCELERATOR, "volley_top", [wrapper(), *design_sources(board.family)])
 
 
 def instances(top: str, target: str, files: Sequence[Path]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from pyflow.cores.top import NETWORK, around_network
 from pyflow.errors import VolleyError
 from pyflow.planning.board import FAMILIES, Board, overflows
 from pyflow.planning.netlist import Netlist
-from pyflow.sources import blackboxes, needed_by, rtl_sources, snapshot
+from pyflow.sources import blackboxes, design_sources, needed_by, snapshot
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ def estimate(netlist: Netlist, emitted: Path, board: Board, *, timeout_s: float 
             groups[i.name].append(f"u_{i.memory.name}")
         if i.memory and i.memory.kind == "writable":
             groups[i.name].append(f"u_{i.memory.name}_loader")
-    cores = [*blackboxes(board.family), *rtl_sources(board.family)]
+    cores = [*blackboxes(board.family), *design_sources(board.family)]
     sources = around_network(emitted, cores)
     images = [emitted / f"{memory.name}.mem" for memory in netlist.images]
     cells, cpu_s = synthesise(
@@ -198,9 +198,9 @@ def estimate_table(found: Estimate, *, by_core: bool = False) -> str:
 
 
 # ---------------------------------------------------------------------- synthesis
-def synthesise_core(core: str, family: str, parameters: Mapping[str, int]) -> Cells:
+def synthesise_core(core: str, family: str, parameters: Mapping[str, int | str]) -> Cells:
     """Cells of one core, made of `family`'s own files. Raises VolleyError as estimate() does."""
-    sources = [*blackboxes(family), *needed_by(core, rtl_sources(family))]
+    sources = [*blackboxes(family), *needed_by(core, design_sources(family))]
     return synthesise(sources, core, family, parameters=parameters)[0][core]
 
 

@@ -7,7 +7,18 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from pyflow.cores.cells import Cost
 from pyflow.cores.recurrence import Ports, Recurrence
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """A memory that a core reads row by row. width: bits of a row; depth: rows; kind: KIND of volley_weight_source, by
+    name."""
+
+    width: int
+    depth: int
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,10 @@ class Core:
     def beat_cycles(self) -> int:
         """Cycles that one input beat occupies it."""
         return 1
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """Estimated cells of `family`. memory: what it reads, whose own cells count only where it lies inside."""
+        raise NotImplementedError
 
     def resized(self, grow: bool, beats: int) -> dict[str, Any]:
         """Key and value (`rows`, `window_depth`) of the folding with the next deeper (shallower) buffer; empty where

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pyflow.cores.base import Core
+from pyflow.cores.base import Core, Reads
+from pyflow.cores.cells import Cost
 from pyflow.cores.recurrence import Channel, Pipe, Ports, Recurrence, Zip
 
 
@@ -30,6 +31,10 @@ class Add(Elementwise):
     b_signed: bool
     out_w: int
 
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        bits = self.lanes * self.out_w
+        return Cost(lut=bits, ff=bits + 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Sew(Elementwise):
@@ -37,6 +42,10 @@ class Sew(Elementwise):
     lanes: int
     tb: int
     mode: int
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        bits = self.lanes * self.tb
+        return Cost(lut=bits + 4, ff=bits + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +59,8 @@ class Residual(Elementwise):
     exponent: int
     m_w: int
     out_w: int
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """One addition per spike of a word; the lowest bits of the later ones are wires."""
+        numbers, spikes = self.lanes * self.steps, self.word_w
+        return Cost(lut=numbers * spikes * (self.out_w - 0.6 * (spikes - 1)) + 5, ff=numbers * self.out_w + 2)

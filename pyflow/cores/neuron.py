@@ -7,8 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pyflow.cores.base import Core
+from pyflow.cores.base import Core, Reads
+from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost, tree_cost
 from pyflow.cores.recurrence import Pipe, Ports, Recurrence, Serial, state_of, tree_depth
+from pyflow.integers import ceil_div
+
+NONE, SHIFT, MULTIPLY = range(3)  # LEAK, I_LEAK, A_LEAK; NONE of CURRENT and RESET too
+SOFT = 1  # RESET
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,22 @@ class NeuronRadix(Core):
     @property
     def beat_cycles(self) -> int:
         return 1 if self.unrolled else self.t
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        assert memory
+        width, theta, constant = self.v_w, self.theta_w, memory.depth == 1
+        lut: float
+        ff: float
+        if not self.unrolled:
+            # Per bit: integrate, compare, subtract or keep or load; a constant threshold saves one of them.
+            lut, ff = (2.3 if constant else 3.2) * width, width + theta * (not constant) + 3 * self.t
+        elif not constant:
+            # Per step and bit: compare, subtract or keep; v and theta travel through the stages.
+            lut, ff = 1.9 * width * self.t, 1.55 * width * self.t
+        else:
+            lut, ff = 0.9 * width * self.t, 0.9 * width * self.t
+        lanes = self.pix * self.lanes
+        return Cost(lut=lanes * lut, ff=lanes * ff)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,47 @@ class NeuronLIF(Core):
     def beat_cycles(self) -> int:
         return 1 if self.unrolled else self.tb
 
+    @property
+    def state_w(self) -> int:
+        """Bits of one neuron's state from step to step."""
+        late = self.reset_order and self.reset != NONE
+        current, adapt = self.i_w * (self.current != NONE), self.a_w * self.adapt
+        return self.v_w + current + adapt + self.refractory.bit_length() + late
+
+    def step_cells(self) -> Cost:
+        """volley_lif_step. Per bit of v an adder, the saturation and half a comparison; a soft reset subtracts."""
+        v, x = self.v_w, self.in_w + self.frac
+        lut = 2.7 * v + v * (self.reset == SOFT) + {NONE: 0.0, SHIFT: 2.0, MULTIPLY: 0.7}[self.leak] * v
+        dsp = float(self.leak == MULTIPLY)
+        if self.bias_w:
+            lut += 1.2 * max(x, self.bias_w)
+        if self.current != NONE:
+            lut += (2 + (self.i_leak != NONE)) * self.i_w
+            dsp += self.i_leak == MULTIPLY
+        if self.adapt:
+            lut += (2.5 + (self.a_leak != NONE)) * self.a_w
+            dsp += self.a_leak == MULTIPLY
+        if self.refractory:
+            lut += v + 2 * self.refractory.bit_length()
+        return Cost(lut=lut, dsp=dsp)
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        assert memory
+        lanes, block, bits, state = self.lanes, self.tb, self.in_w, self.state_w
+        stages = block if self.unrolled else 1
+        param = self.bias_w + self.theta_w + self.reset_w + self.v0_w + self.leak_w
+        step = self.step_cells()
+        # In a frame of one pass v grows from v0, so the first stages are narrow.
+        lut = stages * step.lut * (0.7 if self.passes == 1 else 1)
+        # The last numbers of a beat wait in shift registers; the one step of a serial neuron chooses its number.
+        lut += bits * max(0, block - 2) if self.unrolled else self.v_w + bits * ceil_div(block, 4)
+        ff = stages * param * (memory.depth > 1) + bits * min(stages, 2) + (stages - self.unrolled) * state + block
+        total = Cost(lut=lanes * lut, ff=lanes * ff, dsp=lanes * stages * step.dsp)
+        if self.passes > 1:
+            total += ram_cost(lanes * state, max(2, self.beats))
+        count = Cost(lut=32 + lanes * stages, ff=32 + lanes * stages)  # of saturations
+        return total + count + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
+
 
 @dataclass(frozen=True, slots=True)
 class Readout(Core):
@@ -99,6 +161,11 @@ class Readout(Core):
 
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Pipe(ports.sink, ports.source)]
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """The bias meets only the bits of the potential; those above are its sign."""
+        logit = min(32, 1 + max(self.in_w + self.exponent, self.bias_w))
+        return Cost(lut=self.lanes * self.in_w * 0.8 + 5, ff=self.lanes * logit + 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +190,9 @@ class Accumulate(Core):
                 state=state_of(beats, passes, 2),
             )
         ]
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        lanes, bits, term = self.lanes, self.out_w, self.in_w + (not self.in_signed)
+        tree, tree_w = tree_cost(self.steps, term), term + tree_depth(self.steps)
+        total = Cost(lut=lanes * (tree.lut + bits) + 20, ff=lanes * (tree.ff + tree_w + bits) + CONTROL_FF)
+        return total + (ram_cost(lanes * bits, max(2, self.beats)) if self.passes > 1 else Cost())

@@ -8,10 +8,11 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pyflow.cores.base import Core
+from pyflow.cores.base import Core, Reads
+from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost
 from pyflow.cores.recurrence import Channel, Fork, Ports, Queue, Recurrence, Zip
 from pyflow.cores.window import WindowFold
-from pyflow.hardware import ceil_div
+from pyflow.integers import ceil_div
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class Skid(Core):
 
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Queue(ports.sink, ports.source, depth=2)]
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """Payload and tlast twice, and a choice between them."""
+        return Cost(lut=self.data_w + 4, ff=2 * self.data_w + 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,9 @@ class Fifo(Core):
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Queue(ports.sink, ports.source, depth=self.depth)]
 
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        return fifo_cells(self.data_w, self.depth)
+
 
 @dataclass(frozen=True, slots=True)
 class Broadcast(Core):
@@ -43,6 +51,10 @@ class Broadcast(Core):
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Fork(ports.sink, ports.sources)]
 
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """A register per source that has taken the beat, and the handshakes."""
+        return Cost(lut=2 * self.n, ff=self.n)
+
 
 @dataclass(frozen=True, slots=True)
 class Join(Core):
@@ -52,6 +64,9 @@ class Join(Core):
 
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Zip(ports.sinks, ports.source)]  # no register in it
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        return Cost(lut=3)  # the handshake
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,15 @@ class LaneConvert(Core):
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Gearbox(ports.sink, ports.source, self)]
 
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """A buffer whose bits each choose between hold, shift and input (2.2 LUT), and between two input positions
+        more where neither number of lanes divides the other (3.5 LUT)."""
+        unit = math.gcd(self.lanes_in, self.lanes_out)
+        units_in, units_out = self.lanes_in // unit, self.lanes_out // unit
+        buffer = (units_in + 2 * units_out - 2) // units_out * self.lanes_out * self.word_w
+        even = unit in (self.lanes_in, self.lanes_out)
+        return Cost(lut=(2.2 if even else 3.5) * buffer + 8, ff=buffer + 12)
+
 
 @dataclass(frozen=True, slots=True)
 class StepDelay(Core):
@@ -75,6 +99,9 @@ class StepDelay(Core):
 
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Delayed(ports.sink, ports.source, self)]
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        return fifo_cells(self.data_w, self.beats + 1) + Cost(lut=45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +119,29 @@ class Replay(Core):
         return WindowFold(
             item_w=self.data_w, groups=self.beats, replay=self.passes, depth=self.depth, **one, **none
         ).times(ports)
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        return ram_cost(self.data_w, self.depth) + Cost(lut=60, ff=70)
+
+
+def fifo_cells(width: int, depth: int) -> Cost:
+    """Its RAM (tlast included), two addresses and a count."""
+    return ram_cost(width + 1, max(2, depth - 1)) + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
+
+
+def conversions(lanes: int, pix: int, to_lanes: int, to_pix: int, channels: int) -> list[tuple[int, int, int]]:
+    """Lane converters from one stream to another: (LANES_IN, LANES_OUT, CHANNELS) of each.
+
+    The words of whole pixels are a run without padding, which can be cut anywhere: one converter. Otherwise whole
+    pixels come between.
+    """
+    if (lanes, pix) == (to_lanes, to_pix):
+        return []
+    if pix == to_pix == 1:
+        return [(lanes, to_lanes, channels)]
+    if channels % lanes == 0 == channels % to_lanes:
+        return [(pix * lanes, to_pix * to_lanes, math.lcm(pix, to_pix) * channels)]
+    return conversions(lanes, pix, channels, 1, channels) + conversions(channels, 1, to_lanes, to_pix, channels)
 
 
 class Gearbox(Recurrence):

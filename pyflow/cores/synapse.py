@@ -10,9 +10,66 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pyflow.cores.base import Core
+from pyflow.cores.base import Core, Reads
+from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, bram36, ram_cost, tree_cost
 from pyflow.cores.recurrence import Channel, Pipe, Ports, Recurrence, Register
-from pyflow.hardware import ceil_div, sum_latency
+from pyflow.cores.sums import BODIES, Size, sum_cost
+from pyflow.integers import ceil_div
+
+KINDS = ("const", "lut", "block", "writable")  # KIND of volley_weight_source is the position
+
+# A memory this large goes to block RAM.
+BLOCK_RAM_MIN_BITS = 1024
+BLOCK_RAM_MIN_WORDS = 64
+
+
+def goes_to_block_ram(width: int, depth: int) -> bool:
+    return width * depth >= BLOCK_RAM_MIN_BITS and depth >= BLOCK_RAM_MIN_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSource(Core):
+    """Rows of a memory, over and over."""
+
+    module: ClassVar = "volley_weight_source"
+    width: int
+    depth: int
+    kind: int
+
+    @classmethod
+    def of(cls, memory: Reads) -> WeightSource:
+        return cls(memory.width, memory.depth, KINDS.index(memory.kind))
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """Memory, output registers, address counter; one row is wires.
+
+        A LUT ROM takes a LUT per column and 16 rows (a LUT6 could hold 64; the mapper does not get there),
+        and equal columns are merged: `depth` rows have at most 2^depth different ones.
+        """
+        if self.depth <= 1:
+            return Cost()
+        address = (self.depth - 1).bit_length()
+        if KINDS[self.kind] in ("block", "writable"):
+            ram = bram36(self.width, self.depth)
+            return Cost(lut=2 * address, ff=self.width + address + 2, bram=ram)
+        columns = min(self.width, 2 ** min(self.depth, 32))
+        return Cost(lut=columns * self.depth / 16 + 2 * address, ff=2 * columns + address + 2)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLoader(Core):
+    """Writes the rows of a memory."""
+
+    module: ClassVar = "volley_memory_loader"
+    width: int
+    depth: int
+    index: int
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """A shift register of whole words, places of word and row."""
+        words, address = ceil_div(self.width, 32), max(1, (self.depth - 1).bit_length())
+        row = self.width if words == 1 else 32 * words
+        return Cost(lut=8 + 1.5 * address, ff=row + address + (words - 1).bit_length() + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +88,21 @@ class SynapseArray(Core):
     pix: int
 
     def times(self, ports: Ports) -> list[Recurrence]:
-        return [summed(self, self.simd, ports.sink, ports.source, lambda n: n % self.folds == 0)]
+        return [summed(self, ports.sink, ports.source, lambda n: n % self.folds == 0)]
 
     @property
     def beat_cycles(self) -> int:
         return self.t // self.tp
+
+    @property
+    def sum(self) -> Size:
+        return Size(BODIES[self.body], self.pe, self.simd, self.tp, self.beat_cycles, self.weight_w, self.per_step)
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        assert memory
+        once = sum_cells(self.sum, family, memory.depth)
+        once += accumulation_cells(self.sum, self.acc_w if self.folds > 1 else 0)
+        return sum([once] * self.pix, Cost()) + Cost(weight_bits=memory.width * memory.depth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +122,78 @@ class SynapseEvent(Core):
     def times(self, ports: Ports) -> list[Recurrence]:
         row, weights = Channel(), Channel()  # in front of the look-up, and behind it
         ends = ports.sink.last
-        array = summed(self, self.events, weights, ports.source, lambda n: ends[n - 1])
+        array = summed(self, weights, ports.source, lambda n: ends[n - 1])
         return [Register(ports.sink, row), Register(row, weights), array]
 
     @property
     def beat_cycles(self) -> int:
         return self.t // self.tp
 
+    @property
+    def sum(self) -> Size:
+        return Size(BODIES[self.body], self.pe, self.events, self.tp, self.beat_cycles, self.weight_w, self.per_step)
 
-def summed(
-    core: SynapseArray | SynapseEvent, simd: int, sink: Channel, source: Channel, emits: Callable[[int], bool]
-) -> Pipe:
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        assert memory
+        width, depth, events = memory.width, memory.depth, self.events
+        address = (depth - 1).bit_length()
+        total = Cost(lut=events * address + 2 * address, ff=events * (address + 2 * self.t) + address)
+        if memory.kind in ("block", "writable"):
+            copies = events if memory.kind == "writable" else ceil_div(events, 2)  # two reads of a memory
+            total += Cost(bram=copies * bram36(width, depth, dual=memory.kind != "writable" and events > 1))
+        else:
+            total += Cost(lut=events * width * depth / 16, ff=events * width)
+        total += sum_cells(self.sum, family, depth) + accumulation_cells(self.sum, self.acc_w)
+        return total + Cost(weight_bits=width * depth)
+
+
+def event_list_depth(inputs: int, events: int, replay: int) -> int:
+    """Rows that an event list holds if nobody says: the next frame, which has zeros, finds room beside this one."""
+    return 2 << max(1, (ceil_div(inputs, events) - 1).bit_length()) if replay > 1 else 4
+
+
+def summed(core: SynapseArray | SynapseEvent, sink: Channel, source: Channel, emits: Callable[[int], bool]) -> Pipe:
     """What both arrays are made of."""
     steps = core.beat_cycles
-    latency = 1 + (steps > 1 and not core.per_step) + sum_latency(core.body, simd, core.tp, core.per_step)
+    latency = 1 + (steps > 1 and not core.per_step) + core.sum.latency
     return Pipe(sink, source, emits=emits, interval=steps, latency=latency)
+
+
+def sum_cells(size: Size, family: str, depth: int) -> Cost:
+    """volley_synapse_sum fed from `depth` rows of weights: measured with free ones, or trees counted here."""
+    pe, simd, tp = size.pe, size.simd, size.tp
+    measured = sum_cost(family, size)
+    if measured is not None and measured.dsp:
+        return measured
+    # A weight bit that is the same in all rows gives a register that dissolves. Few rows also means few different
+    # columns, and equal ones are shared.
+    gated = simd * tp * min(pe * size.weight_bits, 2 ** min(depth, 32) - 1)
+    if measured is not None:
+        # The rows of compressors are cells by name, which synthesis takes as they are: constants leave all of them.
+        return Cost(lut=measured.lut, ff=measured.ff - simd * tp * pe * size.weight_bits + gated)
+    same = 0.5 ** (depth - 1)  # of adders, about half of a tree of constants dissolves
+    tree, tree_w = tree_cost(simd, size.weight_bits), size.weight_bits + (simd - 1).bit_length()
+    lut = pe * tp * tree.lut * (1 - 0.55 * same)
+    ff = pe * tp * tree.ff * (1 - 0.35 * same) + gated
+    lut += simd * tp * (depth > 1)  # reset of the weight registers
+    if not size.per_step:
+        lut += pe * (tp - 1) * (tree_w + 1)
+        ff += pe * (tp - 1) * (tree_w + 3)
+    return Cost(lut=lut, ff=ff)
+
+
+def accumulation_cells(size: Size, acc: int) -> Cost:
+    """What an array adds to its sums: several cycles per slice, slices added up in `acc` bits (0: there is one)."""
+    pe, simd, tp, cycles = size.pe, size.simd, size.tp, size.steps
+    tree_w = size.weight_bits + (simd - 1).bit_length()
+    choice = simd * tp * (ceil_div(cycles, 4) if cycles > 1 else 0)  # of this cycle's steps
+    steps = cycles * tp
+    total = Cost(lut=choice + CONTROL_LUT, ff=CONTROL_FF)
+    if size.per_step:
+        result = pe * steps * (acc or tree_w)
+        return total + Cost(lut=result if acc else 0, ff=result)
+    horner = pe * (tree_w + steps) * (cycles > 1)
+    return total + Cost(lut=horner + pe * acc, ff=horner + pe * (acc or tree_w + steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +224,16 @@ class EventList(Core):
         """Rows of each pass. words: int, of each beat, that are not zero."""
         rows: np.ndarray = np.maximum(1, -(-words.reshape(-1, self.beats).sum(1) // self.events))
         return rows
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """Its RAM, the choice of each pick among the lanes, the rows that picked words are joined to (checked against
+        yosys for 1 to 16 lanes and 1 to 4 events, within 20 %)."""
+        lanes, events = self.lanes, self.events
+        event = max(1, (self.beats * lanes - 1).bit_length()) + self.t
+        choice = min(events, lanes) * lanes * (self.t + 2)
+        joined = Cost(lut=0.85 * events * events * event, ff=2 * events * event)
+        ram = ram_cost(events * event + 1, self.depth)
+        return ram + joined + Cost(lut=97 + choice, ff=55 + lanes * (self.t + 1))
 
 
 class EventRows(Recurrence):

@@ -9,9 +9,48 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pyflow.cores.base import Core
+from pyflow.cores.base import Core, Reads
+from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost
 from pyflow.cores.recurrence import Channel, Ports, Recurrence, Store
-from pyflow.hardware import RowWindows
+
+
+@dataclass(frozen=True, slots=True)
+class RowWindows:
+    """How volley_window_full walks along a row of `width` columns, `pix` to a beat; its header has the formulas.
+
+    pix: windows per beat. beats: of columns. span: columns under the windows of a beat. lead_in: newest beat of
+    the first windows; last: of the last ones, `step` beats apart. beyond: beats right of the map that they need.
+    overlap: of those, how many come together with the next row's first ones.
+    """
+
+    pix: int
+    beats: int
+    span: int
+    lead_in: int
+    step: int
+    last: int
+    beyond: int
+    overlap: int
+
+    @classmethod
+    def of(cls, width: int, kernel: int, stride: int, padding: int, pix: int = 1) -> RowWindows:
+        out, step, beats = max(1, pix // stride), max(1, stride // pix), width // pix
+        span = (out - 1) * stride + kernel
+        lead_in = (span - 1 - padding) // pix
+        last = lead_in + (((width + 2 * padding - kernel) // stride + 1) // out - 1) * step
+        beyond = max(0, last - (beats - 1))
+        return cls(out, beats, span, lead_in, step, last, beyond, min(beyond, lead_in, beats))
+
+    @staticmethod
+    def legal(width: int, kernel: int, stride: int, padding: int, pix: int) -> bool:
+        """Are rows whole beats, before and after?"""
+        columns = (width + 2 * padding - kernel) // stride + 1
+        return width % pix == 0 and not (pix % stride and stride % pix) and columns % max(1, pix // stride) == 0
+
+    @property
+    def row(self) -> int:
+        """Cycles per row."""
+        return self.beats + self.beyond - self.overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +96,18 @@ class LineBuffer(Padded):
         slots = self.slots + (1 if grow else -1)
         return {"rows": self.kernel * slots} if 0 < slots <= max(2, 2 * self.height // self.kernel) else {}
 
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """A bank per kernel row, and the rotation that puts the rows in order."""
+        kh, word = self.kernel, self.pix * self.item_w
+        depth = max(2, self.slots * (self.width // self.pix) * self.groups)
+        bank = ram_cost(word, depth)
+        # A multiplexer of up to 3 rows and the mask of a padded one fit a LUT6. Rows of disjoint windows
+        # never move.
+        fixed = self.stride == kh and self.height % kh == 0 and self.padding == 0
+        rotate = kh * word * (0 if fixed else 1 if kh <= 3 else kh / 2)
+        control = Cost(lut=2 * CONTROL_LUT + kh * (depth - 1).bit_length(), ff=45 + kh * word)  # + output register
+        return Cost(*(kh * v for v in bank.as_tuple())) + Cost(lut=rotate) + control
+
 
 @dataclass(frozen=True, slots=True)
 class WindowFull(Padded):
@@ -73,6 +124,15 @@ class WindowFull(Padded):
 
     def times(self, ports: Ports) -> list[Recurrence]:
         return [RowWalk(ports.sink, ports.source, self)]
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """Window registers, a mask bit for each where there is padding."""
+        along = RowWindows.of(self.width, self.kernel, self.stride, self.padding, self.pix)
+        mask = along.span * self.item_w if self.padding else 0
+        behind = along.lead_in * self.pix + self.padding  # columns behind the newest beat
+        if self.groups > 2:  # the way from one column to the next is an SRL
+            return Cost(lut=CONTROL_LUT + mask + behind * self.item_w, ff=self.item_w + 20)
+        return Cost(lut=CONTROL_LUT + mask, ff=(behind * self.groups + self.pix) * self.item_w + 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +182,12 @@ class WindowFold(Padded):
         """Twice (half) as deep, up to eight frames."""
         depth = 2 * self.depth if grow else self.depth // 2
         return {"window_depth": depth} if (depth <= 8 * beats if grow else depth >= self.span) else {}
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """A buffer of items, and the place of the next one."""
+        place = 30 if self.pad_y or self.pad_x else 0  # is the item on the map?
+        buffer = ram_cost(self.item_w, self.depth)
+        return buffer + Cost(lut=2 * CONTROL_LUT + place, ff=self.item_w + 2 * CONTROL_FF)
 
 
 class RowWalk(Recurrence):

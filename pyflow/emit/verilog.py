@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyflow.cores.synapse import KINDS
 from pyflow.cores.top import NETWORK_FILE, PACKAGE_FILE
 from pyflow.emit.memory import memory_text, row_literal
 from pyflow.errors import VolleyError
 from pyflow.operators import SPIKES, Encoding
-from pyflow.planning.memories import MEMORY_KINDS, Memory
+from pyflow.planning.memories import Memory
 from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, Stream
 
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
@@ -211,7 +212,7 @@ def _instance(inst: Instance, counter: int | None, number: int | None) -> list[s
     values: dict[str, Any] = dict(inst.core.parameters())
     image: dict[str, Any] = {}
     if inst.memory:
-        image = {"KIND": MEMORY_KINDS[inst.memory.kind]}
+        image = {"KIND": KINDS.index(inst.memory.kind)}
         if inst.memory.kind == "const":
             image["ROW"] = f"volley_net_pkg::{_row(inst.memory)}"
         else:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Operators of the integer network. Each answers infer(), run(), cycles() and cost().
+"""Operators of the integer network. Each answers infer() and run().
 
 All arithmetic is exact integer arithmetic; `docs/numerics.md` is the authority. A radix spike word is
 carried as its code (the T-bit unsigned number), so `acc[t]` summed by Horner is one product with it.

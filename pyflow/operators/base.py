@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""What every operator of the integer network answers: infer(), run(), cycles() and cost().
+"""What every operator of the integer network answers: infer() and run().
 
 All arithmetic is exact integer arithmetic; `docs/numerics.md` is the authority. A radix spike word is
 carried as its code (the T-bit unsigned number), so `acc[t]` summed by Horner is one product with it.
@@ -14,9 +14,8 @@ from typing import Any, ClassVar, get_type_hints
 
 import numpy as np
 
-from pyflow import hardware as hw
 from pyflow.errors import VolleyError
-from pyflow.hardware import Cost, Folding, RowWindows, ceil_div
+from pyflow.integers import signed_width
 
 
 class Encoding(StrEnum):
@@ -52,7 +51,7 @@ class Tensor:
         """Width of one number: of a word, or of one step of a timed tensor."""
         match self.encoding:
             case Encoding.POTENTIAL:
-                return hw.signed_width(self.bound)
+                return signed_width(self.bound)
             case Encoding.COUNT:
                 return max(1, self.bound.bit_length())
             case Encoding.RATE | Encoding.TTFS | Encoding.PHASE:
@@ -154,13 +153,6 @@ class Operator:
         """
         raise NotImplementedError
 
-    def cycles(self, folding: Folding, *sources: Tensor) -> int:
-        """Busy cycles per pass of the core alone, never stalled."""
-        raise NotImplementedError
-
-    def cost(self, folding: Folding, *sources: Tensor) -> Cost:
-        return Cost()
-
     def arrays(self) -> dict[str, np.ndarray]:
         return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)}
 
@@ -230,20 +222,6 @@ class Windowed(Operator):
             raise self._fail(f"kernel {self.kernel} does not fit the {h}x{w} input with padding {self.padding}")
         return out  # type: ignore[return-value]
 
-    def row_windows(self, source: Tensor, pix: int = 1) -> RowWindows:
-        """Of a full window along the rows of `source`, `pix` pixels to a beat."""
-        return RowWindows.of(source.shape[2], self.kernel[1], self.stride[1], self.padding[1], pix)
-
-    def legal_pix(self, source: Tensor) -> list[int]:
-        """Pixels per beat that a full window can take."""
-        along = (source.shape[2], self.kernel[1], self.stride[1], self.padding[1])
-        return [pix for pix in range(1, source.shape[2] + 1) if RowWindows.legal(*along, pix)]
-
-    def idle_shifts(self, source: Tensor, pix: int = 1) -> int:
-        """Beats per frame that volley_window_full shifts in without completing windows."""
-        (rows, cols), along = self.spatial(source), self.row_windows(source, pix)
-        return rows * (along.row - cols // along.pix) + max(0, along.overlap - 1)
-
     def windows(self, x: np.ndarray, pad_code: np.ndarray | int = 0) -> np.ndarray:
         """[N, C, H, W] -> view [N, C, H', W', KH, KW]."""
         py, px = self.padding
@@ -255,42 +233,3 @@ class Windowed(Operator):
             x = padded
         view = np.lib.stride_tricks.sliding_window_view(x, self.kernel, axis=(2, 3))
         return view[:, :, :: self.stride[0], :: self.stride[1]]
-
-    def line_cost(self, folding: Folding, source: Tensor) -> Cost:
-        """Line buffer: a bank per kernel row, and the rotation that puts the rows in order."""
-        c, h, w = source.shape
-        kh, groups, word = self.kernel[0], ceil_div(c, folding.lanes), folding.pix * folding.lanes * source.bits
-        depth = max(2, ceil_div(folding.rows or kh, kh) * (w // folding.pix) * groups)
-        bank = hw.ram_cost(word, depth)
-        # A multiplexer of up to 3 rows and the mask of a padded one fit a LUT6. Rows of disjoint windows
-        # never move.
-        fixed = self.stride[0] == kh and h % kh == 0 and self.padding[0] == 0
-        rotate = kh * word * (0 if fixed else 1 if kh <= 3 else kh / 2)
-        control = Cost(lut=2 * hw.CONTROL_LUT + kh * (depth - 1).bit_length(), ff=45 + kh * word)  # + output register
-        return Cost(*(kh * v for v in bank.as_tuple())) + Cost(lut=rotate) + control
-
-    def full_cost(self, folding: Folding, source: Tensor, word: int) -> Cost:
-        """Window registers of columns of `word` bits, a mask bit for each where there is padding."""
-        along, groups = self.row_windows(source, folding.pix), ceil_div(source.shape[0], folding.lanes)
-        mask = along.span * word if any(self.padding) else 0
-        behind = along.lead_in * folding.pix + self.padding[1]  # columns behind the newest beat
-        if groups > 2:  # the way from one column to the next is an SRL
-            return Cost(lut=hw.CONTROL_LUT + mask + behind * word, ff=word + 20)
-        return Cost(lut=hw.CONTROL_LUT + mask, ff=(behind * groups + folding.pix) * word + 20)
-
-    def fold_cost(self, folding: Folding, items: int, word: int, span: int) -> Cost:
-        """Folded window: a buffer of items of `word` bits that holds `span` of them, `items` at a time new."""
-        depth = folding.window_depth or 1 << max(1, (span + items - 1).bit_length())
-        place = 30 if any(self.padding) else 0  # is the item on the map?
-        return hw.ram_cost(word, depth) + Cost(lut=2 * hw.CONTROL_LUT + place, ff=word + 2 * hw.CONTROL_FF)
-
-    def window_cost(self, folding: Folding, source: Tensor) -> Cost:
-        """Line buffer and window as `folding.slice` has them; shared by convolution and pooling."""
-        c, _, w = source.shape
-        (kh, kw), sx = self.kernel, self.stride[1]
-        groups, word = ceil_div(c, folding.lanes), folding.lanes * source.bits
-        if folding.slice == "all":
-            return self.line_cost(folding, source) + self.full_cost(folding, source, kh * word)
-        if folding.slice == "column":
-            return self.line_cost(folding, source) + self.fold_cost(folding, sx * groups, kh * word, kw * groups)
-        return self.fold_cost(folding, sx * groups, word, ((kh - 1) * w + kw) * groups)

@@ -9,8 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from pyflow import hardware as hw
-from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators.base import SPIKES, Encoding, Operator, Tensor, magnitude
 
 NUMBERS = (Encoding.POTENTIAL, Encoding.COUNT)
@@ -29,10 +27,6 @@ class Elementwise(Operator):
         ):
             if left != right:
                 raise self._fail(f"{what} of {a.name!r}, {left}, is not that of {b.name!r}, {right}")
-
-    def cycles(self, folding: Folding, a: Tensor, b: Tensor) -> int:
-        c, h, w = a.shape
-        return ceil_div(c, folding.lanes) * h * w
 
     def _refuse(self, a: Tensor, b: Tensor, wanted: str) -> Exception:
         return self._fail(f"inputs {a.name!r} and {b.name!r} are {a.encoding} and {b.encoding}, needs {wanted}")
@@ -66,10 +60,6 @@ class Add(Elementwise):
         sums: np.ndarray = a + b
         return sums
 
-    def cost(self, folding: Folding, a: Tensor, b: Tensor) -> Cost:
-        bits = folding.lanes * self.infer(a, b).bits
-        return Cost(lut=bits, ff=bits + 2)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sew(Elementwise):
@@ -80,10 +70,6 @@ class Sew(Elementwise):
         if a.encoding is not b.encoding or a.encoding not in SPIKES:
             raise self._refuse(a, b, "two of the same spikes")
         return replace(a, name=self.name)
-
-    def cost(self, folding: Folding, a: Tensor, b: Tensor) -> Cost:
-        bits = folding.lanes * a.bits
-        return Cost(lut=bits + 4, ff=bits + 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,14 +138,6 @@ class Residual(Elementwise):
         sums: np.ndarray = (h << self.exponent) + self.multiplier[None, :, None, None] * x
         return sums
 
-    def cost(self, folding: Folding, potential: Tensor, skip: Tensor) -> Cost:
-        out, spikes = self.infer(potential, skip).number_bits, skip.number_bits
-        numbers, groups = folding.lanes * potential.block, ceil_div(potential.shape[0], folding.lanes)
-        # One addition per spike of a word; the lowest bits of the later ones are wires.
-        add = Cost(lut=numbers * spikes * (out - 0.6 * (spikes - 1)) + 5, ff=numbers * out + 2)
-        width = folding.lanes * hw.signed_width(magnitude(self.multiplier))
-        return add + hw.source_cost(width, groups, block=hw.goes_to_block_ram(width, groups))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Concat(Operator):
@@ -186,9 +164,3 @@ class Concat(Operator):
 
     def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.concatenate((a, b), 1)
-
-    def cycles(self, folding: Folding, a: Tensor, b: Tensor) -> int:
-        return a.shape[1] * a.shape[2]  # whole pixels
-
-    def cost(self, folding: Folding, a: Tensor, b: Tensor) -> Cost:
-        return Cost(lut=3)  # the handshake

@@ -10,8 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from pyflow import hardware as hw
-from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators.base import Encoding, Operator, Stateful, Tensor
 
 MAX_STEPS = 2**23  # of a frame: an encoder's product of T and an 8-bit pixel has 32 bits (volley_scale)
@@ -40,15 +38,6 @@ class Encode(Operator):
         codes: np.ndarray = np.minimum((x + (1 << (7 - self.steps))) >> (8 - self.steps), 2**self.steps - 1)
         return codes
 
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        c, h, w = source.shape
-        return ceil_div(c, folding.lanes) * h * w // folding.pix
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        # Rounding is a carry chain; saturation is the register's set.
-        words = folding.pix * folding.lanes
-        return Cost(lut=words * 2 if self.steps < 8 else 0, ff=words * self.steps + 2)
-
 
 # ---------------------------------------------------------------------- static values to values over time
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,38 +59,6 @@ class OverTime(Operator):
         if source.timed:
             raise self._fail(f"input {source.name!r} has {source.steps} time steps already")
         return Tensor(self.name, source.shape, self.gives, self.steps, 1, timed=True, block=self.steps)
-
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        return _beats(folding, source)
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        """The core behind its replay core. folding.tp: TB, the steps of a pass (0: all)."""
-        block = folding.tp or self.steps
-        beats, passes = _beats(folding, source), ceil_div(self.steps, block)
-        replay = hw.ram_cost(folding.lanes * source.bits, _depth(beats)) + Cost(lut=60, ff=70)
-        if passes == 1:
-            replay = Cost()
-        return replay + _control(beats, passes) + self.encoder_cost(folding.lanes, block)
-
-    def encoder_cost(self, lanes: int, block: int) -> Cost:
-        """The datapath alone."""
-        raise NotImplementedError
-
-
-def _beats(folding: Folding, source: Tensor) -> int:
-    """Of a pass."""
-    c, h, w = source.shape
-    return ceil_div(c, folding.lanes) * h * w
-
-
-def _depth(beats: int) -> int:
-    """Of a memory of a power of two of beats."""
-    return 1 << max(1, (beats - 1).bit_length())
-
-
-def _control(beats: int, passes: int) -> Cost:
-    """Counters of beats and passes, handshake."""
-    return Cost(lut=10, ff=2 + (beats - 1).bit_length() + (passes - 1).bit_length())
 
 
 @lru_cache(maxsize=4)
@@ -154,15 +111,6 @@ class RateEncode(OverTime):
             return (r.transpose(0, 3, 1, 2) < p).astype(np.int64)
         return np.diff((_steps(self.steps + 1) * p + 128) // 256, axis=1)
 
-    def encoder_cost(self, lanes: int, block: int) -> Cost:
-        outputs = lanes * block
-        if self.mode == "regular":
-            product = 6 * (ceil_div(self.steps, block) - 1).bit_length()  # number of the pass times pixel
-            return Cost(lut=lanes * (product + 9 * block), ff=outputs)
-        # A bit of a jump over a time step is a parity of half of the state.
-        draws, jump = 32 * lanes * (block - 1), 100 if 1 < block < self.steps else 0
-        return Cost(lut=50 + draws + jump + 5 * (outputs - 1), ff=32 + outputs)
-
 
 def _steps(count: int) -> np.ndarray:
     """t = 0 .. count-1 as [T, 1, 1, 1]."""
@@ -180,10 +128,6 @@ class TTFSEncode(OverTime):
         p = x[:, None]
         return np.asarray((p > 0) & (_steps(self.steps) == (255 - p) * self.steps // 256), np.int64)
 
-    def encoder_cost(self, lanes: int, block: int) -> Cost:
-        adders = 6 * (self.steps.bit_count() - 1)  # of the product with T
-        return Cost(lut=lanes * (1 + block + adders), ff=lanes * block)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhaseEncode(OverTime):
@@ -195,9 +139,6 @@ class PhaseEncode(OverTime):
     def run(self, x: np.ndarray) -> np.ndarray:
         bits: np.ndarray = x[:, None] >> (7 - _steps(self.steps) % 8) & 1
         return bits
-
-    def encoder_cost(self, lanes: int, block: int) -> Cost:
-        return Cost(lut=lanes * block / 2, ff=lanes * block)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,11 +164,6 @@ class BurstEncode(OverTime):
         spikes = (self.count * p + 255) // 256
         return np.asarray((t % isi == 0) & (t // isi < spikes), np.int64)
 
-    def encoder_cost(self, lanes: int, block: int) -> Cost:
-        fitting = min(self.count, ceil_div(self.steps, self.isi_min))
-        width = (self.isi_max - self.isi_min).bit_length()
-        return Cost(lut=lanes * fitting * (1.5 * width + block), ff=lanes * block)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Direct(OverTime):
@@ -246,9 +182,6 @@ class Direct(OverTime):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         return np.broadcast_to(x[:, None], (len(x), self.steps, *x.shape[1:]))
-
-    def encoder_cost(self, lanes: int, block: int) -> Cost:
-        return Cost()
 
 
 # ---------------------------------------------------------------------- signals
@@ -285,13 +218,3 @@ class DeltaEncode(Stateful):
         on, off = (d >= self.theta).astype(np.int64), (d <= -self.theta).astype(np.int64)
         after = x if self.mode == "delta" else state + self.theta * (on - off)
         return np.concatenate([on, off], 1), after
-
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        latency = 2 if self.mode == "delta" else source.block + 1
-        return max(_beats(folding, source), latency if source.passes > 1 else 0)
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        block, beats, lanes = source.block, _beats(folding, source), folding.lanes
-        each = Cost(8 + 11 * block, 10 * block) if self.mode == "delta" else Cost(2 + 23 * block, 15 * block - 5)
-        memory = hw.ram_cost(8 * lanes, max(2, beats)) + Cost(lut=6, ff=10) if source.passes > 1 else Cost()
-        return Cost(lanes * each.lut, lanes * each.ff) + memory + _control(beats, source.passes)

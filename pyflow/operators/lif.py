@@ -9,8 +9,6 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from pyflow import hardware as hw
-from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators.base import Encoding, Stateful, Tensor
 
 DECAYS = ("none", "shift", "multiply")
@@ -259,46 +257,3 @@ class LIFNeuron(Stateful):
         late = self.reset_order == "after" and self.reset != "none"
         current, adapt = self.current_width * (self.current != "none"), self.adapt_width * self.adapt
         return self.width + current + adapt + self.refractory.bit_length() + late
-
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        c, h, w = source.shape
-        busy = ceil_div(c, folding.pe) * h * w * (source.block if folding.neuron == "serial" else 1)
-        # The next pass of a neuron waits for its state.
-        return max(busy, source.block + 1) if source.passes > 1 else busy
-
-    def step_cost(self, source: Tensor) -> Cost:
-        """volley_lif_step. Per bit of v an adder, the saturation and half a comparison; a soft reset subtracts."""
-        v, x, bias = self.width, source.number_bits + self.frac, self.params()["bias"].bits
-        lut = 2.7 * v + v * (self.reset == "soft") + {"none": 0.0, "shift": 2.0, "multiply": 0.7}[self.leak] * v
-        dsp = float(self.leak == "multiply")
-        if bias:
-            lut += 1.2 * max(x, bias)
-        if self.current != "none":
-            lut += (2 + (self.current_leak != "none")) * self.current_width
-            dsp += self.current_leak == "multiply"
-        if self.adapt:
-            lut += (2.5 + (self.adapt_leak != "none")) * self.adapt_width
-            dsp += self.adapt_leak == "multiply"
-        if self.refractory:
-            lut += v + 2 * self.refractory.bit_length()
-        return Cost(lut=lut, dsp=dsp)
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        c, h, w = source.shape
-        lanes, rows = folding.pe, ceil_div(c, folding.pe)
-        serial, block, bits, state = folding.neuron == "serial", source.block, source.number_bits, self.state_bits
-        stages = 1 if serial else block
-        param = sum(field.bits for field in self.params().values())
-        step = self.step_cost(source)
-        # In a frame of one pass v grows from v0, so the first stages are narrow.
-        lut = stages * step.lut * (0.7 if source.passes == 1 else 1)
-        # The last numbers of a beat wait in shift registers; the one step of a serial neuron chooses its number.
-        lut += self.width + bits * ceil_div(block, 4) if serial else bits * max(0, block - 2)
-        ff = stages * param * (rows > 1) + bits * min(stages, 2) + (stages - 1 + serial) * state + block
-        total = Cost(lut=lanes * lut, ff=lanes * ff, dsp=lanes * stages * step.dsp)
-        if source.passes > 1:
-            total += hw.ram_cost(lanes * state, max(2, rows * h * w))
-        count = Cost(lut=32 + lanes * stages, ff=32 + lanes * stages)  # of saturations
-        control = Cost(lut=hw.CONTROL_LUT, ff=hw.CONTROL_FF)
-        block_ram = hw.goes_to_block_ram(lanes * param, rows)
-        return total + count + control + hw.source_cost(lanes * param, rows, block=block_ram)

@@ -9,8 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pyflow import hardware as hw
-from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.integers import signed_width
 from pyflow.operators.base import Encoding, Operator, Tensor, magnitude
 
 
@@ -76,35 +75,12 @@ class RadixNeuron(Operator):
     def potential_width(self, source: Tensor, *, any_weights: bool = False) -> int:
         """V_W of the core: wide enough that no potential and no comparison can overflow."""
         theta, bias = self.most(source, any_weights=any_weights)
-        return hw.signed_width(max((source.bound << self.exponent) + bias, theta << (self.steps - 1)))
+        return signed_width(max((source.bound << self.exponent) + bias, theta << (self.steps - 1)))
 
     def run(self, h: np.ndarray) -> np.ndarray:
         v = (h << self.exponent) + self.bias[None, :, None, None]
         codes: np.ndarray = np.clip(v // self.theta[None, :, None, None], 0, 2**self.steps - 1)
         return codes
-
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        c, h, w = source.shape
-        return ceil_div(c, folding.pe) * h * w // folding.pix * (self.steps if folding.neuron == "serial" else 1)
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        width, theta = self.potential_width(source), self.most(source)[0].bit_length()
-        rows = ceil_div(source.shape[0], folding.pe)
-        lut: float
-        ff: float
-        if folding.neuron == "serial":
-            # Per bit: integrate, compare, subtract or keep or load; a constant threshold saves one of them.
-            lut, ff = (3.2 if rows > 1 else 2.3) * width, width + theta * (rows > 1) + 3 * self.steps
-        elif rows > 1:
-            # Per step and bit: compare, subtract or keep; v and theta travel through the stages.
-            lut, ff = 1.9 * width * self.steps, 1.55 * width * self.steps
-        else:  # thresholds are constants
-            lut, ff = 0.9 * width * self.steps, 0.9 * width * self.steps
-        bias = hw.signed_width(self.most(source)[1])
-        param, lanes = folding.pe * (theta + bias), folding.pix * folding.pe
-        return Cost(lut=lanes * lut, ff=lanes * ff) + hw.source_cost(
-            param, rows, block=hw.goes_to_block_ram(param, rows)
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,17 +112,6 @@ class Readout(Operator):
         sums: np.ndarray = (h << self.exponent) + self.bias[None, :, None, None]
         return sums
 
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        return ceil_div(source.shape[0], folding.pe) * source.shape[1] * source.shape[2]
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        bits, bias = self.infer(source).bits, hw.signed_width(magnitude(self.bias))
-        rows = ceil_div(source.shape[0], folding.pe)
-        # The bias meets only the bits of the potential; those above are its sign.
-        return Cost(lut=folding.pe * source.bits * 0.8 + 5, ff=folding.pe * bits + 5) + hw.source_cost(
-            folding.pe * bias, rows, block=hw.goes_to_block_ram(folding.pe * bias, rows)
-        )
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Accumulate(Operator):
@@ -170,20 +135,3 @@ class Accumulate(Operator):
     def run(self, x: np.ndarray) -> np.ndarray:
         sums: np.ndarray = x.sum(1)
         return sums
-
-    def _beats(self, folding: Folding, source: Tensor) -> int:
-        c, h, w = source.shape
-        return ceil_div(c, folding.lanes) * h * w
-
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        # The sum of a pass of one beat goes on where that of the beat before ended.
-        return max(self._beats(folding, source), min(2, source.passes))
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        lanes, bits = folding.lanes, self.infer(source).number_bits
-        term = source.number_bits + (source.encoding is not Encoding.POTENTIAL)
-        tree, tree_w = hw.tree_cost(source.block, term), term + (source.block - 1).bit_length()
-        total = Cost(lut=lanes * (tree.lut + bits) + 20, ff=lanes * (tree.ff + tree_w + bits) + hw.CONTROL_FF)
-        if source.passes > 1:
-            total += hw.ram_cost(lanes * bits, max(2, self._beats(folding, source)))
-        return total

@@ -9,8 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from pyflow import hardware as hw
-from pyflow.hardware import Cost, Folding, ceil_div
 from pyflow.operators.base import SPIKES, Encoding, Stateful, Tensor, Windowed
 
 
@@ -23,20 +21,6 @@ class Pool(Windowed):
         self._check_window()
         if any(p >= k for p, k in zip(self.padding, self.kernel, strict=True)):
             raise self._fail(f"padding {self.padding} must be smaller than the kernel {self.kernel}")
-
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        c, h, w = source.shape
-        return ceil_div(c, folding.lanes) * h * w // folding.pix
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        # The planner gives pooling a full window.
-        lanes = self.row_windows(source, folding.pix).pix * folding.lanes
-        return self.window_cost(folding, source) + self.tree_cost(lanes, source)
-
-    def tree_cost(self, lanes: int, source: Tensor) -> Cost:
-        """What makes one beat of a window's taps: a pair takes a comparison and a choice, 1.75 LUT a bit."""
-        pairs, word = self.kernel[0] * self.kernel[1] - 1, lanes * source.bits
-        return Cost(lut=1.75 * pairs * word, ff=max(1, pairs) * word)
 
     def _pooled(self, source: Tensor) -> Tensor:
         """Output tensor where a pool's result is of the kind of its operands."""
@@ -84,11 +68,6 @@ class SumPool(Pool):
             return replace(out, encoding=Encoding.COUNT, bound=bound)
         return replace(out, steps=bound.bit_length(), bound=bound)
 
-    def tree_cost(self, lanes: int, source: Tensor) -> Cost:
-        taps, numbers = self.kernel[0] * self.kernel[1], lanes * source.bits // source.number_bits
-        tree = hw.tree_cost(taps, source.number_bits)
-        return Cost(lut=numbers * (tree.lut + 0.5 * (taps - 1)), ff=numbers * max(tree.ff, source.number_bits))
-
     def run(self, x: np.ndarray) -> np.ndarray:
         pooled: np.ndarray = self.windows(x).sum(axis=(4, 5))
         return pooled
@@ -105,10 +84,6 @@ class OrPool(Pool):
         self._want_spikes(source)
         return self._pooled(source)
 
-    def tree_cost(self, lanes: int, source: Tensor) -> Cost:
-        word = lanes * source.bits
-        return Cost(lut=max(1, self.kernel[0] * self.kernel[1] / 3) * word, ff=word)
-
     def run(self, x: np.ndarray) -> np.ndarray:
         pooled: np.ndarray = self.windows(x).max(axis=(4, 5))
         return pooled
@@ -124,20 +99,6 @@ class GatedMaxPool(Pool, Stateful):
     def infer(self, source: Tensor) -> Tensor:
         self._want_spikes(source)
         return self._pooled(source)
-
-    def cycles(self, folding: Folding, source: Tensor) -> int:
-        beats = Pool.cycles(self, folding, source)
-        return max(beats, min(2, source.passes))  # the state of a pass of one beat is that of the beat before
-
-    def cost(self, folding: Folding, source: Tensor) -> Cost:
-        (h, w), lanes, taps = self.spatial(source), folding.lanes, self.kernel[0] * self.kernel[1]
-        # Which steps, which tap, whose spikes: each about half a LUT per tap and step.
-        winner = Cost(lut=lanes * (1.9 * source.block + 1.3) * taps, ff=lanes * source.block * (taps + 1))
-        total = self.window_cost(folding, source) + winner + Cost(lut=20, ff=20)
-        if source.passes > 1:
-            beats = ceil_div(source.shape[0], lanes) * h * w
-            total += hw.ram_cost(lanes * taps.bit_length(), max(2, beats))
-        return total
 
     def initial(self, frames: int, source: Tensor) -> np.ndarray:
         """Winner of each window, -1 while there is none."""

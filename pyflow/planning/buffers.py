@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from pyflow.bars import bar
 from pyflow.graph import Network
-from pyflow.hardware import Folding
 from pyflow.operators import SPIKES, Encoding
+from pyflow.planning.folding import Folding
 from pyflow.planning.lowering import build_netlist
 from pyflow.planning.netlist import Netlist, branch_name, fifo_name
 from pyflow.planning.schedule import Schedule, predict

@@ -9,15 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyflow import hardware as hw
 from pyflow.cores.base import Core
-from pyflow.cores.stream import Broadcast, Fifo, LaneConvert, Skid, StepDelay
+from pyflow.cores.stream import Broadcast, Fifo, LaneConvert, Skid, StepDelay, conversions
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
-from pyflow.hardware import Folding, ceil_div
+from pyflow.integers import ceil_div
 from pyflow.operators import Accumulate, Add, Encoding, LIFNeuron, Operator, Residual, Synapse, Tensor
 from pyflow.planning import sparsity
-from pyflow.planning.memories import Memory, memory_kind
+from pyflow.planning.folding import Folding, folds
+from pyflow.planning.memories import Memory, reads
 from pyflow.planning.netlist import Instance, Netlist, Port, Stream, branch_name, fifo_name
 
 
@@ -112,7 +112,7 @@ class Builder:
         self, stream: Stream, lanes: int, channels: int, layer: str, suffix: str = "lanes", pix: int = 1
     ) -> Stream:
         """`stream` with another number of lanes, or of pixels per beat."""
-        steps = hw.conversions(stream.lanes, stream.pix, lanes, pix, channels)
+        steps = conversions(stream.lanes, stream.pix, lanes, pix, channels)
         for n, (lanes_in, lanes_out, run) in enumerate(steps):
             at_end = n == len(steps) - 1
             shape = (lanes, pix) if at_end else (channels, 1)  # whole pixels come between
@@ -195,12 +195,13 @@ class Builder:
             return 1  # other weights skip more
         if folding.events and known:
             return sparsity.rows(known.mean, folding, source)
-        return op.folds(folding, source)[1]
+        return folds(op, folding, source)[1]
 
     def memory(self, op: Operator, rows: np.ndarray, widths: tuple[int, ...]) -> Memory:
         """What a neuron, readout or residual connection reads its numbers from."""
-        kind = memory_kind("writable" if op.name in self.loaded else "auto", rows, widths)
-        return Memory(f"{op.name}_param", rows, widths, kind)
+        width = sum(widths) * (rows.shape[1] // len(widths))
+        shape = reads("writable" if op.name in self.loaded else "auto", width, len(rows))
+        return Memory(f"{op.name}_param", shape, widths, lambda: rows)
 
     def synapse_before(self, op: Operator) -> Synapse | None:
         """The synapse layer whose potentials `op` reads, itself or in a sum."""

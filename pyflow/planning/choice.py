@@ -14,12 +14,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pyflow import hardware as hw
+from pyflow.cores.cells import Cost
+from pyflow.cores.stream import LaneConvert, conversions
 from pyflow.graph import INPUT, Network
-from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.integers import ceil_div
 from pyflow.operators import Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
 from pyflow.planning import bodies, sparsity
-from pyflow.planning.lowering.synapse import pixels_per_beat
+from pyflow.planning.folding import Folding, folds, steps_per_cycle
+from pyflow.planning.lowering.synapse import offers, pixels_per_beat
+from pyflow.planning.windows import idle_shifts, legal_pix, row_windows
 
 DSP_FILL = 0.9  # share of a board's DSP slices that a plan may use
 # What a plan pays for a DSP slice [LUT]: the first price at which the board has enough of them. Decision 0012 found
@@ -75,6 +78,7 @@ class Layer:
 
     def __init__(self, op: Synapse, source: Tensor, family: str, known: sparsity.Rate | None) -> None:
         self.op, self.source, self.family, self.known = op, source, family, known
+        self.acc_w = op.infer(source).number_bits
         self._cells: dict[Folding, list[tuple[Folding, Cost]]] = {}
         self._kept: dict[int, _Kept] = {}
         # For each slice, lanes and TP: foldings with more and more outputs at a time, and what target each meets.
@@ -91,7 +95,7 @@ class Layer:
         for kind in slices:
             for lanes in _splits(c) if not op.pad_code.any() else [c]:
                 sizes = [(pe, 1) for pe in _splits(co)]
-                if lanes == c and op.folds(Folding(co, c, kind), source)[1] == 1:
+                if lanes == c and folds(op, Folding(co, c, kind), source)[1] == 1:
                     sizes += [(co, pix) for pix in pixels_per_beat(op, source) if pix > 1]
                 for tp in _divisors(source.beat_steps):
                     foldings = [
@@ -114,7 +118,7 @@ class Layer:
         op, (c, _, w) = self.op, self.source.shape
         out_h = op.spatial(self.source)[0] if isinstance(op, Conv) else 1
         streams = ceil_div(c, folding.lanes) * out_h * w // folding.pix if folding.slice != "tap" else 0
-        return max(streams, op.cycles(folding, self.source))
+        return max(streams, busy(op, folding, self.source))
 
     def _keeping(self, target: int) -> _Kept:
         found: list[tuple[Folding, Cost, float]] = []
@@ -130,7 +134,7 @@ class Layer:
 
     def _offers(self, folding: Folding) -> list[tuple[Folding, Cost]]:
         if folding not in self._cells:
-            self._cells[folding] = list(bodies.offers(self.op, folding, self.source, self.family))
+            self._cells[folding] = list(offers(self.op, folding, self.source, self.acc_w, self.family))
         return self._cells[folding]
 
     def _skipping(self, lanes: int, tp: int, target: int, known: sparsity.Rate) -> Iterator[Folding]:
@@ -150,7 +154,7 @@ class Chooser:
     """Foldings for `network`, its kernels as they are built, on a family. events: may a layer skip zeros?"""
 
     def __init__(self, network: Network, family: str, events: bool) -> None:
-        self.network = network
+        self.network, self.family = network, family
         self.layers = {
             op.name: Layer(op, network.sources(op)[0], family, sparsity.rate(network, op) if events else None)
             for op in network.operators
@@ -201,7 +205,7 @@ class Chooser:
                 offers = _through_synapse(self.layers[op.name], goal, prices, front)
             else:
                 growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
-                offers = _through(op, source, goal, prices, front, growth)
+                offers = _through(op, source, goal, prices, front, growth, self.family)
             front = {}
             for way, price, foldings in offers:
                 if way not in front or price < front[way][0]:
@@ -227,7 +231,7 @@ class Chooser:
                 if ceil_div(source.shape[0], before) * source.shape[1] * source.shape[2] > goal:
                     return None
                 found = [
-                    (price + prices.of(hw.convert_cost(before, folding.lanes, source.bits)), i, folding)
+                    (price + _convert_price((before, 1), (folding.lanes, 1), source, prices, self.family), i, folding)
                     for i, (price, folding) in enumerate(self.layers[op.name].cheapest(goal, prices))
                     if folding.pix == 1
                 ]
@@ -238,6 +242,19 @@ class Chooser:
             elif ceil_div(out.shape[0], lanes[op.name]) * out.shape[1] * out.shape[2] > per_pass(target, out):
                 return None
         return foldings
+
+
+def busy(op: Synapse, folding: Folding, source: Tensor) -> int:
+    """Cycles per pass of the array and its window alone, never stalled."""
+    fo, fi = folds(op, folding, source)
+    c, h, w = source.shape
+    groups = ceil_div(c, folding.lanes)
+    interval = source.beat_steps // steps_per_cycle(op, folding, source)
+    cycles = fo * fi * op.outputs(source) // row_windows(op, source, folding.pix).pix * interval
+    if folding.slice == "all" and op.kernel != (1, 1):
+        # The window's shift register waits while the array works: shifts that complete no window add up.
+        cycles += idle_shifts(op, source, folding.pix) * groups
+    return max(groups * h * w // folding.pix, cycles)
 
 
 def per_pass(target: int, source: Tensor) -> int:
@@ -258,9 +275,9 @@ def _beats(way: Way, channels: int, pixels: int) -> int:
     return ceil_div(channels, way[0]) * pixels // way[1]
 
 
-def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices) -> float:
-    steps = hw.conversions(*way, *to, source.shape[0])
-    return sum(prices.of(hw.convert_cost(lanes, to_lanes, source.bits)) for lanes, to_lanes, _ in steps)
+def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices, family: str) -> float:
+    steps = conversions(*way, *to, source.shape[0])
+    return sum(prices.of(LaneConvert(source.bits, *step).cells(family)) for step in steps)
 
 
 def _through_synapse(
@@ -272,15 +289,15 @@ def _through_synapse(
         way = (folding.lanes, folding.pix)
         if _beats(way, channels, height * width) > goal:
             continue
-        out = (folding.pe, op.row_windows(source, folding.pix).pix)
+        out = (folding.pe, row_windows(op, source, folding.pix).pix)
         for before, (paid, foldings) in front.items():
             if foldings or before[1] == folding.pix:
-                total = paid + price + _convert_price(before, way, source, prices)
+                total = paid + price + _convert_price(before, way, source, prices, layer.family)
                 yield out, total, {**foldings, op.name: folding}
 
 
 def _through(
-    op: Operator, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], growth: int
+    op: Operator, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], growth: int, family: str
 ) -> Iterator[tuple[Way, float, Foldings]]:
     channels, height, width = source.shape
     for before, (paid, foldings) in front.items():
@@ -289,10 +306,10 @@ def _through(
         if not op.pixelwise:
             pix = out = 1
         if isinstance(op, Windowed):
-            pix = max(n for n in op.legal_pix(source) if pix % n == 0)
-            rows, out = max(height, op.spatial(source)[0]), op.row_windows(source, pix).pix
+            pix = max(n for n in legal_pix(op, source) if pix % n == 0)
+            rows, out = max(height, op.spatial(source)[0]), row_windows(op, source, pix).pix
         if not foldings and out == 1 < before[1]:
             continue  # nothing behind asks for several pixels, so the input has one per beat
         if _beats((lanes, pix), channels, rows * width) <= goal:
-            total = paid + _convert_price(before, (lanes, pix), source, prices)
+            total = paid + _convert_price(before, (lanes, pix), source, prices, family)
             yield (growth * lanes, out), total, foldings

@@ -3,7 +3,7 @@
 """Does a network fit a part at all? A lower bound that needs no plan, and the line that says what is missing.
 
 The bound counts what every folding must hold: weights, states of neurons, rows of line buffers. It is one of the
-planner's own model (`hardware.py`, `operators/*.cost`): block RAM holds a bit per bit. Outside block RAM a LUT holds
+planner's own model (`cells()` of the cores): block RAM holds a bit per bit. Outside block RAM a LUT holds
 so many bits that no folding of fewer than 64 rows has more, the adders behind those rows counted. So what is refused
 here no folding could have fitted (tests/unit/test_fits.py plans on shrinking boards).
 """
@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyflow.cores.cells import Cost
+from pyflow.cores.sums import DSP48
+from pyflow.cores.synapse import BLOCK_RAM_MIN_WORDS
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import BLOCK_RAM_MIN_WORDS, Cost
 from pyflow.operators import Accumulate, DeltaEncode, GatedMaxPool, LIFNeuron, Linear, Operator, Synapse, Windowed
 from pyflow.operators.encode import OverTime
-from pyflow.planning import bodies
 from pyflow.planning.board import Board, board_names, load_board, overflows
 
 ADDER = 0.34  # LUTs, at least, of a sum in LUTs: for each bit of a weight that works in the same cycle
@@ -88,7 +89,7 @@ def capacity(needed: Iterable[Memory], board: Board, fill: float) -> float:
     """Bits of `needed` that `board` can hold at most, with the share `fill` of its LUTs."""
     budget = board.budget
     room = bram_bits(board)
-    luts = fill * budget.lut + (ADDER * DSP_BITS * budget.dsp if board.family in bodies.DSP48 else 0)
+    luts = fill * budget.lut + (ADDER * DSP_BITS * budget.dsp if board.family in DSP48 else 0)
     # Best for the board: in LUTs what takes the fewest of them, the rest in block RAM.
     held = 0.0
     for memory in sorted(needed, key=lambda m: -m.per_lut):

@@ -4,43 +4,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable
 
 import numpy as np
 
-from pyflow import hardware as hw
-from pyflow.graph import Network
-from pyflow.hardware import Folding, ceil_div
-from pyflow.operators import Synapse
+from pyflow.cores.base import Reads
+from pyflow.cores.synapse import goes_to_block_ram
+from pyflow.integers import ceil_div
+from pyflow.operators import Synapse, Tensor
+from pyflow.planning.folding import Folding, folds, simd
 
-MEMORY_KINDS = {"const": 0, "lut": 1, "block": 2, "writable": 3}  # KIND of volley_weight_source
 
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Memory:
     """Image of a weight source. rows: int64 [depth, fields], each field two's complement of its width,
-    field 0 in the least significant bits; widths repeat along a row."""
+    field 0 in the least significant bits; widths repeat along a row. Rows are made when they are first asked for: a
+    planner asks for the shape only."""
 
-    name: str
-    rows: np.ndarray
-    widths: tuple[int, ...]
-    kind: str
+    def __init__(self, name: str, shape: Reads, widths: tuple[int, ...], rows: Callable[[], np.ndarray]) -> None:
+        self.name, self.shape, self.widths, self._rows = name, shape, widths, rows
+
+    @functools.cached_property
+    def rows(self) -> np.ndarray:
+        return self._rows()
 
     @property
     def width(self) -> int:
-        return sum(self.widths) * int(self.rows.shape[1] // len(self.widths))
+        return self.shape.width
 
     @property
     def depth(self) -> int:
-        return len(self.rows)
+        return self.shape.depth
+
+    @property
+    def kind(self) -> str:
+        return self.shape.kind
 
 
-def weight_rows(op: Synapse, folding: Folding, network: Network) -> np.ndarray:
+def reads(wanted: str, width: int, depth: int, *, looked_up: bool = False) -> Reads:
+    """A memory of the kind `wanted` by a folding; "auto" chooses by size. looked_up: one that is read by address, a
+    ROM even of one row."""
+    kind = wanted
+    if wanted == "auto":
+        few = "const" if depth == 1 and not looked_up else "lut"
+        kind = "block" if goes_to_block_ram(width, depth) else few
+    return Reads(width, depth, kind)
+
+
+def weights(op: Synapse, folding: Folding, source: Tensor) -> Memory:
+    """Of a synapse layer."""
+    (fo, fi), lanes = folds(op, folding, source), folding.lanes
+    kh, kw, c = op.taps(source)
+    if folding.events:
+        depth, fields = fo * kh * kw * ceil_div(c, lanes) * lanes, folding.pe
+    else:
+        depth, fields = fo * fi, folding.pe * simd(op, folding, source)
+    shape = reads(folding.memory, fields * op.weight_bits, depth, looked_up=bool(folding.events))
+    return Memory(f"{op.name}_weight", shape, (op.weight_bits,), lambda: weight_rows(op, folding, source))
+
+
+def weight_rows(op: Synapse, folding: Folding, source: Tensor) -> np.ndarray:
     """int64 rows of the weight memory: [folds_out * folds_in, PE * SIMD] in the order the array reads them, or
     [folds_out * inputs, PE] for one that looks them up. Channels beyond Ci and outputs beyond Co are zero."""
-    (source,) = network.sources(op)
     kh, kw, c = op.taps(source)
-    fo, _ = op.folds(folding, source)
+    fo, _ = folds(op, folding, source)
     lanes, pe = folding.lanes, folding.pe
     groups = ceil_div(c, lanes)
     w = np.zeros((fo * pe, kh, kw, groups * lanes), np.int64)
@@ -53,8 +80,7 @@ def weight_rows(op: Synapse, folding: Folding, network: Network) -> np.ndarray:
         "column": (0, 3, 4, 1, 2, 5),  # fo | kx, g     | pe | ky, lane
         "tap": (0, 2, 3, 4, 1, 5),  # fo | ky, kx, g | pe | lane
     }[folding.slice]
-    simd = op.simd(folding, source)
-    return w.transpose(order).reshape(-1, pe * simd)
+    return w.transpose(order).reshape(-1, pe * simd(op, folding, source))
 
 
 def by_fold(values: np.ndarray, lanes: int, fill: tuple[int, ...]) -> np.ndarray:
@@ -63,15 +89,6 @@ def by_fold(values: np.ndarray, lanes: int, fill: tuple[int, ...]) -> np.ndarray
     padded = np.tile(np.array(fill, np.int64), (folds * lanes, 1))
     padded[: len(values)] = values
     return padded.reshape(folds, -1)
-
-
-def memory_kind(wanted: str, rows: np.ndarray, widths: tuple[int, ...]) -> str:
-    if wanted != "auto":
-        return wanted
-    if len(rows) == 1:
-        return "const"
-    width = sum(widths) * (rows.shape[1] // len(widths))
-    return "block" if hw.goes_to_block_ram(width, len(rows)) else "lut"
 
 
 def pack_codes(codes: np.ndarray, bits: int, lanes: int) -> int:

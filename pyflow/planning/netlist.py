@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pyflow.cores.base import Core
 from pyflow.graph import Network
-from pyflow.hardware import Folding
+from pyflow.planning.folding import Folding
 from pyflow.planning.memories import Memory
 
 FRAMES_IN_FLIGHT = 64  # frames whose flags the top can remember

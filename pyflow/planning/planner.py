@@ -14,22 +14,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pyflow import hardware as hw
 from pyflow.bars import bar
-from pyflow.cores.stream import Fifo, LaneConvert, Skid, StepDelay
-from pyflow.cores.synapse import EventList
-from pyflow.cores.window import WindowFold
+from pyflow.cores.cells import Cost
+from pyflow.cores.sums import DSP48
+from pyflow.cores.synapse import MemoryLoader, WeightSource
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import Cost, Folding, ceil_div
+from pyflow.integers import ceil_div
 from pyflow.operators import Conv, Linear, Synapse, Windowed
 from pyflow.planning import bodies, fits
 from pyflow.planning.board import Board, overflows
 from pyflow.planning.buffers import branch_fifos, settle
 from pyflow.planning.choice import Chooser
+from pyflow.planning.folding import Folding
 from pyflow.planning.lowering import build_netlist, embed_kernel
 from pyflow.planning.netlist import Netlist
 from pyflow.planning.schedule import Schedule, predict
+from pyflow.planning.windows import idle_shifts
 from pyflow.reading import read_json
 
 log = logging.getLogger(__name__)
@@ -247,7 +248,7 @@ def _check_slices(netlist: Netlist, board: Board) -> None:
     """Has `board` the DSP48 slices of a folding that is given? Raises VolleyError where its family has no such slice,
     warns where there are too few."""
     for name, folding in netlist.foldings.items():
-        if folding.body != "lut" and board.family not in bodies.DSP48:
+        if folding.body != "lut" and board.family not in DSP48:
             raise VolleyError(
                 f"folding of {name}: body={folding.body} is made of DSP48 slices, which {board.name} ({board.family}) "
                 "has none of; use body=lut"
@@ -278,7 +279,7 @@ def _line_rate(network: Network) -> int:
             pixels = source.shape[1] * source.shape[2]
             if isinstance(op, Windowed) and not isinstance(op, Linear):
                 outputs = math.prod(op.spatial(source))
-                pixels = max(pixels, outputs + (op.idle_shifts(source) if op.kernel != (1, 1) else 0))
+                pixels = max(pixels, outputs + (idle_shifts(op, source) if op.kernel != (1, 1) else 0))
             beats = max(beats, pixels * source.passes)
     return beats
 
@@ -299,36 +300,12 @@ def _slowest(network: Network) -> int:
 
 def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
     """Estimated cells of `family` by IR operator; lane converters belong to the layer they feed."""
-    total: dict[str, Cost] = {}
-    operators = {op.name: op for op in netlist.network.operators}
-    lanes = {s.tensor: s.lanes for s in netlist.streams if s.tensor}
-    folding = Folding()
-    for op in operators.values():
-        if isinstance(op, Synapse):
-            folding = netlist.foldings[op.name]
-            for inst in netlist.instances:
-                if inst.layer == op.name and isinstance(inst.core, WindowFold | EventList):
-                    folding = replace(folding, window_depth=inst.core.depth)
-            (source,) = netlist.network.sources(op)
-            sums = bodies.sum_cost(family, bodies.size_of(op, folding, source))
-            total[op.name] = op.cost(folding, source, sums)
-        else:
-            own = [i.core.parameters() for i in netlist.instances if i.layer == op.name]
-            serial = "serial" if any(not p.get("UNROLLED", 1) for p in own) else "unrolled"
-            pix = next((int(p["PIX"]) for p in own if "PIX" in p), 1)
-            block = netlist.network.tensors[op.name].block
-            applied = Folding(pe=lanes[op.name], lanes=lanes[op.name], neuron=serial, pix=pix, tp=block)
-            total[op.name] = op.cost(applied, *netlist.network.sources(op))
+    total = {op.name: Cost() for op in netlist.network.operators}
     for inst in netlist.instances:
-        if inst.memory and inst.memory.kind == "writable":
-            total[inst.layer] += hw.loader_cost(inst.memory.width, inst.memory.depth)
-        match inst.core:
-            case LaneConvert(word_w, lanes_in, lanes_out):
-                total[inst.layer] += hw.convert_cost(lanes_in, lanes_out, word_w)
-            case StepDelay(data_w, beats):
-                total[inst.layer] += hw.fifo_cost(data_w, beats + 1) + Cost(lut=45)
-            case Skid(data_w):
-                total[inst.layer] += hw.skid_cost(data_w)
-            case Fifo(data_w, depth):
-                total[inst.layer] += hw.fifo_cost(data_w, depth)
+        memory = inst.memory.shape if inst.memory else None
+        total[inst.layer] += inst.core.cells(family, memory)
+        if memory and inst.core.memory_port:
+            total[inst.layer] += WeightSource.of(memory).cells(family)
+        if memory and memory.kind == "writable":
+            total[inst.layer] += MemoryLoader(memory.width, memory.depth, 0).cells(family)
     return total

@@ -19,7 +19,7 @@ import numpy as np
 from pyflow.cores.recurrence import Channel, Ports, Recurrence
 from pyflow.cores.stream import Fifo, LaneConvert
 from pyflow.cores.top import FrameGuard, FrameResult
-from pyflow.hardware import ceil_div
+from pyflow.integers import ceil_div
 from pyflow.planning import sparsity
 from pyflow.planning.netlist import Netlist
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from pyflow.cores.synapse import EventList, SynapseEvent
 from pyflow.graph import Network
-from pyflow.hardware import Folding, ceil_div
+from pyflow.integers import ceil_div
 from pyflow.operators import Linear, Operator, Tensor
+from pyflow.planning.folding import Folding
 from pyflow.planning.netlist import Netlist
 from pyflow.reference import not_zero
 

@@ -1,52 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Lowering of windows: line buffer, full window, folded window."""
+"""Windows of a map: the cores that make them, one behind the other."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from pyflow.cores.window import LineBuffer, WindowFold, WindowFull
+from pyflow.cores.base import Core
+from pyflow.cores.window import LineBuffer, RowWindows, WindowFold, WindowFull
 from pyflow.errors import VolleyError
-from pyflow.hardware import ceil_div
-from pyflow.operators import Windowed
+from pyflow.integers import ceil_div
+from pyflow.operators import Tensor, Windowed
 from pyflow.planning.builder import Builder
 from pyflow.planning.netlist import Stream
 
 Shape = tuple[int, int, int]
 
 
-def columns(b: Builder, op: Windowed, stream: Stream, shape: Shape, rows: int, pad: int) -> Stream:
-    """Columns of the map: kernel rows x lanes."""
-    cuts = b.cuts(op)
-    if cuts:
-        stream = b.skid(stream, op.name, "raster")
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A core between two streams: its ports, and the stream that it makes. name: of the instance, behind the
+    layer's."""
+
+    core: Core
+    sink: str
+    source: str
+    out: Stream
+    name: str
+
+
+def joined(b: Builder, op: Windowed, stream: Stream, stages: Sequence[Stage]) -> Stream:
+    """What leaves the last stage; a line buffer has its handshakes cut where the layer's are."""
+    for stage in stages:
+        cut = isinstance(stage.core, LineBuffer) and b.cuts(op)
+        if cut:
+            stream = b.skid(stream, op.name, "raster")
+        ports = [(stage.sink, stream)], [(stage.source, stage.out)]
+        stream = b.join(stage.core, op.name, *ports, name=f"{op.name}_{stage.name}")
+        if cut:
+            stream = b.skid(stream, op.name, "columns")
+    return stream
+
+
+def row_windows(op: Windowed, source: Tensor, pix: int = 1) -> RowWindows:
+    """Of a full window along the rows of `source`, `pix` pixels to a beat."""
+    return RowWindows.of(source.shape[2], op.kernel[1], op.stride[1], op.padding[1], pix)
+
+
+def legal_pix(op: Windowed, source: Tensor) -> list[int]:
+    """Pixels per beat that a full window can take."""
+    along = (source.shape[2], op.kernel[1], op.stride[1], op.padding[1])
+    return [pix for pix in range(1, source.shape[2] + 1) if RowWindows.legal(*along, pix)]
+
+
+def idle_shifts(op: Windowed, source: Tensor, pix: int = 1) -> int:
+    """Beats per frame that a full window shifts in without completing windows."""
+    (rows, cols), along = op.spatial(source), row_windows(op, source, pix)
+    return rows * (along.row - cols // along.pix) + max(0, along.overlap - 1)
+
+
+def columns(op: Windowed, stream: Stream, shape: Shape, rows: int, pad: int) -> Stage:
+    """Columns of the map: kernel rows x lanes. rows: held, 0 for those of the kernel."""
     _, height, width = shape
     kh, sy, py = op.kernel[0], op.stride[0], op.padding[0]
     out_rows = (height + 2 * py - kh) // sy + 1
     out = replace(stream, name=f"{op.name}_column", lanes=kh * stream.lanes, pixels=out_rows * width, tensor="")
-    made = b.join(
-        LineBuffer(
-            item_w=stream.pixel_width,
-            groups=stream.groups,
-            height=height,
-            width=width,
-            kernel=kh,
-            stride=sy,
-            padding=py,
-            slots=max(1, ceil_div(rows, kh)),
-            pad_item=pad,
-            pix=stream.pix,
-        ),
-        op.name,
-        [("spike", stream)],
-        [("column", out)],
-        name=f"{op.name}_lines",
+    core = LineBuffer(
+        item_w=stream.pixel_width,
+        groups=stream.groups,
+        height=height,
+        width=width,
+        kernel=kh,
+        stride=sy,
+        padding=py,
+        slots=max(1, ceil_div(rows, kh)),
+        pad_item=pad,
+        pix=stream.pix,
     )
-    return b.skid(made, op.name, "columns") if cuts else made
+    return Stage(core, "spike", "column", out, "lines")
 
 
-def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, pad: int) -> Stream:
+def full(op: Windowed, columns: Stream, shape: Shape, replay: int, pad: int) -> Stage:
     """Whole windows of columns, each sent `replay` times."""
     _, height, width = shape
     (kh, kw), (sy, sx), (py, px) = op.kernel, op.stride, op.padding
@@ -59,24 +94,19 @@ def full(b: Builder, op: Windowed, columns: Stream, shape: Shape, replay: int, p
         groups=replay * columns.groups,
         pix=max(1, columns.pix // sx),
     )
-    return b.join(
-        WindowFull(
-            item_w=columns.pixel_width,
-            groups=columns.groups,
-            height=rows,
-            width=width,
-            kernel=kw,
-            stride=sx,
-            padding=px,
-            replay=replay,
-            pad_item=pad,
-            pix=columns.pix,
-        ),
-        op.name,
-        [("column", columns)],
-        [("window", out)],
-        name=f"{op.name}_window",
+    core = WindowFull(
+        item_w=columns.pixel_width,
+        groups=columns.groups,
+        height=rows,
+        width=width,
+        kernel=kw,
+        stride=sx,
+        padding=px,
+        replay=replay,
+        pad_item=pad,
+        pix=columns.pix,
     )
+    return Stage(core, "column", "window", out, "window")
 
 
 def check_depth(layer: str, depth: int, least: int, most: int) -> None:
@@ -89,7 +119,6 @@ def check_depth(layer: str, depth: int, least: int, most: int) -> None:
 
 
 def folded(
-    b: Builder,
     layer: str,
     items: Stream,
     *,
@@ -101,7 +130,7 @@ def folded(
     replay: int,
     depth: int,
     pad: int = 0,
-) -> Stream:
+) -> Stage:
     """Windows item by item, each `replay` times; `depth` items are buffered (0: one window's worth ahead)."""
     core = WindowFold(
         item_w=items.width,
@@ -125,6 +154,4 @@ def folded(
     out = replace(
         items, name=f"{layer}_window", pixels=rows * cols, groups=replay * kernel[0] * kernel[1] * groups, tensor=""
     )
-    return b.join(
-        replace(core, depth=depth or usual), layer, [("item", items)], [("window", out)], name=f"{layer}_window"
-    )
+    return Stage(replace(core, depth=depth or usual), "item", "window", out, "window")

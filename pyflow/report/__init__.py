@@ -13,6 +13,7 @@ from typing import Any
 from pyflow.build import Build, Result
 from pyflow.errors import VolleyError
 from pyflow.operators import Synapse
+from pyflow.planning.folding import folds, simd
 from pyflow.reading import read_json
 from pyflow.writing import write_file
 
@@ -43,8 +44,8 @@ def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any
             folding = build.netlist.foldings[op.name]
             row["folding"] = {
                 **folding.to_json(),
-                "simd": op.simd(folding, sources[0]),
-                "folds": list(op.folds(folding, sources[0])),
+                "simd": simd(op, folding, sources[0]),
+                "folds": list(folds(op, folding, sources[0])),
             }
         row["measured_cycles"] = result.layers.get(op.name, {}).get("measured_cycles") if result else None
         row["stalls"] = result.stalls.get(op.name) if result else None

@@ -16,7 +16,7 @@ from torch import nn
 import pyflow
 from pyflow.frontends import Normalize
 from pyflow.graph import Network
-from pyflow.hardware import ceil_div
+from pyflow.integers import ceil_div
 from pyflow.operators import Conv, Linear, Synapse
 from pyflow.planning.lowering import embed_kernel
 from pyflow.planning.lowering.synapse import pixels_per_beat

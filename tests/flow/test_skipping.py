@@ -17,7 +17,6 @@ from pyflow import zoo
 from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import event_list_cost
 from pyflow.operators import Accumulate, Encode, Encoding, LIFNeuron, Linear, Readout
 from pyflow.planning.board import load_board
 from pyflow.planning.lowering import build_netlist
@@ -147,17 +146,6 @@ def test_the_planner_skips_where_it_pays() -> None:
     assert chosen[0.05].total.lut < 0.7 * chosen[1.0].total.lut
     assert chosen[0.05].schedule.cycles_per_frame <= 600
     assert plan(sparse_network(0.9), few, cycles_per_frame=600).folding_json() == chosen[1.0].folding_json()
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("lanes", "events", "beats", "depth"), [(1, 1, 120, 128), (3, 2, 40, 64), (8, 4, 18, 64)])
-def test_the_cost_of_a_list_is_that_of_synthesis(lanes: int, events: int, beats: int, depth: int) -> None:
-    from pyflow.backends.yosys import area_of, synthesise_core
-
-    sizes = {"T": 4, "LANES": lanes, "BEATS": beats, "EVENTS": events, "REPLAY": 10, "DEPTH": depth}
-    area = area_of(synthesise_core("volley_event_list", "xc7", sizes), "xc7")
-    cost = event_list_cost(lanes, events, lanes * beats, 4, 10, depth)
-    assert (area.lut, area.ff) == (pytest.approx(cost.lut, rel=0.2), pytest.approx(cost.ff, rel=0.2))
 
 
 @pytest.mark.parametrize(("layer", "change", "message"), [

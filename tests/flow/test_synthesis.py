@@ -17,8 +17,8 @@ from pyflow.backends.toolbox import cache_dir, need_tool, tool_env
 from pyflow.backends.yosys import Area, Cells, CoreArea, Estimate, area_of, estimate, estimate_table, synthesise
 from pyflow.emit import emit
 from pyflow.errors import VolleyError
-from pyflow.hardware import Folding
 from pyflow.planning.board import load_board
+from pyflow.planning.folding import Folding
 from pyflow.planning.lowering import build_netlist
 from pyflow.planning.netlist import Netlist
 from pyflow.planning.planner import costs

@@ -16,11 +16,11 @@ import pytest
 
 import pyflow
 from pyflow import zoo
+from pyflow.cores.cells import Cost
+from pyflow.cores.sums import BODIES, DSP48, PE, SETTLED, TABLE, Size, soft_lanes, sum_cost
 from pyflow.errors import VolleyError
-from pyflow.hardware import BODIES, Cost, sum_latency
 from pyflow.planning import bodies
 from pyflow.planning.board import FAMILIES, load_board
-from pyflow.planning.bodies import DSP48, PE, SETTLED, TABLE, Size, soft_lanes, sum_cost
 from pyflow.planning.planner import plan
 from pyflow.sources import rtl_sources
 
@@ -246,7 +246,10 @@ def test_every_body_in_a_network_is_exact_and_as_fast_as_predicted(forced: str, 
 
 
 def test_the_latency_of_a_body_is_that_of_the_rtl() -> None:
-    assert sum_latency(0, 16, 4, False) == 1 + 4 + 2
-    assert sum_latency(1, 16, 1, True) == 1 + 8
-    assert sum_latency(2, 17, 4, False) == 2 + 8 + 1 + 2
-    assert sum_latency(3, 5, 4, False) == 4 + 3
+    for (body, simd, tp, per_step), latency in {
+        ("lut", 16, 4, False): 1 + 4 + 2,
+        ("gate", 16, 1, True): 1 + 8,
+        ("soft", 17, 4, False): 2 + 8 + 1 + 2,
+        ("mult", 5, 4, False): 4 + 3,
+    }.items():
+        assert Size(body, 4, simd, tp, 1, 4, per_step).latency == latency

@@ -16,9 +16,9 @@ import pytest
 from pyflow import zoo
 from pyflow.cores.neuron import NeuronRadix
 from pyflow.cores.stream import LaneConvert
+from pyflow.cores.sums import BODIES
 from pyflow.cores.synapse import SynapseArray
 from pyflow.cores.window import LineBuffer, WindowFold
-from pyflow.hardware import BODIES
 from pyflow.operators import Synapse
 from pyflow.planning.board import load_board
 from pyflow.planning.planner import Plan, plan

@@ -12,10 +12,8 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from pyflow.backends.yosys import area_of, synthesise
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import Cost, Folding
 from pyflow.operators import (
     OPERATORS,
     Accumulate,
@@ -33,9 +31,7 @@ from pyflow.operators import (
     Residual,
     SumPool,
     Tensor,
-    Windowed,
 )
-from verif.harness import sources_of
 from verif.models.accumulate import accumulate
 from verif.models.eltwise import add, residual, sew
 from verif.models.pool import pool, union
@@ -225,59 +221,3 @@ NEW = (Add, And, IAnd, Residual, Concat, Accumulate, OrPool, GatedMaxPool)
 
 def test_all_are_registered() -> None:
     assert {OPERATORS.get(kind.kind) for kind in NEW} == set(NEW)
-
-
-def test_cycles() -> None:
-    folding = Folding(lanes=2)
-    wide = replace(RATE, shape=(3, 3, 4))
-    assert of(Add).cycles(folding, wide, wide) == of(Accumulate).cycles(folding, wide) == 2 * 12
-    assert of(OrPool, kernel=(2, 2)).cycles(folding, wide) == 2 * 12
-    assert of(Concat).cycles(folding, wide, wide) == 12
-    # A pass of one beat: its state is not there yet in the next cycle.
-    small = replace(RATE, shape=(2, 1, 1))
-    assert of(Accumulate).cycles(folding, small) == of(GatedMaxPool).cycles(folding, small) == 2
-    whole = replace(small, block=small.steps)
-    assert of(Accumulate).cycles(folding, whole) == of(GatedMaxPool).cycles(folding, whole) == 1
-
-
-def core_cost(operator: Operator, folding: Folding, *sources: Tensor) -> Cost:
-    """Cost without the window in front and the parameters beside."""
-    cost = operator.cost(folding, *sources)
-    if isinstance(operator, Windowed):
-        window = operator.window_cost(folding, *sources)
-        return Cost(*(all_ - part for all_, part in zip(cost.as_tuple(), window.as_tuple(), strict=True)))
-    return cost
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("operator", "sources", "module", "parameters"), [
-    (of(Add), (replace(CURRENT, bound=2047),) * 2, "add", {"LANES": 16, "A_W": 12, "B_W": 12, "OUT_W": 13}),
-    (of(Residual, multiplier=np.full(4, 127)), (replace(CURRENT, shape=(4, 3, 4), bound=2000),
-                                               replace(RATE, shape=(4, 3, 4))),
-     "residual", {"LANES": 4, "STEPS": 4, "ACC_W": 12, "WORD_W": 1, "M_W": 8, "OUT_W": 13}),
-    (of(Residual, multiplier=np.full(4, 127)), (Tensor("h", (4, 3, 4), Encoding.POTENTIAL, 1, 2047),
-                                               replace(RADIX, shape=(4, 3, 4))),
-     "residual", {"LANES": 4, "STEPS": 1, "ACC_W": 12, "WORD_W": 4, "M_W": 8, "OUT_W": 13}),
-    (of(And), (RATE, RATE), "sew", {"LANES": 4, "TB": 4}),
-    (of(Accumulate), (replace(RATE, shape=(4, 5, 5), steps=16),), "accumulate",
-     {"LANES": 4, "STEPS": 4, "IN_W": 1, "BEATS": 25, "PASSES": 4, "OUT_W": 6}),
-    (of(Accumulate), (replace(CURRENT, shape=(4, 10, 10), steps=16, bound=2047),), "accumulate",
-     {"LANES": 4, "STEPS": 4, "IN_W": 12, "IN_SIGNED": 1, "BEATS": 100, "PASSES": 4, "OUT_W": 16}),
-    (of(GatedMaxPool, kernel=(2, 2), stride=(2, 2)), (replace(RATE, shape=(4, 20, 20), steps=16),), "pool_gated",
-     {"LANES": 4, "TB": 4, "TAPS": 4, "BEATS": 100, "PASSES": 4}),
-    (of(GatedMaxPool, kernel=(3, 3), stride=(3, 3)), (replace(RATE, shape=(4, 15, 15), steps=16),), "pool_gated",
-     {"LANES": 4, "TB": 4, "TAPS": 9, "BEATS": 25, "PASSES": 4}),
-    (of(OrPool, kernel=(3, 3), stride=(3, 3)), (replace(RATE, shape=(4, 15, 15)),), "pool_or",
-     {"LANES": 4, "TB": 4, "TAPS": 9}),
-    (of(SumPool, kernel=(2, 2), stride=(2, 2)), (replace(RATE, shape=(4, 20, 20)),), "pool_sum",
-     {"LANES": 16, "WORD_W": 1, "TAPS": 4}),
-    (of(SumPool, kernel=(2, 2), stride=(2, 2)), (replace(RADIX, shape=(4, 20, 20)),), "pool_sum",
-     {"LANES": 4, "WORD_W": 4, "TAPS": 4}),
-])  # fmt: skip
-def test_the_cost_model_is_within_25_percent(operator, sources, module, parameters) -> None:
-    cells, _ = synthesise(sources_of(f"volley_{module}"), f"volley_{module}", "xc7", parameters=parameters)
-    area, cost = area_of(cells[f"volley_{module}"], "xc7"), core_cost(operator, Folding(lanes=4), *sources)
-    assert cost.dsp == area.dsp == 0
-    assert cost.bram == area.bram
-    assert cost.lut == pytest.approx(area.lut, rel=0.25)
-    assert cost.ff == pytest.approx(area.ff, rel=0.25)

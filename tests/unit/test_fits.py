@@ -19,7 +19,6 @@ import pytest
 from pyflow import zoo
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import Folding
 from pyflow.operators import (
     Conv,
     Encode,
@@ -32,8 +31,10 @@ from pyflow.operators import (
     Readout,
     Synapse,
 )
-from pyflow.planning import bodies, fits
+from pyflow.planning import fits
 from pyflow.planning.board import FAMILIES, Board, load_board
+from pyflow.planning.folding import Folding
+from pyflow.planning.lowering.synapse import offers
 from pyflow.planning.planner import plan
 from tests.flow.random_graphs import random_graph
 from tests.flow.random_models import random_network
@@ -101,7 +102,7 @@ def test_no_folding_holds_weights_in_fewer_cells(
         folding = Folding(pe, lanes, kind, tp)
         if kind == "all" and lanes < inputs and pe < outputs:
             continue
-        for _, cost in bodies.offers(op, folding, tensor, family):
+        for _, cost in offers(op, folding, tensor, op.infer(tensor).number_bits, family):
             luts = cost.lut + fits.ADDER * fits.DSP_BITS * cost.dsp
             assert FULL * cost.bram >= memory.bits or luts >= memory.bits / memory.per_lut, folding
             checked += 1

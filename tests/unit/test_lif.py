@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyflow.backends.yosys import area_of, synthesise
 from pyflow.errors import VolleyError
-from pyflow.hardware import Folding, source_cost
 from pyflow.operators import Encoding, Tensor
 from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS, LIFNeuron
-from pyflow.sources import rtl_sources
 from verif.models.neuron_lif import Decay, Lif
 
 
@@ -180,59 +177,3 @@ def test_hardware_fields_are_as_narrow_as_their_values():
     )
     assert {name: p.bits for name, p in op.params().items()} == {"bias": 0, "theta": 4, "reset": 5, "v0": 0, "leak": 5}
     assert op.state_bits == 16 + 16 + 8 + 3
-
-
-def test_cycles():
-    op = lif("lif", ("acc",), [1, 2])
-    assert op.cycles(Folding(pe=1), source()) == 18
-    assert op.cycles(Folding(pe=2, neuron="serial"), source()) == 18
-    assert op.cycles(Folding(pe=2), source((2, 1, 1))) == 3  # two steps and the way back of the state
-    assert op.cycles(Folding(pe=2), source((2, 1, 1), steps=2)) == 1
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("block", "passes", "neuron", "values", "parameters"), [
-    (1, 4, "unrolled", {}, {}),
-    (4, 4, "unrolled", {}, {}),
-    (4, 4, "serial", {}, {}),
-    (4, 1, "unrolled", {}, {}),
-    (1, 4, "unrolled", {"width": 20}, {"V_W": 20}),
-    (1, 4, "unrolled", {"reset": "hard"}, {"RESET": 2}),
-    (1, 4, "unrolled", {"leak": "shift", "leak_shift": 3}, {"LEAK": 1, "LEAK_SHIFT": 3}),
-    (1, 4, "unrolled", {"leak": "multiply", "leak_frac": 8, "alpha": [255] * 16},
-     {"LEAK": 2, "LEAK_W": 8, "LEAK_FRAC": 8}),
-    (1, 4, "unrolled", {"current": "new", "current_width": 12, "current_leak": "shift", "current_shift": 2},
-     {"CURRENT": 1, "I_W": 12, "I_LEAK": 1, "I_SHIFT": 2}),
-    (1, 4, "unrolled", {"adapt": True, "adapt_leak": "shift", "adapt_shift": 2, "jump": 3},
-     {"ADAPT": 1, "A_W": 8, "A_LEAK": 1, "A_SHIFT": 2, "JUMP": 3}),
-    (1, 4, "unrolled", {"refractory": 3}, {"REFRACTORY": 3}),
-    (1, 4, "unrolled", {"reset_order": "after"}, {"RESET_ORDER": 1}),
-])  # fmt: skip
-def test_cost_is_within_a_fifth_of_synthesis(block, passes, neuron, values, parameters):
-    op = lif("lif", ("acc",), [511] * 16, **{"bias": [-256, 255] * 8, "width": 12} | values)
-    shape = {
-        "LANES": 8,
-        "TB": block,
-        "PASSES": passes,
-        "BEATS": 32,
-        "UNROLLED": int(neuron == "unrolled"),
-        "IN_W": 9,
-        "BIAS_W": 9,
-        "THETA_W": 9,
-        "V_W": 12,
-    }
-    cores = ("volley_ram", "volley_state_memory", "volley_lif_step", "volley_neuron_lif")
-    cells, _ = synthesise(
-        [path for path in rtl_sources() if path.stem in cores],
-        "volley_neuron_lif",
-        "xc7",
-        parameters=shape | parameters,
-    )
-    area = area_of(cells["volley_neuron_lif"], "xc7")
-    tensor = source((16, 4, 4), steps=block * passes, bound=255, block=block)
-    param = sum(p.bits for p in op.params().values())
-    rows = source_cost(8 * param, 2, block=False)  # not in this netlist
-    cost = op.cost(Folding(pe=8, neuron=neuron), tensor)
-    assert cost.lut - rows.lut == pytest.approx(area.lut, rel=0.2)
-    assert cost.ff - rows.ff == pytest.approx(area.ff, rel=0.2)
-    assert cost.dsp == area.dsp

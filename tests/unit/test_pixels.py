@@ -5,13 +5,24 @@
 from __future__ import annotations
 
 import itertools
+import math
 
+import numpy as np
 import pytest
 
 from pyflow import zoo
-from pyflow.hardware import Folding, RowWindows, conversions
-from pyflow.operators import Conv
-from pyflow.planning.bodies import size_of, sum_cost
+from pyflow.cores.cells import Cost
+from pyflow.cores.stream import conversions
+from pyflow.cores.synapse import SynapseArray
+from pyflow.cores.window import RowWindows
+from pyflow.graph import Network
+from pyflow.operators import Conv, Encode, Linear, RadixNeuron, Readout
+from pyflow.planning.board import load_board
+from pyflow.planning.bodies import dsp
+from pyflow.planning.folding import Folding
+from pyflow.planning.lowering.synapse import offers, stages
+from pyflow.planning.netlist import Stream
+from pyflow.planning.planner import plan
 from verif.models.lane_convert import lane_convert
 
 ROWS = [
@@ -62,10 +73,28 @@ def test_the_price_of_pixels_is_that_of_synthesis(pix: int) -> None:
     network, folding = zoo.load("digits"), Folding(8, 1, "all", 4, body="lut", pix=pix)
     conv = next(op for op in network.operators if isinstance(op, Conv))
     (source,) = network.sources(conv)
-    whole = conv.cost(folding, source, sum_cost("xc7", size_of(conv, folding, source)))
-    (window, array), windows = CONV1[pix], conv.window_cost(folding, source)
+    whole = next(cost for _, cost in offers(conv, folding, source, conv.infer(source).number_bits, "xc7"))
+    stream = Stream("pixels", 1, source.bits, math.prod(source.shape[1:]), 1, pix=pix)
+    window, array = CONV1[pix]
+    windows = sum((stage.core.cells("xc7") for stage in stages(conv, folding, stream, source)), Cost())
     for price, cells in ((windows, window), (whole, [a + b for a, b in zip(window, array, strict=True)])):
         assert (price.lut, price.ff) == (pytest.approx(cells[0], rel=0.15), pytest.approx(cells[1], rel=0.1))
+
+
+def test_a_stride_has_fewer_windows_than_pixels_in_a_beat() -> None:
+    """Arrays, their cells and their DSP slices are one per window."""
+    weight = np.ones((4, 2, 3, 3), np.int8)
+    conv = Conv("conv", ("encode",), weight=weight, stride=(2, 2), padding=(1, 1), weight_bits=4)
+    neuron = RadixNeuron("neuron", ("conv",), theta=np.ones(4, np.int64), bias=np.zeros(4, np.int64))
+    linear = Linear("fc", ("neuron",), weight=np.ones((3, 64, 1, 1), np.int8), weight_bits=4)
+    operators = (Encode("encode", ("input",)), conv, neuron, linear, Readout("out", ("fc",), np.zeros(3, np.int64)))
+    network = Network("strided", (2, 8, 8), operators)
+    layers = {"conv": {"pe": 4, "lanes": 2, "body": "soft", "pix": 4}, "fc": {"pe": 3, "lanes": 4, "slice": "tap"}}
+    made = plan(network, load_board("pynq-z2"), folding={"layers": layers})
+    (array,) = (inst.core for inst in made.netlist.instances if inst.layer == "conv" and hasattr(inst.core, "simd"))
+    assert isinstance(array, SynapseArray)
+    assert array.pix == 2
+    assert made.cost["conv"].dsp == 2 * array.sum.dsp == dsp(network, made.netlist.foldings)
 
 
 def _beats(lanes: int, pix: int, channels: int) -> list[list[int]]:

@@ -19,9 +19,9 @@ from pyflow.cores.stream import Skid
 from pyflow.cores.synapse import SynapseArray
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import Folding
 from pyflow.planning.board import load_board
 from pyflow.planning.buffers import resized
+from pyflow.planning.folding import Folding
 from pyflow.planning.planner import Plan, plan, read_folding
 from pyflow.planning.schedule import predict
 from tests.flow.random_models import random_network

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
-from pyflow.hardware import Folding
 from pyflow.operators import Conv, Readout, Synapse
 from pyflow.planning.builder import Builder
+from pyflow.planning.folding import Folding
 from pyflow.planning.lowering import eltwise, encode, neuron, pool, synapse  # noqa: F401  (they register themselves)
 from pyflow.planning.lowering.encode import network_input
 from pyflow.planning.lowering.registry import LOWERINGS
@@ -54,6 +54,8 @@ def build_netlist(network: Network, foldings: dict[str, Folding], fifos: dict[st
     network_input(b)
     b.feed_forward()
     for op in operators:
+        if type(op) not in LOWERINGS:
+            raise VolleyError(f"{op.kind} {op.name!r}: no core does this; register one by @lowers({type(op).__name__})")
         b.publish(op.name, LOWERINGS[type(op)](b, op, *(b.operand(s, op) for s in op.inputs)))
     return b.netlist()
 

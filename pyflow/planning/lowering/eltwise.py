@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyflow import hardware as hw
 from pyflow.cores import eltwise as cores
 from pyflow.cores.stream import Join
+from pyflow.integers import signed_width
 from pyflow.operators import Add, And, Concat, Encoding, IAnd, Operator, Residual
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
@@ -58,7 +58,7 @@ def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Strea
     skip = aligned(b, op, potential, skip)
     tensor = b.tensors[op.name]
     most = op.most(a, other) if op.name in b.loaded else int(np.abs(op.multiplier).max())
-    m_w = hw.signed_width(most)
+    m_w = signed_width(most)
     rows = by_fold(op.multiplier[:, None], potential.lanes, fill=(0,))
     return b.join(
         cores.Residual(

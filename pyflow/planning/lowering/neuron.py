@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyflow import hardware as hw
 from pyflow.cores import neuron as cores
+from pyflow.integers import signed_width
 from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeuron, Readout
 from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS
 from pyflow.planning.builder import Builder
@@ -34,7 +34,7 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
     (source,) = b.sources(op)
     loaded = op.name in b.loaded
     theta, bias = op.most(source, any_weights=loaded)
-    theta_w, bias_w = theta.bit_length(), hw.signed_width(bias)
+    theta_w, bias_w = theta.bit_length(), signed_width(bias)
     held = op.bounded(source) if loaded else op
     rows = by_fold(np.stack([held.clamped_bias(source), held.theta], 1), stream.lanes, fill=(0, 1))
     return b.join(
@@ -112,7 +112,7 @@ def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
 @lowers(Readout)
 def readout(b: Builder, op: Readout, stream: Stream) -> Stream:
     # A logit has 32 bits, so a bias that is loaded has no more.
-    bias_w = 32 if op.name in b.loaded else hw.signed_width(int(np.abs(op.bias).max()))
+    bias_w = 32 if op.name in b.loaded else signed_width(int(np.abs(op.bias).max()))
     rows = by_fold(op.bias[:, None], stream.lanes, fill=(0,))
     return b.join(
         cores.Readout(lanes=stream.lanes, in_w=stream.bits, exponent=op.exponent, bias_w=bias_w),

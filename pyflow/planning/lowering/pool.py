@@ -15,10 +15,10 @@ from pyflow.planning.netlist import Stream
 def pool_window(b: Builder, op: Windowed, stream: Stream) -> Stream:
     """The widest beats that its rows allow."""
     (source,) = b.sources(op)
-    pix = max(n for n in op.legal_pix(source) if stream.pix % n == 0)
+    pix = max(n for n in windows.legal_pix(op, source) if stream.pix % n == 0)
     stream = b.lanes(stream, stream.lanes, source.shape[0], op.name, pix=pix)
-    columns = windows.columns(b, op, stream, source.shape, op.kernel[0], 0)
-    return windows.full(b, op, columns, source.shape, 1, 0)
+    lines = windows.columns(op, stream, source.shape, op.kernel[0], 0)
+    return windows.joined(b, op, stream, [lines, windows.full(op, lines.out, source.shape, 1, 0)])
 
 
 @lowers(MaxPool, SumPool)

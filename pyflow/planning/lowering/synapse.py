@@ -5,21 +5,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from pyflow.cores.synapse import EventList, SynapseArray, SynapseEvent
+from pyflow.cores.base import Core
+from pyflow.cores.cells import Cost
+from pyflow.cores.sums import BODIES, sum_cost
+from pyflow.cores.synapse import EventList, SynapseArray, SynapseEvent, WeightSource, event_list_depth
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.hardware import BODIES, Folding, ceil_div, event_list_depth
+from pyflow.integers import ceil_div
 from pyflow.operators import Conv, Linear, Synapse, Tensor
 from pyflow.planning import windows
 from pyflow.planning.bodies import size_of
 from pyflow.planning.builder import Builder
+from pyflow.planning.folding import Folding, folds, simd, steps_per_cycle
 from pyflow.planning.lowering.registry import lowers
-from pyflow.planning.memories import Memory, memory_kind, pack_codes, repeat, weight_rows
+from pyflow.planning.memories import pack_codes, repeat, weights
 from pyflow.planning.netlist import Stream
+from pyflow.planning.windows import Stage
 
 
 def embed_kernel(conv: Conv) -> Conv:
@@ -43,7 +50,7 @@ def pixels_per_beat(op: Synapse, source: Tensor) -> list[int]:
     """Pixels per beat that the core of `op` can take, where a cycle takes a whole window."""
     if not isinstance(op, Conv):
         return [1]
-    return [1] if op.kernel == (1, 1) != op.stride else op.legal_pix(source)
+    return [1] if op.kernel == (1, 1) != op.stride else windows.legal_pix(op, source)
 
 
 def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
@@ -68,8 +75,8 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
         )
     if op.pad_code.any() and groups > 1:
         raise VolleyError(f"{where}: a padding code needs lanes={c} (all channels in one beat), not {folding.lanes}")
-    tp = op.steps_per_cycle(folding, source)
-    fo, fi = op.folds(replace(folding, slice=kind), source)
+    tp = steps_per_cycle(op, folding, source)
+    fo, fi = folds(op, replace(folding, slice=kind), source)
     if folding.pix > 1:
         _check_pix(op, folding, source, whole=fo * fi == 1)
     _check_buffers(op, replace(folding, slice=kind), source, fo)
@@ -132,141 +139,110 @@ def _check_buffers(op: Synapse, folding: Folding, source: Tensor, replay: int) -
         )
 
 
-@lowers(Conv)
-def conv(b: Builder, op: Conv, stream: Stream) -> Stream:
+@lowers(Conv, Linear)
+def synapse(b: Builder, op: Synapse, stream: Stream) -> Stream:
     (source,) = b.sources(op)
     folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
-    replay, _ = op.folds(folding, source)
     stream = b.lanes(stream, folding.lanes, source.shape[0], op.name, pix=folding.pix)
-    groups, pad = stream.groups, pack_codes(op.pad_code, stream.bits, stream.groups * folding.lanes)
-    if folding.slice != "tap":
-        columns = windows.columns(b, op, stream, source.shape, folding.rows, pad)
-        pad = repeat(pad, stream.pixel_width, op.kernel[0])
-        if folding.slice == "all":
-            window = windows.full(b, op, columns, source.shape, replay, pad)
-        else:
-            width = source.shape[2]
-            window = windows.folded(
-                b,
-                op.name,
-                columns,
-                groups=groups,
-                shape=(columns.pixels // width, width),
-                kernel=(1, op.kernel[1]),
-                stride=(1, op.stride[1]),
-                padding=(0, op.padding[1]),
-                replay=replay,
-                depth=folding.window_depth,
-                pad=pad,
-            )
-    elif (op.kernel, op.stride, replay) == ((1, 1), (1, 1), 1):
-        window = stream  # a pixel is its own window
-    else:
-        window = windows.folded(
-            b,
-            op.name,
-            stream,
-            groups=groups,
-            shape=source.shape[1:],
-            kernel=op.kernel,
-            stride=op.stride,
-            padding=op.padding,
-            replay=replay,
-            depth=folding.window_depth,
-            pad=pad,
-        )
-    return array(b, op, window)
-
-
-@lowers(Linear)
-def linear(b: Builder, op: Linear, stream: Stream) -> Stream:
-    (source,) = b.sources(op)
-    folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
-    replay, _ = op.folds(folding, source)
-    stream = b.lanes(stream, folding.lanes, source.shape[0], op.name)
-    if folding.events:
-        return event_array(b, op, stream, replay)
-    if replay > 1:  # the whole vector again for every output fold
-        stream = windows.folded(b, op.name, stream, groups=stream.beats, replay=replay, depth=folding.window_depth)
-    return array(b, op, stream)
-
-
-def event_array(b: Builder, op: Linear, stream: Stream, replay: int) -> Stream:
-    """List of the words that are not zero, and the array that looks their weights up; the stream of potentials."""
-    (source,) = b.sources(op)
-    folding, tensor = b.foldings[op.name], b.tensors[op.name]
-    inputs = stream.beats * stream.lanes
-    rows = ceil_div(inputs, folding.events)
-    smallest = 1 << max(1, (rows - 1).bit_length()) if replay > 1 else 2
-    depth = folding.window_depth
-    windows.check_depth(op.name, depth, smallest, max(event_list_depth(inputs, folding.events, replay), 8 * rows))
-    event_bits = max(1, (inputs - 1).bit_length()) + stream.bits
-    events = b.join(
-        EventList(
-            t=stream.bits,
-            lanes=stream.lanes,
-            beats=stream.beats,
-            events=folding.events,
-            replay=replay,
-            depth=depth or event_list_depth(inputs, folding.events, replay),
-        ),
-        op.name,
-        [("spike", stream)],
-        [("event", Stream(f"{op.name}_event", folding.events, event_bits, 0, 1, passes=stream.passes))],
-        name=f"{op.name}_events",
-    )
-    table, widths = weight_rows(op, folding, b.network), (op.weight_bits,)
-    kind = folding.memory
-    if kind == "auto":  # a ROM even of one row: it is looked up
-        kind = memory_kind(kind, np.repeat(table, 2, 0) if len(table) == 1 else table, widths)
-    return b.join(
-        SynapseEvent(
-            body=BODIES.index(folding.body),
-            pe=folding.pe,
-            events=folding.events,
-            t=source.beat_steps,
-            tp=folding.tp,
-            weight_w=op.weight_bits,
-            inputs=inputs,
-            folds=replay,
-            acc_w=tensor.number_bits,
-            per_step=source.timed,
-        ),
-        op.name,
-        [("event", events)],
-        [("acc", b.output(tensor, folding.pe))],
-        Memory(f"{op.name}_weight", table, widths, kind),
-        name=f"{op.name}_array",
-    )
-
-
-def array(b: Builder, op: Synapse, window: Stream) -> Stream:
-    """Synapse array fed by slices of `window`; the stream of potentials."""
-    (source,) = b.sources(op)
-    folding = b.foldings[op.name]
+    window = windows.joined(b, op, stream, stages(op, folding, stream, source))
     tensor = b.tensors[op.name]
-    rows = weight_rows(op, folding, b.network)
-    widths = (op.weight_bits,)
-    memory = Memory(f"{op.name}_weight", rows, widths, memory_kind(folding.memory, rows, widths))
-    if folding.skid:
+    core = array(op, folding, source, tensor.number_bits, window.pix)
+    port = "event" if folding.events else "spike"
+    cut = folding.skid and not folding.events
+    if cut:
         window = b.skid(window, op.name, "slices")
-    potentials = b.join(
-        SynapseArray(
+    out = b.output(tensor, folding.pe, window.pix)
+    memory = weights(op, folding, source)
+    potentials = b.join(core, op.name, [(port, window)], [("acc", out)], memory, name=f"{op.name}_array")
+    return b.skid(potentials, op.name, "sums") if cut else potentials
+
+
+def stages(op: Synapse, folding: Folding, stream: Stream, source: Tensor) -> list[Stage]:
+    """What brings `stream`, which has the lanes and pixels of the folding, to the array in slices of windows."""
+    replay, _ = folds(op, folding, source)
+    if isinstance(op, Linear):
+        if folding.events:
+            return [events(op, folding, stream, replay)]
+        if replay == 1:
+            return []
+        # The whole vector again for every output fold.
+        return [windows.folded(op.name, stream, groups=stream.beats, replay=replay, depth=folding.window_depth)]
+    groups, pad = stream.groups, pack_codes(op.pad_code, stream.bits, stream.groups * folding.lanes)
+    again = partial(windows.folded, op.name, groups=groups, replay=replay, depth=folding.window_depth)
+    if folding.slice == "tap":
+        if (op.kernel, op.stride, replay) == ((1, 1), (1, 1), 1):
+            return []  # a pixel is its own window
+        return [again(stream, shape=source.shape[1:], kernel=op.kernel, stride=op.stride, padding=op.padding, pad=pad)]
+    lines = windows.columns(op, stream, source.shape, folding.rows, pad)
+    pad = repeat(pad, stream.pixel_width, op.kernel[0])
+    if folding.slice == "all":
+        return [lines, windows.full(op, lines.out, source.shape, replay, pad)]
+    width = source.shape[2]
+    kernel, stride, padding = (1, op.kernel[1]), (1, op.stride[1]), (0, op.padding[1])
+    shape = (lines.out.pixels // width, width)
+    return [lines, again(lines.out, shape=shape, kernel=kernel, stride=stride, padding=padding, pad=pad)]
+
+
+def events(op: Synapse, folding: Folding, stream: Stream, replay: int) -> Stage:
+    """List of the words that are not zero."""
+    inputs, depth = stream.beats * stream.lanes, folding.window_depth
+    rows, usual = ceil_div(inputs, folding.events), event_list_depth(inputs, folding.events, replay)
+    smallest = 1 << max(1, (rows - 1).bit_length()) if replay > 1 else 2
+    windows.check_depth(op.name, depth, smallest, max(usual, 8 * rows))
+    event_bits = max(1, (inputs - 1).bit_length()) + stream.bits
+    core = EventList(
+        t=stream.bits,
+        lanes=stream.lanes,
+        beats=stream.beats,
+        events=folding.events,
+        replay=replay,
+        depth=depth or usual,
+    )
+    out = Stream(f"{op.name}_event", folding.events, event_bits, 0, 1, passes=stream.passes)
+    return Stage(core, "spike", "event", out, "events")
+
+
+def array(op: Synapse, folding: Folding, source: Tensor, acc_w: int, pix: int) -> Core:
+    """Synapse array fed by slices of windows, or by a list of events. acc_w: bits of a potential."""
+    fo, fi = folds(op, folding, source)
+    if folding.events:
+        return SynapseEvent(
             body=BODIES.index(folding.body),
             pe=folding.pe,
-            simd=op.simd(folding, source),
+            events=folding.events,
             t=source.beat_steps,
             tp=folding.tp,
             weight_w=op.weight_bits,
-            folds=op.folds(folding, source)[1],
-            acc_w=tensor.number_bits,
+            inputs=ceil_div(source.shape[0], folding.lanes) * folding.lanes * math.prod(source.shape[1:]),
+            folds=fo,
+            acc_w=acc_w,
             per_step=source.timed,
-            pix=window.pix,
-        ),
-        op.name,
-        [("spike", window)],
-        [("acc", b.output(tensor, folding.pe, window.pix))],
-        memory,
-        name=f"{op.name}_array",
+        )
+    return SynapseArray(
+        body=BODIES.index(folding.body),
+        pe=folding.pe,
+        simd=simd(op, folding, source),
+        t=source.beat_steps,
+        tp=folding.tp,
+        weight_w=op.weight_bits,
+        folds=fi,
+        acc_w=acc_w,
+        per_step=source.timed,
+        pix=pix,
     )
-    return b.skid(potentials, op.name, "sums") if folding.skid else potentials
+
+
+def offers(op: Synapse, folding: Folding, source: Tensor, acc_w: int, family: str) -> Iterator[tuple[Folding, Cost]]:
+    """`folding` with each body that `family` has for it, and the cells of the layer's own cores."""
+    c, h, w = source.shape
+    groups = ceil_div(c, folding.lanes)
+    stream = Stream(source.name, folding.lanes, source.bits, h * w, groups, passes=source.passes, pix=folding.pix)
+    chain, memory = stages(op, folding, stream, source), weights(op, folding, source).shape
+    before = sum((stage.core.cells(family) for stage in chain), Cost())
+    if not folding.events:
+        before += WeightSource.of(memory).cells(family)
+    pix = chain[-1].out.pix if chain else folding.pix
+    for body in BODIES:
+        chosen = replace(folding, body=body)
+        if body == "lut" or sum_cost(family, size_of(op, chosen, source)):
+            yield chosen, before + array(op, chosen, source, acc_w, pix).cells(family, memory)

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Integers: division that rounds up, and the width of a signed number."""
+
+from __future__ import annotations
+
+
+def ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def signed_width(bound: int) -> int:
+    """Bits of a signed number with magnitude at most `bound`: 1 + ceil(log2(1 + bound))."""
+    return 1 + int(bound).bit_length()
