@@ -27,7 +27,6 @@ from pyflow.emit import probes as probes_of
 from pyflow.emit.host import constants_of
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.operators import SPIKES, Conv, Encoding, Synapse
 from pyflow.out_folder import AUTO, OutFolder, would_be_lost
 from pyflow.planning import fits
 from pyflow.planning.board import load_board
@@ -387,31 +386,3 @@ def _emitted(path: Path) -> bool:
         return path in sources and path.is_file()
     named = any(f'"{path.name}"'.encode() in source.read_bytes() for source in sources if source.is_file())
     return path.is_file() and named
-
-
-def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
-    """(spikes, synaptic operations, dense operations) per frame, averaged over frames `x`.
-
-    A synaptic operation is one weight added because of one spike; the dense count is every weight at
-    every time step.
-    """
-    _, trace = network.run(x, trace=True)
-    spikes = synops = dense = 0.0
-    for op in network.operators:
-        if network.tensors[op.name].encoding in (Encoding.RADIX, *SPIKES):
-            spikes += float(np.bitwise_count(trace[op.name]).sum())
-        if isinstance(op, Synapse):
-            (source,) = network.sources(op)
-            events = np.bitwise_count(trace[source.name]).astype(np.int64)
-            outputs = op.weight.shape[0]
-            if isinstance(op, Conv):
-                reach = op.windows(np.ones((1, 1, *source.shape[1:]), np.int64))
-                hits = np.zeros(source.shape[1:], np.int64)
-                index = op.windows(np.arange(hits.size).reshape(1, 1, *hits.shape), -1)
-                np.add.at(hits.ravel(), index[index >= 0].ravel(), 1)
-                synops += float((events.reshape(-1, *hits.shape).sum(0) * hits).sum()) * outputs
-                dense += float(reach.sum()) * source.shape[0] * outputs * source.steps * len(x)
-            else:
-                synops += float(events.sum()) * outputs
-                dense += float(np.prod(source.shape)) * outputs * source.steps * len(x)
-    return spikes / len(x), synops / len(x), dense / len(x)

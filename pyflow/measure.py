@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Accuracy of an integer network by its reference, on as many test images as a few seconds allow."""
+"""What the reference tells of an integer network: accuracy, on as many test images as a few seconds allow, and how much
+it is at work."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from pyflow.data import Dataset
 from pyflow.graph import Network
-from pyflow.operators import Synapse
+from pyflow.operators import SPIKES, Conv, Encoding, Synapse
 
 FRAMES = 1000  # at most
 WORK = 4e10  # multiplications, in all: some ten seconds
@@ -58,3 +61,31 @@ def accuracy_text(meta: Mapping[str, Any]) -> str:
     if count != total and parts[-1].startswith("integer"):
         parts[-1] += f" of the first {count:,}"
     return f"{', '.join(parts)} ({images})"
+
+
+def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
+    """(spikes, synaptic operations, dense operations) per frame, averaged over frames `x`.
+
+    A synaptic operation is one weight added because of one spike; the dense count is every weight at
+    every time step.
+    """
+    _, trace = network.run(x, trace=True)
+    spikes = synops = dense = 0.0
+    for op in network.operators:
+        if network.tensors[op.name].encoding in (Encoding.RADIX, *SPIKES):
+            spikes += float(np.bitwise_count(trace[op.name]).sum())
+        if isinstance(op, Synapse):
+            (source,) = network.sources(op)
+            events = np.bitwise_count(trace[source.name]).astype(np.int64)
+            outputs = op.weight.shape[0]
+            if isinstance(op, Conv):
+                reach = op.windows(np.ones((1, 1, *source.shape[1:]), np.int64))
+                hits = np.zeros(source.shape[1:], np.int64)
+                index = op.windows(np.arange(hits.size).reshape(1, 1, *hits.shape), -1)
+                np.add.at(hits.ravel(), index[index >= 0].ravel(), 1)
+                synops += float((events.reshape(-1, *hits.shape).sum(0) * hits).sum()) * outputs
+                dense += float(reach.sum()) * source.shape[0] * outputs * source.steps * len(x)
+            else:
+                synops += float(events.sum()) * outputs
+                dense += float(np.prod(source.shape)) * outputs * source.steps * len(x)
+    return spikes / len(x), synops / len(x), dense / len(x)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""report.json (schema.json beside this file) and the tables made from it."""
+"""report.json: made, written, read (schema.json beside this file). text.py shows it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,52 @@ from typing import Any
 from pyflow.build import Build, Result
 from pyflow.errors import VolleyError
 from pyflow.operators import Synapse
+from pyflow.planning.board import Board
 from pyflow.planning.folding import folds, simd
 from pyflow.reading import read_json
 from pyflow.writing import write_file
 
 REPORT_VERSION = 1
+
+
+def blank(build: Build, board: Board, cycles: float | None = None) -> dict[str, Any]:
+    """A report of what is known of a build; what only a simulation can tell is null."""
+    schedule = build.plan.schedule
+    unknown = (
+        "accuracy_float", "accuracy_finetuned", "accuracy_snn", "frames_compared", "mismatches", "first_mismatch",
+        "cycles_per_frame", "latency_cycles", "synops", "dense_ops", "spikes", "sim_frames_per_cpu_s",
+    )  # fmt: skip
+    return {
+        "version": REPORT_VERSION,
+        "network": build.network.name,
+        "board": board.name,
+        **dict.fromkeys(unknown),
+        "saturations": {},
+        "stalls": {},
+        "predicted_cycles_per_frame": schedule.cycles_per_frame,
+        "predicted_latency_cycles": schedule.latency_cycles,
+        "clock_mhz": board.clock_mhz,
+        "clock": "assumed",
+        "frames_per_s": board.clock_mhz * 1e6 / (cycles or schedule.cycles_per_frame),
+        "layers": layer_rows(build),
+        "area": area_of(build, board),
+    }
+
+
+def area_of(build: Build, board: Board) -> dict[str, list[float]]:
+    """Estimated cells beside the board's budget: {"lut": [used, budget], ...}."""
+    total, budget = build.plan.total, board.budget
+    return {
+        "lut": [round(total.lut), budget.lut],
+        "ff": [round(total.ff), budget.ff],
+        "bram": [budget.brams(total.bram), budget.bram],
+        "dsp": [total.dsp, budget.dsp],
+    }
+
+
+def over(area: dict[str, list[float]]) -> dict[str, list[float]]:
+    """What of an area is more than the board has."""
+    return {name: cells for name, cells in area.items() if cells[0] > cells[1]}
 
 
 def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any]]:
@@ -99,48 +140,3 @@ def check_report(report: dict[str, Any]) -> None:
         jsonschema.validate(report, schema)
     except jsonschema.ValidationError as e:
         raise VolleyError(f"report: {e.json_path}: {e.message[:200]}") from None
-
-
-def layer_table(layers: list[dict[str, Any]]) -> str:
-    """The layers of a report as text: folding, predicted and measured cycles, LUTs."""
-    from tabulate import tabulate
-
-    rows = []
-    for row in layers:
-        f = row["folding"]
-        folding = (
-            ""
-            if f is None
-            else f"{f['body'].upper()}, PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, "
-            + (f"PIX {f['pix']}, " if f["pix"] > 1 else "")
-            + f"folds {f['folds'][0]}x{f['folds'][1]}"
-        )
-        measured = row["measured_cycles"]
-        rows.append(
-            [
-                row["name"],
-                row["kind"],
-                folding,
-                row["predicted_cycles"],
-                "-" if measured is None else f"{measured:.0f}",
-                row["luts"],
-                f"{row['bram36']:g}",
-            ]
-        )
-    rows.append(["total", "", "", "", "", sum(r["luts"] for r in layers), f"{sum(r['bram36'] for r in layers):g}"])
-    table: str = tabulate(
-        rows,
-        headers=[
-            "layer",
-            "kind",
-            "folding",
-            "busy cycles\npredicted",
-            "busy cycles\nmeasured",
-            "LUT\n(estimate)",
-            "BRAM36\n(estimate)",
-        ],
-        tablefmt="simple",
-        disable_numparse=True,
-        colalign=("left", "left", "left", "right", "right", "right", "right"),
-    )
-    return table

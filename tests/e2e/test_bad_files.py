@@ -223,10 +223,10 @@ def test_tops_of_a_folding(top: dict[str, Any]) -> None:
 # ------------------------------------------------------------------ report.json
 def test_foreign_reports(digits: Members, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compile", "--net", "digits.vly", "--json", "out.json"]) == 0
-    from pyflow.jobs import _report
     from pyflow.planning.board import load_board
+    from pyflow.report import blank
 
-    good = _report(pyflow.compile(zoo.load("digits"), out_dir="b"), load_board("pynq-z2"))
+    good = blank(pyflow.compile(zoo.load("digits"), out_dir="b"), load_board("pynq-z2"))
     Path("good.json").write_text(json.dumps(good))
     assert main(["report", "good.json"]) == 0
     capsys.readouterr()

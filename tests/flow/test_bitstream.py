@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyflow import jobs, zoo
+from pyflow import zoo
 from pyflow.__main__ import main
 from pyflow.backends import nextpnr, process, verilator
 from pyflow.backends.cache import cached
@@ -23,6 +23,7 @@ from pyflow.build import Build, compile
 from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board, board_names, load_board
+from pyflow.report import blank as first_report
 from pyflow.report import check_report, update_report
 from pyflow.runtime.serial import END, LAST, RESET, STREAM, WAIT, framed, unframed
 from pyflow.sources import share
@@ -162,7 +163,7 @@ PLACED = {
 
 def test_a_report_keeps_what_another_job_found_of_the_same_plan(digits: Build, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    blank = jobs._report(digits, load_board("icebreaker"))
+    blank = first_report(digits, load_board("icebreaker"))
     placed = blank | {"clock": "placed", "placed": PLACED, "area": blank["area"] | {"lut": [3000, 5280]}}
     simulated = blank | {"frames_compared": 9, "mismatches": 0, "cycles_per_frame": 2800.0, "latency_cycles": 5000}
     assert update_report(placed, path) == placed

@@ -22,7 +22,8 @@ from pyflow.cores.window import LineBuffer, WindowFold
 from pyflow.operators import Synapse
 from pyflow.planning.board import load_board
 from pyflow.planning.planner import Plan, plan
-from pyflow.report import layer_rows, layer_table
+from pyflow.report import layer_rows
+from pyflow.report.text import layer_table
 
 REPO = Path(__file__).resolve().parents[2]
 SKIPPED = re.compile(r"(\.|build$|dist$)")  # hidden folders and build outputs

@@ -130,10 +130,10 @@ def _npz(**arrays: np.ndarray) -> bytes:
 
 
 def _outcome(build: Any) -> dict[str, Any]:
-    from pyflow.jobs import _report
     from pyflow.planning.board import load_board
+    from pyflow.report import blank
 
-    return _report(build, load_board("pynq-z2"))
+    return blank(build, load_board("pynq-z2"))
 
 
 def _torch(torch: Any, content: Any, as_zip: bool = True) -> bytes:

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""The network and the data that the options of a command name."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pyflow import workspace, zoo
+from pyflow.data import Dataset, fit, load
+from pyflow.errors import VolleyError
+from pyflow.graph import Network
+from pyflow.kinds import refuse_net
+from pyflow.measure import accuracies, accuracy_text
+from pyflow.out_folder import AUTO, FOLDING
+from pyflow.planning import fits
+from pyflow.planning.board import load_board
+from pyflow.planning.planner import FILL
+from pyflow.shapes import check_shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def check_labels(network: Network, data: Dataset) -> None:
+    if data.classes > network.classes:
+        raise VolleyError(
+            f"data {data.name!r}: labels go up to {data.classes - 1}, "
+            f"network {network.name!r} has {network.classes} outputs"
+        )
+
+
+def dataset(
+    args: argparse.Namespace, default: str | None, shape: tuple[int, ...] | None, sequences: bool = False
+) -> Dataset:
+    """Labels are needed where a job compares with them."""
+    data = args.data or default
+    if not data:
+        raise VolleyError(f"network {args.net!r}: give its data: DATA=digits, DATA=mnist DATA_DIR=... or DATA=my.npz")
+    return load(data, args.data_dir, shape, sequences, labels=args.command == "sim" or bool(args.finetune))
+
+
+def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dataset]:
+    """Convert what my_net.py:build made, and measure its float accuracy on the way."""
+    from pyflow.conversion import convert, finetune
+    from pyflow.conversion.finetune import accuracy
+    from pyflow.frontends import takes_sequences, trace
+    from pyflow.frontends.checkpoint import short
+    from pyflow.frontends.float_graph import FloatConv, FloatLinear
+
+    if not args.weights and not args.finetune:
+        warnings.warn(
+            f"no weights given: those that {args.net} leaves in the model are taken, random ones if it loads none; "
+            "give them with WEIGHTS= (--weights)",
+            stacklevel=2,
+        )
+    try:
+        shape = getattr(model, "input_shape", None)
+    except Exception as e:  # a property is the user's code
+        raise VolleyError(f"model {args.net!r}: input_shape fails ({short(e)})") from None
+    if shape is not None:
+        shape = check_shape(shape, f"model {args.net!r}: input_shape")
+    data = dataset(args, None, shape, takes_sequences(model))
+    bits: dict[str, Any] = {
+        "timesteps": 4 if args.timesteps is None else args.timesteps,
+        "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
+    }
+    name = workspace.name_of(args.net)
+    meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
+    traced = trace(model, data.shape, name=name)
+    planned = getattr(args, "board", None) and args.folding in (None, "", AUTO)
+    if planned and bits["weight_bits"] in range(2, 9) and not (workspace.folder_of(args) / FOLDING).exists():
+        # Said before the minutes that calibration and planning may take.
+        sizes = ((x.name, x.weight.size) for x in traced.layers if isinstance(x, FloatConv | FloatLinear))
+        needed = [fits.weights(layer, size, bits["weight_bits"]) for layer, size in sizes]
+        fits.check(name, needed, load_board(args.board), FILL if args.cycles is None else 1.0)
+    network = convert(traced, data.calibration, seed=args.seed, name=name, **bits)
+    if data.labelled:
+        meta["accuracy_float"] = accuracy(model.float(), data.x_test, data.y_test)
+    if args.finetune:
+        if not len(data.x_train):
+            raise VolleyError(
+                f"data {data.name!r}: has no training images for --finetune {args.finetune}; add x_train, y_train"
+            )
+        tuned = finetune(model, data, epochs=args.finetune, seed=args.seed, name=name, **bits)
+        network = tuned.network
+        meta["accuracy_finetuned"] = tuned.accuracy
+    return network.with_meta(**meta), fit(data, network.input_shape)
+
+
+def measured(network: Network, data: Dataset | None) -> Network:
+    """`network` with the accuracy of the integers on `data` in its meta, and a line that says it and the others."""
+    if data is not None:
+        found = accuracies(network, data)
+        if data.name != network.meta.get("data"):  # what is stored is of other images
+            stored = {k: v for k, v in network.meta.items() if not k.startswith("accuracy_")}
+            network = replace(network, meta={**stored, "data": data.name, "test_images": len(data.x_test)})
+        network = network.with_meta(**found)
+    if text := accuracy_text(network.meta):
+        print(f"accuracy:  {text}", flush=True)
+    return network
+
+
+def network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, Dataset | None]:
+    """The network of --net and the data to run it on."""
+    found: Network
+    built = ".py:" in args.net or args.net.endswith(".py")
+    if built:
+        from pyflow.frontends import load_model
+
+        model = load_model(args.net, args.weights)
+        if not isinstance(model, Network):
+            return own_model(args, model)
+        found = model
+    given = [o for o in ("finetune", "weights", "timesteps", "weight_bits") if getattr(args, o) not in (None, 0)]
+    if given:
+        option = given[0]
+        raise VolleyError(
+            f"--{option.replace('_', '-')} does not go with the integer network {args.net!r}; "
+            "give a model (my_net.py:build), or make one with python -m pyflow.zoo.train"
+        )
+    if args.net.endswith(".vly"):
+        found = Network.load(args.net)
+    elif not built:
+        if args.net not in zoo.names():
+            refuse_net(args.net)
+        found = zoo.load(args.net)
+    if not need_data and not args.data:
+        return found, None
+    return found, dataset(args, found.meta.get("data"), found.input_shape)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""A report as text: a table of the layers, a summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabulate import tabulate
+
+from pyflow.report import over
+
+
+def layer_table(layers: list[dict[str, Any]]) -> str:
+    """The layers of a report as text: folding, predicted and measured cycles, LUTs."""
+    rows = []
+    for row in layers:
+        f = row["folding"]
+        folding = (
+            ""
+            if f is None
+            else f"{f['body'].upper()}, PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, "
+            + (f"PIX {f['pix']}, " if f["pix"] > 1 else "")
+            + f"folds {f['folds'][0]}x{f['folds'][1]}"
+        )
+        measured = row["measured_cycles"]
+        rows.append(
+            [
+                row["name"],
+                row["kind"],
+                folding,
+                row["predicted_cycles"],
+                "-" if measured is None else f"{measured:.0f}",
+                row["luts"],
+                f"{row['bram36']:g}",
+            ]
+        )
+    rows.append(["total", "", "", "", "", sum(r["luts"] for r in layers), f"{sum(r['bram36'] for r in layers):g}"])
+    table: str = tabulate(
+        rows,
+        headers=[
+            "layer",
+            "kind",
+            "folding",
+            "busy cycles\npredicted",
+            "busy cycles\nmeasured",
+            "LUT\n(estimate)",
+            "BRAM36\n(estimate)",
+        ],
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=("left", "left", "left", "right", "right", "right", "right"),
+    )
+    return table
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+
+
+def area_text(area: dict[str, list[float]], board: str, placed: bool = False, given: bool = False) -> str:
+    """given: the folding was, and was not planned."""
+    if excess := over(area):
+        # More cycles make logic smaller, but weights and states stay.
+        way = "raise CYCLES" if excess.keys() - {"bram"} else "use fewer weight bits or a larger board"
+        way = "change the folding" if given else way
+        need = ", ".join(f"{name.upper()} {used:,g} of {limit:,g}" for name, (used, limit) in excess.items())
+        return f"does NOT fit {board}: {need} (estimate; {way}, or `make estimate` measures)"
+    return ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items()) + (
+        " (placed)" if placed else " (estimate; `make estimate` measures)"
+    )
+
+
+def summary(r: dict[str, Any]) -> str:
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.2f} %"
+
+    predicted, measured = r["predicted_cycles_per_frame"], r["cycles_per_frame"]
+    placed = f"{r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}"
+    if r["frames_compared"] is None:
+        cycles = f"{number(predicted)} predicted, not simulated; `make sim` does, and compares every logit"
+        return f"\ncycles per frame    {cycles}\nframe rate          {placed}"
+    cycles = "not measured (needs three frames)" if measured is None else f"{number(measured)} measured"
+    error = "" if measured is None else f" ({measured / predicted - 1:+.2%})"
+    accuracies = ("float", "accuracy_float"), ("fine-tuned", "accuracy_finetuned"), ("SNN in RTL", "accuracy_snn")
+    rows = {
+        "accuracy": ", ".join(f"{title} {percent(r[key])}" for title, key in accuracies),
+        "bit-exact": f"{r['frames_compared']:,} frames compared, every logit; {r['mismatches']} mismatches",
+        "cycles per frame": f"{cycles}, {number(predicted)} predicted{error}",
+        "latency": f"{_count(r['latency_cycles'])} cycles measured, {r['predicted_latency_cycles']:,} predicted",
+        "frame rate": placed,
+        "area": area_text(r["area"], r["board"], "placed" in r),
+        "activity per frame": f"{_count(r['spikes'])} spikes, {_count(r['synops'])} synaptic operations"
+        f" of {_count(r['dense_ops'])} dense",
+        **({"saturations": _saturations(r["saturations"])} if r["saturations"] else {}),
+        "simulation speed": f"{_count(r['sim_frames_per_cpu_s'])} frames per CPU-second",
+    }
+    return "".join(f"\n{title:<20}{text}" for title, text in rows.items())
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _saturations(per_frame: dict[str, float]) -> str:
+    """Neurons x steps that hit the rails of their state, by layer; more than a few cost accuracy."""
+    some = ", ".join(f"{name} {count:,.1f}" for name, count in per_frame.items() if count)
+    return f"{some} neurons x steps per frame (raise the layer's width)" if some else "none"
