@@ -31,7 +31,7 @@ SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 STAMP := $(subst $(space),\ ,$(VENV))/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-long lint fuzz formal mutate coverage waves bitstream program device estimate bench bench-networks bench-planning bench-density bench-busy bench-skipping calibrate docs registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate bench bench-networks bench-planning bench-density bench-busy bench-skipping calibrate docs registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ sim: $(STAMP) ## main job: convert, compile, simulate, compare every logit  [NET
 
 test: $(STAMP) ## the regression that CI runs  [DATA_DIR= K=expression SEED=]
 	$(PY) -m pytest -n $(JOBS) --dist loadfile tests $(if $(K),-k "$(K)")
+
+test-fast: $(STAMP) ## the tests of tests/unit that need no simulator and no synthesis  [K=expression]
+	$(PY) -m pytest -q -n $(JOBS) --fast tests/unit $(if $(K),-k "$(K)")
 
 test-long: $(STAMP) ## hundreds of random models and long runs  [DATA_DIR= K= SEED=]
 	$(PY) -m pytest -n $(JOBS) -m long tests $(if $(K),-k "$(K)")

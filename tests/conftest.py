@@ -58,7 +58,25 @@ class _Coverage:
             terminalreporter.write_line("\n".join(self.complaints), red=True)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="without tests marked slow; a simulator or synthesis fails")
+
+
+@pytest.fixture(autouse=True)
+def _no_simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.config.getoption("--fast"):
+        from pyflow.backends import verilator, yosys
+
+        def refuse(name: str, _: str) -> None:
+            pytest.fail(f"{name}: `make test-fast` runs no simulator and no synthesis; mark the test slow")
+
+        for module in (verilator, yosys):
+            monkeypatch.setattr(module, "need_tool", refuse)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--fast"):
+        config.option.markexpr = "not long and not slow"
     # `make test` is no parent of the makes that tests start: those would print as its sub-makes, with its variables.
     for name in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"):
         os.environ.pop(name, None)

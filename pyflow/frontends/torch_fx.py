@@ -3,7 +3,8 @@
 """torch.fx front end: any traceable nn.Module (modules or functions) -> FloatNetwork.
 
 The traced graph is walked once with abstract values: `Stream` for the activations, everything else
-(sizes, buffers, numbers) is computed on the spot. What each layer means is in `torch_layers.py`.
+(sizes, buffers, numbers) is computed on the spot. What each layer means is in `torch_layers.py`, each
+function in `torch_functions.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import fx, nn
 
 from pyflow.errors import VolleyError
 from pyflow.frontends import causes
+from pyflow.frontends import torch_functions as functions
 from pyflow.frontends import torch_layers as layers
 from pyflow.frontends.blocks import blocks
 from pyflow.frontends.builder import Builder, Stream
@@ -116,11 +118,11 @@ class _Walk:
         if called in ("size", "getattr", "dim", "ndimension"):
             return self._query(node, called, args, streams[0])
         self.builder.check_latest(streams[0], node.name)
-        handler = layers.FUNCTIONS.get(called.rstrip("_") if called.endswith("_") else called)
+        handler = functions.FUNCTIONS.get(called.rstrip("_") if called.endswith("_") else called)
         if handler is None:
             raise VolleyError(f"layer {node.name!r} ({called}): not supported; {layers.hint(called)}")
         try:
-            handler(self.builder, layers.Call(node.name, called, args, kwargs))
+            handler(self.builder, functions.Call(node.name, called, args, kwargs))
         except (TypeError, AttributeError, IndexError, RuntimeError) as e:
             raise VolleyError(f"layer {node.name!r} ({called}): arguments are not understood ({e})") from None
         return self.builder.stream

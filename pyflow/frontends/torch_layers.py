@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""What each torch module and function means: one small handler each, in the tables MODULES and FUNCTIONS.
+"""What each torch module means: one small handler each, in the table MODULES.
 
 Layers on sequences [N, C, L] become those on maps of height 1: `_sides` is the one place that knows how.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -50,7 +49,7 @@ def hint(kind: str) -> str:
     return (own + "; " if own else "") + f"supported: {SUPPORTED}"
 
 
-def _fail(label: str, kind: str, message: str) -> VolleyError:
+def fail(label: str, kind: str, message: str) -> VolleyError:
     return VolleyError(f"layer {label!r} ({kind}): {message}")
 
 
@@ -65,7 +64,7 @@ _kernel = _stride = _dilation = partial(_sides, other=1)
 _padding = partial(_sides, other=0)
 
 
-def _array(t: torch.Tensor) -> np.ndarray:
+def array_of(t: torch.Tensor) -> np.ndarray:
     return t.detach().to(torch.float64).numpy()
 
 
@@ -85,20 +84,20 @@ def conv(
     axes = len(kernel)
     kind = f"Conv{axes}d"
     if groups != 1 or _dilation(dilation, axes) != (1, 1):
-        raise _fail(label, kind, f"groups {groups}, dilation {dilation} are not supported; needs groups 1, dilation 1")
+        raise fail(label, kind, f"groups {groups}, dilation {dilation} are not supported; needs groups 1, dilation 1")
     if padding == "valid":
         padding = 0
     elif padding == "same":
         if any(k % 2 == 0 for k in kernel):
-            raise _fail(label, kind, f"padding 'same' of the even kernel {kernel} is lopsided; use an odd kernel")
+            raise fail(label, kind, f"padding 'same' of the even kernel {kernel} is lopsided; use an odd kernel")
         padding = tuple((k - 1) // 2 for k in kernel)
-    w = _array(weight)
+    w = array_of(weight)
     b.add(
         FloatConv,
         label,
         named,
         weight=w.reshape(*w.shape[:2], *_kernel(kernel, axes)),
-        bias=np.zeros(len(w)) if bias is None else _array(bias),
+        bias=np.zeros(len(w)) if bias is None else array_of(bias),
         stride=_stride(stride, axes),
         padding=_padding(padding, axes),
         axes=axes,
@@ -106,8 +105,8 @@ def conv(
 
 
 def linear(b: Builder, label: str, weight: torch.Tensor, bias: torch.Tensor | None = None, named: bool = True) -> None:
-    w = _array(weight)
-    b.add(FloatLinear, label, named, weight=w, bias=np.zeros(len(w)) if bias is None else _array(bias))
+    w = array_of(weight)
+    b.add(FloatLinear, label, named, weight=w, bias=np.zeros(len(w)) if bias is None else array_of(bias))
 
 
 def relu(b: Builder, label: str, named: bool = True) -> None:
@@ -129,9 +128,9 @@ def max_pool(
 ) -> None:
     kind = f"MaxPool{axes}d"
     if _dilation(dilation, axes) != (1, 1):
-        raise _fail(label, kind, f"dilation {dilation} is not supported; needs 1")
+        raise fail(label, kind, f"dilation {dilation} is not supported; needs 1")
     if return_indices:
-        raise _fail(label, kind, "return_indices is not supported; needs False")
+        raise fail(label, kind, "return_indices is not supported; needs False")
     _pool(b, label, MaxPool, kernel_size, stride, padding, ceil_mode, named, axes)
 
 
@@ -150,9 +149,9 @@ def avg_pool(
 ) -> None:
     kind, (kh, kw) = f"AvgPool{axes}d", _kernel(kernel_size, axes)
     if divisor_override not in (None, kh * kw):
-        raise _fail(label, kind, f"divisor_override {divisor_override} is not supported; needs None ({kh * kw})")
+        raise fail(label, kind, f"divisor_override {divisor_override} is not supported; needs None ({kh * kw})")
     if not count_include_pad and any(_padding(padding, axes)):
-        raise _fail(label, kind, f"count_include_pad=False with padding {padding} is not supported; needs True")
+        raise fail(label, kind, f"count_include_pad=False with padding {padding} is not supported; needs True")
     _pool(b, label, AvgPool, kernel_size, stride, padding, ceil_mode, named, axes)
 
 
@@ -175,7 +174,7 @@ def _pool(
         (s + 2 * p - k) % st for s, p, k, st in zip(b.stream.shape[1:], pad, kernel, step, strict=True)
     ):
         size = "x".join(map(str, b.stream.size[1:]))
-        raise _fail(label, title, f"ceil_mode on {size} makes a partial window; needs ceil_mode=False")
+        raise fail(label, title, f"ceil_mode on {size} makes a partial window; needs ceil_mode=False")
     b.add(kind, label, named, kernel=kernel, stride=step, padding=pad, axes=axes)
 
 
@@ -185,7 +184,7 @@ def global_average(b: Builder, label: str, output_size: Any = 1, named: bool = T
     sizes = b.stream.size[1:]
     wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * axes
     if any((s if w is None else w) != 1 for w, s in zip(wanted, sizes, strict=True)):
-        raise _fail(label, kind, f"output size {output_size} is not supported; needs 1")
+        raise fail(label, kind, f"output size {output_size} is not supported; needs 1")
     kernel = _kernel(sizes, axes)
     b.add(AvgPool, label, named, kernel=kernel, stride=kernel, axes=axes)
 
@@ -193,7 +192,7 @@ def global_average(b: Builder, label: str, output_size: Any = 1, named: bool = T
 def flatten(b: Builder, label: str, start_dim: int = 1, end_dim: int = -1, named: bool = True) -> None:
     dims = 1 + len(b.stream.size)
     if (start_dim % dims, end_dim % dims) != (1, dims - 1):
-        raise _fail(label, "Flatten", f"start_dim {start_dim}, end_dim {end_dim} is not supported; needs 1, -1")
+        raise fail(label, "Flatten", f"start_dim {start_dim}, end_dim {end_dim} is not supported; needs 1, -1")
     if not b.stream.flat:
         b.add(Flatten, label, named)
 
@@ -202,16 +201,16 @@ def batch_norm(b: Builder, label: str, m: nn.BatchNorm1d | nn.BatchNorm2d) -> No
     kind = type(m).__name__
     b.want(label, kind, *((2,) if isinstance(m, nn.BatchNorm2d) else (0, 1)))
     if m.running_mean is None or m.running_var is None:
-        raise _fail(label, kind, "has no running statistics; train with track_running_stats=True")
-    inverse = 1 / np.sqrt(_array(m.running_var) + m.eps)
-    scale = inverse * (_array(m.weight) if m.affine else 1.0)
-    shift = (_array(m.bias) if m.affine else 0.0) - _array(m.running_mean) * scale
+        raise fail(label, kind, "has no running statistics; train with track_running_stats=True")
+    inverse = 1 / np.sqrt(array_of(m.running_var) + m.eps)
+    scale = inverse * (array_of(m.weight) if m.affine else 1.0)
+    shift = (array_of(m.bias) if m.affine else 0.0) - array_of(m.running_mean) * scale
     b.affine(label, kind, scale, shift)
 
 
 def _conv_module(b: Builder, label: str, m: nn.Conv1d | nn.Conv2d) -> None:
     if m.padding_mode != "zeros" and m.padding not in (0, (0,), (0, 0), "valid"):
-        raise _fail(label, type(m).__name__, f"padding_mode {m.padding_mode!r} is not supported; needs 'zeros'")
+        raise fail(label, type(m).__name__, f"padding_mode {m.padding_mode!r} is not supported; needs 'zeros'")
     conv(b, label, m.weight, m.bias, m.stride, m.padding, m.dilation, m.groups)
 
 
@@ -251,7 +250,9 @@ MODULES: dict[type[nn.Module], Callable[[Builder, str, Any], None]] = {
     nn.Dropout2d: _nothing,
     nn.AlphaDropout: _nothing,
     nn.Identity: _nothing,
-    Normalize: lambda b, label, m: b.affine(label, "Normalize", 1 / _array(m.std), -_array(m.mean) / _array(m.std)),
+    Normalize: lambda b, label, m: b.affine(
+        label, "Normalize", 1 / array_of(m.std), -array_of(m.mean) / array_of(m.std)
+    ),
 }
 
 SEQUENCE_LAYERS = (nn.Conv1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d)
@@ -263,144 +264,3 @@ def takes_sequences(model: nn.Module) -> bool:
 
 
 # ------------------------------------------------------------------ functions and methods
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call in the traced graph; args[0] is the stream, except where an operator has it second."""
-
-    name: str
-    called: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-    def rest(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Arguments after the stream."""
-        kwargs = {k: v for k, v in self.kwargs.items() if k not in ("input", "inplace")}
-        return self.args[1:], kwargs
-
-
-def _call(function: Callable[..., None], **fixed: int) -> Callable[[Builder, Call], None]:
-    def handler(b: Builder, c: Call) -> None:
-        args, kwargs = c.rest()
-        function(b, c.name, *args, named=False, **fixed, **kwargs)
-
-    return handler
-
-
-def _relu(b: Builder, c: Call) -> None:
-    relu(b, c.name, named=False)
-
-
-def _clamp(b: Builder, c: Call) -> None:
-    args, kwargs = c.rest()
-    low = args[0] if args else kwargs.get("min")
-    high = args[1] if len(args) > 1 else kwargs.get("max")
-    if low != 0 or high is not None:
-        raise _fail(c.name, c.called, f"limits {low}, {high} are not supported; {HINTS['clamp']}")
-    relu(b, c.name, named=False)
-
-
-def _view(b: Builder, c: Call) -> None:
-    """view / reshape that only flattens: (batch, -1), (batch, F), (-1, F)."""
-    sizes = c.args[1] if len(c.args) == 2 and isinstance(c.args[1], tuple | list) else c.args[1:]
-    features = int(np.prod(b.stream.size))
-    if (
-        len(sizes) != 2
-        or sizes[1] not in (-1, features)
-        or not (sizes[0] == "batch" or (sizes[0] == -1 and sizes[1] == features))
-    ):
-        raise _fail(c.name, c.called, f"to {tuple(sizes)} is not a Flatten of {b.stream.size}; use x.flatten(1)")
-    flatten(b, c.name, named=False)
-
-
-def _map_axes(b: Builder, dim: int | Sequence[int] | None) -> bool:
-    """Are these the axes of the map, (2, 3) of images or 2 of sequences?"""
-    rank = 1 + len(b.stream.size)
-    dims = dim if isinstance(dim, tuple | list) else () if dim is None else (dim,)
-    return not b.stream.flat and {d % rank for d in dims} == set(range(2, rank))
-
-
-def _squeeze(b: Builder, c: Call) -> None:
-    if b.stream.flat or b.stream.shape[1:] != (1, 1):
-        raise _fail(c.name, c.called, f"on {b.stream.size} is not a Flatten; use x.flatten(1)")
-    dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
-    if dim is None or _map_axes(b, dim):
-        flatten(b, c.name, named=False)
-    else:
-        raise _fail(c.name, c.called, f"of dimension {dim} is not supported; use x.flatten(1)")
-
-
-def _mean(b: Builder, c: Call) -> None:
-    dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
-    keep = c.args[2] if len(c.args) > 2 else c.kwargs.get("keepdim", False)
-    if not _map_axes(b, dim):
-        raise _fail(
-            c.name, c.called, f"over {dim} is not supported; needs the map dimensions, (2, 3) or 2 of [N, C, L]"
-        )
-    global_average(b, c.name, named=False, axes=b.stream.axes)
-    if not keep:
-        flatten(b, c.name, named=False)
-
-
-def _arithmetic(b: Builder, c: Call) -> None:
-    """x op constant (number or per-channel buffer): only as normalisation of the input, or foldable."""
-    streams_first = not isinstance(c.args[0], float | int | torch.Tensor)
-    constant = c.args[1 if streams_first else 0]
-    if not isinstance(constant, float | int | torch.Tensor):
-        raise _fail(c.name, c.called, "needs a number or a per-channel buffer beside the activations")
-    if c.kwargs.get("alpha", 1) != 1 or c.kwargs.get("rounding_mode") is not None:
-        raise _fail(c.name, c.called, "alpha and rounding_mode are not supported")
-    value = _array(constant) if isinstance(constant, torch.Tensor) else np.float64(constant)
-    channels = b.stream.size[0]
-    after = b.stream.size[1:]
-    if np.size(value) != 1:
-        want = (channels, *[1] * len(after))
-        shape = np.shape(value)
-        if tuple([1] * (len(want) + 1 - len(shape))) + shape != (1, *want):
-            raise _fail(c.name, c.called, f"constant of shape {shape} is not one number per channel {want}")
-    flat = np.ravel(value)
-    op = c.called.strip("_").removeprefix("i")
-    zero, one = np.zeros_like(flat), np.ones_like(flat)
-    if op == "add":
-        scale, shift = one, flat
-    elif op in ("sub", "subtract", "rsub"):
-        scale, shift = (one, -flat) if streams_first else (-one, flat)
-    elif op in ("mul", "multiply"):
-        scale, shift = flat, zero
-    elif streams_first and (flat != 0).all():
-        scale, shift = 1 / flat, zero
-    else:
-        raise _fail(c.name, c.called, "divides by the activations or by zero, which is not supported")
-    b.affine(c.name, c.called, scale, shift)
-
-
-def _identity(b: Builder, c: Call) -> None:
-    b.identity(c.name)
-
-
-FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
-    "relu": _relu,
-    "clamp": _clamp,
-    "clamp_min": _clamp,
-    "clip": _clamp,
-    "conv1d": _call(conv),
-    "conv2d": _call(conv),
-    "linear": _call(linear),
-    **{f"max_pool{n}d": _call(max_pool, axes=n) for n in (1, 2)},
-    **{f"avg_pool{n}d": _call(avg_pool, axes=n) for n in (1, 2)},
-    **{f"adaptive_avg_pool{n}d": _call(global_average, axes=n) for n in (1, 2)},
-    "flatten": _call(flatten),
-    "view": _view,
-    "reshape": _view,
-    "squeeze": _squeeze,
-    "mean": _mean,
-    "dropout": _identity,
-    "dropout1d": _identity,
-    "dropout2d": _identity,
-    "feature_dropout": _identity,
-    "contiguous": _identity,
-    "float": _identity,
-    "detach": _identity,
-    "clone": _identity,
-    **dict.fromkeys(("add", "sub", "mul", "truediv", "div", "divide", "subtract", "multiply"), _arithmetic),
-    **dict.fromkeys(("iadd", "isub", "imul", "itruediv"), _arithmetic),
-}

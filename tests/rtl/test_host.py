@@ -6,7 +6,7 @@ import pytest
 
 from pyflow.sources import rtl_sources
 from verif.harness import run_bench
-from verif.pages.sizes import ECHO
+from verif.pages.row import ECHO
 
 GEOMETRY = {"NET_BYTES": 16, "NET_CHANNELS": 1, "NET_PIX": 1, "NET_CLASSES": 4, "NET_LANES": 1}
 

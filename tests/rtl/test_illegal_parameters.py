@@ -22,7 +22,7 @@ from verif.cases import Case
 from verif.harness import sources_of
 from verif.mutation import netlist
 from verif.pages import sv
-from verif.pages.sizes import ECHO
+from verif.pages.row import ECHO
 from verif.slang import literal
 
 Row = tuple[str, Mapping[str, int | str], str]  # core, its parameters, what is said (by a part inside: with its name)

@@ -7,7 +7,7 @@ import pytest
 
 from pyflow.sources import rtl_sources
 from verif.harness import run_bench
-from verif.pages.sizes import ECHO
+from verif.pages.row import ECHO
 from verif.registers import generated
 
 

@@ -80,6 +80,7 @@ def _price(size: Size) -> Cost:
     return cost
 
 
+@pytest.mark.slow
 def test_every_legal_sum_has_a_price_and_a_larger_one_of_its_form_costs_no_less() -> None:
     for body in BODIES:
         for tp in range(1, 9):
@@ -97,6 +98,7 @@ def test_every_legal_sum_has_a_price_and_a_larger_one_of_its_form_costs_no_less(
 
 
 # Off the grid: LUTs and flip-flops together, as close as a whole network's.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "size",
     [
@@ -121,6 +123,7 @@ def test_between_its_points_the_table_is_near_synthesis(size: Size) -> None:
 
 
 # Rows of the table, made of the other family's cells. They may be fewer LUTs.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "size",
     [
@@ -231,6 +234,7 @@ def test_a_folding_with_more_dsp_slices_than_the_board_has_is_warned_of() -> Non
         plan(network, BOARD, folding=content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forced", BODIES)
 def test_every_body_in_a_network_is_exact_and_as_fast_as_predicted(forced: str, tmp_path: Path) -> None:
     network = zoo.load("digits")

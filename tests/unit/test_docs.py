@@ -156,6 +156,7 @@ def test_python_of_the_readme_is_the_tested_example() -> None:
     assert [line for line in block.splitlines() if line not in example] == []
 
 
+@pytest.mark.slow
 def test_example_api(tmp_path: Path) -> None:
     out = _run(str(REPO / "examples" / "api.py"), str(tmp_path / "api"), cwd=tmp_path)
     assert "64 frames, every logit equal" in out
@@ -177,6 +178,7 @@ def test_layers_of_the_readme_are_those_of_make_sim(tmp_path: Path) -> None:
     assert not missing, "paste what `make sim` prints into README.md; not there:\n" + "\n".join(missing)
 
 
+@pytest.mark.slow
 def test_lenet5_schedule_of_the_documents() -> None:
     """REWRITE=1 writes the table anew; the README's row then needs `make bench-networks`."""
     chosen = _plan("lenet5")
@@ -196,6 +198,7 @@ def test_lenet5_schedule_of_the_documents() -> None:
             f"{name}: paste what `make bench-networks` prints into README.md")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_slots_of_the_fast_lenet5() -> None:
     chosen = _plan("lenet5", 257)
     text = (REPO / "docs" / "streams.md").read_text(encoding="utf-8")

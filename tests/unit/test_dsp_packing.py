@@ -28,6 +28,7 @@ def test_the_forms_of_the_headline():
 
 
 # ------------------------------------------------------------------ every pair of neighbours
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [packing(4, 4), packing(8, 4), packing(8, 8), packing(3, 5)], ids=name)
 def test_every_pair_of_neighbours(by):
     """All weights of two lanes times all words, alone and next to a cascade and to lanes on either rail."""

@@ -120,6 +120,7 @@ def small_digits(n: int = 300) -> data.Dataset:
     return replace(d, x_train=d.x_train[:n], y_train=d.y_train[:n], x_test=d.x_test[:100], y_test=d.y_test[:100])
 
 
+@pytest.mark.slow
 def test_finetune_improves_and_is_the_network_it_trained() -> None:
     torch.manual_seed(0)
     d = small_digits()
@@ -170,6 +171,7 @@ def test_shipped_files_belong_together(name: str) -> None:
     assert [m.out_features for m in built.modules() if isinstance(m, nn.Linear)][-1] == net.classes == 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("DATA_DIR" not in os.environ, reason="needs DATA_DIR with MNIST")
 def test_shipped_lenet5() -> None:
     net = zoo.load("lenet5")

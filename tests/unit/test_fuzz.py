@@ -19,6 +19,7 @@ from verif.fuzz.judge import Worker
 SEED = int(os.environ.get("SEED") or 1)
 
 
+@pytest.mark.slow
 def test_a_sample_of_mutants(tmp_path: Path) -> None:
     rows, faults = campaign(400, SEED, [], keep=tmp_path)
     assert not faults, "\n".join(faults)
@@ -58,6 +59,7 @@ def _faulty(behaviour: str, _: object) -> int:
 FAULTS = ["internal error", "exit status 1", "code executed", "memory", "time", "2 lines", "crash (-11)", "hangs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_judge_sees(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "CPU_S", 0.05)

@@ -98,3 +98,14 @@ def test_there_is_no_circle_within_a_folder() -> None:
             if target and unit(target) == unit(name) and target != name:
                 edges.add_edge(name, target)
     assert list(networkx.simple_cycles(edges)) == []
+
+
+@pytest.mark.parametrize(("folders", "most"), [(("pyflow", "verif", "benchmarks"), 400), (("tests",), 600)])
+def test_no_module_is_too_long_to_read(folders: tuple[str, ...], most: int) -> None:
+    """What is generated says so in its first lines."""
+    long = {}
+    for path in (path for folder in folders for path in (REPO / folder).rglob("*.py") if "_share" not in path.parts):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if len(lines) > most and not any("Generated" in line for line in lines[:5]):
+            long[str(path.relative_to(REPO))] = len(lines)
+    assert long == {}

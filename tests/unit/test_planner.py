@@ -59,6 +59,7 @@ def test_targets_are_met_and_slower_is_smaller(cycles: int) -> None:
     assert slow.total.lut <= fast.total.lut
 
 
+@pytest.mark.slow
 def test_lenet5_keeps_line_rate() -> None:
     found = plan(zoo.load("lenet5"), BOARD)
     assert found.schedule.cycles_per_frame == 32 * 32
@@ -70,6 +71,7 @@ def _fast_lenet5() -> Plan:
     return plan(zoo.load("lenet5"), BOARD, cycles_per_frame=257)
 
 
+@pytest.mark.slow
 def test_four_pixels_per_beat_take_lenet5_to_the_rate_of_its_words() -> None:
     found = _fast_lenet5()
     assert found.schedule.cycles_per_frame == 257  # 256 words and the cycle of their flags
@@ -90,6 +92,7 @@ SYNTHESISED = {
 }
 
 
+@pytest.mark.slow
 def test_the_price_of_the_fast_lenet5_is_that_of_synthesis() -> None:
     cost = _fast_lenet5().cost
     text = (REPO / "docs" / "streams.md").read_text(encoding="utf-8")
@@ -106,6 +109,7 @@ def test_the_price_of_the_fast_lenet5_is_that_of_synthesis() -> None:
     assert [(cost[layer].bram, cost[layer].dsp) for layer in ("conv3", "fc1", "fc2")] == [(11, 48), (3, 12), (0.5, 4)]
 
 
+@pytest.mark.slow
 def test_a_layer_too_large_for_the_dsp_slices_leaves_them_to_the_others() -> None:
     """conv1 would take 200 DSP slices, conv2 300: each alone more than the 198 that a plan may use."""
     found = _fast_lenet5().netlist.foldings
@@ -159,6 +163,7 @@ def test_the_nearest_is_reachable() -> None:
     assert plan(network, BOARD, cycles_per_frame=nearest).schedule.cycles_per_frame <= nearest
 
 
+@pytest.mark.slow
 def test_folding_file_round_trip() -> None:
     first = plan(zoo.load("lenet5"), BOARD, cycles_per_frame=6000)
     text = json.loads(json.dumps(first.folding_json()))

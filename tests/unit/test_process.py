@@ -249,6 +249,7 @@ def test_a_full_disk_under_the_cache_is_one_line(own_cache: Path) -> None:
 
 
 # ---------------------------------------------------------------------- why a build fails
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["verilator", "g++", "make", "perl"])
 def test_a_missing_tool_is_named(tool: str, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     which = shutil.which

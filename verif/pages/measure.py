@@ -13,7 +13,8 @@ from tabulate import tabulate
 from pyflow.backends.toolbox import cache_dir, digest, package_version
 from pyflow.backends.yosys import area_of, synthesise
 from verif.pages.page import Measured, describe, picture_digest, picture_of
-from verif.pages.sizes import Values, row_of
+from verif.pages.row import Values
+from verif.pages.sizes import row_of
 from verif.pages.sv import Core, closure
 from verif.pages.waves import picture, scramble
 from verif.slang import literal

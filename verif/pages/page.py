@@ -15,7 +15,8 @@ from pathlib import Path
 from pyflow.backends.toolbox import digest
 from verif.cases import Case, collect
 from verif.harness import REPO
-from verif.pages.sizes import Values, row_of
+from verif.pages.row import Values
+from verif.pages.sizes import row_of
 from verif.pages.sv import (
     Core,
     Port,

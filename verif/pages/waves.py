@@ -19,7 +19,8 @@ import wavedrom
 
 from pyflow.backends.toolbox import cache_dir
 from verif.harness import run_bench
-from verif.pages.sizes import Wave, row_of
+from verif.pages.row import Wave
+from verif.pages.sizes import row_of
 from verif.pages.sv import Core, closure, elaborate
 
 Samples = dict[str, list[int]]

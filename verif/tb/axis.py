@@ -258,31 +258,6 @@ class Scoreboard:
         self.compared += 1
 
 
-class _Reset:
-    """`rst` as TB drives it, on an active-low port."""
-
-    def __init__(self, aresetn):
-        self.aresetn = aresetn
-
-    @property
-    def value(self) -> int:
-        return 1 - int(self.aresetn.value)
-
-    @value.setter
-    def value(self, active: int) -> None:
-        self.aresetn.value = 1 - active
-
-
-class ActiveLow:
-    """A DUT whose reset is `aresetn`, for TB."""
-
-    def __init__(self, dut):
-        self.dut, self.rst = dut, _Reset(dut.aresetn)
-
-    def __getattr__(self, name: str):
-        return getattr(self.dut, name)
-
-
 class TB:
     """Clock, reset and one agent per stream of a DUT with `clk` and `rst`.
 

@@ -11,10 +11,11 @@ from cocotb.triggers import FallingEdge
 
 from verif.models.frame import frame_guard, frame_result
 from verif.models.weight_load import BEGIN, load
-from verif.tb.axis import FLOWS, TB, ActiveLow, Beat, cycle, params, random_stall
+from verif.tb.axis import FLOWS, TB, Beat, cycle, params, random_stall
 from verif.tb.coverage import declare, hit, of_parameters
 from verif.tb.echo import CHANNELS, CLASSES, NET, PIX, SIZE, Loaded, echo, probes, saturated
 from verif.tb.frames import Words, bad, beats, directed, good, quiet_in_reset, with_keep
+from verif.tb.reset import ActiveLow
 
 COUNT = (1 << params()["COUNT_W"]) - 1  # the most that a counter of events holds
 CYCLES = (1 << params()["CYCLE_W"]) - 1  # of cycles

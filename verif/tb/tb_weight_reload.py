@@ -11,8 +11,9 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from pyflow import registers as r
 from verif.models.weight_load import BEGIN, Word, load
-from verif.tb.axis import TB, ActiveLow
+from verif.tb.axis import TB
 from verif.tb.frames import beats, with_keep
+from verif.tb.reset import ActiveLow
 
 CASE = json.loads(Path("reload.json").read_text())
 
