@@ -31,7 +31,7 @@ SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 STAMP := $(subst $(space),\ ,$(VENV))/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate bench bench-networks bench-planning bench-density bench-busy bench-skipping calibrate docs registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping calibrate docs registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,7 +88,10 @@ device: $(STAMP) ## self-test of a design on its board, or in RTL  [NET= OUT= DE
 estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)
 
-bench: bench-networks bench-planning bench-density bench-busy bench-skipping ## every table of benchmarks/
+bench: bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping ## every table of benchmarks/
+
+bench-prices: $(STAMP) ## the planner's cells beside those of synthesis, core by core
+	$(PY) -m benchmarks.prices
 
 bench-planning: $(STAMP) ## CPU-seconds from a network to its plan
 	$(PY) -m benchmarks.planning

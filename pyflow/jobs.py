@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,9 +27,6 @@ from pyflow.measure import activity
 from pyflow.planning.board import Board, load_board
 from pyflow.report import text
 from pyflow.writing import check_target, write_file
-
-if TYPE_CHECKING:
-    pass
 
 Outcome = tuple[int, dict[str, Any]]
 ACTIVITY_FRAMES = 500  # spikes and synaptic operations are averaged over at most these

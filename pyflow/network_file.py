@@ -166,7 +166,10 @@ def _operator(entry: Any, arrays: dict[str, str], archive: Archive) -> Operator:
         extensions.load()
     kind = OPERATORS.get(wanted) if isinstance(wanted, str) else None
     if kind is None:
-        raise VolleyError(f"operator {_shown(name)}: kind {_shown(wanted)} is unknown; known: {', '.join(OPERATORS)}")
+        raise VolleyError(
+            f"operator {_shown(name)}: kind {_shown(wanted)} is unknown; known: {', '.join(OPERATORS)}; "
+            "install the package that brings another"
+        )
     what = f"{kind.kind} {_shown(name)}"
     known = {f.name: f for f in fields(kind)}
     held = [key for key, f in known.items() if str(f.type) == "np.ndarray"]

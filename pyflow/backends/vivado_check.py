@@ -53,11 +53,11 @@ def check(project: Path, *, after: Iterable[Path] = (), allowed: Mapping[str, An
 
     stubs = _Vivado(allowed or tomllib.loads(ALLOWED.read_text()), project.parent)
     interp = tkinter.Tcl()
-    interp.createcommand("pyflow_stub", stubs.call)
+    interp.createcommand("stub_called", stubs.call)
     for name in stubs.commands:
         # A Python function cannot raise a Tcl error with a text, so it returns {failed text}.
         interp.eval(
-            f"proc {name} args {{ lassign [pyflow_stub {name} {{*}}$args] failed result\n"
+            f"proc {name} args {{ lassign [stub_called {name} {{*}}$args] failed result\n"
             "if {$failed} { return -code error $result }; return $result }"
         )
     with contextlib.chdir(project.parent):

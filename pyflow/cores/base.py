@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""What every core of rtl/ answers on this side."""
+"""What a core answers on this side. Those of a network answer all; a weight source and its loader have no times, the
+frame's guard and answer no cells of their own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import ClassVar, TypedDict
 
 from pyflow.cores.cells import Cost
 from pyflow.cores.recurrence import Ports, Recurrence
@@ -19,6 +20,13 @@ class Reads:
     width: int
     depth: int
     kind: str
+
+
+class Depth(TypedDict, total=False):
+    """A buffer's key of a folding."""
+
+    rows: int
+    window_depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ class Core:
 
     def times(self, ports: Ports) -> list[Recurrence]:
         """When its beats move."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no times()")
 
     @property
     def beat_cycles(self) -> int:
@@ -50,9 +58,9 @@ class Core:
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         """Estimated cells of `family`. memory: what it reads, whose own cells count only where it lies inside."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no cells()")
 
-    def resized(self, grow: bool, beats: int) -> dict[str, Any]:
+    def resized(self, grow: bool, beats: int) -> Depth:
         """Key and value (`rows`, `window_depth`) of the folding with the next deeper (shallower) buffer; empty where
         there is none, or none of use. beats: per pass of its sink."""
         return {}

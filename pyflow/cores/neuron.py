@@ -42,7 +42,7 @@ class NeuronRadix(Core):
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         assert memory
-        width, theta, constant = self.v_w, self.theta_w, memory.depth == 1
+        width, theta, constant = self.v_w, self.theta_w, memory.kind == "const"
         lut: float
         ff: float
         if not self.unrolled:
@@ -142,7 +142,8 @@ class NeuronLIF(Core):
         lut = stages * step.lut * (0.7 if self.passes == 1 else 1)
         # The last numbers of a beat wait in shift registers; the one step of a serial neuron chooses its number.
         lut += bits * max(0, block - 2) if self.unrolled else self.v_w + bits * ceil_div(block, 4)
-        ff = stages * param * (memory.depth > 1) + bits * min(stages, 2) + (stages - self.unrolled) * state + block
+        ff = stages * param if memory.kind != "const" else 0
+        ff += bits * min(stages, 2) + (stages - self.unrolled) * state + block
         total = Cost(lut=lanes * lut, ff=lanes * ff, dsp=lanes * stages * step.dsp)
         if self.passes > 1:
             total += ram_cost(lanes * state, max(2, self.beats))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""volley_synapse_sum, the sums inside a synapse array: its bodies, their latency and what they cost.
+"""The sums (volley_synapse_sum) inside a synapse array: its bodies, their latency and what they cost.
 
 DSP slices, and the registers in which weights wait for their slice, are counted exactly. bodies.json holds what
 `make calibrate` measured of the rest by synthesis. Its cells are interpolated between sums of the same form, which are

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from pyflow.cores.base import Core, Reads
+from pyflow.cores.base import Core, Depth, Reads
 from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, bram36, ram_cost, tree_cost
 from pyflow.cores.recurrence import Channel, Pipe, Ports, Recurrence, Register
 from pyflow.cores.sums import BODIES, Size, sum_cost
@@ -21,6 +21,8 @@ KINDS = ("const", "lut", "block", "writable")  # KIND of volley_weight_source is
 # A memory this large goes to block RAM.
 BLOCK_RAM_MIN_BITS = 1024
 BLOCK_RAM_MIN_WORDS = 64
+
+FREE = 64  # rows of weights from which on no two columns are alike
 
 
 def goes_to_block_ram(width: int, depth: int) -> bool:
@@ -41,19 +43,19 @@ class WeightSource(Core):
         return cls(memory.width, memory.depth, KINDS.index(memory.kind))
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        """Memory, output registers, address counter; one row is wires.
+        """Memory, output registers, address counter. A constant is wires; any other kind has two rows at least.
 
         A LUT ROM takes a LUT per column and 16 rows (a LUT6 could hold 64; the mapper does not get there),
         and equal columns are merged: `depth` rows have at most 2^depth different ones.
         """
-        if self.depth <= 1:
+        kind, depth = KINDS[self.kind], max(2, self.depth)
+        if kind == "const":
             return Cost()
-        address = (self.depth - 1).bit_length()
-        if KINDS[self.kind] in ("block", "writable"):
-            ram = bram36(self.width, self.depth)
-            return Cost(lut=2 * address, ff=self.width + address + 2, bram=ram)
-        columns = min(self.width, 2 ** min(self.depth, 32))
-        return Cost(lut=columns * self.depth / 16 + 2 * address, ff=2 * columns + address + 2)
+        address = (depth - 1).bit_length()
+        if kind in ("block", "writable"):
+            return Cost(lut=2 * address, ff=self.width + address + 2, bram=bram36(self.width, depth))
+        columns = min(self.width, 2 ** min(depth, 32))
+        return Cost(lut=columns * depth / 16 + 2 * address, ff=2 * columns + address + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class SynapseArray(Core):
     pix: int
 
     def times(self, ports: Ports) -> list[Recurrence]:
-        return [summed(self, ports.sink, ports.source, lambda n: n % self.folds == 0)]
+        return [array_pipe(self, ports.sink, ports.source, lambda n: n % self.folds == 0)]
 
     @property
     def beat_cycles(self) -> int:
@@ -100,7 +102,7 @@ class SynapseArray(Core):
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         assert memory
-        once = sum_cells(self.sum, family, memory.depth)
+        once = sum_cells(self.sum, family, memory)
         once += accumulation_cells(self.sum, self.acc_w if self.folds > 1 else 0)
         return sum([once] * self.pix, Cost()) + Cost(weight_bits=memory.width * memory.depth)
 
@@ -121,8 +123,8 @@ class SynapseEvent(Core):
 
     def times(self, ports: Ports) -> list[Recurrence]:
         row, weights = Channel(), Channel()  # in front of the look-up, and behind it
-        ends = ports.sink.last
-        array = summed(self, weights, ports.source, lambda n: ends[n - 1])
+        ends = ports.sink.last  # an event list stands right in front
+        array = array_pipe(self, weights, ports.source, lambda n: ends[n - 1])
         return [Register(ports.sink, row), Register(row, weights), array]
 
     @property
@@ -143,7 +145,7 @@ class SynapseEvent(Core):
             total += Cost(bram=copies * bram36(width, depth, dual=memory.kind != "writable" and events > 1))
         else:
             total += Cost(lut=events * width * depth / 16, ff=events * width)
-        total += sum_cells(self.sum, family, depth) + accumulation_cells(self.sum, self.acc_w)
+        total += sum_cells(self.sum, family, memory) + accumulation_cells(self.sum, self.acc_w)
         return total + Cost(weight_bits=width * depth)
 
 
@@ -152,16 +154,17 @@ def event_list_depth(inputs: int, events: int, replay: int) -> int:
     return 2 << max(1, (ceil_div(inputs, events) - 1).bit_length()) if replay > 1 else 4
 
 
-def summed(core: SynapseArray | SynapseEvent, sink: Channel, source: Channel, emits: Callable[[int], bool]) -> Pipe:
+def array_pipe(core: SynapseArray | SynapseEvent, sink: Channel, source: Channel, emits: Callable[[int], bool]) -> Pipe:
     """What both arrays are made of."""
     steps = core.beat_cycles
     latency = 1 + (steps > 1 and not core.per_step) + core.sum.latency
     return Pipe(sink, source, emits=emits, interval=steps, latency=latency)
 
 
-def sum_cells(size: Size, family: str, depth: int) -> Cost:
-    """volley_synapse_sum fed from `depth` rows of weights: measured with free ones, or trees counted here."""
+def sum_cells(size: Size, family: str, memory: Reads) -> Cost:
+    """volley_synapse_sum fed from the rows of `memory`: measured with free weights, or trees counted here."""
     pe, simd, tp = size.pe, size.simd, size.tp
+    depth = FREE if memory.kind == "writable" else memory.depth
     measured = sum_cost(family, size)
     if measured is not None and measured.dsp:
         return measured
@@ -209,7 +212,7 @@ class EventList(Core):
     def times(self, ports: Ports) -> list[Recurrence]:
         return [EventRows(ports.sink, ports.source, self, ports.words)]
 
-    def resized(self, grow: bool, beats: int) -> dict[str, Any]:
+    def resized(self, grow: bool, beats: int) -> Depth:
         """Twice (half) as deep, up to eight frames without zeros. A frame that is sent again is held whole."""
         depth, rows = 2 * self.depth if grow else self.depth // 2, self.most_rows
         fits = depth <= 8 * rows if grow else depth >= (rows if self.replay > 1 else 2)

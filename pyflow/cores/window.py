@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from pyflow.cores.base import Core, Reads
+from pyflow.cores.base import Core, Depth, Reads
 from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost
 from pyflow.cores.recurrence import Channel, Ports, Recurrence, Store
 
@@ -91,7 +91,7 @@ class LineBuffer(Padded):
         gates = (q[:, None] * beats + np.arange(1, beats + 1)).ravel()
         return [Store(ports.sink, ports.source, need, lambda f: np.maximum(0, gates + f * rows * beats))]
 
-    def resized(self, grow: bool, beats: int) -> dict[str, Any]:
+    def resized(self, grow: bool, beats: int) -> Depth:
         """By a row per bank, up to two maps."""
         slots = self.slots + (1 if grow else -1)
         return {"rows": self.kernel * slots} if 0 < slots <= max(2, 2 * self.height // self.kernel) else {}
@@ -178,7 +178,7 @@ class WindowFold(Padded):
 
         return [Store(ports.sink, ports.source, need, room)]
 
-    def resized(self, grow: bool, beats: int) -> dict[str, Any]:
+    def resized(self, grow: bool, beats: int) -> Depth:
         """Twice (half) as deep, up to eight frames."""
         depth = 2 * self.depth if grow else self.depth // 2
         return {"window_depth": depth} if (depth <= 8 * beats if grow else depth >= self.span) else {}

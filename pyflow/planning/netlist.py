@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pyflow.cores.base import Core
+from pyflow.cores.cells import Cost
+from pyflow.cores.synapse import MemoryLoader, WeightSource
 from pyflow.graph import Network
 from pyflow.planning.folding import Folding
 from pyflow.planning.memories import Memory
@@ -75,6 +77,16 @@ class Instance:
     @property
     def source(self) -> Stream:
         return self.sources[0][1]
+
+    def cells(self, family: str) -> Cost:
+        """Estimated, with its weight source and what loads it."""
+        memory = self.memory.shape if self.memory else None
+        total = self.core.cells(family, memory)
+        if memory and self.core.memory_port:
+            total += WeightSource.of(memory).cells(family)
+        if memory and memory.kind == "writable":
+            total += MemoryLoader(memory.width, memory.depth, 0).cells(family)
+        return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,6 @@ from typing import Any
 from pyflow.bars import bar
 from pyflow.cores.cells import Cost
 from pyflow.cores.sums import DSP48
-from pyflow.cores.synapse import MemoryLoader, WeightSource
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.integers import ceil_div
@@ -302,10 +301,5 @@ def costs(netlist: Netlist, family: str = "xc7") -> dict[str, Cost]:
     """Estimated cells of `family` by IR operator; lane converters belong to the layer they feed."""
     total = {op.name: Cost() for op in netlist.network.operators}
     for inst in netlist.instances:
-        memory = inst.memory.shape if inst.memory else None
-        total[inst.layer] += inst.core.cells(family, memory)
-        if memory and inst.core.memory_port:
-            total[inst.layer] += WeightSource.of(memory).cells(family)
-        if memory and memory.kind == "writable":
-            total[inst.layer] += MemoryLoader(memory.width, memory.depth, 0).cells(family)
+        total[inst.layer] += inst.cells(family)
     return total

@@ -60,7 +60,7 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
         lanes = pixel.pix * pixel.lanes
         cores += LaneConvert(8, 4, lanes, size).times(Ports([guarded], [channels[pixel.name]]))
     frames = max(FRAMES, BEATS // max(s.frame_beats for s in netlist.streams))
-    skipping = sparsity.lists(netlist)
+    skipping = sparsity.event_lists(netlist)
     if x is not None:
         frames, counts = len(x), sparsity.counted(netlist, x)
     else:

@@ -45,7 +45,7 @@ def rows(share: float, folding: Folding, source: Tensor) -> int:
     return max(1, math.ceil(share * math.prod(source.shape) / folding.events))
 
 
-def lists(netlist: Netlist) -> dict[str, EventList]:
+def event_lists(netlist: Netlist) -> dict[str, EventList]:
     """By layer."""
     return {i.layer: i.core for i in netlist.instances if isinstance(i.core, EventList)}
 
@@ -54,7 +54,7 @@ def counted(netlist: Netlist, x: np.ndarray) -> Counts:
     """Of the frames `x`, as Network.run takes them."""
     network = netlist.network
     operators = {op.name: op for op in network.operators}
-    skipping = lists(netlist)
+    skipping = event_lists(netlist)
     sources = {layer: network.sources(operators[layer])[0] for layer in skipping}
     if not sources:
         return {}
@@ -75,7 +75,7 @@ def expected(netlist: Netlist, frames: int) -> Counts:
     word is zero."""
     operators = {op.name: op for op in netlist.network.operators}
     found: Counts = {}
-    for layer, core in lists(netlist).items():
+    for layer, core in event_lists(netlist).items():
         (source,) = netlist.network.sources(operators[layer])
         known, lanes = rate(netlist.network, operators[layer]), core.lanes
         c, h, w = source.shape
@@ -95,5 +95,5 @@ def array_cycles(netlist: Netlist, counts: Mapping[str, np.ndarray]) -> dict[str
     arrays = {i.layer: i.core for i in netlist.instances if isinstance(i.core, SynapseEvent)}
     return {
         layer: core.replay * arrays[layer].beat_cycles * float(core.rows(counts[layer]).sum()) / len(counts[layer])
-        for layer, core in lists(netlist).items()
+        for layer, core in event_lists(netlist).items()
     }

@@ -51,8 +51,8 @@ def test_the_page_is_what_the_sources_say(core: Core) -> None:
 @each_core
 def test_area_and_waveform_are_of_this_code(core: Core) -> None:
     found = stored(core)
-    assert found, "make docs: the code or its row of verif/pages/sizes.py has changed"
-    assert found.key == key(core), "make docs: the code or its row of verif/pages/sizes.py has changed"
+    assert found, "make docs: the code or its row of verif/pages/sizes_*.py has changed"
+    assert found.key == key(core), "make docs: the code or its row of verif/pages/sizes_*.py has changed"
     assert found.picture == picture_digest(core), "make docs: the waveform is not the one that was drawn"
     if row_of(core.name).wave:
         picture = picture_of(core).read_text(encoding="utf-8")

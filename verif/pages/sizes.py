@@ -13,5 +13,5 @@ ROWS = sizes_network.ROWS | sizes_host.ROWS
 def row_of(name: str) -> Row:
     """The row of a core; raises ValueError if there is none."""
     if name not in ROWS:
-        raise ValueError(f"{name} has no row in verif/pages/sizes.py")
+        raise ValueError(f"{name} has no row in verif/pages/sizes_*.py")
     return ROWS[name]

@@ -5,7 +5,7 @@
 import random
 
 import cocotb
-from cocotb.triggers import FallingEdge, Timer
+from cocotb.triggers import FallingEdge, ReadOnly, Timer
 from cocotb.utils import get_sim_time
 
 from verif.models.stream import fifo_async
@@ -63,9 +63,22 @@ class TB:
         start(clocks, *self.sides.values())
         self.source.start()
         self.sink.start()
+        cocotb.start_soon(self._status("s", lambda: bool(int(dut.s_axis_tready.value))))
+        cocotb.start_soon(self._status("m", lambda: False))
         hit("s faster", self.s_period < self.m_period)
         hit("m faster", self.s_period > self.m_period)
         hit("jitter", self.jitter)
+
+    async def _status(self, name, moves):
+        """stat_<name>_reset is high from the edge of a reset on, and low where the side moves."""
+        clock, rst, stat = (getattr(self.dut, port) for port in (f"{name}_clk", f"{name}_rst", f"stat_{name}_reset"))
+        was_reset = False
+        while True:
+            await FallingEdge(clock)
+            await ReadOnly()
+            assert int(stat.value) or not was_reset, f"stat_{name}_reset is low behind a reset"
+            assert not (int(stat.value) and moves()), f"stat_{name}_reset is high and the side moves"
+            was_reset = bool(int(rst.value))
 
     @property
     def period(self):
@@ -100,6 +113,9 @@ class TB:
         while not int(self.dut.s_axis_tready.value):
             await FallingEdge(self.dut.s_clk)
             assert get_sim_time("ps") - begun <= self.recovery, "no tready behind a reset"
+        while int(self.dut.stat_m_reset.value):
+            await FallingEdge(self.dut.m_clk)
+            assert get_sim_time("ps") - begun <= self.recovery, "stat_m_reset stays behind a reset"
 
     async def drain(self):
         """Until nothing has moved for a long time and there is nothing left to send."""

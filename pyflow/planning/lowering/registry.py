@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyflow.errors import VolleyError
 from pyflow.operators import OPERATORS, Operator
 from pyflow.planning.netlist import Stream
 
@@ -15,7 +16,11 @@ LOWERINGS: dict[type[Operator], Lowering] = {}
 
 def lowers(*kinds: type[Operator]) -> Callable[[Lowering], Lowering]:
     """Registers the function that makes the instances of operators of these kinds, which network files then have
-    too."""
+    too. Raises VolleyError where another operator has a kind already."""
+
+    for kind in kinds:
+        if not kind.kind or OPERATORS.get(kind.kind, kind) is not kind:
+            raise VolleyError(f"operator {kind.__name__}: its kind {kind.kind!r} is empty or taken; choose another")
 
     def register(function: Lowering) -> Lowering:
         LOWERINGS.update(dict.fromkeys(kinds, function))

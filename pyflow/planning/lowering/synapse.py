@@ -162,7 +162,7 @@ def stages(op: Synapse, folding: Folding, stream: Stream, source: Tensor) -> lis
     replay, _ = folds(op, folding, source)
     if isinstance(op, Linear):
         if folding.events:
-            return [events(op, folding, stream, replay)]
+            return [event_stage(op, folding, stream, replay)]
         if replay == 1:
             return []
         # The whole vector again for every output fold.
@@ -183,7 +183,7 @@ def stages(op: Synapse, folding: Folding, stream: Stream, source: Tensor) -> lis
     return [lines, again(lines.out, shape=shape, kernel=kernel, stride=stride, padding=padding, pad=pad)]
 
 
-def events(op: Synapse, folding: Folding, stream: Stream, replay: int) -> Stage:
+def event_stage(op: Synapse, folding: Folding, stream: Stream, replay: int) -> Stage:
     """List of the words that are not zero."""
     inputs, depth = stream.beats * stream.lanes, folding.window_depth
     rows, usual = ceil_div(inputs, folding.events), event_list_depth(inputs, folding.events, replay)
