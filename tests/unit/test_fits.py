@@ -109,6 +109,7 @@ def test_no_folding_holds_weights_in_fewer_cells(
     assert checked >= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bram", [0, 1])
 @pytest.mark.parametrize("which", ["digits", "model 1", "graph 3"])
 def test_what_is_refused_has_no_plan(which: str, bram: int, monkeypatch: pytest.MonkeyPatch) -> None:

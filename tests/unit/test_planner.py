@@ -144,6 +144,7 @@ def test_pixels_that_a_layer_cannot_take_are_refused(layer: str, changes: dict[s
         plan(zoo.load("digits"), BOARD, folding=folding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("seed", range(20))
 def test_random_networks_come_near_line_rate(seed: int, axes: int) -> None:

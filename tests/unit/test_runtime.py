@@ -205,6 +205,7 @@ def test_over_a_real_port(board: Board) -> None:
         assert board.model.writes[-1] == (r.ERRORS, 0xFFFFFFFF)
 
 
+@pytest.mark.slow
 def test_a_board_that_falls_silent(board: Board) -> None:
     pixels, logits = board.files.vectors()
     with Device.open(f"serial:{board.port}", board.files.folder, timeout_s=0.1) as device:
