@@ -15,6 +15,9 @@ from pyflow.integers import ceil_div
 # Counters, handshakes and the registers that pass control along are one constant per core.
 CONTROL_LUT = 25
 CONTROL_FF = 25
+# Share of a tree's LUTs that is left where six-input LUTs add more than two operands: sums of 4 numbers of 1, 4 and 12
+# bits, yosys (tests/unit/test_cells.py).
+OWN_TREE = {"xc7": 0.7, "xcup": 0.7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,15 @@ def bram36(width: int, depth: int, *, dual: bool = False) -> float:
     return best
 
 
-def tree_cost(operands: int, width: int) -> Cost:
-    """Registered adder tree: an adder takes one LUT per bit of its operands, every node is registered."""
+def tree_cost(operands: int, width: int, family: str = "") -> Cost:
+    """Registered adder tree: an adder takes one LUT per bit of its operands, every node is registered. family: where it
+    has a tree of its own in rtl/tech, that counts."""
     lut = ff = 0
     while operands > 1:
         lut += operands // 2 * width
         operands, width = ceil_div(operands, 2), width + 1
         ff += operands * width
-    return Cost(lut=lut, ff=ff)
+    return Cost(lut=lut * OWN_TREE.get(family, 1.0), ff=ff)
 
 
 def ram_cost(width: int, depth: int) -> Cost:

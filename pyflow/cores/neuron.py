@@ -194,6 +194,6 @@ class Accumulate(Core):
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         lanes, bits, term = self.lanes, self.out_w, self.in_w + (not self.in_signed)
-        tree, tree_w = tree_cost(self.steps, term), term + tree_depth(self.steps)
+        tree, tree_w = tree_cost(self.steps, term, family), term + tree_depth(self.steps)
         total = Cost(lut=lanes * (tree.lut + bits) + 20, ff=lanes * (tree.ff + tree_w + bits) + CONTROL_FF)
         return total + (ram_cost(lanes * bits, max(2, self.beats)) if self.passes > 1 else Cost())

@@ -40,7 +40,7 @@ class PoolSum(PoolTree):
     module: ClassVar = "volley_pool_sum"
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        numbers, tree = self.pix * self.lanes, tree_cost(self.taps, self.word_w)
+        numbers, tree = self.pix * self.lanes, tree_cost(self.taps, self.word_w, family)
         return Cost(lut=numbers * (tree.lut + 0.5 * (self.taps - 1)), ff=numbers * max(tree.ff, self.word_w))
 
 
