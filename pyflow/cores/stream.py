@@ -77,16 +77,26 @@ class LaneConvert(Core):
     lanes_out: int
     channels: int
 
+    @property
+    def units(self) -> tuple[int, int]:
+        """Units of a beat (in, out); a unit is as many lanes as divide both sides."""
+        unit = math.gcd(self.lanes_in, self.lanes_out)
+        return self.lanes_in // unit, self.lanes_out // unit
+
+    @property
+    def slots(self) -> int:
+        """Output beats that it holds."""
+        units_in, units_out = self.units
+        return (units_in + 2 * units_out - 2) // units_out
+
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Gearbox(ports.sink, ports.source, self)]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         """A buffer whose bits each choose between hold, shift and input (2.2 LUT), and between two input positions
         more where neither number of lanes divides the other (3.5 LUT)."""
-        unit = math.gcd(self.lanes_in, self.lanes_out)
-        units_in, units_out = self.lanes_in // unit, self.lanes_out // unit
-        buffer = (units_in + 2 * units_out - 2) // units_out * self.lanes_out * self.word_w
-        even = unit in (self.lanes_in, self.lanes_out)
+        buffer = self.slots * self.lanes_out * self.word_w
+        even = 1 in self.units
         return Cost(lut=(2.2 if even else 3.5) * buffer + 8, ff=buffer + 12)
 
 
@@ -145,15 +155,13 @@ def conversions(lanes: int, pix: int, to_lanes: int, to_pix: int, channels: int)
 
 
 class Gearbox(Recurrence):
-    """Output beats leave a store of `slots` output beats, input waits for room in it."""
+    """Output beats leave a store of the core's slots, input waits for room in it."""
 
     def __init__(self, sink: Channel, source: Channel, core: LaneConvert) -> None:
         super().__init__(sink, source)
-        lanes_in, lanes_out, channels = core.lanes_in, core.lanes_out, core.channels
-        unit = math.gcd(lanes_in, lanes_out)
-        self.units_in, self.units_out = lanes_in // unit, lanes_out // unit
-        self.beats_in, self.beats_out = ceil_div(channels, lanes_in), ceil_div(channels, lanes_out)
-        self.room = (self.units_in + 2 * self.units_out - 2) // self.units_out * self.units_out
+        self.units_in, self.units_out = core.units
+        self.beats_in, self.beats_out = (ceil_div(core.channels, lanes) for lanes in (core.lanes_in, core.lanes_out))
+        self.room = core.slots * self.units_out
         self.filled = 0  # units that came in, whole pixels rounded up to output beats
 
     def advance(self, force: bool) -> bool:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabulate import tabulate
-
 from pyflow.report import over
 
 
 def layer_table(layers: list[dict[str, Any]]) -> str:
     """The layers of a report as text: folding, predicted and measured cycles, LUTs."""
+    from tabulate import tabulate  # no command needs it to start
+
     rows = []
     for row in layers:
         f = row["folding"]

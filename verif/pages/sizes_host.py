@@ -8,6 +8,14 @@ from pyflow.registers import ID, ID_VALUE_RESET, PROBE
 from verif.models.packet import framed
 from verif.pages.row import ECHO, Row, Wave
 
+# A frame of four words through the echo network.
+FRAME = Wave(
+    cycles=26,
+    data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
+    ports={"s_axis_tkeep": (15,)},
+    stalls=(),
+)
+
 ROWS: dict[str, Row] = {
     # ---------------------------------------------------------------- host
     # 0x55 on the line, then 0x0F.
@@ -100,12 +108,7 @@ ROWS: dict[str, Row] = {
     "volley_top": Row(
         {},
         (),
-        Wave(
-            cycles=26,
-            data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
-            ports={"s_axis_tkeep": (15,)},
-            stalls=(),
-        ),
+        FRAME,
         network=ECHO,
     ),
     # A write, whose response waits for a long time, and two reads meanwhile.
@@ -145,12 +148,7 @@ ROWS: dict[str, Row] = {
     "volley_axi_top": Row(
         {},
         (),
-        Wave(
-            cycles=26,
-            data={"s_axis": (0x04030201, 0x08070605, 0x0C0B0A09, 0x100F0E0D)},
-            ports={"s_axis_tkeep": (15,)},
-            stalls=(),
-        ),
+        FRAME,
         network=ECHO,
     ),
     "volley_uart_top": Row(

@@ -11,7 +11,6 @@ from functools import partial
 
 import numpy as np
 
-from pyflow.cores.base import Core
 from pyflow.cores.cells import Cost
 from pyflow.cores.sums import BODIES, sum_cost
 from pyflow.cores.synapse import EventList, SynapseArray, SynapseEvent, WeightSource, event_list_depth
@@ -202,7 +201,7 @@ def event_stage(op: Synapse, folding: Folding, stream: Stream, replay: int) -> S
     return Stage(core, "spike", "event", out, "events")
 
 
-def array(op: Synapse, folding: Folding, source: Tensor, acc_w: int, pix: int) -> Core:
+def array(op: Synapse, folding: Folding, source: Tensor, acc_w: int, pix: int) -> SynapseArray | SynapseEvent:
     """Synapse array fed by slices of windows, or by a list of events. acc_w: bits of a potential."""
     fo, fi = folds(op, folding, source)
     if folding.events:
@@ -244,5 +243,6 @@ def offers(op: Synapse, folding: Folding, source: Tensor, acc_w: int, family: st
     pix = chain[-1].out.pix if chain else folding.pix
     for body in BODIES:
         chosen = replace(folding, body=body)
-        if body == "lut" or sum_cost(family, size_of(op, chosen, source)):
-            yield chosen, before + array(op, chosen, source, acc_w, pix).cells(family, memory)
+        core = array(op, chosen, source, acc_w, pix)
+        if body == "lut" or sum_cost(family, core.sum):
+            yield chosen, before + core.cells(family, memory)
