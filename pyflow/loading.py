@@ -49,7 +49,7 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
     from pyflow.conversion.finetune import accuracy
     from pyflow.frontends import takes_sequences, trace
     from pyflow.frontends.checkpoint import short
-    from pyflow.frontends.float_graph import FloatConv, FloatLinear
+    from pyflow.model.graph import FloatConv, FloatLinear
 
     if not args.weights and not args.finetune:
         warnings.warn(

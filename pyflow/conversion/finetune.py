@@ -19,19 +19,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from pyflow.bars import bar
-from pyflow.conversion.layout import Layout, Options, PoolSpec, assemble, quantise
-from pyflow.conversion.quantise import QuantSynapse, round_scale
+from pyflow.conversion.fake_quant import FakeQuant
+from pyflow.conversion.layout import Options
 from pyflow.conversion.radix import RATE_FRAMES, calibrate, check_images, check_seed, prepare
-from pyflow.conversion.torch_blocks import batches, encode, pool, synapse
+from pyflow.conversion.torch_blocks import batches
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
-from pyflow.frontends.float_graph import FloatNetwork, MaxPool
 from pyflow.graph import Network
-from pyflow.shapes import as_maps
+from pyflow.model.graph import FloatNetwork
 
 log = logging.getLogger(__name__)
-EXACT = 2**22  # integers below this, and their quotients, are exact in float32
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 
@@ -44,129 +42,6 @@ class FineTuned:
     accuracy: float
     losses: tuple[float, ...]
     model: FakeQuant
-
-
-class FakeQuant(nn.Module):
-    """The integer network with trainable real weights. forward: float images [N, C, H, W], or
-    sequences [N, C, L], -> logits in real units."""
-
-    def __init__(self, plan: Layout, scales: list[float]) -> None:
-        super().__init__()
-        self.plan = plan
-        self.weights = nn.ParameterList(torch.tensor(s.weight, dtype=torch.float32) for s in plan.specs)
-        self.biases = nn.ParameterList(torch.tensor(s.bias, dtype=torch.float32) for s in plan.specs)
-        self.log_scales = nn.Parameter(torch.tensor(np.log(scales), dtype=torch.float32))
-        self.ratios: list[np.ndarray | None] = [None] * len(plan.specs)
-        self.search()
-
-    def scales(self) -> list[float]:
-        """s_out of every block that fires."""
-        return [round_scale(float(s)) for s in np.exp(self.log_scales.detach().double().numpy())]
-
-    def current(self) -> Layout:
-        """The layout with the present weights."""
-        pairs = [
-            (w.detach().double().numpy(), b.detach().double().numpy())
-            for w, b in zip(self.weights, self.biases, strict=True)
-        ]
-        return self.plan.with_weights(pairs)
-
-    def search(self) -> None:
-        """Choose the clipping of every channel anew; it stays fixed until the next search."""
-        scales = self.scales()
-        plan = self.current()
-        outs = [*scales, None]
-        self.ratios = [
-            quantise(s, s_in, o).ratio for s, s_in, o in zip(plan.specs, plan.input_scales(scales), outs, strict=True)
-        ]
-
-    def integers(self) -> list[QuantSynapse]:
-        """The integers of every block at this moment."""
-        scales, plan = self.scales(), self.current()
-        return [
-            quantise(s, i, o, r)
-            for s, i, o, r in zip(plan.specs, plan.input_scales(scales), [*scales, None], self.ratios, strict=True)
-        ]
-
-    def network(self, name: str | None = None, meta: Mapping[str, object] | None = None) -> Network:
-        return assemble(self.current(), self.scales(), [r for r in self.ratios if r is not None], name=name, meta=meta)
-
-    def forward(self, images: torch.Tensor, codes: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
-        """Logits; the code of every firing layer is put into `codes` under the layer's name."""
-        plan, scales = self.plan, self.scales()
-        x = encode(plan, as_maps(images))
-        for p in plan.front:
-            x = _code_pool(p, x)
-        s_ins = plan.input_scales(scales)
-        gain = torch.ones(())  # s_in / s_in.detach(): carries the gradient of the input scale, value 1
-        for i, (spec, q) in enumerate(zip(plan.specs, self.integers(), strict=True)):
-            real = self.weights[i]
-            shape = (-1, *[1] * (real.ndim - 1))
-            unit = torch.from_numpy(q.scale).float().reshape(shape)
-            limit = 2 ** (spec.bits - 1) - 1
-            soft = torch.clamp(real / unit, -limit, limit)
-            weight = _straight(soft, torch.from_numpy(q.weight).float())
-            pad = torch.tensor(spec.pad_code) if spec.pad_code.size else None
-            # Beyond 24 bits a float32 sum of integers is not exact any more.
-            kind = torch.float32 if limit * spec.bound_in * real[0].numel() < 2**24 else torch.float64
-            h = synapse(spec, x.to(kind), weight.to(kind), None if pad is None else pad.to(kind))
-            bias = self.biases[i][:, None, None]
-            b = torch.from_numpy(q.bias)[:, None, None]
-            if q.theta is None:
-                unit_logit = s_ins[i] * float(q.scale[0])
-                exact = (h.detach().double() * 2**q.exponent + b) / 2**q.exponent * unit_logit
-                logits = h * gain * unit_logit + bias
-                return _straight(logits.float(), exact.float()).flatten(1)
-            log_scale = self.log_scales[i]
-            theta = torch.from_numpy(q.theta)[:, None, None]
-            ratio = torch.exp(log_scale.detach() - log_scale)  # value 1, gradient of 1 / s_out
-            z = (h * (2.0**q.exponent / theta.float()) * gain + bias / scales[i]) * ratio
-            top = 2**spec.steps - 1
-            code = _fire(h.detach(), b, theta, q.exponent, top)
-            x = _straight(torch.clamp(z, 0, top).float(), code.float())
-            if codes is not None:
-                codes[spec.name] = x.detach()
-            for p in spec.pools:
-                x = _code_pool(p, x)
-            gain = torch.exp(log_scale - log_scale.detach())
-        raise AssertionError("a layout ends in a readout")
-
-
-class _Straight(torch.autograd.Function):
-    """The value of `hard` with the gradient of `soft`; never soft + (hard - soft), which can miss an integer."""
-
-    @staticmethod
-    def forward(_ctx: object, _soft: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
-        return hard.clone()
-
-    @staticmethod
-    def backward(_ctx: object, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return grads[0], None
-
-
-def _straight(soft: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
-    moved: torch.Tensor = _Straight.apply(soft, hard)  # type: ignore[no-untyped-call]
-    return moved
-
-
-def _fire(h: torch.Tensor, b: torch.Tensor, theta: torch.Tensor, exponent: int, top: int) -> torch.Tensor:
-    """clamp(floor((2^e h + b) / theta), 0, top), exact."""
-    reach = max(float(h.abs().max()) * 2**exponent + float(b.abs().max()), float(theta.max()))
-    if reach < EXACT:
-        v = torch.floor((h.float() * 2**exponent + b.float()) / theta.float())
-    else:
-        v = torch.div(h.to(torch.int64) * 2**exponent + b, theta, rounding_mode="floor").float()
-    return torch.clamp(v, 0, top)
-
-
-def _code_pool(spec: PoolSpec, x: torch.Tensor) -> torch.Tensor:
-    """A pool on codes, fired back to T bits where the sum is too wide."""
-    y = pool(spec, x)
-    if isinstance(spec.pool, MaxPool) or not spec.fire:
-        return y
-    area = spec.pool.kernel[0] * spec.pool.kernel[1]
-    code = torch.clamp(torch.floor((y.detach() + area // 2) / area), 0, spec.bound)
-    return _straight(y / area, code)
 
 
 def finetune(

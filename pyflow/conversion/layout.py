@@ -1,26 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""What conversion and fine-tuning share: options, the quantised shape of every block, and assembly of the
-integer Network from real weights and activation scales."""
+"""The network in integers before its numbers are known: T, W, widths and units of every tensor. What conversion and
+fine-tuning share."""
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from pyflow import operators as ops
-from pyflow.conversion.quantise import QuantSynapse, quantise_readout, quantise_synapse
+from pyflow.conversion.quantise import Part, Quantised, Skip, quantise_neuron, quantise_readout
 from pyflow.errors import VolleyError
-from pyflow.frontends.blocks import Block, blocks
-from pyflow.frontends.float_graph import AvgPool, FloatConv, FloatNetwork, FloatPool
-from pyflow.graph import INPUT, Network
+from pyflow.graph import INPUT
+from pyflow.model.graph import (
+    AvgPool,
+    FloatAdd,
+    FloatConcat,
+    FloatConv,
+    FloatLayer,
+    FloatLinear,
+    FloatNetwork,
+    FloatPool,
+    FloatRelu,
+    Synapse,
+)
+from pyflow.model.order import fired, spiking_form
 
-log = logging.getLogger(__name__)
 MAX_STEPS = 8
 WHOLE = (int, np.int64, np.int32)  # types of an option that is out of range, not of another kind
 
@@ -37,69 +44,195 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolSpec:
-    """A pool on codes. fire: an averaging sum too wide for 8 bits is fired back to `steps` bits."""
+class Segment:
+    """Channels whose codes have one unit: that of `unit`, a neuron or INPUT, by `divisor`."""
 
-    pool: FloatPool
-    fire: bool
-    steps: int  # of its output
+    unit: str
+    divisor: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A tensor of codes. steps: T; bound: the largest."""
+
+    segments: tuple[Segment, ...]
+    steps: int
     bound: int
+
+    @property
+    def alone(self) -> Segment | None:
+        """The one unit that they have, if they have one."""
+        return self.segments[0] if len({(s.unit, s.divisor) for s in self.segments}) == 1 else None
+
+    def scale(self, scales: Mapping[str, float]) -> np.ndarray:
+        """Real value of one code of every channel: float64 [C]. scales: by unit."""
+        return np.concatenate([np.full(s.channels, scales[s.unit] / s.divisor) for s in self.segments])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BlockSpec:
-    """One block in integers, before its weights are known.
+class Spec:
+    """A layer in integers. codes: of its output; of a Conv or Linear, which makes potentials, of its input."""
 
-    weight, bias: real, input normalisation folded in. divisor: s_in = (previous scale) / divisor.
-    bound_in: largest input code. pad_code: int64 [Ci], or empty where padding is code 0. steps: T of its
-    output (0: readout). bits: W. exponent: e, where it is given.
-    """
-
-    block: Block
-    weight: np.ndarray
-    bias: np.ndarray
-    divisor: int
-    bound_in: int
-    pad_code: np.ndarray
-    steps: int
-    bits: int
-    pools: tuple[PoolSpec, ...]
-    exponent: int | None = None
+    layer: FloatLayer
+    codes: Codes
 
     @property
     def name(self) -> str:
-        return self.block.synapse.name
+        return self.layer.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoolSpec(Spec):
+    """A pool on codes. fire: an averaging sum is fired back to T bits, being too wide or to be joined with others."""
+
+    layer: FloatPool
+    fire: bool
+
+    @property
+    def area(self) -> int:
+        return self.layer.kernel[0] * self.layer.kernel[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SynapseSpec(Spec):
+    """A Conv or Linear. pad_code: int64 [Ci], or empty where padding is code 0. bits: W. exponent: e, where it is
+    given."""
+
+    layer: Synapse
+    pad_code: np.ndarray
+    bits: int
+    exponent: int | None
+
+    @property
+    def weight(self) -> np.ndarray:
+        return self.layer.weight
+
+    @property
+    def bias(self) -> np.ndarray:
+        return self.layer.bias
+
+    def unit(self, scales: Mapping[str, float]) -> float:
+        """Real value of one code of its input, the largest if channels differ."""
+        alone = self.codes.alone
+        return scales[alone.unit] / alone.divisor if alone else float(self.codes.scale(scales).max())
+
+    def part(self, scales: Mapping[str, float]) -> Part:
+        """What quantisation needs: weights by the unit of its input, which those of other units are brought to."""
+        unit, weight = self.unit(scales), self.weight
+        if not self.codes.alone:
+            ratio = self.codes.scale(scales) / unit
+            if isinstance(self.layer, FloatConv):
+                weight = weight * ratio[None, :, None, None]
+            else:
+                weight = weight * np.repeat(ratio, weight.shape[1] // len(ratio))
+        return Part(weight, unit, self.codes.bound, self.bits)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeuronSpec(Spec):
+    """What fires: a ReLU, or, with no codes of its own (steps 0), the readout. synapses: names of those whose
+    potentials it adds; skips: of tensors of codes that are added to them."""
+
+    synapses: tuple[SynapseSpec, ...]
+    skips: tuple[tuple[str, Codes], ...]
+
+    @property
+    def key(self) -> str:
+        """The name of the layer whose output it fires: of its Conv or Linear, or of the sum."""
+        return self.layer.source if isinstance(self.layer, FloatRelu) else self.layer.name
+
+    @property
+    def label(self) -> str:
+        return self.synapses[-1].layer.label
+
+    @property
+    def steps(self) -> int:
+        return self.codes.steps
+
+    @property
+    def bias(self) -> np.ndarray:
+        """float64 [Co], of its layers together."""
+        bias = self.synapses[0].bias
+        for spec in self.synapses[1:]:
+            bias = bias + spec.bias
+        return bias
+
+    def quantised(self, scales: Mapping[str, float], ratio: np.ndarray | None = None) -> Quantised:
+        """Its integers. scales: by unit; ratio: clipping, None searches."""
+        parts = [spec.part(scales) for spec in self.synapses]
+        given = [spec.exponent for spec in self.synapses if spec.exponent is not None]
+        common: dict[str, Any] = {"ratio": ratio, "name": self.label, "exponent": given[0] if given else None}
+        if not self.steps:
+            return quantise_readout(parts[0], self.bias, **common)
+        skips = [Skip(codes.scale(scales), codes.bound) for _, codes in self.skips]
+        s_out = scales[self.codes.segments[0].unit]
+        return quantise_neuron(parts, self.bias, s_out=s_out, steps_out=self.steps, skips=skips, **common)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinSpec(Spec):
+    """A sum or a concatenation of codes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """The whole network in integers, before its weights are known. input_scale: s_in of the encoder."""
+    """The whole network in integers, before its weights are known. network: in spiking form. specs: in topological
+    order, the readout last. pad_error: largest rounding of a padding code, in codes."""
 
     network: FloatNetwork
     input_bits: int
-    front: tuple[PoolSpec, ...]
-    specs: tuple[BlockSpec, ...]
-    pad_error: float  # largest rounding of a padding code, in codes
+    specs: tuple[Spec, ...]
+    pad_error: float
 
     @property
     def input_scale(self) -> float:
-        return 2.0 ** (8 - self.input_bits) / 255
+        return input_scale(self.input_bits)
 
-    def input_scales(self, scales: Sequence[float]) -> list[float]:
-        """s_in of every block. scales: s_out of every block that fires."""
-        return [s / spec.divisor for s, spec in zip((self.input_scale, *scales), self.specs, strict=True)]
+    @property
+    def synapses(self) -> tuple[SynapseSpec, ...]:
+        return tuple(spec for spec in self.specs if isinstance(spec, SynapseSpec))
 
-    def with_weights(self, weights: Sequence[tuple[np.ndarray, np.ndarray]]) -> Layout:
-        """The same layout around other (weight, bias) pairs."""
-        specs = tuple(replace(s, weight=w, bias=b) for s, (w, b) in zip(self.specs, weights, strict=True))
-        return replace(self, specs=specs)
+    @property
+    def neurons(self) -> tuple[NeuronSpec, ...]:
+        """All that fires, and the readout."""
+        return tuple(spec for spec in self.specs if isinstance(spec, NeuronSpec))
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The neurons whose scale is to be chosen; others share theirs."""
+        own = dict.fromkeys(spec.codes.segments[0].unit for spec in self.neurons if spec.steps)
+        return tuple(unit for unit in own if unit != INPUT)
+
+    def scales(self, chosen: Mapping[str, float]) -> dict[str, float]:
+        """Real value of one code, by unit. chosen: of `units`."""
+        return {INPUT: self.input_scale, **chosen}
+
+    def with_weights(self, weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Layout:
+        """The same layout around other (weight, bias) pairs, by synapse."""
+
+        def synapse(spec: SynapseSpec) -> SynapseSpec:
+            weight, bias = weights[spec.name]
+            return replace(spec, layer=replace(spec.layer, weight=weight, bias=bias))
+
+        def other(spec: Spec) -> Spec:
+            if isinstance(spec, SynapseSpec):
+                return synapse(spec)
+            return replace(spec, synapses=tuple(map(synapse, spec.synapses))) if isinstance(spec, NeuronSpec) else spec
+
+        return replace(self, specs=tuple(map(other, self.specs)))
 
 
-def _option(value: int | Mapping[str, int], what: str, low: int, high: int, layers: Sequence[Block]) -> list[int]:
+def input_scale(bits: int) -> float:
+    """s_in of the encoder."""
+    return 2.0 ** (8 - bits) / 255
+
+
+def _option(value: int | Mapping[str, int], what: str, low: int, high: int, layers: Sequence[Synapse]) -> list[int]:
     """One number per layer, checked."""
-    names = [b.synapse.name for b in layers]
+    names = [layer.name for layer in layers]
     if isinstance(value, Mapping):
-        labels = {b.synapse.label: b.synapse.name for b in layers}
+        labels = {layer.label: layer.name for layer in layers}
         known = {labels.get(k, k): v for k, v in value.items()}
         unknown = [k for k in known if k not in names and k != "default"]
         if unknown:
@@ -120,212 +253,161 @@ def _option(value: int | Mapping[str, int], what: str, low: int, high: int, laye
 
 
 def layout(network: FloatNetwork, options: Options) -> Layout:
-    """Choose T, W and widths of every tensor. Raises VolleyError for illegal options or orders of layers."""
-    front, body = blocks(network)
-    steps = _option(options.timesteps, "timesteps", 1, MAX_STEPS, body)
-    bits = _option(options.weight_bits, "weight_bits", 2, 8, body)
+    """Choose T, W, widths and units of every tensor. Raises VolleyError for illegal options or orders of layers."""
+    network = spiking_form(network)
+    synapses = [layer for layer in network.layers if isinstance(layer, FloatConv | FloatLinear)]
+    names = [layer.name for layer in synapses]
+    steps = dict(zip(names, _option(options.timesteps, "timesteps", 1, MAX_STEPS, synapses), strict=True))
+    bits = dict(zip(names, _option(options.weight_bits, "weight_bits", 2, 8, synapses), strict=True))
     default = options.timesteps.get("default", 4) if isinstance(options.timesteps, Mapping) else options.timesteps
     given = default if options.input_bits is None else options.input_bits
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or not 1 <= given <= MAX_STEPS:
         raise VolleyError(f"input_bits: {given!r} is outside 1..{MAX_STEPS}")
-    t = int(given)
-    front_specs, divisor, bound = _pools(front, t, 2**t - 1)
-    specs, pad_error = [], 0.0
-    scale0 = 2.0 ** (8 - t) / 255
-    for i, block in enumerate(body):
-        weight, bias, pad = block.synapse.weight, block.synapse.bias, np.zeros(0, np.int64)
-        if i == 0:
-            weight, bias = _normalised(network, block)
-            pad, pad_error = _pad_code(network, block, scale0 / divisor, bound)
-        readout = i == len(body) - 1
-        pools, next_divisor, next_bound = _pools(block.pools, steps[i], 2 ** steps[i] - 1)
-        e = options.exponents.get(block.synapse.name)
-        specs.append(BlockSpec(block, weight, bias, divisor, bound, pad, 0 if readout else steps[i], bits[i], pools, e))
-        divisor, bound = next_divisor, next_bound
-    return Layout(network, t, front_specs, tuple(specs), pad_error)
+    return _Layer(network, int(given), steps, bits, options.exponents).all()
 
 
-def _pools(pools: Sequence[FloatPool], steps: int, bound: int) -> tuple[tuple[PoolSpec, ...], int, int]:
-    """(specs, divisor of the scale, largest code) after these pools."""
-    out, divisor = [], 1
-    for pool in pools:
-        fire = False
-        if isinstance(pool, AvgPool):
-            area = pool.kernel[0] * pool.kernel[1]
-            fire = (bound * area).bit_length() > MAX_STEPS
+class _Layer:
+    """Goes through a network in spiking form, layer by layer."""
+
+    def __init__(
+        self,
+        network: FloatNetwork,
+        input_bits: int,
+        steps: Mapping[str, int],
+        bits: Mapping[str, int],
+        exponents: Mapping[str, int],
+    ) -> None:
+        self.network, self.input_bits = network, input_bits
+        self.steps, self.bits, self.exponents = steps, bits, exponents
+        channels = network.input_shape[0]
+        self.codes = {INPUT: Codes((Segment(INPUT, 1, channels),), input_bits, 2**input_bits - 1)}
+        self.synapses: dict[str, SynapseSpec] = {}
+        self.shared = _shared_units(network)
+        self.has_fired = fired(network)
+        self.joined = _joined(network)
+        self.pad_error = 0.0
+
+    def all(self) -> Layout:
+        specs: list[Spec] = []
+        for layer in self.network.layers:
+            if isinstance(layer, FloatConv | FloatLinear):
+                specs.append(self._synapse(layer))
+                if layer is self.network.layers[-1]:
+                    specs.append(NeuronSpec(layer, Codes((), 0, 0), (self.synapses[layer.name],), ()))
+            elif isinstance(layer, FloatRelu):
+                specs.append(self._neuron(layer))
+            elif isinstance(layer, FloatPool):
+                specs.append(self._pool(layer))
+            elif isinstance(layer, FloatAdd | FloatConcat) and self.has_fired[layer.name]:
+                specs.append(JoinSpec(layer, self._join(layer)))
+            elif not isinstance(layer, FloatAdd):  # of potentials: its neuron has them
+                raise layer.fail("has no spiking form")
+            if self.has_fired[layer.name]:
+                self.codes[layer.name] = specs[-1].codes
+        return Layout(self.network, self.input_bits, tuple(specs), self.pad_error)
+
+    def _synapse(self, layer: Synapse) -> SynapseSpec:
+        codes, name = self.codes[layer.source], layer.name
+        pad = np.zeros(0, np.int64)
+        if isinstance(layer, FloatConv) and layer.pad.size:
+            alone = codes.alone
+            assert alone is not None  # what is behind a normalised input has its unit
+            pad, error = _pad_code(layer, input_scale(self.input_bits) / alone.divisor, codes.bound)
+            self.pad_error = max(self.pad_error, error)
+        spec = SynapseSpec(layer, codes, pad, self.bits[name], self.exponents.get(name))
+        self.synapses[name] = spec
+        return spec
+
+    def _neuron(self, layer: FloatRelu) -> NeuronSpec:
+        before = self.network[layer.source]
+        sources = before.sources if isinstance(before, FloatAdd) else (layer.source,)
+        synapses = tuple(self.synapses[s] for s in sources if s in self.synapses)
+        for spec in synapses[1:]:
+            if self.steps[spec.name] != self.steps[synapses[0].name]:
+                raise spec.layer.fail(
+                    f"timesteps {self.steps[spec.name]}, its sum with {synapses[0].layer.label!r} has "
+                    f"{self.steps[synapses[0].name]}; needs the same"
+                )
+        steps = self.steps[synapses[0].name]
+        unit = self.shared.get(layer.name, layer.name)
+        codes = Codes((Segment(unit, 1, self.network.shapes[layer.name][0]),), steps, 2**steps - 1)
+        skips = tuple((s, self.codes[s]) for s in sources if s not in self.synapses)
+        return NeuronSpec(layer, codes, synapses, skips)
+
+    def _pool(self, layer: FloatPool) -> PoolSpec:
+        codes, fire = self.codes[layer.source], False
+        if isinstance(layer, AvgPool):
+            area = layer.kernel[0] * layer.kernel[1]
+            bound = codes.bound * area
+            fire = bound.bit_length() > MAX_STEPS or layer.name in self.joined
             if fire:
-                bound = 2**steps - 1
+                codes = replace(codes, bound=2**codes.steps - 1)
             else:
-                bound, divisor = bound * area, divisor * area
-                steps = bound.bit_length()
-        out.append(PoolSpec(pool, fire, steps, bound))
-    return tuple(out), divisor, bound
+                segments = tuple(replace(s, divisor=s.divisor * area) for s in codes.segments)
+                codes = Codes(segments, bound.bit_length(), bound)
+        return PoolSpec(layer, codes, fire)
+
+    def _join(self, layer: FloatAdd | FloatConcat) -> Codes:
+        operands = [self.codes[source] for source in layer.sources]
+        steps = {codes.steps for codes in operands}
+        if len(steps) > 1:
+            raise layer.fail(
+                f"joins words of T = {' and '.join(map(str, sorted(steps)))}; give what it reads the same timesteps "
+                "(and input_bits)"
+            )
+        first = operands[0]
+        if isinstance(layer, FloatConcat):
+            segments = tuple(s for codes in operands for s in codes.segments)
+            return Codes(segments, first.steps, max(codes.bound for codes in operands))
+        if len(operands) > 2:
+            raise layer.fail(
+                f"adds {len(operands)} activations that have fired; needs two, or a Conv or Linear among them"
+            )
+        if first.steps == MAX_STEPS:
+            raise layer.fail(f"adds words of {MAX_STEPS} bits, which makes {MAX_STEPS + 1}; use timesteps up to 7")
+        alone = [codes.alone for codes in operands]
+        if None in alone or (alone[0].unit, alone[0].divisor) != (alone[1].unit, alone[1].divisor):  # type: ignore[union-attr]
+            raise layer.fail(
+                "adds {!r} and {!r}, whose codes cannot have one unit; put a Conv or Linear on one of them".format(
+                    *map(self.network.label, layer.sources)
+                )
+            )
+        return Codes(first.segments, first.steps + 1, sum(codes.bound for codes in operands))
 
 
-def _normalised(network: FloatNetwork, block: Block) -> tuple[np.ndarray, np.ndarray]:
-    """First layer acting on pixels: (x - mean) / std folded into its weight and bias."""
-    weight, bias = block.synapse.weight, block.synapse.bias
-    mean, std = network.mean, network.std
-    if isinstance(block.synapse, FloatConv):
-        weight = weight / std[None, :, None, None]
-        return weight, bias - np.einsum("oikl,i->o", weight, mean)
-    area = weight.shape[1] // len(mean)  # columns in C,H,W order
-    weight = weight / np.repeat(std, area)
-    return weight, bias - weight @ np.repeat(mean, area)
+def _shared_units(network: FloatNetwork) -> dict[str, str]:
+    """The unit of each neuron that does not have its own: codes that are added need one for all. What then still
+    differs is refused where the sum is met."""
+    has_fired, units, groups = fired(network), {INPUT: {INPUT}}, list[set[str]]()
+    for layer in network.layers:
+        read = set[str]().union(*(units.get(source, set()) for source in layer.sources))
+        if isinstance(layer, FloatAdd) and has_fired[layer.name]:
+            merged = [group for group in groups if group & read]
+            groups = [group for group in groups if group not in merged] + [read.union(*merged)]
+        units[layer.name] = {layer.name} if isinstance(layer, FloatRelu) else read if has_fired[layer.name] else set()
+    order = {name: n for n, name in enumerate(network.shapes)}
+    return {name: min(group, key=order.__getitem__) for group in groups for name in group}
 
 
-def _pad_code(network: FloatNetwork, block: Block, s_in: float, bound: int) -> tuple[np.ndarray, float]:
-    """Code of a padded tap: the pixel value that normalises to 0. Empty where that is code 0 anyway."""
-    synapse = block.synapse
-    if not isinstance(synapse, FloatConv) or not any(synapse.padding) or not np.any(network.mean):
-        return np.zeros(0, np.int64), 0.0
-    ideal = network.mean / s_in
+def _joined(network: FloatNetwork) -> set[str]:
+    """Names of what comes, itself or through pools, to a join that wants words of one length and unit."""
+    has_fired, found = fired(network), set[str]()
+    for layer in reversed(network.layers):
+        joins = isinstance(layer, FloatConcat | FloatAdd) and has_fired[layer.name]
+        if joins or (isinstance(layer, FloatPool) and layer.name in found):
+            found |= set(layer.sources)
+    return found
+
+
+def _pad_code(layer: FloatConv, s_in: float, bound: int) -> tuple[np.ndarray, float]:
+    """Code of a padded position, and its rounding."""
+    ideal = layer.pad / s_in
     code = np.clip(np.rint(ideal), 0, bound).astype(np.int64)
     error = np.abs(code - ideal)
     if error.max() >= 1:
         worst = int(error.argmax())
-        raise synapse.fail(
-            f"zero padding after normalisation is pixel value {network.mean[worst]:g} of channel {worst}, outside "
+        raise layer.fail(
+            f"zero padding after normalisation is pixel value {layer.pad[worst]:g} of channel {worst}, outside "
             "0..1; use padding 0 or a mean inside 0..1"
         )
     return code, float(error.max())
-
-
-def quantise(spec: BlockSpec, s_in: float, s_out: float | None, ratio: np.ndarray | None = None) -> QuantSynapse:
-    """Integers of one block. s_out: None for the readout."""
-    common: dict[str, Any] = {
-        "s_in": s_in,
-        "bound_in": spec.bound_in,
-        "bits": spec.bits,
-        "ratio": ratio,
-        "name": spec.block.synapse.label,
-        "exponent": spec.exponent,
-    }
-    if s_out is None:
-        return quantise_readout(spec.weight, spec.bias, **common)
-    return quantise_synapse(spec.weight, spec.bias, s_out=s_out, steps_out=spec.steps, **common)
-
-
-def assemble(
-    plan: Layout,
-    scales: Sequence[float],
-    ratios: Sequence[np.ndarray] | None = None,
-    *,
-    name: str | None = None,
-    meta: Mapping[str, Any] | None = None,
-) -> Network:
-    """The integer Network. scales: s_out of every block that fires; ratios: clipping per block, None searches.
-
-    Warns about all-zero channels. `meta["conversion"]` is the report: scales, clipping, rounding.
-    """
-    operators: list[ops.Operator] = [ops.Encode("encode", (INPUT,), plan.input_bits)]
-    names = {INPUT, "encode", *(x.name for x in plan.network.layers)}
-
-    def unique(wish: str) -> str:
-        while wish in names:
-            wish += "_"
-        names.add(wish)
-        return wish
-
-    def append(kind: type[ops.Operator], op_name: str, **values: Any) -> None:
-        operators.append(kind(op_name, (operators[-1].name,), **values))
-
-    def append_pools(pools: Sequence[PoolSpec]) -> None:
-        for p in pools:
-            window = {"kernel": p.pool.kernel, "stride": p.pool.stride, "padding": p.pool.padding}
-            append(ops.SumPool if isinstance(p.pool, AvgPool) else ops.MaxPool, p.pool.name, **window)
-            if p.fire:
-                area = p.pool.kernel[0] * p.pool.kernel[1]
-                channels = np.ones(_channels(plan, p), np.int64)
-                append(
-                    ops.RadixNeuron,
-                    unique(f"{p.pool.name}_neuron"),
-                    theta=area * channels,
-                    bias=area // 2 * channels,
-                    steps=p.steps,
-                )
-
-    append_pools(plan.front)
-    report: list[dict[str, Any]] = []
-    logit_scale = 1.0
-    for i, (spec, s_in) in enumerate(zip(plan.specs, plan.input_scales(scales), strict=True)):
-        s_out = scales[i] if spec.steps else None
-        q = quantise(spec, s_in, s_out, None if ratios is None else ratios[i])
-        synapse = spec.block.synapse
-        common: dict[str, Any] = {"weight_bits": spec.bits}
-        if isinstance(synapse, FloatConv):
-            append(
-                ops.Conv,
-                spec.name,
-                weight=q.weight,
-                kernel=synapse.weight.shape[2:],
-                stride=synapse.stride,
-                padding=synapse.padding,
-                pad_code=spec.pad_code,
-                **common,
-            )
-        else:
-            append(ops.Linear, spec.name, weight=q.weight[:, :, None, None], **common)
-        if q.theta is None:
-            append(ops.Readout, unique(f"{spec.name}_readout"), bias=q.bias, exponent=q.exponent)
-            logit_scale = s_in * float(q.scale[0]) / 2**q.exponent
-        else:
-            append(
-                ops.RadixNeuron,
-                unique(f"{spec.name}_neuron"),
-                theta=q.theta,
-                bias=q.bias,
-                exponent=q.exponent,
-                steps=spec.steps,
-            )
-        append_pools(spec.pools)
-        report.append(_report(spec, q, s_in, s_out))
-    conversion = {"input_bits": plan.input_bits, "pad_code_error": plan.pad_error, "layers": report}
-    if plan.pad_error:
-        log.info("padding code of %s is rounded by %.3f codes", plan.specs[0].name, plan.pad_error)
-    return Network(
-        name or plan.network.name,
-        plan.network.input_shape,
-        tuple(operators),
-        logit_scale,
-        meta={**(meta or {}), "conversion": conversion},
-    )
-
-
-def _channels(plan: Layout, pool: PoolSpec) -> int:
-    """Channels that reach a pool."""
-    channels = plan.network.input_shape[0]
-    for spec in plan.specs:
-        if any(p is pool for p in plan.front):
-            break
-        channels = len(spec.bias)
-        if any(p is pool for p in spec.pools):
-            break
-    return channels
-
-
-def _report(spec: BlockSpec, q: QuantSynapse, s_in: float, s_out: float | None) -> dict[str, Any]:
-    rows = spec.weight.reshape(len(spec.weight), -1)
-    zero = np.flatnonzero(~rows.any(1))
-    if zero.size:
-        shown = ", ".join(map(str, zero[:8])) + (" …" if zero.size > 8 else "")
-        warnings.warn(
-            f"layer {spec.block.synapse.label!r}: {zero.size} of {len(rows)} channels have only zero weights "
-            f"({shown}); each is a constant and could be pruned",
-            stacklevel=4,
-        )
-    real = q.weight.reshape(len(rows), -1) * q.scale[:, None]
-    power = float((rows**2).sum())
-    return {
-        "name": spec.name,
-        "weight_bits": spec.bits,
-        "steps": spec.steps,
-        "input_scale": s_in,
-        "output_scale": s_out,
-        "exponent": q.exponent,
-        "theta_min": None if q.theta is None else int(q.theta.min()),
-        "theta_max": None if q.theta is None else int(q.theta.max()),
-        "weight_error": float(np.sqrt(((real - rows) ** 2).sum() / power)) if power else 0.0,
-        "clip_ratio_min": float(q.ratio.min()),
-        "zero_channels": int(zero.size),
-    }

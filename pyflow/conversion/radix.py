@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pyflow.conversion.layout import Layout, Options, assemble, layout
+from pyflow.conversion.assemble import assemble
+from pyflow.conversion.layout import Layout, Options, layout
 from pyflow.conversion.quantise import round_scale
 from pyflow.conversion.torch_blocks import activations
 from pyflow.data import check_grey
 from pyflow.errors import VolleyError
 from pyflow.frames import as_array
-from pyflow.frontends.float_graph import FloatNetwork
 from pyflow.frontends.torch_fx import trace
-from pyflow.graph import Network
-from pyflow.operators import RadixNeuron, Readout, Synapse
+from pyflow.graph import INPUT, Network
+from pyflow.model.graph import FloatNetwork
+from pyflow.operators import Add, RadixNeuron, Readout, Residual, Synapse
 from pyflow.shapes import as_maps, check_shape, map_shape
 
 if TYPE_CHECKING:
@@ -108,9 +109,14 @@ def first_difference(network: Network, like: Network) -> str:
 
 
 def exponents(network: Network) -> dict[str, int]:
-    """e of every convolution and linear layer."""
-    readers = {op.inputs[0]: op for op in network.operators if isinstance(op, RadixNeuron | Readout)}
-    return {op.name: readers[op.name].exponent for op in network.operators if isinstance(op, Synapse)}
+    """e of every convolution and linear layer: of what fires or sums behind it."""
+    found: dict[str, int] = {}
+    for op in reversed(network.operators):
+        if isinstance(op, RadixNeuron | Readout | Residual):
+            found[op.inputs[0]] = op.exponent
+        elif isinstance(op, Add) and op.name in found:
+            found |= dict.fromkeys(op.inputs, found[op.name])
+    return {op.name: found[op.name] for op in network.operators if isinstance(op, Synapse)}
 
 
 def prepare(
@@ -156,26 +162,29 @@ def check_images(images: np.ndarray, shape: Sequence[int], what: str) -> np.ndar
     return images.astype(np.float32)
 
 
-def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.9, seed: int = 0) -> list[float]:
-    """s_out of every block that fires: the real value of one code.
+def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.9, seed: int = 0) -> dict[str, float]:
+    """The real value of one code, by unit: of a neuron, or of several that share it.
 
     images: float32 [N, C, H, W] in [0, 1]. percentile: 0..100, or "mse". Warns if a layer never fires.
     """
     if percentile != "mse" and (not isinstance(percentile, int | float | np.number) or not 0 < percentile <= 100):
         raise VolleyError(f"percentile: {percentile!r} is neither in (0, 100] nor 'mse'")
     samples = activations(plan, images, SAMPLES, seed)
-    scales = []
-    for spec, values in zip(plan.specs, samples, strict=False):
-        top = 2**spec.steps - 1
+    scales: dict[str, float] = {}
+    for spec in plan.neurons:
+        if not spec.steps:
+            continue
+        values, top, unit = samples[spec.key], 2**spec.steps - 1, spec.codes.segments[0].unit
         peak = _mse_peak(values, top) if percentile == "mse" else float(np.percentile(values, float(percentile)))
         peak = peak if peak > 0 else float(values.max(initial=0.0))
         if peak <= 0:
             warnings.warn(
-                f"layer {spec.block.synapse.label!r}: no output is ever positive on the calibration images",
+                f"layer {spec.label!r}: no output is ever positive on the calibration images",
                 stacklevel=3,
             )
             peak = 1.0
-        scales.append(round_scale(peak / top))
+        if unit != INPUT:
+            scales[unit] = max(scales.get(unit, 0.0), round_scale(peak / top))
     return scales
 
 

@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Blocks in torch: the float forward for calibration and the pieces of the fake-quantised one."""
+"""Layers in torch: the float forward for calibration and the pieces of the fake-quantised one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from pyflow.bars import bar
-from pyflow.conversion.layout import BlockSpec, Layout, PoolSpec
-from pyflow.frontends.float_graph import FloatConv, MaxPool
+from pyflow.conversion.layout import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
+from pyflow.graph import INPUT
+from pyflow.model.graph import FloatConcat, FloatConv, MaxPool
 
 
-def synapse(spec: BlockSpec, x: torch.Tensor, weight: torch.Tensor, pad: torch.Tensor | None) -> torch.Tensor:
+def synapse(spec: SynapseSpec, x: torch.Tensor, weight: torch.Tensor, pad: torch.Tensor | None) -> torch.Tensor:
     """Weighted sum without bias. pad: value of a padded tap per channel, [Ci] (None is 0)."""
-    layer = spec.block.synapse
+    layer = spec.layer
     if not isinstance(layer, FloatConv):
         return F.linear(x.flatten(1), weight)[:, :, None, None]
     if pad is None:
@@ -29,10 +30,17 @@ def synapse(spec: BlockSpec, x: torch.Tensor, weight: torch.Tensor, pad: torch.T
 
 def pool(spec: PoolSpec, x: torch.Tensor) -> torch.Tensor:
     """Maximum, or sum (not mean) over the kernel."""
-    p = spec.pool
+    p = spec.layer
     if isinstance(p, MaxPool):
         return F.max_pool2d(x, p.kernel, p.stride, p.padding)
     return F.avg_pool2d(x, p.kernel, p.stride, p.padding, divisor_override=1)
+
+
+def join(spec: JoinSpec, operands: list[torch.Tensor]) -> torch.Tensor:
+    """Sum, or concatenation of channels."""
+    if isinstance(spec.layer, FloatConcat):
+        return torch.cat(operands, 1)
+    return operands[0] + operands[1]
 
 
 def encode(plan: Layout, x: torch.Tensor) -> torch.Tensor:
@@ -51,31 +59,45 @@ def batches(x: np.ndarray, size: int, title: str) -> Iterator[torch.Tensor]:
 
 
 @torch.no_grad()
-def activations(plan: Layout, images: np.ndarray, per_batch: int, seed: int) -> list[np.ndarray]:
-    """Samples of every ReLU's output in the float network on encoded images: one float64 vector per firing block.
+def activations(plan: Layout, images: np.ndarray, per_batch: int, seed: int) -> dict[str, np.ndarray]:
+    """Samples of every ReLU's output in the float network on encoded images: float64 vectors by the neuron's key.
 
     images: float [N, C, H, W] in [0, 1]. per_batch: at most so many values of one layer from 256 images.
     """
     rng = np.random.default_rng(seed)
-    found: list[list[np.ndarray]] = [[] for spec in plan.specs if spec.steps]
+    found: dict[str, list[np.ndarray]] = {spec.key: [] for spec in plan.neurons if spec.steps}
     for batch in batches(images, 256, "calibrate"):
-        x = encode(plan, batch.double()) * plan.input_scale
-        x = _real_pools(plan.front, x)
-        for i, spec in enumerate(plan.specs):
-            if not spec.steps:
-                break
-            pad = torch.from_numpy(spec.pad_code * plan.input_scale / spec.divisor) if spec.pad_code.size else None
-            x = synapse(spec, x, torch.tensor(spec.weight), pad) + torch.tensor(spec.bias)[:, None, None]
-            x = torch.relu(x)
-            values = x.flatten().numpy()
-            found[i].append(values if values.size <= per_batch else rng.choice(values, per_batch, replace=False))
-            x = _real_pools(spec.pools, x)
-    return [np.concatenate(f) for f in found]
+        for key, outputs in _real(plan, encode(plan, batch.double()) * plan.input_scale):
+            values = outputs.flatten().numpy()
+            found[key].append(values if values.size <= per_batch else rng.choice(values, per_batch, replace=False))
+    return {key: np.concatenate(values) for key, values in found.items()}
 
 
-def _real_pools(pools: Sequence[PoolSpec], x: torch.Tensor) -> torch.Tensor:
-    for p in pools:
-        x = pool(p, x)
-        if not isinstance(p.pool, MaxPool):
-            x = x / (p.pool.kernel[0] * p.pool.kernel[1])
-    return x
+def _real(plan: Layout, images: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+    """(key, output) of every neuron in float64."""
+    values = {INPUT: images}
+    for spec in plan.specs:
+        operands = [values[source] for source in spec.layer.sources if source in values]
+        if isinstance(spec, SynapseSpec):
+            x = synapse(spec, operands[0], torch.tensor(spec.weight), _padding(plan, spec))
+            values[spec.name] = x + torch.tensor(spec.bias)[:, None, None]
+        elif isinstance(spec, PoolSpec):
+            x = pool(spec, operands[0])
+            values[spec.name] = x if isinstance(spec.layer, MaxPool) else x / spec.area
+        elif isinstance(spec, JoinSpec):
+            values[spec.name] = join(spec, operands)
+        elif isinstance(spec, NeuronSpec) and spec.steps:
+            x = values[spec.synapses[0].name]
+            for name in (*(part.name for part in spec.synapses[1:]), *(skip for skip, _ in spec.skips)):
+                x = x + values[name]
+            values[spec.name] = torch.relu(x)
+            yield spec.key, values[spec.name]
+
+
+def _padding(plan: Layout, spec: SynapseSpec) -> torch.Tensor | None:
+    """Real value of the padding codes."""
+    if not spec.pad_code.size:
+        return None
+    alone = spec.codes.alone
+    assert alone is not None
+    return torch.from_numpy(spec.pad_code * plan.input_scale / alone.divisor)

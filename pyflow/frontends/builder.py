@@ -1,44 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Builds a FloatNetwork layer by layer: shapes, readable unique names, and the folding of affine maps
-(BatchNorm, input normalisation) into the layer before them or into the input."""
+"""Builds a FloatNetwork layer by layer: shapes, and readable unique names."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pyflow.errors import VolleyError
-from pyflow.frontends.float_graph import (
+from pyflow.graph import INPUT
+from pyflow.model.graph import (
+    Affine,
     AvgPool,
+    Edge,
     Flatten,
+    FloatAdd,
+    FloatConcat,
     FloatConv,
     FloatLayer,
     FloatLinear,
     FloatNetwork,
-    FloatPool,
     FloatRelu,
     FloatWindow,
     MaxPool,
+    Shape,
 )
 from pyflow.shapes import map_shape
 
-PREFIX = {FloatConv: "conv", FloatLinear: "fc", FloatRelu: "relu", MaxPool: "pool", AvgPool: "pool", Flatten: "flatten"}
+PREFIX = {
+    FloatConv: "conv",
+    FloatLinear: "fc",
+    FloatRelu: "relu",
+    MaxPool: "pool",
+    AvgPool: "pool",
+    Flatten: "flatten",
+    Affine: "affine",
+    FloatAdd: "add",
+    FloatConcat: "cat",
+}
 FORMS = ("[N, F]", "[N, C, L]", "[N, C, H, W]")  # of activations, by their map axes
-RESERVED = {"input", "encode", "pixel", "s_pixel", "m_logit"}
+RESERVED = {INPUT, "encode", "pixel", "s_pixel", "m_logit"}
+
+
+@dataclass(slots=True, eq=False)
+class Storage:
+    """The memory of a framework's tensor, which views share. writer: what last changed it in place."""
+
+    writes: int = 0
+    writer: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stream:
-    """The activations at one point. shape: (C, H, W); axes: those of the map that the framework sees, 2 of
-    images, 1 of sequences [N, C, L], 0 of vectors [N, C*H*W]."""
+class Activations:
+    """The activations at one point. shape: (C, H, W) of the maps; axes: those of the map that the framework sees, 2 of
+    images, 1 of sequences [N, C, L], 0 of vectors [N, C*H*W]. layer: the name of what made them. writes: of its
+    storage, when they were made."""
 
-    shape: tuple[int, int, int]
-    axes: int = 2
-    producer: str = "the input"
+    shape: Shape
+    axes: int
+    layer: str = INPUT
+    label: str = "the input"
+    storage: Storage = field(default_factory=Storage)
+    writes: int = 0
 
     @property
     def flat(self) -> bool:
@@ -51,26 +77,26 @@ class Stream:
 
 
 class Builder:
-    """Appends layers to a chain. Every method may raise VolleyError naming `label`."""
+    """Adds layers to a graph, each behind `stream`. Every method may raise VolleyError naming `label`."""
 
     def __init__(self, name: str, input_shape: Sequence[int]) -> None:
         """input_shape: (C, H, W) of images or (C, L) of sequences."""
         self.name = name
         self.input_shape = map_shape(input_shape)
         self.layers: list[FloatLayer] = []
-        self.stream = Stream(self.input_shape, len(input_shape) - 1)
+        self.stream = Activations(self.input_shape, len(input_shape) - 1)
+        self.where = ""  # file and line of what is added
         self._names = set(RESERVED)
         self._counts: dict[str, int] = {}
-        self._scale = np.ones(input_shape[0])  # of the input: y = scale * x + shift
-        self._shift = np.zeros(input_shape[0])
 
-    def check_latest(self, stream: Stream, label: str) -> None:
-        """Refuse a layer that reads anything but the end of the chain."""
-        if stream is not self.stream:
+    def read(self, stream: Activations, label: str) -> None:
+        """Go on behind `stream`. Raises VolleyError where its numbers are no longer there."""
+        if stream.writes != stream.storage.writes:
             raise VolleyError(
-                f"layer {label!r}: reads {stream.producer!r}, which another layer reads too; residual and "
-                "branching networks come later, use a chain of layers"
+                f"layer {label!r}: reads {stream.label!r} after {stream.storage.writer!r} has changed it in place; "
+                "use the form that is not in place (inplace=False, x = x + y)"
             )
+        self.stream = stream
 
     def want(self, label: str, kind: str, *axes: int) -> None:
         """Refuse a layer that does not act on activations of so many map axes."""
@@ -85,74 +111,68 @@ class Builder:
     def identity(self, label: str) -> None:
         """A layer that does nothing in inference (Dropout, Identity)."""
 
+    def copy(self) -> None:
+        """The same numbers in another place."""
+        self.stream = replace(self.stream, storage=Storage(), writes=0)
+
+    def in_place(self, before: Activations, label: str) -> None:
+        """What was made of `before` lies where that lay."""
+        if self.stream is before:
+            return  # nothing was made
+        before.storage.writes += 1
+        before.storage.writer = label
+        self.stream = replace(self.stream, storage=before.storage, writes=before.storage.writes)
+
     def add(self, kind: type[FloatLayer], label: str, named: bool = True, **values: object) -> None:
-        """Append a layer. named: label is the user's own name, else a counted one is made."""
-        layer = kind(self._unique(PREFIX[kind], label, named), label, **values)
+        """Add a layer. named: label is the user's own name, else a counted one is made."""
+        layer = self._made(kind, label, named, (self.stream.layer,), values)
         if isinstance(layer, FloatWindow):
             self.want(label, layer.title, layer.axes)
         if isinstance(layer, FloatLinear) and not self.stream.flat:
             raise layer.fail(f"acts on maps of {'x'.join(map(str, self.stream.size))}; add a Flatten before it")
-        if isinstance(layer, Flatten):
-            shape, axes = self.stream.shape, 0  # the spikes stay maps: weights are in C,H,W order
+        if isinstance(layer, Flatten):  # a view of the same numbers
+            # The spikes stay maps: weights are in C,H,W order.
+            self.stream = replace(self.stream, axes=0, layer=layer.name, label=label)
         else:
-            shape, axes = layer.infer(self.stream.shape), self.stream.axes
-        self.layers.append(layer)
-        self.stream = Stream(shape, axes, label)
+            self.stream = Activations(layer.infer(self.stream.shape), self.stream.axes, layer.name, label)
 
-    def affine(self, label: str, kind: str, scale: np.ndarray, shift: np.ndarray) -> None:
-        """y = scale * x + shift per channel: BatchNorm or input normalisation, folded at once."""
+    def affine(self, label: str, kind: str, scale: np.ndarray, shift: np.ndarray, named: bool = True) -> None:
+        """y = scale * x + shift per channel: BatchNorm or input normalisation."""
         scale, shift = np.asarray(scale, np.float64), np.asarray(shift, np.float64)
-        what = f"layer {label!r} ({kind})"
-        if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-            raise VolleyError(f"{what}: scale or shift is not finite; check its weights and running statistics")
         channels = self.stream.size[0]
         if any(a.size not in (1, channels) for a in (scale, shift)):
-            raise VolleyError(f"{what}: has {max(scale.size, shift.size)} values for {channels} channels")
+            raise VolleyError(
+                f"layer {label!r} ({kind}): has {max(scale.size, shift.size)} values for {channels} channels"
+            )
         scale, shift = np.broadcast_to(scale.ravel(), channels), np.broadcast_to(shift.ravel(), channels)
-        if not self.layers:
-            self._front(what, scale, shift)
-        else:
-            self._fold(what, scale, shift)
-        self.stream = replace(self.stream, producer=label)
+        self.add(Affine, label, named, scale=scale, shift=shift, what=kind)
 
-    def _front(self, what: str, scale: np.ndarray, shift: np.ndarray) -> None:
-        if (scale <= 0).any():
-            raise VolleyError(f"{what}: scales the input by {scale.min():g}; needs a positive factor (std > 0)")
-        self._scale, self._shift = self._scale * scale, self._shift * scale + shift
-
-    def _fold(self, what: str, scale: np.ndarray, shift: np.ndarray) -> None:
-        index, pooled = len(self.layers) - 1, None
-        while index >= 0 and isinstance(self.layers[index], FloatPool | Flatten):
-            if not isinstance(self.layers[index], Flatten):
-                pooled = self.layers[index]
-            index -= 1
-        synapse = self.layers[index] if index >= 0 else None
-        if not isinstance(synapse, FloatConv | FloatLinear):
-            after = synapse.label if synapse is not None else "the input"
-            raise VolleyError(
-                f"{what}: follows {after!r}; only an affine map right after a Conv or Linear, or first in the "
-                "model, can be folded (put it before the ReLU)"
-            )
-        if scale.size != synapse.weight.shape[0]:
-            raise VolleyError(f"{what}: acts on the flattened maps of {synapse.label!r}; put it before the Flatten")
-        if isinstance(pooled, AvgPool):
-            raise VolleyError(
-                f"{what}: follows {pooled.title} {pooled.label!r} without a ReLU before it; "
-                f"use Conv, BatchNorm, ReLU, {pooled.title}"
-            )
-        if pooled is not None and (scale < 0).any():
-            worst = int(scale.argmin())
-            raise VolleyError(
-                f"{what}: scale {scale[worst]:g} of channel {worst} is negative after {pooled.title} {pooled.label!r}, "
-                "so the two do not commute; put the BatchNorm before the pool"
-            )
-        weight = synapse.weight * scale.reshape(-1, *[1] * (synapse.weight.ndim - 1))
-        self.layers[index] = replace(synapse, weight=weight, bias=synapse.bias * scale + shift)
+    def join(self, kind: type[FloatAdd | FloatConcat], label: str, streams: Sequence[Activations]) -> None:
+        """Add a layer that reads several streams."""
+        for stream in streams:
+            self.read(stream, label)
+        layer = self._made(kind, label, False, tuple(s.layer for s in streams), {})
+        if len({s.axes for s in streams}) > 1:
+            first, other = sorted({FORMS[s.axes] for s in streams})[:2]
+            raise layer.fail(f"joins {first} and {other}; needs activations of one form")
+        self.stream = Activations(layer.infer(*(s.shape for s in streams)), streams[0].axes, layer.name, label)
 
     def finish(self) -> FloatNetwork:
-        return FloatNetwork(
-            self.name, self.input_shape, tuple(self.layers), -self._shift / self._scale, 1 / self._scale
-        )
+        """The network whose logits are `stream`; what they do not depend on is left out."""
+        needed, layers = {self.stream.layer}, []
+        for layer in reversed(self.layers):
+            if layer.name in needed:
+                needed |= set(layer.sources)
+                layers.append(layer)
+        return FloatNetwork(self.name, self.input_shape, tuple(reversed(layers)))
+
+    def _made(
+        self, kind: type[FloatLayer], label: str, named: bool, sources: Sequence[str], values: dict[str, object]
+    ) -> FloatLayer:
+        inputs = tuple(Edge(source) for source in sources)
+        layer = kind(self._unique(PREFIX[kind], label, named), label, inputs=inputs, where=self.where, **values)
+        self.layers.append(layer)
+        return layer
 
     def _unique(self, prefix: str, label: str, named: bool) -> str:
         name = re.sub(r"[^a-z0-9_]+", "_", label.lower()).strip("_") if named else ""

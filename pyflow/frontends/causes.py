@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import linecache
+import re
 import site
 import sysconfig
 import traceback
@@ -228,10 +229,22 @@ def _statement(error: BaseException) -> tuple[str, str]:
         return "", ""
     frame = own[-1]
     line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
-    path = Path(frame.filename)
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return f"{path}:{frame.lineno}: ", line[:120]
+    return f"{_shown(frame.filename)}:{frame.lineno}: ", line[:120]
+
+
+def _shown(filename: str) -> Path:
+    path = Path(filename)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def where(node: fx.Node) -> str:
+    """ "file:line" of the user's forward() that made a traced node; "" where only libraries' code did."""
+    for filename, line in reversed(re.findall(r'^ *File "(.+)", line (\d+)', node.stack_trace or "", re.MULTILINE)):
+        if filename.startswith(_HERE):
+            break  # what lies around it called the trace
+        if not filename.startswith("<") and not _library(filename):
+            return f"{_shown(filename)}:{line}"
+    return ""
 
 
 def _library(filename: str) -> bool:

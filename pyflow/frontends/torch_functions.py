@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pyflow.frontends.builder import Builder
+from pyflow.frontends.builder import Activations, Builder
 from pyflow.frontends.torch_layers import (
     HINTS,
     array_of,
@@ -24,6 +24,7 @@ from pyflow.frontends.torch_layers import (
     max_pool,
     relu,
 )
+from pyflow.model.graph import FloatAdd, FloatConcat
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,49 @@ def _arithmetic(b: Builder, c: Call) -> None:
         scale, shift = 1 / flat, zero
     else:
         raise fail(c.name, c.called, "divides by the activations or by zero, which is not supported")
-    b.affine(c.name, c.called, scale, shift)
+    b.affine(c.name, c.called, scale, shift, named=False)
 
 
 def _identity(b: Builder, c: Call) -> None:
     b.identity(c.name)
+
+
+def _copy(b: Builder, _: Call) -> None:
+    b.copy()
+
+
+def _add(b: Builder, c: Call) -> None:
+    """x + y of two activations."""
+    if c.kwargs.get("alpha", 1) != 1:
+        raise fail(c.name, c.called, f"alpha = {c.kwargs['alpha']} is not supported; needs 1")
+    values = [*c.args, *(c.kwargs[key] for key in ("input", "other") if key in c.kwargs)]
+    if values[0] is values[1]:
+        raise fail(c.name, c.called, "adds activations to themselves; scale the weights before instead")
+    b.join(FloatAdd, c.name, values)
+
+
+def _cat(b: Builder, c: Call) -> None:
+    """torch.cat of activations, along their channels."""
+    streams = c.args[0] if c.args else c.kwargs["tensors"]
+    dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim", c.kwargs.get("axis", 0))
+    if not all(isinstance(s, Activations) for s in streams):
+        raise fail(c.name, c.called, "joins activations with a constant, which is not supported")
+    rank = 1 + len(streams[0].size)
+    if dim % rank != 1:
+        raise fail(c.name, c.called, f"along dimension {dim} is not supported; needs that of the channels, 1")
+    if len({id(s) for s in streams}) < len(streams):
+        raise fail(c.name, c.called, "joins activations with themselves, which is not supported")
+    if len(streams) == 1:
+        b.read(streams[0], c.name)
+        b.copy()
+    else:
+        b.join(FloatConcat, c.name, streams)
+
+
+def in_place(call: Call) -> bool:
+    """Does the call write its result over its operand?"""
+    augmented = call.called in ("iadd", "isub", "imul", "itruediv")
+    return augmented or call.called.endswith("_") or bool(call.kwargs.get("inplace"))
 
 
 FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
@@ -161,7 +200,13 @@ FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
     "contiguous": _identity,
     "float": _identity,
     "detach": _identity,
-    "clone": _identity,
+    "clone": _copy,
     **dict.fromkeys(("add", "sub", "mul", "truediv", "div", "divide", "subtract", "multiply"), _arithmetic),
     **dict.fromkeys(("iadd", "isub", "imul", "itruediv"), _arithmetic),
 }
+# Of several activations; ALWAYS_JOIN also of a list of them.
+JOINS: dict[str, Callable[[Builder, Call], None]] = {
+    **dict.fromkeys(("add", "iadd"), _add),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
+}
+ALWAYS_JOIN = ("cat", "concat", "concatenate")

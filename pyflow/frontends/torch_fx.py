@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The Volley authors
 """torch.fx front end: any traceable nn.Module (modules or functions) -> FloatNetwork.
 
-The traced graph is walked once with abstract values: `Stream` for the activations, everything else
+The traced graph is walked once with abstract values: `Activations` for what depends on the input, everything else
 (sizes, buffers, numbers) is computed on the spot. What each layer means is in `torch_layers.py`, each
 function in `torch_functions.py`.
 """
@@ -20,16 +20,18 @@ from pyflow.errors import VolleyError
 from pyflow.frontends import causes
 from pyflow.frontends import torch_functions as functions
 from pyflow.frontends import torch_layers as layers
-from pyflow.frontends.blocks import blocks
-from pyflow.frontends.builder import Builder, Stream
-from pyflow.frontends.float_graph import FloatNetwork
+from pyflow.frontends.builder import Activations, Builder
 from pyflow.frontends.normalize import Normalize
+from pyflow.model.graph import FloatNetwork
+from pyflow.model.order import spiking_form
 from pyflow.shapes import check_shape
 
 BATCH = "batch"  # stands for x.size(0)
 
 
 class _Tracer(fx.Tracer):
+    record_stack_traces = True
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, Normalize) or super().is_leaf_module(m, module_qualified_name)
 
@@ -58,7 +60,7 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = No
     try:
         with torch.no_grad():
             network = _Walk(model, Builder(name, input_shape)).run(graph)
-        blocks(network)  # refuses illegal orders
+        spiking_form(network)  # refuses what has none
         causes.refuse_hooks(model)
     except VolleyError as e:
         raise VolleyError(causes.spiking(model) or str(e)) from None
@@ -85,11 +87,11 @@ class _Walk:
                 self.values[node] = self.builder.stream
             elif node.op == "output":
                 out = self._value(node.args[0])
-                if not isinstance(out, Stream):
+                if not isinstance(out, Activations):
                     raise VolleyError(
                         f"model {self.builder.name!r}: returns {type(out).__name__}, needs one tensor of logits"
                     )
-                self.builder.check_latest(out, "the output")
+                self.builder.read(out, "the output")
             else:
                 self.values[node] = self._node(node)
         return self.builder.finish()
@@ -103,43 +105,49 @@ class _Walk:
             for part in str(node.target).split("."):
                 value = getattr(value, part)
             return value
+        self.builder.where = causes.where(node)
         args, kwargs = self._value(node.args), self._value(dict(node.kwargs))
-        streams = [a for a in _flat((args, kwargs)) if isinstance(a, Stream)]
+        streams = [a for a in _flat((args, kwargs)) if isinstance(a, Activations)]
         if node.op == "call_module":
             return self._module(node, args, streams)
         called = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", str(node.target))
         if not streams:
             return self._constant(node, called, args, kwargs)
-        if len(streams) > 1:
-            raise VolleyError(
-                f"layer {node.name!r} ({called}): joins two branches; residual and branching networks come "
-                "later, use a chain of layers"
-            )
         if called in ("size", "getattr", "dim", "ndimension"):
             return self._query(node, called, args, streams[0])
-        self.builder.check_latest(streams[0], node.name)
-        handler = functions.FUNCTIONS.get(called.rstrip("_") if called.endswith("_") else called)
-        if handler is None:
-            raise VolleyError(f"layer {node.name!r} ({called}): not supported; {layers.hint(called)}")
+        name = called.rstrip("_") if called.endswith("_") else called
+        call = functions.Call(node.name, called, args, kwargs)
         try:
-            handler(self.builder, functions.Call(node.name, called, args, kwargs))
+            if name in functions.JOINS and (len(streams) > 1 or name in functions.ALWAYS_JOIN):
+                functions.JOINS[name](self.builder, call)
+            elif len(streams) > 1:
+                raise VolleyError(f"layer {node.name!r} ({called}): of two activations has no spiking form")
+            elif name in functions.FUNCTIONS:
+                self.builder.read(streams[0], node.name)
+                functions.FUNCTIONS[name](self.builder, call)
+            else:
+                raise VolleyError(f"layer {node.name!r} ({called}): not supported; {layers.hint(called)}")
         except (TypeError, AttributeError, IndexError, RuntimeError) as e:
             raise VolleyError(f"layer {node.name!r} ({called}): arguments are not understood ({e})") from None
+        if functions.in_place(call):
+            self.builder.in_place(streams[0], node.name)
         return self.builder.stream
 
-    def _module(self, node: fx.Node, args: tuple[Any, ...], streams: list[Stream]) -> Stream:
+    def _module(self, node: fx.Node, args: tuple[Any, ...], streams: list[Activations]) -> Activations:
         module = self.model.get_submodule(str(node.target))
         label, kind = str(node.target), type(module).__name__
         if len(streams) != 1 or len(args) != 1:
             raise VolleyError(f"layer {label!r} ({kind}): needs one tensor as its input")
-        self.builder.check_latest(streams[0], label)
+        self.builder.read(streams[0], label)
         handler = next((layers.MODULES[c] for c in type(module).__mro__ if c in layers.MODULES), None)
         if handler is None:
             raise VolleyError(f"layer {label!r} ({kind}): {causes.kind(module)}{layers.hint(kind)}")
         handler(self.builder, label, module)
+        if getattr(module, "inplace", False):
+            self.builder.in_place(streams[0], label)
         return self.builder.stream
 
-    def _query(self, node: fx.Node, called: str, args: tuple[Any, ...], stream: Stream) -> Any:
+    def _query(self, node: fx.Node, called: str, args: tuple[Any, ...], stream: Activations) -> Any:
         shape = (BATCH, *stream.size)
         if called in ("dim", "ndimension"):
             return len(shape)

@@ -17,8 +17,8 @@ from torch import nn
 
 from pyflow.errors import VolleyError
 from pyflow.frontends.builder import Builder
-from pyflow.frontends.float_graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatRelu, MaxPool
 from pyflow.frontends.normalize import Normalize
+from pyflow.model.graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatRelu, MaxPool
 
 SUPPORTED = (
     "Conv1d/2d, BatchNorm1d/2d, ReLU, MaxPool1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d(1), Flatten, Linear, "
@@ -40,7 +40,6 @@ HINTS = {
     "leaky_relu": "train with ReLU",
     "elu": "train with ReLU",
     "hardswish": "train with ReLU",
-    "cat": "concatenation comes later",
 }
 
 
@@ -261,6 +260,3 @@ SEQUENCE_LAYERS = (nn.Conv1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d)
 def takes_sequences(model: nn.Module) -> bool:
     """Does `model` act on [N, C, L], by its layers?"""
     return any(isinstance(m, SEQUENCE_LAYERS) for m in model.modules())
-
-
-# ------------------------------------------------------------------ functions and methods

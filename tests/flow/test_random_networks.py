@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 import pyflow
+from pyflow.conversion import convert
 from pyflow.graph import Network
 from tests.flow.random_graphs import random_graph
 from tests.flow.random_models import random_folding, random_network
 from tests.flow.samples import some
+from tests.unit.branches import random_model
 
 
 def run_one(seed: int, folder: Path, axes: int = 2) -> None:
@@ -55,6 +57,17 @@ def test_random_graph(seed: int, tmp_path: Path) -> None:
     check(*random_graph(seed), seed, tmp_path)
 
 
+def branching(seed: int) -> tuple[Network, np.ndarray]:
+    """A converted model of residual blocks, concatenations and sums, with frames for it."""
+    x = np.random.default_rng(seed).random((12, 2, 8, 6)).astype(np.float32)
+    return convert(random_model(seed), x, timesteps=2 + seed % 3), x
+
+
+@pytest.mark.parametrize("seed", some((0, 2, 4), 6))
+def test_random_branching_model(seed: int, tmp_path: Path) -> None:
+    check(*branching(seed), seed, tmp_path)
+
+
 @pytest.mark.parametrize("seed", some(4, 12))
 def test_random_network_on_sequences(seed: int, tmp_path: Path) -> None:
     run_one(seed, tmp_path, axes=1)
@@ -64,6 +77,12 @@ def test_random_network_on_sequences(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(100, 300))
 def test_random_graph_long(seed: int, tmp_path: Path) -> None:
     check(*random_graph(seed), seed, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_random_branching_model_long(seed: int, tmp_path: Path) -> None:
+    check(*branching(seed), seed, tmp_path)
 
 
 @pytest.mark.long

@@ -12,7 +12,20 @@ import torch.nn.functional as F
 from torch import nn
 
 from pyflow.frontends import FloatNetwork, trace
-from pyflow.frontends.float_graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatRelu, MaxPool
+from pyflow.graph import INPUT
+from pyflow.model.graph import (
+    Affine,
+    AvgPool,
+    Flatten,
+    FloatAdd,
+    FloatConcat,
+    FloatConv,
+    FloatLayer,
+    FloatLinear,
+    FloatRelu,
+    MaxPool,
+)
+from pyflow.model.order import spiking_form
 from pyflow.shapes import as_maps
 
 
@@ -22,22 +35,38 @@ def seq(**layers: nn.Module) -> nn.Sequential:
 
 def run_float(network: FloatNetwork, x: torch.Tensor) -> torch.Tensor:
     """The FloatNetwork in torch float64, layer by layer. x: images [N, C, H, W] or sequences [N, C, L]."""
-    x = (as_maps(x).double() - torch.tensor(network.mean)[:, None, None]) / torch.tensor(network.std)[:, None, None]
+    values = {INPUT: as_maps(x).double()}
     for layer in network.layers:
-        if isinstance(layer, FloatConv):
-            x = F.conv2d(x, torch.tensor(layer.weight), torch.tensor(layer.bias), layer.stride, layer.padding)
-        elif isinstance(layer, FloatLinear):
-            x = F.linear(x.flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))
-        elif isinstance(layer, FloatRelu):
-            x = F.relu(x)
-        elif isinstance(layer, MaxPool):
-            x = F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
-        elif isinstance(layer, AvgPool):
-            x = F.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
-        else:
-            assert isinstance(layer, Flatten)
-            x = x.flatten(1)
-    return x.flatten(1)
+        first, *others = (values[source] for source in layer.sources)
+        values[layer.name] = _layer(layer, first, others)
+    return values[network.layers[-1].name].flatten(1)
+
+
+def _layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor]) -> torch.Tensor:
+    match layer:
+        case FloatConv():
+            py, px = layer.padding
+            pad = torch.tensor(layer.pad if layer.pad.size else np.zeros(x.shape[1]))[:, None, None]
+            framed = F.pad(x - pad, (px, px, py, py)) + pad
+            return F.conv2d(framed, torch.tensor(layer.weight), torch.tensor(layer.bias), layer.stride)
+        case FloatLinear():
+            y: torch.Tensor = F.linear(x.flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))
+            return y[:, :, None, None]
+        case FloatRelu():
+            return F.relu(x)
+        case MaxPool():
+            return F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        case AvgPool():
+            return F.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        case Affine():
+            shape = (-1, *[1] * (x.ndim - 2))
+            return x * torch.tensor(layer.scale).reshape(shape) + torch.tensor(layer.shift).reshape(shape)
+        case FloatAdd():
+            return x + sum(others)
+        case FloatConcat():
+            return torch.cat([x, *others], 1)
+    assert isinstance(layer, Flatten)
+    return x.flatten(1)[:, :, None, None]
 
 
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
@@ -60,5 +89,6 @@ def check(model: nn.Module, shape: tuple[int, ...] = (2, 8, 8)) -> FloatNetwork:
     x = torch.rand(5, *shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         want = model.double().eval()(x.double()).flatten(1)
-    np.testing.assert_allclose(run_float(network, x).numpy(), want.numpy(), atol=1e-6)
+    for form in (network, spiking_form(network)):
+        np.testing.assert_allclose(run_float(form, x).numpy(), want.numpy(), atol=1e-6)
     return network

@@ -22,7 +22,7 @@ from torch import nn
 import pyflow
 from pyflow import operators as ops
 from pyflow.conversion import convert
-from pyflow.conversion.quantise import quantise_readout, quantise_synapse
+from pyflow.conversion.quantise import Part, Quantised, quantise_neuron, quantise_readout
 from pyflow.conversion.radix import exponents
 from pyflow.errors import VolleyError
 from pyflow.frontends import Normalize
@@ -34,6 +34,13 @@ IMAGES = RNG.random((24, 2, 9, 7)).astype(np.float32)
 
 def seq(**layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(OrderedDict(layers))
+
+
+def one_layer(
+    weight: np.ndarray, bias: np.ndarray, *, s_in: float, bound_in: int, bits: int, **options: Any
+) -> Quantised:
+    """The integers of a layer that is alone in front of its neuron."""
+    return quantise_neuron([Part(weight, s_in, bound_in, bits)], bias, **options)
 
 
 def float64_oracle(net: Network, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -154,22 +161,22 @@ def test_theta_is_exact_by_construction(bits: int, steps: int, bound_in: int) ->
     weight = RNG.normal(0, RNG.uniform(0.01, 2, 9)[:, None, None, None], (9, 3, 3, 3))
     bias = RNG.normal(0, 0.5, 9)
     s_in, s_out = 1 / bound_in, 2.0 / (2**steps - 1)
-    q = quantise_synapse(weight, bias, s_in=s_in, bound_in=bound_in, s_out=s_out, steps_out=steps, bits=bits)
+    q = one_layer(weight, bias, s_in=s_in, bound_in=bound_in, s_out=s_out, steps_out=steps, bits=bits)
     assert q.theta is not None
     limit = 2 ** (bits - 1) - 1
     # With the rounded weights taken as real weights, the code is the correctly rounded quotient.
-    np.testing.assert_allclose(q.scale, 2.0**q.exponent * s_out / (q.theta * s_in), rtol=1e-14)
+    np.testing.assert_allclose(q.scales[0], 2.0**q.exponent * s_out / (q.theta * s_in), rtol=1e-14)
     ideal = 2.0**q.exponent * s_out * limit / (s_in * np.abs(weight).reshape(9, -1).max(1))
     assert ideal.min() >= 16
     assert q.exponent == 0 or ideal.min() < 32
     assert (q.theta >= 16).all()
     unclipped = q.ratio == 1
-    rounding = np.abs(q.weight * q.scale[:, None, None, None] - weight)[unclipped]
-    assert (rounding <= 0.5 * q.scale[unclipped][:, None, None, None] * (1 + 1e-9)).all()
+    rounding = np.abs(q.weights[0] * q.scales[0][:, None, None, None] - weight)[unclipped]
+    assert (rounding <= 0.5 * q.scales[0][unclipped][:, None, None, None] * (1 + 1e-9)).all()
     codes = RNG.integers(0, bound_in + 1, (500, 3, 3, 3))
-    h = np.tensordot(codes, q.weight.astype(np.int64), axes=((1, 2, 3), (1, 2, 3)))
+    h = np.tensordot(codes, q.weights[0].astype(np.int64), axes=((1, 2, 3), (1, 2, 3)))
     code = np.clip((h * 2**q.exponent + q.bias) // q.theta, 0, 2**steps - 1)
-    real = h * s_in * q.scale + (q.bias - q.theta // 2) * s_out / q.theta
+    real = h * s_in * q.scales[0] + (q.bias - q.theta // 2) * s_out / q.theta
     exact = np.floor(real / s_out + (q.theta // 2) / q.theta + 1e-9)
     np.testing.assert_array_equal(code, np.clip(exact, 0, 2**steps - 1))
 
@@ -178,11 +185,11 @@ def test_clipping_lowers_the_error_and_is_off_when_useless() -> None:
     spiky = np.full((1, 100), 0.1) * np.sign(RNG.normal(size=(1, 100)))
     spiky[0, 0] = 1.0
     common: dict[str, Any] = {"s_in": 1 / 15, "bound_in": 15, "s_out": 0.1, "steps_out": 4, "bits": 2}
-    clipped = quantise_synapse(spiky * [1] + 0.3 * RNG.normal(size=(1, 100)), np.zeros(1), **common)
+    clipped = one_layer(spiky * [1] + 0.3 * RNG.normal(size=(1, 100)), np.zeros(1), **common)
     assert clipped.ratio[0] < 1
-    even = quantise_synapse(np.array([[1.0, -1.0, 1.0, 0.0]]), np.zeros(1), **common)
+    even = one_layer(np.array([[1.0, -1.0, 1.0, 0.0]]), np.zeros(1), **common)
     assert even.ratio[0] == 1
-    assert even.weight.tolist() == [[1, -1, 1, 0]]
+    assert even.weights[0].tolist() == [[1, -1, 1, 0]]
 
 
 def test_dead_and_nearly_dead_channels() -> None:
@@ -191,7 +198,7 @@ def test_dead_and_nearly_dead_channels() -> None:
     weight[2] *= 1e-9
     weight[3] *= 1e-300
     bias = np.array([0.0, 0.42, 0.42, 0.42])
-    q = quantise_synapse(weight, bias, s_in=1 / 15, bound_in=15, s_out=0.1, steps_out=4, bits=4)
+    q = one_layer(weight, bias, s_in=1 / 15, bound_in=15, s_out=0.1, steps_out=4, bits=4)
     assert q.theta is not None
     assert q.theta[1] == 1
     assert q.bias[1] == 4
@@ -199,11 +206,9 @@ def test_dead_and_nearly_dead_channels() -> None:
     assert q.bias[3] == 4
     assert q.theta.max() < 2**20  # does not widen the layer
     codes = RNG.integers(0, 16, (100, 2, 3, 3))
-    h = np.tensordot(codes, q.weight.astype(np.int64), axes=((1, 2, 3), (1, 2, 3)))
+    h = np.tensordot(codes, q.weights[0].astype(np.int64), axes=((1, 2, 3), (1, 2, 3)))
     assert set(((h * 2**q.exponent + q.bias) // q.theta)[:, 1:].ravel()) == {4}
-    off = quantise_synapse(
-        weight, np.array([0, -5.0, 99.0, 1e30]), s_in=1 / 15, bound_in=15, s_out=0.1, steps_out=4, bits=4
-    )
+    off = one_layer(weight, np.array([0, -5.0, 99.0, 1e30]), s_in=1 / 15, bound_in=15, s_out=0.1, steps_out=4, bits=4)
     assert off.theta is not None
     assert off.bias[1] == 0
     assert (off.bias[2] // off.theta[2]) >= 15
@@ -230,17 +235,17 @@ def test_zero_channels_warn_and_all_zero_layers_convert() -> None:
 
 def test_readout_shares_one_scale_and_keeps_small_biases() -> None:
     weight, bias = RNG.normal(size=(10, 84)), RNG.normal(0, 0.3, 10)
-    q = quantise_readout(weight, bias, s_in=0.05, bound_in=15, bits=4)
-    unit = 0.05 * q.scale[0] / 2**q.exponent
-    assert np.ptp(q.scale) == 0
-    assert np.abs(q.bias * unit - bias).max() <= 0.05 * q.scale[0] / 32 * (1 + 1e-9)
-    huge = quantise_readout(weight, bias * 1e7, s_in=0.05, bound_in=15, bits=4)
+    q = quantise_readout(Part(weight, 0.05, 15, 4), bias)
+    unit = 0.05 * q.scales[0][0] / 2**q.exponent
+    assert np.ptp(q.scales[0]) == 0
+    assert np.abs(q.bias * unit - bias).max() <= 0.05 * q.scales[0][0] / 32 * (1 + 1e-9)
+    huge = quantise_readout(Part(weight, 0.05, 15, 4), bias * 1e7)
     assert huge.exponent < 4
     assert (np.abs(huge.bias) < 2**31).all()
     with pytest.raises(VolleyError, match=r"'fc': bias .* more than 32 bits"):
-        quantise_readout(weight, bias * 1e12, s_in=0.05, bound_in=15, bits=4, name="fc")
+        quantise_readout(Part(weight, 0.05, 15, 4), bias * 1e12, name="fc")
     with pytest.raises(VolleyError, match="'conv': its gain needs e = "):
-        quantise_synapse(weight * 1e9, bias, s_in=1, bound_in=15, s_out=0.1, steps_out=4, bits=4, name="conv")
+        one_layer(weight * 1e9, bias, s_in=1, bound_in=15, s_out=0.1, steps_out=4, bits=4, name="conv")
 
 
 # ------------------------------------------------------------------ structure

@@ -19,7 +19,8 @@ from pyflow import data
 from pyflow.conversion import convert, finetune
 from pyflow.errors import VolleyError
 from pyflow.frontends import Normalize, takes_sequences, trace
-from pyflow.frontends.float_graph import FloatConv, FloatPool
+from pyflow.model.graph import FloatConv, FloatPool
+from pyflow.model.order import spiking_form
 from tests.unit.float_oracle import check, randomise, seq
 
 SHAPE = (2, 20)
@@ -48,9 +49,9 @@ class Functional(nn.Module):
 def test_functional_model() -> None:
     network = check(Functional(), SHAPE)
     assert network.input_shape == (2, 1, 20)
-    names = ["features_0", "relu1", "pool1", "conv1", "relu2", "pool2", "flatten1", "fc"]
-    assert [x.name for x in network.layers] == names
-    conv, pool = network.layers[3], network.layers[2]
+    names = "features_0 relu1 pool1 conv1 relu2 pool2 fc"
+    assert " ".join(x.name for x in spiking_form(network).layers) == names
+    conv, pool = network["conv1"], network["pool1"]
     assert isinstance(conv, FloatConv)
     assert isinstance(pool, FloatPool)
     assert (conv.weight.shape, conv.stride, conv.padding) == ((6, 4, 1, 5), (1, 2), (0, 2))

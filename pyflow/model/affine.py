@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Passes that fold affine maps into weights: BatchNorm into the layer before it, normalisation of the input into those
+behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from pyflow.graph import INPUT
+from pyflow.model.graph import (
+    Affine,
+    AvgPool,
+    FloatConv,
+    FloatLayer,
+    FloatLinear,
+    FloatNetwork,
+    FloatPool,
+    FloatRelu,
+    Synapse,
+)
+
+
+def fold_affine(network: FloatNetwork) -> FloatNetwork:
+    """The network without affine maps, but for one right behind the input.
+
+    Raises VolleyError for one that follows neither a Conv or Linear nor the input.
+    """
+    for layer in network.layers:
+        if isinstance(layer, Affine):
+            affine = network[layer.name]
+            assert isinstance(affine, Affine)
+            network = _on_input(network, affine) if _reads_input(network, affine) else _into_weights(network, affine)
+    return network
+
+
+def _reads_input(network: FloatNetwork, affine: Affine) -> bool:
+    return affine.source == INPUT or isinstance(network[affine.source], Affine)
+
+
+def _on_input(network: FloatNetwork, affine: Affine) -> FloatNetwork:
+    """The affine map as the only one between its readers and the input."""
+    if (affine.scale <= 0).any():
+        raise affine.fail(f"scales the input by {affine.scale.min():g}; needs a positive factor (std > 0)")
+    before = network[affine.source]
+    if not isinstance(before, Affine):
+        return network
+    scale, shift = before.scale * affine.scale, before.shift * affine.scale + affine.shift
+    network = network.edited([replace(affine, scale=scale, shift=shift, inputs=before.inputs)])
+    return network if network.readers(before.name) else network.edited(moved={before.name: INPUT})
+
+
+def _into_weights(network: FloatNetwork, affine: Affine) -> FloatNetwork:
+    scale, shift = affine.scale, affine.shift
+    before, pool = network[affine.source], None
+    while isinstance(before, FloatPool):
+        pool, before = before, network[before.source]
+    if not isinstance(before, FloatConv | FloatLinear):
+        after = before.label if before is not None else "the input"
+        raise affine.fail(
+            f"follows {after!r}; only an affine map right after a Conv or Linear, or first in the model, can be folded "
+            "(put it before the ReLU)"
+        )
+    if scale.size != before.weight.shape[0]:
+        raise affine.fail(f"acts on the flattened maps of {before.label!r}; put it before the Flatten")
+    if isinstance(pool, AvgPool):
+        raise affine.fail(
+            f"follows {pool.title} {pool.label!r} without a ReLU before it; use Conv, BatchNorm, ReLU, {pool.title}"
+        )
+    if pool is not None and (scale < 0).any():
+        worst = int(scale.argmin())
+        raise affine.fail(
+            f"scale {scale[worst]:g} of channel {worst} is negative after {pool.title} {pool.label!r}, so the two do "
+            "not commute; put the BatchNorm before the pool"
+        )
+    for name in _between(network, before.name, affine):
+        if others := [x.label for x in network.readers(name) if x is not affine and not isinstance(x, FloatPool)]:
+            raise affine.fail(f"follows {network.label(name)!r}, which {others[0]!r} reads too; let both read it")
+    weight = before.weight * scale.reshape(-1, *[1] * (before.weight.ndim - 1))
+    folded = replace(before, weight=weight, bias=before.bias * scale + shift)
+    return network.edited([folded], {affine.name: affine.source})
+
+
+def _between(network: FloatNetwork, first: str, last: FloatLayer) -> Iterator[str]:
+    """Names of what lies on the way from layer `first` to `last`, whose way back is straight."""
+    name = last.source
+    while name != first:
+        yield name
+        before = network[name]
+        assert before is not None
+        name = before.source
+    yield first
+
+
+def fold_normalisation(network: FloatNetwork) -> FloatNetwork:
+    """The network without an affine map behind the input: it is in the weights, biases and padded values of the first
+    Conv and Linear layers. The pixels there are those of the user, in [0, 1].
+
+    Raises VolleyError where something else reads normalised pixels.
+    """
+    for layer in network.layers:
+        if isinstance(layer, Affine):
+            mean, std = -layer.shift / layer.scale, 1 / layer.scale
+            changed = [_normalised(reader, mean, std) for reader in _first(network, layer, mean)]
+            network = network.edited(changed, {layer.name: layer.source})
+    return network
+
+
+def _first(network: FloatNetwork, affine: Affine, mean: np.ndarray) -> Iterator[Synapse]:
+    """The Conv and Linear layers that read the normalised input, themselves or through pools."""
+    behind = [affine.name]
+    for layer in network.layers:
+        if not set(layer.sources) & set(behind):
+            continue
+        if isinstance(layer, FloatConv | FloatLinear):
+            yield layer
+            continue
+        if isinstance(layer, FloatRelu):
+            if (mean > 0).any():
+                raise layer.fail("acts on the normalised input, before any Conv or Linear; remove it")
+        elif isinstance(layer, AvgPool) and any(layer.padding) and np.any(mean != 0):
+            raise layer.fail(
+                "pads the normalised input with 0, which is no pixel value; use padding 0 or no normalisation"
+            )
+        elif not isinstance(layer, FloatPool):
+            raise layer.fail("joins the normalised input with other maps; put a Conv in front, or normalise in that")
+        behind.append(layer.name)
+
+
+def _normalised(layer: Synapse, mean: np.ndarray, std: np.ndarray) -> Synapse:
+    """(x - mean) / std folded into its weight, bias and padded value."""
+    if isinstance(layer, FloatConv):
+        weight = layer.weight / std[None, :, None, None]
+        pad = mean if any(layer.padding) and np.any(mean) else np.zeros(0)
+        return replace(layer, weight=weight, bias=layer.bias - np.einsum("oikl,i->o", weight, mean), pad=pad)
+    area = layer.weight.shape[1] // len(mean)  # columns in C,H,W order
+    weight = layer.weight / np.repeat(std, area)
+    return replace(layer, weight=weight, bias=layer.bias - weight @ np.repeat(mean, area))

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Passes that bring layers into an order that integer spikes can compute, and refuse by name what has none.
+
+A neuron fires right behind its synapses. A maximum commutes with ReLU and with rounding, as a concatenation does, so
+both follow the neuron.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pyflow.errors import VolleyError
+from pyflow.graph import INPUT
+from pyflow.model.affine import fold_affine, fold_normalisation
+from pyflow.model.graph import (
+    AvgPool,
+    Edge,
+    Flatten,
+    FloatAdd,
+    FloatConcat,
+    FloatConv,
+    FloatLayer,
+    FloatLinear,
+    FloatNetwork,
+    FloatPool,
+    FloatRelu,
+    MaxPool,
+)
+
+
+def check_end(network: FloatNetwork) -> FloatNetwork:
+    """The network; raises VolleyError where it does not end in a layer that gives logits."""
+    if not any(isinstance(layer, FloatConv | FloatLinear) for layer in network.layers):
+        raise VolleyError(f"model {network.name!r}: has no Conv or Linear; end it in one that gives the logits")
+    last = network.layers[-1]
+    if not isinstance(last, FloatConv | FloatLinear):
+        raise VolleyError(
+            f"model {network.name!r}: ends in {last.title} {last.label!r}; "
+            "the last layer must be a Linear, or a Conv with 1x1 output, without ReLU (it gives the logits)"
+        )
+    _, h, w = network.shapes[last.name]
+    if (h, w) != (1, 1):
+        raise last.fail(f"is the last layer but its output is {h}x{w}; needs 1x1 (or a Linear after it)")
+    return network
+
+
+def drop_flatten(network: FloatNetwork) -> FloatNetwork:
+    """The network without Flatten: the weights of a Linear layer are in C,H,W order, whatever the form of its maps."""
+    for layer in network.layers:
+        if isinstance(layer, FloatConcat):
+            for source in map(network.__getitem__, layer.sources):
+                if isinstance(source, Flatten) and network.shapes[source.source][1:] != (1, 1):
+                    raise layer.fail(f"joins the flattened maps of {source.label!r}; join them before the Flatten")
+    return network.edited(moved={x.name: x.source for x in network.layers if isinstance(x, Flatten)})
+
+
+def commute(network: FloatNetwork) -> FloatNetwork:
+    """The network with every ReLU right behind what it acts on, in front of maxima and concatenations; without those
+    that change nothing; and with a sum of sums as one."""
+    network = _flat_sums(network)
+    while True:
+        has_fired = fired(network)
+        for layer in network.layers:
+            before = network[layer.source]
+            if isinstance(layer, FloatRelu) and has_fired[layer.source]:
+                network = network.edited(moved={layer.name: layer.source})
+                break
+            if isinstance(layer, FloatRelu) and isinstance(before, MaxPool | FloatConcat):
+                network = _exchanged(network, before, layer)
+                break
+        else:
+            return network
+
+
+def _flat_sums(network: FloatNetwork) -> FloatNetwork:
+    for layer in network.layers:
+        inner = [x for x in map(network.__getitem__, layer.sources) if isinstance(x, FloatAdd)]
+        if isinstance(layer, FloatAdd) and inner and network.readers(inner[0].name) == (layer,):
+            edges = [edge for edge in layer.inputs if edge.source != inner[0].name]
+            whole = replace(layer, inputs=(*inner[0].inputs, *edges))
+            return _flat_sums(replace(network, layers=tuple(
+                whole if x is layer else x for x in network.layers if x is not inner[0]
+            )))  # fmt: skip
+    return network
+
+
+def _exchanged(network: FloatNetwork, before: MaxPool | FloatConcat, relu: FloatRelu) -> FloatNetwork:
+    """`relu` in front of `before`, once for each of its inputs that has not fired."""
+    if others := [x.label for x in network.readers(before.name) if x is not relu]:
+        raise relu.fail(f"follows {before.label!r}, which {others[0]!r} reads too; put the ReLU before it")
+    has_fired, layers = fired(network), list[FloatLayer]()
+    names = [relu.name, *(f"{relu.name}_{n}" for n in range(2, len(before.inputs) + 1))]
+    fronts = [
+        replace(relu, name=name, inputs=(edge,))
+        for name, edge in zip(names, before.inputs, strict=True)
+        if not has_fired[edge.source]
+    ]
+    reads = {front.source: front.name for front in fronts}
+    behind = replace(before, inputs=tuple(Edge(reads.get(source, source)) for source in before.sources))
+    for layer in network.layers:
+        if layer is before:
+            layers += [*fronts, behind]
+        elif layer is not relu:
+            sources = tuple(before.name if edge.source == relu.name else edge.source for edge in layer.inputs)
+            layers.append(layer.reading(*sources))
+    return replace(network, layers=tuple(layers))
+
+
+def fired(network: FloatNetwork) -> dict[str, bool]:
+    """Of INPUT and of every layer's output: is it spikes, so that it is never negative?"""
+    found = {INPUT: True}
+    for layer in network.layers:
+        ends = isinstance(layer, FloatConv | FloatLinear)
+        found[layer.name] = isinstance(layer, FloatRelu) or (not ends and all(found[s] for s in layer.sources))
+    return found
+
+
+def check_order(network: FloatNetwork) -> FloatNetwork:
+    """The network; raises VolleyError for an order of layers that integer spikes cannot reproduce."""
+    has_fired = fired(network)
+    last = network.layers[-1]
+    for layer in network.layers:
+        silent = [s for s in layer.sources if not has_fired[s]]
+        for source in silent:
+            _check_silent(network, layer, source)
+        if not has_fired[layer.name] and layer is not last:
+            _check_readers(network, layer)
+    return network
+
+
+def _synapse(network: FloatNetwork, name: str) -> str:
+    """What the user calls the layer whose potentials `name` is."""
+    layer = network[name]
+    while isinstance(layer, FloatPool):
+        layer = network[layer.source]
+    return layer.label if layer is not None else "the input"
+
+
+def _check_silent(network: FloatNetwork, layer: FloatLayer, source: str) -> None:
+    """Refuses `layer` behind `source`, which has not fired."""
+    label = _synapse(network, source)
+    if isinstance(layer, FloatConv | FloatLinear):
+        raise layer.fail(f"follows {label!r} without a ReLU between them; add a ReLU or merge the two")
+    if isinstance(layer, AvgPool):
+        raise layer.fail(f"average before the ReLU of {label!r} does not commute with it; put the ReLU first")
+    before = network[source]
+    if isinstance(layer, FloatAdd) and not isinstance(before, FloatConv | FloatLinear):
+        raise layer.fail(f"adds {network.label(source)!r}, which has not fired; put a ReLU before it")
+    if isinstance(layer, FloatConcat):
+        raise layer.fail(f"joins {label!r}, which has not fired, with others; put a ReLU before it, or right behind it")
+
+
+def _check_readers(network: FloatNetwork, layer: FloatLayer) -> None:
+    """Refuses that several read potentials: their unit is that of the neuron that they drive."""
+    readers = network.readers(layer.name)
+    if len(readers) > 1:
+        first, other = (x.label for x in readers[:2])
+        raise layer.fail(f"is read by {first!r} and {other!r} before it fires; put a ReLU before the branch")
+
+
+Pass = Callable[[FloatNetwork], FloatNetwork]
+PASSES: tuple[Pass, ...] = (
+    drop_flatten,
+    fold_affine,
+    fold_normalisation,
+    commute,
+    check_order,
+    check_end,
+)
+
+
+def spiking_form(network: FloatNetwork) -> FloatNetwork:
+    """The network in the order in which spikes compute it: Conv and Linear layers, sums of them and of spikes, a ReLU
+    behind each but the last; pools and concatenations of spikes.
+
+    Raises VolleyError for what has no such form, naming the layer.
+    """
+    for apply in PASSES:
+        network = apply(network)
+    return network
