@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pyflow import operators as ops
-from pyflow.conversion.layout import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
 from pyflow.conversion.quantise import Quantised
+from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
 from pyflow.graph import INPUT, Network
 from pyflow.model.graph import AvgPool, FloatConcat, FloatConv
 

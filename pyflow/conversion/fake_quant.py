@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from pyflow.conversion.assemble import assemble
-from pyflow.conversion.layout import Codes, JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
 from pyflow.conversion.quantise import Quantised, round_scale
+from pyflow.conversion.specs import Codes, JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
 from pyflow.conversion.torch_blocks import encode, join, pool, synapse
 from pyflow.graph import INPUT, Network
 from pyflow.model.graph import MaxPool

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pyflow.conversion.assemble import assemble
-from pyflow.conversion.layout import Layout, Options, layout
+from pyflow.conversion.layout import Options, layout
 from pyflow.conversion.quantise import round_scale
+from pyflow.conversion.specs import Layout
 from pyflow.conversion.torch_blocks import activations
 from pyflow.data import check_grey
 from pyflow.errors import VolleyError

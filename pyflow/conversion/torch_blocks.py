@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from pyflow.bars import bar
-from pyflow.conversion.layout import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
+from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
 from pyflow.graph import INPUT
 from pyflow.model.graph import FloatConcat, FloatConv, MaxPool
 
