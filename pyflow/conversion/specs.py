@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Layers in integers before their numbers are known: T, W, bounds and units. Conversion, calibration and fine-tuning walk
-the same list of them."""
+"""Layers in integers before their numbers are known: T, W, bounds and units. Conversion, calibration and fine-tuning
+walk the same list of them."""
 
 from __future__ import annotations
 

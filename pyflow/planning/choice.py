@@ -2,27 +2,27 @@
 # SPDX-FileCopyrightText: The Volley authors
 """Chooses a folding for every synapse layer: the cheapest ones that keep to a target of cycles per frame.
 
-Layer by layer every legal (slice, lanes, PE, PIX, TP) within the target is a candidate; a shortest path over
-the layers takes the cheapest chain, lane converters included.
+Layer by layer every legal (slice, lanes, PE, PIX, TP) within the target is a candidate; the cheapest of them are joined
+by a shortest path over the graph (`paths.py`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pyflow.cores.cells import Cost
-from pyflow.cores.stream import LaneConvert, conversions
-from pyflow.graph import INPUT, Network
+from pyflow.graph import Network
 from pyflow.integers import ceil_div
-from pyflow.operators import Conv, Encoding, Linear, Operator, Synapse, Tensor, Windowed
+from pyflow.operators import Conv, Linear, Synapse, Tensor
 from pyflow.planning import bodies, sparsity
 from pyflow.planning.folding import Folding, folds, steps_per_cycle
 from pyflow.planning.lowering.synapse import offers, pixels_per_beat
-from pyflow.planning.windows import idle_shifts, legal_pix, row_windows
+from pyflow.planning.paths import Paths, Prices, divisors
+from pyflow.planning.windows import idle_shifts, row_windows
 
 DSP_FILL = 0.9  # share of a board's DSP slices that a plan may use
 # What a plan pays for a DSP slice [LUT]: the first price at which the board has enough of them. Decision 0012 found
@@ -33,22 +33,6 @@ RISK = 1.1  # factor on the price of a layer that skips zeros: its time depends 
 CANDIDATES = 48  # foldings of a layer that the path chooses from
 
 Foldings = dict[str, Folding]  # by synapse layer
-Way = tuple[int, int]  # lanes and pixels per beat of a stream
-Offer = tuple[float, Foldings]  # price of a chain so far
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What cells are worth [LUT]: one number to compare foldings by. own: price of a DSP slice in a layer, where it
-    differs from `dsp`."""
-
-    dsp: float
-    ff: float = 0.5
-    bram: float = 150.0
-    own: Mapping[str, float] = field(default_factory=dict)
-
-    def of(self, cost: Cost) -> float:
-        return cost.lut + self.ff * cost.ff + self.bram * cost.bram + (self.dsp * cost.dsp if cost.dsp else 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +81,7 @@ class Layer:
                 sizes = [(pe, 1) for pe in _splits(co)]
                 if lanes == c and folds(op, Folding(co, c, kind), source)[1] == 1:
                     sizes += [(co, pix) for pix in pixels_per_beat(op, source) if pix > 1]
-                for tp in _divisors(source.beat_steps):
+                for tp in divisors(source.beat_steps):
                     foldings = [
                         Folding(pe, lanes, kind, tp, pix=pix)
                         for pe, pix in sizes
@@ -160,8 +144,7 @@ class Chooser:
             for op in network.operators
             if isinstance(op, Synapse)
         }
-        names = (INPUT, *(op.name for op in network.operators))
-        self.chain = all(op.inputs == (name,) for op, name in zip(network.operators, names, strict=False))
+        self.paths = Paths(network, family)
 
     def within(self, target: int, slices: float) -> Foldings | None:
         """Foldings whose every core keeps to `target`, at the lowest price of a DSP slice at which the board's `slices`
@@ -185,63 +168,7 @@ class Chooser:
         return found
 
     def _choose(self, target: int, prices: Prices) -> Foldings | None:
-        """The cheapest for a chain of layers, layer by layer where the network branches."""
-        return (self._cheapest_chain if self.chain else self._layer_by_layer)(target, prices)
-
-    def _cheapest_chain(self, target: int, prices: Prices) -> Foldings | None:
-        network = self.network
-        # The best chain so far, by the stream that leaves it. The input has as many pixels per beat as the first layer
-        # asks for (lowering/encode.py).
-        events = network.input_encoding is Encoding.RATE
-        front: dict[Way, Offer] = {
-            (network.input_shape[0], pix): (0.0, {}) for pix in ([1] if events else _divisors(network.input_shape[2]))
-        }
-        for op in network.operators:
-            (source,) = network.sources(op)
-            channels, height, width = source.shape
-            goal = per_pass(target, source)
-            front = {way: best for way, best in front.items() if _beats(way, channels, height * width) <= goal}
-            if isinstance(op, Synapse):
-                offers = _through_synapse(self.layers[op.name], goal, prices, front)
-            else:
-                growth = network.tensors[op.name].shape[0] // channels  # 2 for ON and OFF channels
-                offers = _through(op, source, goal, prices, front, growth, self.family)
-            front = {}
-            for way, price, foldings in offers:
-                if way not in front or price < front[way][0]:
-                    front[way] = (price, foldings)
-        return min(front.values(), key=lambda f: f[0])[1] if front else None
-
-    def _layer_by_layer(self, target: int, prices: Prices) -> Foldings | None:
-        network = self.network
-        lanes = {name: tensor.shape[0] for name, tensor in network.tensors.items()}
-        foldings: Foldings = {}
-        _, h, w = network.input_shape
-        if network.tensors[INPUT].passes * h * w > target:
-            return None
-        for op in network.operators:
-            sources = network.sources(op)
-            out = network.tensors[op.name]
-            lanes[op.name] = min(lanes[op.inputs[0]], out.shape[0])
-            if out.shape[0] > sources[0].shape[0] and not isinstance(op, Synapse):
-                lanes[op.name] = out.shape[0]  # whole pixels
-            if isinstance(op, Synapse):
-                (source,) = sources
-                goal, before = per_pass(target, source), lanes[op.inputs[0]]
-                if ceil_div(source.shape[0], before) * source.shape[1] * source.shape[2] > goal:
-                    return None
-                found = [
-                    (price + _convert_price((before, 1), (folding.lanes, 1), source, prices, self.family), i, folding)
-                    for i, (price, folding) in enumerate(self.layers[op.name].cheapest(goal, prices))
-                    if folding.pix == 1
-                ]
-                if not found:
-                    return None
-                foldings[op.name] = min(found)[2]
-                lanes[op.name] = foldings[op.name].pe
-            elif ceil_div(out.shape[0], lanes[op.name]) * out.shape[1] * out.shape[2] > per_pass(target, out):
-                return None
-        return foldings
+        return self.paths.cheapest(target, prices, lambda op, goal: self.layers[op.name].cheapest(goal, prices))
 
 
 def busy(op: Synapse, folding: Folding, source: Tensor) -> int:
@@ -257,59 +184,6 @@ def busy(op: Synapse, folding: Folding, source: Tensor) -> int:
     return max(groups * h * w // folding.pix, cycles)
 
 
-def per_pass(target: int, source: Tensor) -> int:
-    """Cycles that a core has for one raster scan."""
-    return target // source.passes
-
-
-def _divisors(n: int) -> list[int]:
-    return [d for d in range(1, n + 1) if n % d == 0]
-
-
 def _splits(n: int) -> list[int]:
     """Sizes of a part when n is cut in k = 1, 2, ... parts, the last one perhaps ragged."""
     return sorted({ceil_div(n, k) for k in range(1, n + 1)})
-
-
-def _beats(way: Way, channels: int, pixels: int) -> int:
-    return ceil_div(channels, way[0]) * pixels // way[1]
-
-
-def _convert_price(way: Way, to: Way, source: Tensor, prices: Prices, family: str) -> float:
-    steps = conversions(*way, *to, source.shape[0])
-    return sum(prices.of(LaneConvert(source.bits, *step).cells(family)) for step in steps)
-
-
-def _through_synapse(
-    layer: Layer, goal: int, prices: Prices, front: dict[Way, Offer]
-) -> Iterator[tuple[Way, float, Foldings]]:
-    op, source = layer.op, layer.source
-    channels, height, width = source.shape
-    for price, folding in layer.cheapest(goal, prices):
-        way = (folding.lanes, folding.pix)
-        if _beats(way, channels, height * width) > goal:
-            continue
-        out = (folding.pe, row_windows(op, source, folding.pix).pix)
-        for before, (paid, foldings) in front.items():
-            if foldings or before[1] == folding.pix:
-                total = paid + price + _convert_price(before, way, source, prices, layer.family)
-                yield out, total, {**foldings, op.name: folding}
-
-
-def _through(
-    op: Operator, source: Tensor, goal: int, prices: Prices, front: dict[Way, Offer], growth: int, family: str
-) -> Iterator[tuple[Way, float, Foldings]]:
-    channels, height, width = source.shape
-    for before, (paid, foldings) in front.items():
-        lanes, pix = before
-        rows, out = height, pix
-        if not op.pixelwise:
-            pix = out = 1
-        if isinstance(op, Windowed):
-            pix = max(n for n in legal_pix(op, source) if pix % n == 0)
-            rows, out = max(height, op.spatial(source)[0]), row_windows(op, source, pix).pix
-        if not foldings and out == 1 < before[1]:
-            continue  # nothing behind asks for several pixels, so the input has one per beat
-        if _beats((lanes, pix), channels, rows * width) <= goal:
-            total = paid + _convert_price(before, (lanes, pix), source, prices, family)
-            yield (growth * lanes, out), total, foldings

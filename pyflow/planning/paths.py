@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""The cheapest way through a network: of each layer's candidates one, lane converters included.
+
+Operators are taken in order. The tensors that are still to be read are *open*, and each has a *way*: lanes and pixels
+per beat. What is known so far is a price for every combination of ways of the open tensors. A chain has one open tensor,
+and the search is a shortest path; a residual block has two. Of several, only the cheapest combinations are followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pyflow.cores.cells import Cost
+from pyflow.cores.stream import LaneConvert, conversions
+from pyflow.graph import INPUT, Network
+from pyflow.integers import ceil_div
+from pyflow.operators import Concat, Encoding, Operator, Synapse, Tensor, Windowed
+from pyflow.planning.folding import Folding
+from pyflow.planning.windows import legal_pix, row_windows
+
+FOLLOWED = 256  # combinations, where several tensors are open
+
+Way = tuple[int, int]  # lanes and pixels per beat of a stream
+# Of the open tensors, in their order; None of a state edge that nothing has read yet. Last, whether a layer takes the
+# input's pixels as they come.
+Ways = tuple[Way | bool | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What cells are worth [LUT]: one number to compare foldings by. own: price of a DSP slice in a layer, where it
+    differs from `dsp`."""
+
+    dsp: float
+    ff: float = 0.5
+    bram: float = 150.0
+    own: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, cost: Cost) -> float:
+        return cost.lut + self.ff * cost.ff + self.bram * cost.bram + (self.dsp * cost.dsp if cost.dsp else 0)
+
+
+class _Chosen:
+    """Foldings chosen so far, the last one first: shared by all that go on from them."""
+
+    __slots__ = ("before", "folding", "name")
+
+    def __init__(self, before: _Chosen | None, name: str, folding: Folding) -> None:
+        self.before, self.name, self.folding = before, name, folding
+
+    def all(self) -> dict[str, Folding]:
+        found: dict[str, Folding] = {}
+        chosen: _Chosen | None = self
+        while chosen:
+            found[chosen.name] = chosen.folding
+            chosen = chosen.before
+        return dict(reversed(found.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """price: of all so far [LUT]."""
+
+    price: float
+    chosen: _Chosen | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What becomes of one combination: operands' new ways where reading fixes them (of state edges), the way of the
+    output, the price added, the folding of a synapse. met: does it take the input's pixels as they come?"""
+
+    ways: Ways
+    out: Way
+    price: float
+    folding: Folding | None = None
+    met: bool = False
+    fixed: tuple[tuple[int, Way], ...] = ()
+
+
+Candidates = Callable[[Synapse, int], list[tuple[float, Folding]]]
+
+
+class Paths:
+    """Ways through `network`, its kernels as they are built, with the cells of a family."""
+
+    def __init__(self, network: Network, family: str) -> None:
+        self.network, self.family = network, family
+        self.edges = {edge.tensor.name: edge.source for edge in network.state_edges}
+        made = {op.name: n for n, op in enumerate(network.operators)}
+        # The operator after which a tensor is no longer open; the output stays.
+        self.until = dict.fromkeys(network.tensors, -1) | {network.operators[-1].name: len(made)}
+        for n, op in enumerate(network.operators):
+            self.until |= {source: max(n, self.until[source]) for source in op.inputs}
+        for tensor, source in self.edges.items():
+            self.until[tensor] = max(self.until[tensor], made.get(source, -1))
+        # Tensors that no synapse stands before: they have the pixels per beat of the input.
+        self.raw = {INPUT}
+        for op in network.operators:
+            if not isinstance(op, Synapse) and set(op.inputs) <= self.raw:
+                self.raw.add(op.name)
+        self._converters: dict[tuple[Way, Way, int, int], Cost] = {}
+
+    def cheapest(self, target: int, prices: Prices, candidates: Candidates) -> dict[str, Folding] | None:
+        """The cheapest foldings by synapse layer whose streams keep to `target` cycles per frame; None where there are
+        none. candidates: (price, folding) of a layer for so many cycles per pass."""
+        network = self.network
+        events = network.input_encoding is Encoding.RATE
+        pixels = [1] if events else divisors(network.input_shape[2])
+        live = [INPUT, *self.edges]
+        unread: tuple[None, ...] = (None,) * len(self.edges)
+        front: dict[Ways, _Offer] = {
+            ((network.input_shape[0], pix), *unread, pix == 1): _Offer(0.0, None) for pix in pixels
+        }
+        for n, op in enumerate(network.operators):
+            live, front = self._after(n, op, target, prices, live, front, candidates)
+            if not front:
+                return None
+        best = min(front.values(), key=lambda offer: offer.price)
+        return best.chosen.all() if best.chosen else {}
+
+    def _after(
+        self,
+        n: int,
+        op: Operator,
+        target: int,
+        prices: Prices,
+        live: list[str],
+        front: dict[Ways, _Offer],
+        candidates: Candidates,
+    ) -> tuple[list[str], dict[Ways, _Offer]]:
+        """(open tensors, prices) once `op` is laid."""
+        sources = self.network.sources(op)
+        places = [live.index(source.name) for source in sources]
+        front = {
+            ways: offer
+            for ways, offer in front.items()
+            if all(self._keeps(ways[p], source, target) for p, source in zip(places, sources, strict=True))
+        }
+        if isinstance(op, Synapse):
+            steps = self._synapse(op, sources[0], places[0], target, prices, front, candidates)
+        else:
+            steps = self._other(op, sources, places, target, prices, front)
+        kept = [place for place, name in enumerate(live) if self.until[name] > n]
+        after = [live[place] for place in kept]
+        closed = not self.raw & {*after, op.name}  # nothing is left that could take the input's pixels
+        new = self.until[op.name] > n
+        fed = [place for place, name in enumerate(live) if self.edges.get(name) == op.name]
+        found: dict[Ways, _Offer] = {}
+        for step in steps:
+            met = bool(step.ways[-1]) or step.met
+            if closed and not met:
+                continue
+            ways = list(step.ways[:-1])
+            for place, way in step.fixed:
+                ways[place] = way
+            offer, price = front[step.ways], step.price
+            for place in fed:
+                if (back := ways[place]) is not None:
+                    tensor = self.network.tensors[live[place]]
+                    price += self._convert(step.out, back, tensor, prices)  # type: ignore[arg-type]
+            total = offer.price + price
+            key = (*(ways[place] for place in kept), *((step.out,) if new else ()), met or closed)
+            if key not in found or total < found[key].price:
+                chosen = _Chosen(offer.chosen, op.name, step.folding) if step.folding else offer.chosen
+                found[key] = _Offer(total, chosen)
+        if len(after) + new > 1 and len(found) > FOLLOWED:
+            found = dict(sorted(found.items(), key=lambda item: item[1].price)[:FOLLOWED])
+        return after + [op.name] * new, found
+
+    def _keeps(self, way: Way | bool | None, source: Tensor, target: int) -> bool:
+        channels, height, width = source.shape
+        return not isinstance(way, tuple) or beats(way, channels, height * width) <= per_pass(target, source)
+
+    def _synapse(
+        self,
+        op: Synapse,
+        source: Tensor,
+        place: int,
+        target: int,
+        prices: Prices,
+        front: dict[Ways, _Offer],
+        candidates: Candidates,
+    ) -> Iterator[_Step]:
+        channels, height, width = source.shape
+        goal, raw = per_pass(target, source), source.name in self.raw
+        for price, folding in candidates(op, goal):
+            way = (folding.lanes, folding.pix)
+            if beats(way, channels, height * width) > goal:
+                continue
+            out = (folding.pe, row_windows(op, source, folding.pix).pix)
+            for ways in front:
+                before = ways[place]
+                if before is None and folding.pix == 1:  # the lanes of a state edge are those of its first reader
+                    yield _Step(ways, out, price, folding, fixed=((place, way),))
+                elif isinstance(before, tuple) and not (raw and folding.pix > before[1]):
+                    added = price + self._convert(before, way, source, prices)
+                    yield _Step(ways, out, added, folding, met=raw and before[1] == folding.pix)
+
+    def _other(
+        self,
+        op: Operator,
+        sources: tuple[Tensor, ...],
+        places: list[int],
+        target: int,
+        prices: Prices,
+        front: dict[Ways, _Offer],
+    ) -> Iterator[_Step]:
+        tensor = self.network.tensors[op.name]
+        for ways in front:
+            price, taken, fixed = 0.0, list[Way](), list[tuple[int, Way]]()
+            for n, (place, source) in enumerate(zip(places, sources, strict=True)):
+                before = ways[place]
+                if not isinstance(before, tuple):
+                    before = (source.shape[0], 1)
+                    fixed.append((place, before))
+                way = self._taken(op, source, before, taken[0] if n else None)
+                price += self._convert(before, way, source, prices)
+                taken.append(way)
+            (lanes, pix), (channels, height, width) = taken[0], sources[0].shape
+            rows = height
+            if isinstance(op, Windowed):
+                rows = max(height, op.spatial(sources[0])[0])
+                out = row_windows(op, sources[0], pix).pix
+            else:
+                out = pix
+            if beats((lanes, pix), channels, rows * width) <= per_pass(target, sources[0]):
+                # A concatenation has the lanes of both, ON and OFF channels twice as many.
+                growth = tensor.shape[0] if isinstance(op, Concat) else tensor.shape[0] // channels * lanes
+                yield _Step(ways, (growth, out), price, fixed=tuple(fixed))
+
+    def _taken(self, op: Operator, source: Tensor, before: Way, first: Way | None) -> Way:
+        """The way in which `op` takes an operand that comes as `before`. first: of its first operand."""
+        lanes, pix = before if op.pixelwise else (before[0], 1)
+        if isinstance(op, Concat):
+            return source.shape[0], 1
+        if first:
+            return first
+        if isinstance(op, Windowed):
+            pix = max(n for n in legal_pix(op, source) if pix % n == 0)
+        return lanes, pix
+
+    def _convert(self, way: Way, to: Way, source: Tensor, prices: Prices) -> float:
+        if way == to:
+            return 0.0
+        key = (way, to, source.bits, source.shape[0])
+        if key not in self._converters:
+            steps = conversions(*way, *to, source.shape[0])
+            self._converters[key] = sum((LaneConvert(source.bits, *step).cells(self.family) for step in steps), Cost())
+        return prices.of(self._converters[key])
+
+
+def per_pass(target: int, source: Tensor) -> int:
+    """Cycles that a core has for one raster scan."""
+    return target // source.passes
+
+
+def divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def beats(way: Way, channels: int, pixels: int) -> int:
+    """Of a raster scan."""
+    return ceil_div(channels, way[0]) * pixels // way[1]
