@@ -120,12 +120,11 @@ def fired(network: FloatNetwork) -> dict[str, bool]:
 def check_order(network: FloatNetwork) -> FloatNetwork:
     """The network; raises VolleyError for an order of layers that integer spikes cannot reproduce."""
     has_fired = fired(network)
-    last = network.layers[-1]
     for layer in network.layers:
         silent = [s for s in layer.sources if not has_fired[s]]
         for source in silent:
             _check_silent(network, layer, source)
-        if not has_fired[layer.name] and layer is not last:
+        if not has_fired[layer.name]:
             _check_readers(network, layer)
     return network
 

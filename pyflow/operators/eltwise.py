@@ -19,6 +19,7 @@ class Elementwise(Operator):
     """Common part: two operands of one shape, and of one time."""
 
     operands: ClassVar[int] = 2
+    pixelwise: ClassVar[bool] = True
 
     def _alike(self, a: Tensor, b: Tensor) -> None:
         for what, left, right in (

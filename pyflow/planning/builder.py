@@ -14,7 +14,7 @@ from pyflow.cores.stream import Broadcast, Fifo, LaneConvert, Skid, StepDelay, c
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
 from pyflow.integers import ceil_div
-from pyflow.operators import Accumulate, Add, Encoding, LIFNeuron, Operator, Residual, Synapse, Tensor
+from pyflow.operators import Accumulate, Add, Direct, Encoding, LIFNeuron, Operator, Residual, Synapse, Tensor
 from pyflow.planning import sparsity
 from pyflow.planning.folding import Folding, folds
 from pyflow.planning.memories import Memory, reads
@@ -203,10 +203,10 @@ class Builder:
         shape = reads("writable" if op.name in self.loaded else "auto", width, len(rows))
         return Memory(f"{op.name}_param", shape, widths, lambda: rows)
 
-    def synapse_before(self, op: Operator) -> Synapse | None:
-        """The synapse layer whose potentials `op` reads, itself or in a sum."""
+    def synapse_before(self, op: Operator, held: bool = False) -> Synapse | None:
+        """The synapse layer whose potentials `op` reads, itself or in a sum; with `held` also as a direct current."""
         while (before := self._made.get(op.inputs[0])) is not None and not isinstance(before, Synapse):
-            if not isinstance(before, (Add, Residual)):
+            if not isinstance(before, (Add, Residual, Direct) if held else (Add, Residual)):
                 return None
             op = before
         return before

@@ -27,6 +27,7 @@ class Folding:
     tp: time steps per cycle. window_depth: beats the replay buffer holds (0: the smallest that is
     legal, rounded up to a power of two); rows: rows the line buffer holds (0: the kernel height).
     events: of a linear layer, words that are not zero taken per cycle (0: every word, zero or not).
+    neurons: lanes of the potentials behind the array, and so of the neurons (0: pe); divides pe.
     skid: skid registers in front of the array, behind it, and on either side of its line buffer (of the pools' too),
     so that what stalls each of them starts at a register.
     """
@@ -42,6 +43,7 @@ class Folding:
     rows: int = 0
     pix: int = 1
     events: int = 0
+    neurons: int = 0
     skid: bool = False
 
     def __post_init__(self) -> None:
@@ -52,7 +54,7 @@ class Folding:
         for key in ("pe", "lanes", "pix"):
             if getattr(self, key) < 1:
                 raise VolleyError(f"folding: {key}={getattr(self, key)} must be at least 1")
-        for key in ("tp", "window_depth", "rows", "events"):
+        for key in ("tp", "window_depth", "rows", "events", "neurons"):
             if getattr(self, key) < 0:
                 raise VolleyError(f"folding: {key}={getattr(self, key)} must not be negative")
 
@@ -76,6 +78,11 @@ class Folding:
             return cls(**data)
         except VolleyError as e:
             raise VolleyError(f"{e} (layer {name})") from None
+
+
+def neuron_lanes(folding: Folding) -> int:
+    """Lanes of the potentials behind the array."""
+    return folding.neurons or folding.pe
 
 
 def folds(op: Synapse, folding: Folding, source: Tensor) -> tuple[int, int]:

@@ -3,26 +3,26 @@
 """The cheapest way through a network: of each layer's candidates one, lane converters included.
 
 Operators are taken in order. The tensors that are still to be read are *open*, and each has a *way*: lanes and pixels
-per beat. What is known so far is a price for every combination of ways of the open tensors. A chain has one open tensor,
+per beat. What is known so far is a price for every combination of ways of the open tensors. A chain has one of them,
 and the search is a shortest path; a residual block has two. Of several, only the cheapest combinations are followed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyflow.cores.cells import Cost
 from pyflow.cores.stream import LaneConvert, conversions
 from pyflow.graph import INPUT, Network
 from pyflow.integers import ceil_div
 from pyflow.operators import Concat, Encoding, Operator, Synapse, Tensor, Windowed
+from pyflow.planning.alone import Operators, Way
 from pyflow.planning.folding import Folding
 from pyflow.planning.windows import legal_pix, row_windows
 
 FOLLOWED = 256  # combinations, where several tensors are open
 
-Way = tuple[int, int]  # lanes and pixels per beat of a stream
 # Of the open tensors, in their order; None of a state edge that nothing has read yet. Last, whether a layer takes the
 # input's pixels as they come.
 Ways = tuple[Way | bool | None, ...]
@@ -49,6 +49,13 @@ class _Chosen:
 
     def __init__(self, before: _Chosen | None, name: str, folding: Folding) -> None:
         self.before, self.name, self.folding = before, name, folding
+
+    @staticmethod
+    def of(chosen: _Chosen | None, name: str) -> Folding | None:
+        """The folding of a layer."""
+        while chosen and chosen.name != name:
+            chosen = chosen.before
+        return chosen.folding if chosen else None
 
     def all(self) -> dict[str, Folding]:
         found: dict[str, Folding] = {}
@@ -101,6 +108,7 @@ class Paths:
         for op in network.operators:
             if not isinstance(op, Synapse) and set(op.inputs) <= self.raw:
                 self.raw.add(op.name)
+        self.operators = Operators(network, family)
         self._converters: dict[tuple[Way, Way, int, int], Cost] = {}
 
     def cheapest(self, target: int, prices: Prices, candidates: Candidates) -> dict[str, Folding] | None:
@@ -191,13 +199,29 @@ class Paths:
             if beats(way, channels, height * width) > goal:
                 continue
             out = (folding.pe, row_windows(op, source, folding.pix).pix)
+            apart = list(self._apart(op, folding, out, goal, prices))
             for ways in front:
                 before = ways[place]
                 if before is None and folding.pix == 1:  # the lanes of a state edge are those of its first reader
-                    yield _Step(ways, out, price, folding, fixed=((place, way),))
+                    for added, lanes, chosen in apart:
+                        yield _Step(ways, (lanes, out[1]), price + added, chosen, fixed=((place, way),))
                 elif isinstance(before, tuple) and not (raw and folding.pix > before[1]):
-                    added = price + self._convert(before, way, source, prices)
-                    yield _Step(ways, out, added, folding, met=raw and before[1] == folding.pix)
+                    paid, met = price + self._convert(before, way, source, prices), raw and before[1] == folding.pix
+                    for added, lanes, chosen in apart:
+                        yield _Step(ways, (lanes, out[1]), paid + added, chosen, met=met)
+
+    def _apart(
+        self, op: Synapse, folding: Folding, out: Way, goal: int, prices: Prices
+    ) -> Iterator[tuple[float, int, Folding]]:
+        """(price, lanes, folding) for as many neurons as outputs at a time, and for fewer that keep up."""
+        yield 0.0, folding.pe, folding
+        tensor = self.network.tensors[op.name]
+        channels, height, width = tensor.shape
+        for lanes in divisors(folding.pe)[:-1] if out[1] == 1 else ():
+            if beats((lanes, 1), channels, height * width) <= goal:
+                added = self._convert((folding.pe, 1), (lanes, 1), tensor, prices)
+                for kind in ("serial", "unrolled"):
+                    yield added, lanes, replace(folding, neurons=lanes, neuron=kind)
 
     def _other(
         self,
@@ -226,7 +250,12 @@ class Paths:
                 out = row_windows(op, sources[0], pix).pix
             else:
                 out = pix
-            if beats((lanes, pix), channels, rows * width) <= per_pass(target, sources[0]):
+            layer = self.operators.drives(op)
+            folding = _Chosen.of(front[ways].chosen, layer.name) if layer else None
+            alone = self.operators.alone(op, tuple(taken), folding)
+            price += prices.of(alone.cells)
+            cycles = max(alone.busy, beats((lanes, pix), channels, rows * width))
+            if cycles <= per_pass(target, sources[0]):
                 # A concatenation has the lanes of both, ON and OFF channels twice as many.
                 growth = tensor.shape[0] if isinstance(op, Concat) else tensor.shape[0] // channels * lanes
                 yield _Step(ways, (growth, out), price, fixed=tuple(fixed))

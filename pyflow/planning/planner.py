@@ -139,15 +139,30 @@ class _Search:
         target = max(_fastest_input(self.hardware), target)
         slowest = max(min(_slowest(self.hardware), LONGEST), target)
         with bar(f"planning {self.network.name}", "target") as done:
-            while not fits.fits(cost := self._price(foldings := self._choose(target)), self.board, FILL):
+
+            def fitting(target: int) -> tuple[dict[str, Folding] | None, Cost | None]:
+                """(foldings, if they fit; what they cost)."""
                 done.update()
+                cost = self._price(foldings := self._choose(target))
+                if fits.fits(cost, self.board, FILL):
+                    return foldings, cost
                 need = "no folding keeps to it" if cost is None else f"{_cells(cost)}, too much for {self.board.name}"
                 log.info("%d cycles per frame: %s", target, need)
+                return None, cost
+
+            missed, (foldings, cost) = target, fitting(target)
+            while foldings is None:
                 if target >= slowest:
                     would = functools.partial(self._fits_at, slowest)
                     raise fits.refusal(self.network.name, self.board, cost, FILL, would)
-                target = min(target + max(1, target // 4), slowest)
-        assert foldings is not None
+                missed, target = target, min(target + max(1, target // 4), slowest)
+                foldings, cost = fitting(target)
+            while target - missed > target // 50:  # the fastest that fits lies between
+                between = (missed + target) // 2
+                if faster := fitting(between)[0]:
+                    foldings, target = faster, between
+                else:
+                    missed = between
         return self._plan(foldings, target)
 
     def within(self, cycles: int) -> Plan:

@@ -97,7 +97,7 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
 
 def random_folding(network: Network, seed: int) -> dict[str, Any]:
     """A legal folding.json content, anything but sensible."""
-    rng, pixels = np.random.default_rng(seed + 77), np.random.default_rng(seed + 78)
+    rng, pixels, apart = (np.random.default_rng(seed + n) for n in (77, 78, 80))
     layers: dict[str, dict[str, Any]] = {}
     for op in network.operators:
         if not isinstance(op, Synapse):
@@ -125,6 +125,9 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
         several = [pix for pix in pixels_per_beat(op, source) if pix > 1]
         if several and pixels.random() < 0.5:
             layers[op.name] |= {"pe": co, "lanes": c, "slice": "all", "pix": int(pixels.choice(several))}
+        fewer = [n for n in range(1, pe) if pe % n == 0 and layers[op.name].get("pix", 1) == 1]
+        if fewer and apart.random() < 0.3:
+            layers[op.name]["neurons"] = int(apart.choice(fewer))
         buffered = isinstance(op, Conv) and kh * kw > 1 and layers[op.name]["slice"] != "tap"
         layers[op.name]["rows"] = ceil_div(layers[op.name]["rows"], kh) * kh if buffered else 0
     skids = np.random.default_rng(seed + 79)

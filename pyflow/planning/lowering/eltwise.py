@@ -17,18 +17,18 @@ from pyflow.planning.netlist import Stream
 
 
 def aligned(b: Builder, op: Operator, first: Stream, second: Stream) -> Stream:
-    """`second` with the lanes of `first`."""
-    return b.lanes(second, first.lanes, b.sources(op)[1].shape[0], op.name)
+    """`second` with the lanes and pixels per beat of `first`."""
+    return b.lanes(second, first.lanes, b.sources(op)[1].shape[0], op.name, pix=first.pix)
 
 
 @lowers(Add)
 def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
     a, other = b.sources(op)
     second = aligned(b, op, first, second)
-    out = b.output(b.tensors[op.name], first.lanes)
+    out = b.output(b.tensors[op.name], first.lanes, first.pix)
     return b.join(
         cores.Add(
-            lanes=first.lanes * out.numbers,
+            lanes=first.pix * first.lanes * out.numbers,
             a_w=a.number_bits,
             b_w=other.number_bits,
             a_signed=a.encoding is Encoding.POTENTIAL,
@@ -45,10 +45,10 @@ def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
 def sew(b: Builder, op: And | IAnd, first: Stream, second: Stream) -> Stream:
     second = aligned(b, op, first, second)
     return b.join(
-        cores.Sew(lanes=first.lanes, tb=first.numbers, mode=int(isinstance(op, IAnd))),
+        cores.Sew(lanes=first.pix * first.lanes, tb=first.numbers, mode=int(isinstance(op, IAnd))),
         op.name,
         [("a", first), ("b", second)],
-        [("spike", b.output(b.tensors[op.name], first.lanes))],
+        [("spike", b.output(b.tensors[op.name], first.lanes, first.pix))],
     )
 
 
@@ -59,10 +59,10 @@ def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Strea
     tensor = b.tensors[op.name]
     most = op.most(a, other) if op.name in b.loaded else int(np.abs(op.multiplier).max())
     m_w = signed_width(most)
-    rows = by_fold(op.multiplier[:, None], potential.lanes, fill=(0,))
+    rows = np.tile(by_fold(op.multiplier[:, None], potential.lanes, fill=(0,)), (1, potential.pix))
     return b.join(
         cores.Residual(
-            lanes=potential.lanes,
+            lanes=potential.pix * potential.lanes,
             steps=potential.numbers,
             acc_w=a.number_bits,
             word_w=other.number_bits,
@@ -72,7 +72,7 @@ def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Strea
         ),
         op.name,
         [("acc", potential), ("skip", skip)],
-        [("acc", b.output(tensor, potential.lanes))],
+        [("acc", b.output(tensor, potential.lanes, potential.pix))],
         b.memory(op, rows, (m_w,)),
     )
 

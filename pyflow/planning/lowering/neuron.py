@@ -13,6 +13,7 @@ from pyflow.integers import signed_width
 from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeuron, Readout
 from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS
 from pyflow.planning.builder import Builder
+from pyflow.planning.folding import neuron_lanes
 from pyflow.planning.lowering.registry import lowers
 from pyflow.planning.memories import by_fold
 from pyflow.planning.netlist import Stream
@@ -22,10 +23,12 @@ def serial(b: Builder, op: Operator, steps: int) -> bool:
     """Is the serial variant of a neuron asked for, or fast enough? It is the smaller one."""
     synapse = b.synapse_before(op)
     if synapse is None:
-        return False
+        held = b.synapse_before(op, held=True)
+        return held is not None and b.foldings[held.name].neuron == "serial"
     (source,) = b.sources(synapse)
     folding = b.foldings[synapse.name]
-    interval = b.window_rows(synapse) * (source.beat_steps // folding.tp)  # cycles between beats
+    interval = b.window_rows(synapse) * (source.beat_steps // folding.tp)  # cycles between the array's beats
+    interval //= folding.pe // neuron_lanes(folding)
     return folding.neuron == "serial" or (folding.neuron == "auto" and 1 < steps <= interval)
 
 

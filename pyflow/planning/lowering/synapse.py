@@ -21,7 +21,7 @@ from pyflow.operators import Conv, Linear, Synapse, Tensor
 from pyflow.planning import windows
 from pyflow.planning.bodies import size_of
 from pyflow.planning.builder import Builder
-from pyflow.planning.folding import Folding, folds, simd, steps_per_cycle
+from pyflow.planning.folding import Folding, folds, neuron_lanes, simd, steps_per_cycle
 from pyflow.planning.lowering.registry import lowers
 from pyflow.planning.memories import pack_codes, repeat, weights
 from pyflow.planning.netlist import Stream
@@ -74,6 +74,10 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
         )
     if op.pad_code.any() and groups > 1:
         raise VolleyError(f"{where}: a padding code needs lanes={c} (all channels in one beat), not {folding.lanes}")
+    if folding.neurons and (folding.pe % folding.neurons or folding.pix > 1):
+        raise VolleyError(
+            f"{where}: neurons={folding.neurons} must divide pe={folding.pe}, with pix=1; use 0 for pe of them"
+        )
     tp = steps_per_cycle(op, folding, source)
     fo, fi = folds(op, replace(folding, slice=kind), source)
     if folding.pix > 1:
@@ -153,7 +157,9 @@ def synapse(b: Builder, op: Synapse, stream: Stream) -> Stream:
     out = b.output(tensor, folding.pe, window.pix)
     memory = weights(op, folding, source)
     potentials = b.join(core, op.name, [(port, window)], [("acc", out)], memory, name=f"{op.name}_array")
-    return b.skid(potentials, op.name, "sums") if cut else potentials
+    if cut:
+        potentials = b.skid(potentials, op.name, "sums")
+    return b.lanes(potentials, neuron_lanes(folding), tensor.shape[0], op.name, "neurons", potentials.pix)
 
 
 def stages(op: Synapse, folding: Folding, stream: Stream, source: Tensor) -> list[Stage]:
