@@ -88,6 +88,12 @@ def randomise(model: nn.Module, seed: int) -> nn.Module:
     return model.eval()
 
 
+def headed(*layers: nn.Module, features: int) -> nn.Module:
+    """`layers` and a linear one of five outputs."""
+    torch.manual_seed(0)
+    return randomise(nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, 5)), 0)
+
+
 def random_model(seed: int, shape: tuple[int, int, int] = (2, 8, 6)) -> nn.Module:
     """A stem and one to three random blocks, perhaps pools between them, and a head."""
     rng = np.random.default_rng(seed)

@@ -23,16 +23,11 @@ from pyflow.frontends import trace
 from pyflow.graph import INPUT, Network
 from pyflow.model.graph import Edge, FloatAdd, FloatNetwork, FloatRelu
 from pyflow.model.order import spiking_form
-from tests.unit.branches import Dense, Inception, Residual, Sum, random_model, randomise
+from tests.unit.branches import Dense, Inception, Residual, Sum, headed, random_model
 from tests.unit.float_oracle import run_float
 
 SHAPE = (2, 8, 6)
 IMAGES = np.random.default_rng(1).random((24, *SHAPE)).astype(np.float32)
-
-
-def headed(*layers: nn.Module, features: int) -> nn.Module:
-    torch.manual_seed(0)
-    return randomise(nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, 5)), 0)
 
 
 def kinds(network: Network) -> str:

@@ -7,14 +7,18 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from torch import nn
 
 from pyflow import zoo
+from pyflow.conversion import convert
 from pyflow.cores.stream import Skid
 from pyflow.cores.synapse import SynapseArray
 from pyflow.errors import VolleyError
@@ -25,6 +29,8 @@ from pyflow.planning.folding import Folding
 from pyflow.planning.planner import Plan, plan, read_folding
 from pyflow.planning.schedule import predict
 from tests.flow.random_models import random_network
+from tests.unit.branches import Residual, headed
+from tests.unit.leaky import leaky_mlp
 
 BOARD = load_board("pynq-z2")
 REPO = Path(__file__).resolve().parents[2]
@@ -134,6 +140,8 @@ def test_several_pixels_only_where_one_is_too_slow() -> None:
         ("fc", {}, "pix=2 pixels per beat need a convolution"),
         ("conv1", {"pix": 3}, "pix=3 makes no whole beats of its rows of 8 pixels in or out; use one of 1, 2, 4, 8"),
         ("conv2", {"pix": 4}, "pix=4 makes no whole beats .* use one of 1, 2"),
+        ("conv1", {"neurons": 2}, "neurons=2 must divide pe=8, with pix=1; use 0 for pe of them"),
+        ("fc", {"pix": 1, "pe": 5, "neurons": 3}, "neurons=3 must divide pe=5"),
         ("conv1", {"pix": 0}, r"pix=0 must be at least 1 \(layer conv1\)"),
     ],
 )
@@ -227,9 +235,34 @@ def test_skids_stand_around_every_array_where_the_board_asks_for_them() -> None:
     assert again.schedule == with_skids.schedule
 
 
-def test_a_network_that_fits_nowhere_is_refused() -> None:
-    import numpy as np
+def test_neurons_fold_apart_from_their_array() -> None:
+    """32 outputs at a time, once in 64 cycles: 32 unrolled neurons took 19,422 LUT, busy in 2 cycles of a frame."""
+    found = plan(leaky_mlp(), BOARD, cycles_per_frame=70)
+    assert found.schedule.cycles_per_frame == 64
+    assert found.cost["lif1"].lut < 3000
+    assert found.total.lut < 4000
 
+
+def test_branches_have_the_lanes_and_pixels_of_chains() -> None:
+    """A residual block keeps to the rate of the input's words, and takes less where it has more time."""
+    model = headed(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), Residual(4, 4), nn.MaxPool2d(2), features=64)
+    network = convert(model, np.random.default_rng(0).random((8, 1, 8, 8)).astype(np.float32))
+    fast, slow = (plan(network, BOARD, cycles_per_frame=cycles) for cycles in (17, 1000))
+    assert fast.schedule.cycles_per_frame == 17
+    assert {f.pix for name, f in fast.netlist.foldings.items() if name != "fc1"} == {4}
+    assert slow.total.lut < fast.total.lut / 5
+
+
+def test_the_fastest_that_fits_is_found() -> None:
+    """To within 2 %: the next faster target does not fit."""
+    board = load_board("icebreaker")
+    found = plan(zoo.load("digits"), board)
+    cycles = math.floor(found.schedule.cycles_per_frame * 0.95)
+    faster = plan(zoo.load("digits"), board, cycles_per_frame=cycles).total
+    assert faster.lut + faster.ff > 0.7 * board.budget.lut >= found.total.lut + found.total.ff
+
+
+def test_a_network_that_fits_nowhere_is_refused() -> None:
     from pyflow.operators import Encode, Linear, Readout
 
     weight = np.ones((1, 3 * 512 * 512, 1, 1), np.int8)

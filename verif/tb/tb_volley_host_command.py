@@ -69,16 +69,26 @@ class CommandTB(TB):
     async def reset(self, cycles=1):
         await super().reset(cycles)
         self.model = Host(dict(REGISTERS))
-        self.writes, self.resets, self.seq = [], 0, 0
+        self.writes, self.resets, self.seq = [], 0, random.randrange(256)
         self.request(RESET)
 
     async def _watch(self):
+        """Counts resets. Busy from a request's header to the last byte of its response, and only then waiting for
+        anything of the bus or the network."""
+        dut, busy, ends = self.dut, False, True  # of the cycle before; ends: it may be over with that
+        waits = ("m_axi_ctrl_bready", "m_axi_ctrl_rready", "m_axi_ctrl_arvalid", "s_result_tready", "m_packet_tvalid")
         while True:
-            await FallingEdge(self.dut.clk)
+            await FallingEdge(dut.clk)
             await ReadOnly()
-            if not int(self.dut.rst.value):
-                self.resets += int(self.dut.net_rst.value)
-                hit("busy", int(self.dut.stat_busy.value))
+            if int(dut.rst.value):
+                busy, ends = False, True
+                continue
+            self.resets += int(dut.net_rst.value)
+            was, busy = busy, bool(int(dut.stat_busy.value))
+            hit("busy", busy)
+            assert busy or ends or not was, "stat_busy fell before the response had ended"
+            assert busy or not any(int(getattr(dut, port).value) for port in waits), "waits without a request"
+            ends = all(int(getattr(dut, f"m_packet_t{port}").value) for port in ("valid", "ready", "last"))
 
     async def _holds(self):
         """A word of a frame that is offered stays until it is taken or the network is in reset: up to the clock edge at
@@ -160,6 +170,7 @@ class CommandTB(TB):
     def request(self, command, payload=(), address=0, results=(), seq=None):
         """Send a request, expect what it does. results: (word, last) that the network has by then."""
         self.seq = (self.seq + 1) % 256 if seq is None else seq
+        command |= random.getrandbits(4) << 4  # bits that mean nothing, but come back
         packet = [self.seq, command, address & 0xFF, random.getrandbits(4) << 4 | address >> 8, *payload]
         self.model.results.extend(results)
         sent = len(self.model.frames)
@@ -223,7 +234,7 @@ async def any_requests(dut, flow):
         await tb.settle()  # which results a stream finds depends on when it looks
         if kind != RESET and random.random() < 0.3:
             again = tb.model.answered
-            tb.request(again[1], data(random.choice((0, 4, 9))), address, seq=tb.seq)
+            tb.request(again[1] & 0xF, data(random.choice((0, 4, 9))), address, seq=tb.seq)
             hit("repeated")
             await tb.settle()
     await tb.finish()
@@ -344,7 +355,7 @@ async def requests_on_the_heels(dut):
         words = result(3)
         first = tb.request(STREAM | LAST | WAIT, data(8), 0, words)
         tb.sources["s_result"].queue.clear()
-        tb.request(first[1], first[4:], seq=first[0])  # the host thinks that it was lost
+        tb.request(first[1] & 0xF, first[4:], seq=first[0])  # the host thinks that it was lost
         tb.request(READ, address=4)
         tb.request(WRITE, data(4), 4)
         await tb.wait(40)
