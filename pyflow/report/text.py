@@ -22,6 +22,7 @@ def layer_table(layers: list[dict[str, Any]]) -> str:
             else f"{f['body'].upper()}, PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, "
             + (f"PIX {f['pix']}, " if f["pix"] > 1 else "")
             + f"folds {f['folds'][0]}x{f['folds'][1]}"
+            + (f", neurons {f['neurons']}" if f["neurons"] else "")
         )
         measured = row["measured_cycles"]
         rows.append(
