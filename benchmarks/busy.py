@@ -90,7 +90,7 @@ def measure(channels: int, side: int) -> Measured:
     ends = result.run.times[:, 2].astype(np.int64)
     cycles = (ends[-1] - ends[-1 - SETTLED]) / SETTLED
     slices = ceil_div(channels, PE) * 9 * ceil_div(channels, SIMD) * side * side
-    return Measured(exact, slices, float(cycles), build.plan.schedule.cycles_per_frame, taps(side))
+    return Measured(exact, slices, float(cycles), build.plan.cycles_per_frame, taps(side))
 
 
 def row(channels: int, side: int) -> list[str]:

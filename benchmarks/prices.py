@@ -63,8 +63,8 @@ def compare(title: str, network: Network, cycles: int | None, family: str) -> li
     folding = plan(network, large, cycles_per_frame=cycles).folding_json()
     netlist = plan(network, board, folding=folding).netlist
     with tempfile.TemporaryDirectory() as folder:
-        emit(netlist, Path(folder))
-        found = {core.name: core.area for core in yosys.estimate(netlist, Path(folder), board).cores}
+        emitted = emit(netlist, Path(folder))
+        found = {core.name: core.area for core in yosys.estimate(emitted, Path(folder), board).cores}
     rows = []
     for inst in netlist.instances:
         cost, area = inst.cells(family), found[inst.name]

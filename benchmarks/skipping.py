@@ -32,6 +32,7 @@ from pyflow.planning.board import load_board
 from pyflow.planning.planner import plan
 from pyflow.report import layer_rows
 from pyflow.sources import blackboxes, needed_by, rtl_sources
+from tests.flow.netlists import netlist_of
 
 BOARD = "pynq-z2"
 FRAMES = 128
@@ -50,23 +51,23 @@ def measure(network: Network, folding: dict[str, Any], layer: str, x: np.ndarray
         result = build.simulate(x, taps=len(x), solo=0)
         wrong = int((result.logits != expected[: len(result.logits)]).any(1).sum()) + len(x) - len(result.logits)
         area = area_of(build, layer)
-    row = next(r for r in layer_rows(build, result) if r["name"] == layer)
+    row = next(r for r in layer_rows(build.plan, result) if r["name"] == layer)
     f = row["folding"]
     title = f"{f['body'].upper()}, PE {f['pe']} x {f['simd']}"
     return [layer, "not zero" if f["events"] else "every", title, f"{len(x):,}", f"{wrong}",
             f"{row['predicted_cycles']:,}", f"{row['measured_cycles']:,.0f}",
-            f"{build.plan.schedule.cycles_per_frame:,.0f}", f"{result.cycles_per_frame:,.0f}",
+            f"{build.plan.cycles_per_frame:,.0f}", f"{result.cycles_per_frame:,.0f}",
             f"{area.lut:,}", f"{area.ff:,}", f"{area.bram:g}", f"{area.dsp}"]  # fmt: skip
 
 
 def area_of(build: Build, layer: str) -> yosys.Area:
     """Of the layer's own cores, one by one: lane converter, window or event list, array, weights."""
     family, total = load_board(BOARD).family, yosys.Area()
-    for inst in (i for i in build.netlist.instances if i.layer == layer):
+    for inst in (i for i in netlist_of(build).instances if i.layer == layer):
         core, parameters = inst.core.module, inst.core.parameters()
         cores: list[tuple[str, dict[str, Any], list[Path]]] = [(core, parameters, [])]
         if inst.memory:
-            images = [build.rtl / f"{inst.memory.name}.mem"] if inst.memory in build.netlist.images else []
+            images = [build.rtl / f"{inst.memory.name}.mem"] if inst.memory in netlist_of(build).images else []
             content: dict[str, Any] = {"KIND": KINDS.index(inst.memory.kind)}
             content |= {"INIT_FILE": f'"{images[0].name}"'} if images else {"ROW": row_literal(inst.memory)}
             size = {"WIDTH": inst.memory.width, "DEPTH": inst.memory.depth}

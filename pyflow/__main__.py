@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     p = command("compile", "plan a network for a board and write its RTL")
     _model_options(p)
     _plan_options(p)
+    p.add_argument("--stop-after", metavar="PASS", help="show the plan after a pass: bound, fold, lower, size")
     p = command("simulate", "simulate images of an .npz (x) in the RTL of a network; writes logits")
     _model_options(p)
     _plan_options(p)

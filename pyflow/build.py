@@ -20,18 +20,14 @@ from typing import Any
 import numpy as np
 
 from pyflow import network_file
-from pyflow.backends import verilator
-from pyflow.cores.top import NETWORK_FILE, PACKAGE_FILE, around_network
-from pyflow.emit import emit, is_ours, write_host
-from pyflow.emit import probes as probes_of
-from pyflow.emit.host import constants_of
+from pyflow.backends.verilator import QUICK
+from pyflow.emit import is_ours, write_host
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
+from pyflow.machine import Emitted, Machine, Plan, Run, Simulator, Target
+from pyflow.machines.stream import STREAM
 from pyflow.out_folder import AUTO, OutFolder, would_be_lost
-from pyflow.planning import fits
 from pyflow.planning.board import load_board
-from pyflow.planning.netlist import Netlist, Stream
-from pyflow.planning.planner import FILL, Plan, plan
 from pyflow.workspace import Design, default_folder, held
 from pyflow.writing import NEW
 
@@ -79,7 +75,7 @@ class Result:
     cpu_s: float
     stuck: bool
     taps: int
-    run: verilator.Run
+    run: Run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,17 +85,13 @@ class Build:
     network: Network
     plan: Plan
     folder: Path
+    emitted: Emitted  # what was written into rtl/
     checked: bool = False  # simulate with the RTL's assertions (slower)
     rtl_sources: tuple[Path, ...] | None = None  # cores to simulate instead of rtl/rtl.f's
     probed: bool = False  # with the counters of pyflow.emit.probes
     design: Design | None = None  # what the folder is held for; None where it is no other run's business
-    checksum: int | None = None  # of the weights, as every trailer has it
     stamp: str = ""  # of the folder's content, as compile() left it
     _programs: dict[tuple[str, bool], Path] = field(default_factory=dict, repr=False)
-
-    @property
-    def netlist(self) -> Netlist:
-        return self.plan.netlist
 
     @property
     def rtl(self) -> Path:
@@ -118,24 +110,18 @@ class Build:
 
     def cycles(self, frames: int, solo: int = 1) -> float:
         """Cycles that a simulation of `frames` takes, the first `solo` of them one at a time."""
-        schedule = self.plan.schedule
-        return frames * schedule.cycles_per_frame + (1 + solo) * schedule.latency_cycles
+        return frames * self.plan.cycles_per_frame + (1 + solo) * self.plan.latency_cycles
 
     def simulator(self, trace: str = "", cycles: float = math.inf) -> Path:
         """Path of the simulator, built if need be. trace: "vcd" or "saif", where it is to record. cycles: that it is
         wanted for; one for a few is built more quickly, unless there is one for many."""
-        quick = cycles <= verilator.QUICK and (trace, False) not in self._programs
+        quick = cycles <= QUICK and (trace, False) not in self._programs
         if (trace, quick) not in self._programs:
-            self._programs[trace, quick] = verilator.build(
-                self.netlist,
-                self.rtl,
-                trace=trace,
-                checked=self.checked,
-                quick=quick,
-                rtl=self.rtl_sources,
-                probes=len(probes_of(self.netlist)) if self.probed else 0,
-            )
+            self._programs[trace, quick] = self._simulator().build(trace=trace, quick=quick)
         return self._programs[trace, quick]
+
+    def _simulator(self) -> Simulator:
+        return self.plan.simulator(self.rtl, checked=self.checked, probed=self.probed, sources=self.rtl_sources)
 
     def simulate(
         self,
@@ -164,14 +150,12 @@ class Build:
             raise VolleyError("simulate: no frames; give at least one")
         if words is not None and (np.shape(words) != (len(raw),) or np.min(words) < 1):
             raise VolleyError(f"simulate: words must be {len(raw)} counts of at least 1, one per frame")
-        limit = 4 * (self.plan.schedule.latency_cycles + self.plan.schedule.cycles_per_frame) + 1000
+        limit = 4 * (self.plan.latency_cycles + self.plan.cycles_per_frame) + 1000
         scale = max(1.0, 1 / max(0.02, 1 - stall_in), 1 / max(0.02, 1 - stall_out))
         with self.alone("simulation"):
-            run = verilator.run(
+            run = self._simulator().run(
                 self.simulator("vcd" if vcd else "saif" if saif else "", scale * self.cycles(len(raw), solo)),
-                self.rtl,
                 raw,
-                network.classes,
                 self.folder / "sim",
                 taps=taps,
                 solo=solo,
@@ -189,11 +173,7 @@ class Build:
         gaps = np.diff(run.times[solo:, 2].astype(np.int64))
         frames = max(1, done)
         streams = run.stats["streams"]
-        layers: dict[str, dict[str, float]] = {}
-        for inst in self.netlist.instances:
-            if inst.sink.name in streams and inst.source.tensor:
-                busy = streams[inst.sink.name]["beats"] * inst.core.beat_cycles
-                layers[inst.layer] = {"measured_cycles": busy / frames}
+        layers = {name: {"measured_cycles": busy} for name, busy in self._simulator().cycles(run).items()}
         return Result(
             run.words[:, :-1].astype(np.int64),
             float(gaps[len(gaps) // 2 :].mean()) if len(gaps) else None,
@@ -210,31 +190,29 @@ class Build:
 
     def _check_weights(self, answered: np.ndarray) -> None:
         """Other weights than this build's are no fault of the hardware."""
-        if self.checksum is not None and (answered != self.checksum).any():
-            frame = int((answered != self.checksum).argmax())
+        checksum = self.emitted.checksum
+        if (answered != checksum).any():
+            frame = int((answered != checksum).argmax())
             raise VolleyError(
                 f"simulation: frame {frame} was answered by weights of checksum {int(answered[frame]):#06x}, this "
-                f"build has {self.checksum:#06x}: the simulator or {self.rtl} belongs to other weights; compile again "
+                f"build has {checksum:#06x}: the simulator or {self.rtl} belongs to other weights; compile again "
                 "in a folder of its own, or `make clean`"
             )
 
-    def streams(self, result: Result, frames: int) -> Iterator[tuple[Stream, np.ndarray]]:
-        """Recorded streams that carry a whole tensor, in network order: (stream, int64 [frames, pixels, C], or
-        [frames, T, pixels, C] of a tensor with time)."""
+    def tensors(self, result: Result, frames: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Recorded tensors in network order: (name, int64 [frames, pixels, C], or [frames, T, pixels, C] of a tensor
+        with time)."""
         if not result.run.recorded():
             raise VolleyError(f"{result.run.folder}: the recorded streams are those of a later run; simulate again")
-        for stream in self.netlist.streams:
-            if stream.tensor:
-                tensor = self.netlist.network.tensors[stream.tensor]
-                yield stream, verilator.read_tap(result.run.folder, stream, frames, tensor)
+        yield from self._simulator().tensors(result.run, frames)
 
     def first_mismatch(self, x: np.ndarray, result: Result) -> Mismatch | None:
         """Compare every recorded stream of every frame of `x` with the reference; the earliest difference."""
         _, trace = self.network.run(x, trace=True)
         found: list[tuple[tuple[int, float, int], Mismatch]] = []
         late = self._behind_time()
-        for depth, (stream, got) in enumerate(self.streams(result, len(x))):
-            want = trace[stream.tensor]
+        for depth, (name, got) in enumerate(self.tensors(result, len(x))):
+            want = trace[name]
             timed, width = want.ndim == 5, want.shape[-1]
             want = np.moveaxis(want, -3, -1).reshape(*want.shape[: 1 + timed], -1, want.shape[-3])
             bad = np.argwhere(want[: len(got)] != got)
@@ -247,11 +225,11 @@ class Build:
                 continue
             frame, (pixel, channel), step = at[0], at[-2:], at[1] if timed else None
             # Step by step, since a state edge may lead back; what has no time comes before or after all steps.
-            order = step if step is not None else math.inf if stream.tensor in late else -1
+            order = step if step is not None else math.inf if name in late else -1
             found.append(
                 (
                     (frame, order, depth),
-                    Mismatch(frame, stream.tensor, channel, pixel // width, pixel % width, int(want[at]), value, step),
+                    Mismatch(frame, name, channel, pixel // width, pixel % width, int(want[at]), value, step),
                 )
             )
         return min(found, key=lambda f: f[0])[1] if found else None
@@ -284,6 +262,7 @@ def compile(
     time_block: int | None = None,
     checked: bool = False,
     probes: bool = False,
+    machine: Machine = STREAM,
 ) -> Build:
     """Plan `net` for `board` and write `out_dir`: network.vly, folding.json, rtl/ and host/ (for pyflow.runtime).
 
@@ -292,8 +271,8 @@ def compile(
     warning says so; folding="auto" plans anew and replaces it.
     cycles_per_frame, folding: see planning.planner.plan. time_block: time steps per beat, where the network has
     time (default: the network's). probes: with counters of stalls by layer and spikes by tensor, read through the
-    registers (pyflow.emit.probes lists them). Raises VolleyError on anything that cannot be
-    built; `out_dir` is then as it was.
+    registers (pyflow.emit.probes lists them). machine: the kind of accelerator. Raises VolleyError on anything that
+    cannot be built; `out_dir` is then as it was.
     """
     if not isinstance(net, Network):
         torch_model = hasattr(net, "state_dict")
@@ -309,7 +288,7 @@ def compile(
     options = {"board": board, "cycles": cycles_per_frame, "folding": folding, "time_block": time_block}
     folder = default_folder(net.name, {**options, "probes": probes}) if out_dir is None else Path(out_dir)
     if folding in (None, AUTO) and not (folder / "folding.json").exists():  # before the work that a large network makes
-        fits.check(net.name, fits.memories(net), target, FILL if cycles_per_frame is None else 1.0)
+        machine.check(net, target, Target(cycles_per_frame))
     design = Design.of(net, **options, probes=probes)
     with held(folder, design, "compile"):
         packed = network_file.pack(net)
@@ -319,43 +298,40 @@ def compile(
         edited = own if folding is None else None
         try:
             given = own or (None if folding == AUTO else folding)
-            chosen = plan(net, target, cycles_per_frame=cycles_per_frame, folding=given)
+            chosen = machine.plan(net, target, Target(cycles_per_frame, given))
         except VolleyError as e:
             raise (before.unusable(edited, e) if edited else e) from None
         if edited:
             warnings.warn(f"{edited}: was edited and is used; FOLDING=auto plans anew", stacklevel=2)
-        with _fresh(folder) as work:
+        with _fresh(folder, machine) as work:
             (work / "network.vly").write_bytes(packed)
             text = json.dumps(chosen.folding_json(), indent=2) + "\n"
             if not own:
                 (work / "folding.json").write_text(text)
             before.record(work, packed, "" if own else text)
-            emit(chosen.netlist, work / "rtl", probed=probes)
-            write_host(chosen, target, work / "rtl", work / "host", probed=probes)
+            emitted = chosen.emit(work / "rtl", probed=probes)
+            write_host(chosen, target, emitted, work / "host")
         folder = folder.resolve()
-        checksum = constants_of(folder / "rtl" / PACKAGE_FILE)["WEIGHT_CHECKSUM"]
-        return Build(
-            net, chosen, folder, checked, probed=probes, design=design, checksum=checksum, stamp=_stamp(folder)
-        )
+        return Build(net, chosen, folder, emitted, checked, probed=probes, design=design, stamp=_stamp(folder))
 
 
 def _stamp(folder: Path) -> str:
     """Digest of what tells a compiled folder from another."""
     h = hashlib.sha256()
-    for file in (folder / "network.vly", *around_network(folder / "rtl", [])):
+    for file in (folder / "network.vly", *sorted((folder / "rtl").glob("*.sv"))):
         h.update(file.read_bytes() if file.exists() else b"")
     return h.hexdigest()
 
 
 @contextlib.contextmanager
-def _fresh(folder: Path) -> Iterator[Path]:
+def _fresh(folder: Path, machine: Machine) -> Iterator[Path]:
     """A new folder whose entries replace their namesakes in `folder` when all of them have been written.
 
     What compile() did not write is never replaced: VolleyError instead.
     """
     try:
         foreign = []
-        for ours, known in ((folder / "rtl", _emitted), (folder / "host", is_ours)):
+        for ours, known in ((folder / "rtl", machine.owns), (folder / "host", is_ours)):
             if ours.is_dir() and not ours.is_symlink():
                 foreign += [p for p in ours.iterdir() if not known(p)]
             elif os.path.lexists(ours):
@@ -377,12 +353,3 @@ def _fresh(folder: Path) -> Iterator[Path]:
         raise VolleyError(f"out_dir {folder}: cannot be written ({e.strerror}); choose a writable folder") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _emitted(path: Path) -> bool:
-    """Is this file of an rtl/ folder one that emit() writes: its sources, and the images that these name?"""
-    sources = [path.with_name(name) for name in (NETWORK_FILE, PACKAGE_FILE)]
-    if path in sources or path.suffix != ".mem":
-        return path in sources and path.is_file()
-    named = any(f'"{path.name}"'.encode() in source.read_bytes() for source in sources if source.is_file())
-    return path.is_file() and named

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from pyflow.build import Build, Result, compile
 from pyflow.errors import VolleyError
 from pyflow.frames import flag_names
 from pyflow.graph import Network
+from pyflow.machine import Target
+from pyflow.machines.stream import STREAM
 from pyflow.measure import activity
+from pyflow.out_folder import AUTO
 from pyflow.planning.board import Board, load_board
 from pyflow.report import text
 from pyflow.writing import check_target, write_file
@@ -108,7 +112,7 @@ def sim(args: argparse.Namespace) -> Outcome:
         "latency_cycles": result.latency_cycles,
         "stalls": staged.stalls,
         "sim_frames_per_cpu_s": len(x) / max(result.cpu_s, 1e-3),
-        "layers": reports.layer_rows(build, staged),
+        "layers": reports.layer_rows(build.plan, staged),
     }
     report["spikes"], report["synops"], report["dense_ops"] = activity(network, x[:ACTIVITY_FRAMES])
     if mismatches:
@@ -176,13 +180,15 @@ def convert(args: argparse.Namespace) -> Outcome:
 
 def compile_network(args: argparse.Namespace) -> Outcome:
     network, data = loading.network(args, need_data=False)
+    if args.stop_after is not None:
+        return _look(args, network)
     build = _compile(args, network)
-    layers = reports.layer_rows(build)
+    layers = reports.layer_rows(build.plan)
     say(text.layer_table(layers) + "\n")
     network = loading.measured(network, data)
-    schedule = build.plan.schedule
-    rate = f"{text.number(schedule.cycles_per_frame)} cycles per frame"
-    say(f"predicted: {rate}, latency {schedule.latency_cycles:,} cycles")
+    plan = build.plan
+    rate = f"{text.number(plan.cycles_per_frame)} cycles per frame"
+    say(f"predicted: {rate}, latency {plan.latency_cycles:,} cycles")
     board = load_board(args.board)
     area = reports.area_of(build, board)
     say(f"area:      {text.area_text(area, board.name, given=build.plan.given)}")
@@ -197,9 +203,21 @@ def compile_network(args: argparse.Namespace) -> Outcome:
         "accuracy_frames": network.meta.get("accuracy_frames", network.meta.get("test_images")),
         "folder": str(build.folder),
         "layers": layers,
-        "predicted_cycles_per_frame": schedule.cycles_per_frame,
-        "predicted_latency_cycles": schedule.latency_cycles,
+        "predicted_cycles_per_frame": plan.cycles_per_frame,
+        "predicted_latency_cycles": plan.latency_cycles,
     }
+
+
+def _look(args: argparse.Namespace, network: Network) -> Outcome:
+    """What the machine knows after one of its passes."""
+    if args.stop_after not in STREAM.passes:
+        raise VolleyError(f"--stop-after: {args.stop_after!r} is no pass; passes: {', '.join(STREAM.passes)}")
+    if args.time_block is not None:
+        network = replace(network, time_block=args.time_block)
+    target = Target(args.cycles, None if args.folding == AUTO else args.folding)
+    found = STREAM.look(network, load_board(args.board), target, args.stop_after)
+    say(found)
+    return 0, {"network": network.name, "board": args.board, "after": args.stop_after, "found": found}
 
 
 def simulate(args: argparse.Namespace) -> Outcome:
@@ -229,7 +247,7 @@ def estimate(args: argparse.Namespace) -> Outcome:
     network, _ = loading.network(args, need_data=False)
     board = load_board(args.board)
     build = _compile(args, network)
-    found = yosys.estimate(build.netlist, build.rtl, board)
+    found = yosys.estimate(build.emitted, build.rtl, board)
     say(yosys.estimate_table(found))
     return int(not found.fits), found.to_json()
 
@@ -258,7 +276,7 @@ def _open_tools(args: argparse.Namespace, board: Board) -> Outcome:
         f"synthesis, place and route of {network.name} for {board.title} (a minute for digits, ten for LeNet-5; "
         "what has been made before is taken from the cache)"
     )
-    placed = nextpnr.implement(build.netlist, build.rtl, board)
+    placed = nextpnr.implement(build.emitted, build.rtl, board)
     target = build.folder / f"{board.name}{placed.bitstream.suffix}"
     shutil.copyfile(placed.bitstream, target)
     area = {key: [placed.area[key], getattr(board.budget, key)] for key in ("lut", "ff", "bram", "dsp")}

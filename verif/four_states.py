@@ -153,7 +153,7 @@ def run(
     reads = {
         name: value for name, value in vars(registers).items() if isinstance(value, int) and not name.endswith("_RESET")
     }
-    schedule = build.plan.schedule
+    schedule = build.plan
     limit = 1000 + round((schedule.latency_cycles + n * (schedule.cycles_per_frame + words.shape[1])) * 4 / (1 - stall))
     with tempfile.TemporaryDirectory(prefix="four-states-") as folder:
         work = Path(folder)

@@ -21,8 +21,8 @@ from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest, need_package, package_version
 from pyflow.cores.top import around_network
 from pyflow.errors import VolleyError
+from pyflow.machine import Emitted
 from pyflow.planning.board import Board
-from pyflow.planning.netlist import Netlist
 from pyflow.sources import blackboxes, design_sources, needed_by, share
 
 SEEDS = (1, 2, 3)  # of the placer; the next one is tried where the clock is missed
@@ -83,15 +83,15 @@ class Placed:
         }  # fmt: skip
 
 
-def implement(netlist: Netlist, emitted: Path, board: Board) -> Placed:
-    """Make the bitstream of the network that emit wrote into `emitted`, at the clock of `board`.
+def implement(emitted: Emitted, rtl: Path, board: Board) -> Placed:
+    """Make the bitstream of the network that was emitted into `rtl`, at the clock of `board`.
 
     Minutes for a LeNet-5; cached by content. Raises VolleyError if a tool is missing, too old or fails, if the chip
     does not fit (naming what, and by how much) or misses its clock (naming the slowest path).
     """
     check(board)
-    images = [emitted / f"{memory.name}.mem" for memory in netlist.images]
-    made = synthesise(sources(emitted, board), images, board)
+    images = [rtl / name for name in emitted.images]
+    made = synthesise(sources(rtl, board), images, board)
     best: Placed | None = None
     for seed in SEEDS:
         placed = place(made, board, seed)
@@ -126,10 +126,10 @@ def top_of(board: Board) -> str:
     return f"{board.name.replace('-', '_')}_top"
 
 
-def sources(emitted: Path, board: Board) -> list[Path]:
+def sources(rtl: Path, board: Board) -> list[Path]:
     """Files of the whole chip in the order of compilation."""
     top = share("boards", board.name, f"{top_of(board)}.sv")
-    own = [*around_network(emitted, design_sources(board.family)), top]
+    own = [*around_network(rtl, design_sources(board.family)), top]
     return [*blackboxes(board.family), *needed_by(top.stem, own)]
 
 

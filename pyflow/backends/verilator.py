@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import re
@@ -15,7 +16,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from pyflow.backends.cache import cached, is_sound, publish
 from pyflow.backends.toolbox import cache_dir, digest, native_cpu, need_tool, package_version, tools_on_path
 from pyflow.cores.top import NETWORK, around_network
 from pyflow.errors import VolleyError
+from pyflow.machine import Run
 from pyflow.operators import Encoding, Tensor
 from pyflow.planning.netlist import Netlist, Stream
 from pyflow.sources import design_sources, needed_by, snapshot
@@ -61,24 +62,6 @@ _MAKE = ["-j", "2", "OPT_FAST='-O1 -march=native'", "OPT_SLOW=-O0", "OPT_GLOBAL=
 # of examples/spiking break even at 200,000 and 330,000 cycles. Fewer, since a long run may follow a short one.
 QUICK = 50_000
 _MAKE_QUICK = ["-j", "2", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """What one simulation gave. words: int32 [frames, classes + 1] (logits, trailer). times: uint64
-    [frames, 3] (first word in, last logit out, trailer out). cpu_s: user + system seconds."""
-
-    words: np.ndarray
-    times: np.ndarray
-    stats: dict[str, Any]
-    cpu_s: float
-    folder: Path
-    number: str = ""  # of the run, which its recordings in `folder` have too
-
-    def recorded(self) -> bool:
-        """Whether the streams in `folder` are still those of this run."""
-        file = self.folder / _NUMBER
-        return file.exists() and file.read_text() == self.number
 
 
 def _taps_header(netlist: Netlist, count: int) -> str:
@@ -298,7 +281,14 @@ def run(
         cpu_s,
         folder,
         number,
+        functools.partial(_recorded, folder, number),
     )
+
+
+def _recorded(folder: Path, number: str) -> bool:
+    """Whether the streams in `folder` are still those of this run."""
+    file = folder / _NUMBER
+    return file.exists() and file.read_text() == number
 
 
 def read_tap(folder: Path, stream: Stream, frames: int, tensor: Tensor) -> np.ndarray:

@@ -25,8 +25,8 @@ from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest, need_tool, package_version
 from pyflow.cores.top import NETWORK, around_network
 from pyflow.errors import VolleyError
+from pyflow.machine import Emitted
 from pyflow.planning.board import FAMILIES, Board, overflows
-from pyflow.planning.netlist import Netlist
 from pyflow.sources import blackboxes, design_sources, needed_by, snapshot
 
 log = logging.getLogger(__name__)
@@ -144,26 +144,21 @@ def area_of(cells: Mapping[str, int], family: str) -> Area:
     )
 
 
-def estimate(netlist: Netlist, emitted: Path, board: Board, *, timeout_s: float = TIMEOUT_S) -> Estimate:
-    """Synthesise the network that emit wrote into `emitted` for the family of `board`.
+def estimate(emitted: Emitted, rtl: Path, board: Board, *, timeout_s: float = TIMEOUT_S) -> Estimate:
+    """Synthesise the network that was emitted into `rtl` for the family of `board`.
 
     Minutes for a LeNet-5, with a progress bar on a terminal; the result is cached by content. Raises
     VolleyError if yosys is missing, fails or takes longer than `timeout_s`.
     """
-    groups = {i.name: [i.name] for i in netlist.instances}
-    for i in netlist.instances:
-        if i.memory and i.core.memory_port:
-            groups[i.name].append(f"u_{i.memory.name}")
-        if i.memory and i.memory.kind == "writable":
-            groups[i.name].append(f"u_{i.memory.name}_loader")
+    groups = {part.name: [part.name, *part.beside] for part in emitted.parts}
     cores = [*blackboxes(board.family), *design_sources(board.family)]
-    sources = around_network(emitted, cores)
-    images = [emitted / f"{memory.name}.mem" for memory in netlist.images]
+    sources = around_network(rtl, cores)
+    images = [rtl / name for name in emitted.images]
     cells, cpu_s = synthesise(
         sources, "volley_top", board.family, images=images, inside=f"{NETWORK}$volley_top.u_net", groups=groups,
         timeout_s=timeout_s,
     )  # fmt: skip
-    parts = [CoreArea(i.name, i.core.module, i.layer, area_of(cells[i.name], board.family)) for i in netlist.instances]
+    parts = [CoreArea(p.name, p.module, p.layer, area_of(cells[p.name], board.family)) for p in emitted.parts]
     parts.append(CoreArea("volley_top", "volley_top", "", area_of(cells["volley_top"], board.family)))
     return Estimate(board, tuple(parts), package_version(_TOOL), cpu_s)
 

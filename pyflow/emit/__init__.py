@@ -3,13 +3,11 @@
 """Writes what crosses from Python to RTL: parameters, memory images and a structural network module; and to hosts."""
 
 from pyflow.emit.host import VECTORS, is_ours, write_host, write_vectors
-from pyflow.emit.memory import LoadImage, checksum_of, load_words, read_memory, write_memory
-from pyflow.emit.verilog import Probe, emit, probes
+from pyflow.emit.memory import checksum_of, load_words, read_memory, write_memory
+from pyflow.emit.verilog import emit, probes
 
 __all__ = [
     "VECTORS",
-    "LoadImage",
-    "Probe",
     "checksum_of",
     "emit",
     "is_ours",

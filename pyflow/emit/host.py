@@ -6,17 +6,14 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from pyflow.cores.top import PACKAGE_FILE
-from pyflow.emit.memory import checksum_of, load_words
-from pyflow.emit.verilog import probes
+from pyflow.emit.memory import checksum_of
+from pyflow.machine import Emitted, Plan
 from pyflow.planning.board import Board
-from pyflow.planning.planner import Plan
 from pyflow.runtime import files
 from pyflow.writing import write_file
 
@@ -24,31 +21,25 @@ VECTORS = 8  # frames of the self-test
 RUNTIME = ("__init__.py", "errors.py", "frames.py", "reading.py", "registers.py", "runtime")  # of pyflow, to be copied
 
 
-def write_host(plan: Plan, board: Board, rtl: Path, folder: Path, *, probed: bool = False) -> None:
-    """Write `folder` for the design that emit() wrote to `rtl`, with random frames as vectors of the self-test.
-    probed: as given to emit()."""
-    network = plan.netlist.network
-    constants = constants_of(rtl / PACKAGE_FILE)
-    images = load_words(plan.netlist)
-    loaded = checksum_of(images) if images else constants["WEIGHT_CHECKSUM"]
+def write_host(plan: Plan, board: Board, emitted: Emitted, folder: Path) -> None:
+    """Write `folder` for the design that was emitted, with random frames as vectors of the self-test."""
+    network, images = plan.network, emitted.loads
+    loaded = checksum_of(images) if images else emitted.checksum
     document = {
         "version": files.VERSION,
         "network": network.name,
         "board": board.name,
-        "structure": f"{constants['STRUCTURE_HASH']:#010x}",
-        "checksum": f"{constants['WEIGHT_CHECKSUM']:#06x}",
+        "structure": f"{emitted.structure:#010x}",
+        "checksum": f"{emitted.checksum:#06x}",
         "loaded": f"{loaded:#06x}",
         "input": network.input_format.to_json(),
         "classes": network.classes,
         "logit_scale": network.logit_scale,
         "clock_mhz": board.clock_mhz,
-        "cycles_per_frame": plan.schedule.cycles_per_frame,
-        "latency_cycles": plan.schedule.latency_cycles,
+        "cycles_per_frame": plan.cycles_per_frame,
+        "latency_cycles": plan.latency_cycles,
         "memories": [{"name": i.name, "index": i.index, "rows": len(i.rows), "words": i.rows.shape[1]} for i in images],
-        "probes": [
-            {"index": p.index, "layer": p.layer, "stream": p.stream, "counts": p.what}
-            for p in (probes(plan.netlist) if probed else [])
-        ],
+        "probes": [{"index": p.index, "layer": p.layer, "stream": p.stream, "counts": p.what} for p in emitted.probes],
     }
     folder.mkdir(parents=True)
     (folder / files.DEVICE).write_text(json.dumps(document, indent=2) + "\n")
@@ -74,13 +65,7 @@ def is_ours(path: Path) -> bool:
 
 def write_vectors(plan: Plan, x: np.ndarray, folder: Path) -> None:
     """Frames `x` and the reference's logits as vectors of the self-test in `folder`."""
-    network = plan.netlist.network
+    network = plan.network
     packed = io.BytesIO()
     np.savez(packed, frames=network.host_bytes(x), logits=network.run(x))
     write_file(folder / files.VECTORS, packed.getvalue(), "choose a writable folder")
-
-
-def constants_of(package: Path) -> dict[str, int]:
-    """Sized literals of a package, as the hardware has them."""
-    found = re.findall(r"(\w+)\s*= \d+'h([0-9a-f_]+);", package.read_text())
-    return {name: int(value, 16) for name, value in found}

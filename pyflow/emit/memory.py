@@ -8,25 +8,14 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pyflow.errors import VolleyError
+from pyflow.machine import LoadImage
 from pyflow.planning.memories import Memory
 from pyflow.planning.netlist import Netlist
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LoadImage:
-    """What a host loads into one writable memory. index: its number. width: bits of a row.
-    rows: uint32 [depth, ceil(width / 32)], lowest bits first."""
-
-    name: str
-    index: int
-    width: int
-    rows: np.ndarray
 
 
 def load_words(netlist: Netlist) -> list[LoadImage]:

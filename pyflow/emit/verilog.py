@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pyflow.cores.synapse import KINDS
 from pyflow.cores.top import NETWORK_FILE, PACKAGE_FILE
-from pyflow.emit.memory import memory_text, row_literal
+from pyflow.emit.memory import load_words, memory_text, row_literal
 from pyflow.errors import VolleyError
+from pyflow.machine import Emitted, Part, Probe
 from pyflow.operators import SPIKES, Encoding
 from pyflow.planning.memories import Memory
 from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, Stream
@@ -20,17 +21,6 @@ from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, S
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
 SIGNALS = ("tvalid", "tready", "tdata", "tlast")
 MOST_PROBES = 1024  # that the register PROBE can name
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """A counter of a network emitted with probes. index: its number. layer: operator, or "input". what: "stalls",
-    cycles in which a beat of `stream` waits in front of the layer, or "spikes" of the layer, which `stream` carries."""
-
-    index: int
-    layer: str
-    what: str
-    stream: str
 
 
 def probes(netlist: Netlist) -> list[Probe]:
@@ -49,9 +39,9 @@ def probes(netlist: Netlist) -> list[Probe]:
     return [Probe(n, *probe) for n, probe in enumerate(found)]
 
 
-def emit(netlist: Netlist, folder: Path, *, probed: bool = False) -> list[Path]:
-    """Write volley_net_pkg.sv, volley_net.sv and one .mem per memory that is no constant into `folder`; the paths
-    written. probed: with the counters of probes(netlist)."""
+def emit(netlist: Netlist, folder: Path, *, probed: bool = False) -> Emitted:
+    """Write volley_net_pkg.sv, volley_net.sv and one .mem per memory that is no constant into `folder`. probed: with
+    the counters of probes(netlist)."""
     contents = {f"{m.name}.mem": memory_text(m) for m in netlist.memories}
     checksum = zlib.crc32("".join(f"{name}\n{contents[name]}" for name in sorted(contents)).encode()) & 0xFFFF
     listed = probes(netlist) if probed else []
@@ -66,7 +56,16 @@ def emit(netlist: Netlist, folder: Path, *, probed: bool = False) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text)
-    return [folder / name for name in files]
+    parts = [Part(i.name, i.core.module, i.layer, tuple(_beside(i))) for i in netlist.instances]
+    return Emitted(structure, checksum, tuple(images), load_words(netlist), listed, parts)
+
+
+def _beside(inst: Instance) -> Iterator[str]:
+    """Instances that feed the core and load what feeds it."""
+    if inst.memory and inst.core.memory_port:
+        yield f"u_{inst.memory.name}"
+    if inst.memory and inst.memory.kind == "writable":
+        yield f"u_{inst.memory.name}_loader"
 
 
 def _geometry(netlist: Netlist, count: int) -> str:

@@ -108,18 +108,34 @@ def plan(
     """
     if cycles_per_frame is not None and (type(cycles_per_frame) is not int or cycles_per_frame < 1):
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
-    needed = fits.memories(network)
     if folding is None:
-        fits.check(network.name, needed, board, FILL if cycles_per_frame is None else 1.0)
+        search = _search(network, board, cycles_per_frame)
+        foldings, goal = search.fitting() if cycles_per_frame is None else search.first(cycles_per_frame)
+        return search.planned(foldings, goal) if cycles_per_frame is None else search.within(foldings, goal)
     _check_length(network)
+    given, fifos = read_folding(folding)
+    netlist = build_netlist(network, given, {**branch_fifos(network, given), **fifos})
+    _check_slices(netlist, board)
+    return Plan(netlist, predict(netlist), costs(netlist, board.family), given=True)
+
+
+def choose(
+    network: Network, board: Board, cycles_per_frame: int | None = None, folding: Any = None
+) -> tuple[dict[str, Folding], int]:
+    """(foldings, target that each core keeps to) that plan() starts from; 0 where a folding is given. Arguments and
+    errors as of plan()."""
     if folding is not None:
-        given, fifos = read_folding(folding)
-        netlist = build_netlist(network, given, {**branch_fifos(network, given), **fifos})
-        _check_slices(netlist, board)
-        return Plan(netlist, predict(netlist), costs(netlist, board.family), given=True)
+        return read_folding(folding)[0], 0
+    search = _search(network, board, cycles_per_frame)
+    return search.fitting() if cycles_per_frame is None else search.first(cycles_per_frame)
+
+
+def _search(network: Network, board: Board, cycles_per_frame: int | None) -> _Search:
+    needed = fits.memories(network)
+    fits.check(network.name, needed, board, FILL if cycles_per_frame is None else 1.0)
+    _check_length(network)
     embedded = tuple(embed_kernel(op) if isinstance(op, Conv) else op for op in network.operators)
-    search = _Search(network, replace(network, operators=embedded), board, needed)
-    return search.fitting() if cycles_per_frame is None else search.within(cycles_per_frame)
+    return _Search(network, replace(network, operators=embedded), board, needed)
 
 
 @dataclass(frozen=True)
@@ -132,8 +148,8 @@ class _Search:
     needed: list[fits.Memory]
     choosers: dict[tuple[str, bool], Chooser] = field(default_factory=dict)  # by family, and whether zeros are skipped
 
-    def fitting(self) -> Plan:
-        """The rate that the network asks for, or one pixel per cycle; slower until it fits."""
+    def fitting(self) -> tuple[dict[str, Folding], int]:
+        """(foldings, target): the rate that the network asks for, or one pixel per cycle; slower until it fits."""
         asked = self.network.meta.get("cycles_per_frame")
         target = asked if isinstance(asked, int) else _line_rate(self.hardware)
         target = max(_fastest_input(self.hardware), target)
@@ -163,15 +179,20 @@ class _Search:
                     foldings, target = faster, between
                 else:
                     missed = between
-        return self._plan(foldings, target)
+        return foldings, target
 
-    def within(self, cycles: int) -> Plan:
-        """At most `cycles` per frame, or VolleyError naming the nearest."""
+    def first(self, cycles: int) -> tuple[dict[str, Folding], int]:
+        """(foldings whose every core keeps to `cycles` per frame, cycles), or VolleyError naming the nearest."""
         floor = _fastest_input(self.hardware)
         foldings = self._choose(cycles) if cycles >= floor else None
         if foldings is None:
             raise self._out_of_reach(cycles, _fastest(self.network, self._choose, max(floor, cycles)))
-        result = self._plan(foldings, cycles)
+        return foldings, cycles
+
+    def within(self, foldings: dict[str, Folding], cycles: int) -> Plan:
+        """At most `cycles` per frame, or VolleyError naming the nearest. foldings: to start from."""
+        floor = _fastest_input(self.hardware)
+        result = self.planned(foldings, cycles)
         if result.schedule.cycles_per_frame <= cycles:
             return result
         # The cores keep to the target one by one, but not as a chain: aim lower to land on it.
@@ -180,7 +201,7 @@ class _Search:
             closer = self._choose(max(floor, aim))
             if closer is None:
                 continue
-            plan = self._plan(closer, cycles)
+            plan = self.planned(closer, cycles)
             if plan.schedule.cycles_per_frame < result.schedule.cycles_per_frame:
                 result = plan
             if plan.schedule.cycles_per_frame <= cycles:
@@ -201,7 +222,7 @@ class _Search:
             board.name,
             "no folding keeps to it"
             if found is None
-            else "; ".join(f"{name} {_shown(folding)}" for name, folding in found.items()),
+            else "; ".join(f"{name} {shown(folding)}" for name, folding in found.items()),
         )
         return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
 
@@ -218,7 +239,7 @@ class _Search:
             return False
         return fits.fits(self._price(self._choose(slowest, other), other), other, FILL)
 
-    def _plan(self, foldings: dict[str, Folding], goal: int) -> Plan:
+    def planned(self, foldings: dict[str, Folding], goal: int) -> Plan:
         netlist, schedule = settle(self.network, foldings, goal)
         plan = Plan(netlist, schedule, costs(netlist, self.board.family))
         log.info(
@@ -240,7 +261,7 @@ def _cells(cost: Cost) -> str:
     return f"{cost.lut:,.0f} LUT, {cost.ff:,.0f} FF, {cost.dsp:,.0f} DSP, {cost.bram:g} block RAMs"
 
 
-def _shown(folding: Folding) -> str:
+def shown(folding: Folding) -> str:
     """What differs from the defaults."""
     plain = Folding().to_json()
     return ",".join(f"{key}={value}" for key, value in folding.to_json().items() if value != plain[key]) or "serial"

@@ -12,9 +12,8 @@ from typing import Any
 
 from pyflow.build import Build, Result
 from pyflow.errors import VolleyError
-from pyflow.operators import Synapse
+from pyflow.machine import Plan
 from pyflow.planning.board import Board
-from pyflow.planning.folding import folds, simd
 from pyflow.reading import read_json
 from pyflow.writing import write_file
 
@@ -23,7 +22,7 @@ REPORT_VERSION = 1
 
 def blank(build: Build, board: Board, cycles: float | None = None) -> dict[str, Any]:
     """A report of what is known of a build; what only a simulation can tell is null."""
-    schedule = build.plan.schedule
+    plan = build.plan
     unknown = (
         "accuracy_float", "accuracy_finetuned", "accuracy_snn", "frames_compared", "mismatches", "first_mismatch",
         "cycles_per_frame", "latency_cycles", "synops", "dense_ops", "spikes", "sim_frames_per_cpu_s",
@@ -35,12 +34,12 @@ def blank(build: Build, board: Board, cycles: float | None = None) -> dict[str, 
         **dict.fromkeys(unknown),
         "saturations": {},
         "stalls": {},
-        "predicted_cycles_per_frame": schedule.cycles_per_frame,
-        "predicted_latency_cycles": schedule.latency_cycles,
+        "predicted_cycles_per_frame": plan.cycles_per_frame,
+        "predicted_latency_cycles": plan.latency_cycles,
         "clock_mhz": board.clock_mhz,
         "clock": "assumed",
-        "frames_per_s": board.clock_mhz * 1e6 / (cycles or schedule.cycles_per_frame),
-        "layers": layer_rows(build),
+        "frames_per_s": board.clock_mhz * 1e6 / (cycles or plan.cycles_per_frame),
+        "layers": layer_rows(plan),
         "area": area_of(build, board),
     }
 
@@ -61,37 +60,24 @@ def over(area: dict[str, list[float]]) -> dict[str, list[float]]:
     return {name: cells for name, cells in area.items() if cells[0] > cells[1]}
 
 
-def layer_rows(build: Build, result: Result | None = None) -> list[dict[str, Any]]:
+def layer_rows(plan: Plan, result: Result | None = None) -> list[dict[str, Any]]:
     """One entry per layer: folding, predicted and measured cycles, estimated cells."""
-    rows = []
-    for op in build.netlist.network.operators:
-        sources = build.netlist.network.sources(op)
-        cost = build.plan.cost[op.name]
-        row: dict[str, Any] = {
-            "name": op.name,
-            "kind": op.kind,
-            "folding": None,
-            "luts": round(cost.lut),
-            "ffs": round(cost.ff),
-            "bram36": cost.bram,
-            "dsp": cost.dsp,
-            "weight_bits": int(cost.weight_bits),
+    return [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "folding": layer.folding,
+            "luts": round(layer.cells.lut),
+            "ffs": round(layer.cells.ff),
+            "bram36": layer.cells.bram,
+            "dsp": layer.cells.dsp,
+            "weight_bits": int(layer.cells.weight_bits),
+            "predicted_cycles": layer.cycles,
+            "measured_cycles": result.layers.get(layer.name, {}).get("measured_cycles") if result else None,
+            "stalls": result.stalls.get(layer.name) if result else None,
         }
-        inst = next(i for i in build.netlist.instances if i.source.tensor == op.name)
-        row["predicted_cycles"] = round(
-            build.plan.schedule.busy.get(op.name, inst.sink.frame_beats * inst.core.beat_cycles)
-        )
-        if isinstance(op, Synapse):
-            folding = build.netlist.foldings[op.name]
-            row["folding"] = {
-                **folding.to_json(),
-                "simd": simd(op, folding, sources[0]),
-                "folds": list(folds(op, folding, sources[0])),
-            }
-        row["measured_cycles"] = result.layers.get(op.name, {}).get("measured_cycles") if result else None
-        row["stalls"] = result.stalls.get(op.name) if result else None
-        rows.append(row)
-    return rows
+        for layer in plan.layers()
+    ]
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:

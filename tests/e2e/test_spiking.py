@@ -51,8 +51,8 @@ def test_every_stream_is_exact(name: str, frames: int, steps: int, block: int, a
     result = build.simulate(x, taps=frames)
     assert build.first_mismatch(x, result) is None
     np.testing.assert_array_equal(result.logits, net.run(x))
-    assert result.latency_cycles == build.plan.schedule.latency_cycles
-    assert result.cycles_per_frame == build.plan.schedule.cycles_per_frame
+    assert result.latency_cycles == build.plan.latency_cycles
+    assert result.cycles_per_frame == build.plan.cycles_per_frame
     shown = f"{100 * reached:.1f} %", f"{result.cycles_per_frame:,.0f}"
     assert documented(name) == shown, "examples/spiking/README.md"
     rough = build.simulate(x, taps=frames, solo=0, stall_in=0.4, stall_out=0.4, seed=1)

@@ -38,7 +38,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 
 def _netlist(build: Build, board: Board) -> Path:
-    images = [build.rtl / f"{memory.name}.mem" for memory in build.netlist.images]
+    images = [build.rtl / name for name in build.emitted.images]
     return nextpnr.synthesise(nextpnr.sources(build.rtl, board), images, board)
 
 
@@ -237,7 +237,7 @@ def test_a_missed_clock_names_the_slowest_path(digits: Build, monkeypatch: pytes
     monkeypatch.setattr(nextpnr, "synthesise", lambda *_: Path("netlist"))
     monkeypatch.setattr(nextpnr, "place", slow)
     with pytest.raises(VolleyError, match=r"clock of 24 MHz missed, 21.8 MHz is the best of 3.*u_top.a to b.*CYCLES="):
-        nextpnr.implement(digits.netlist, digits.rtl, board)
+        nextpnr.implement(digits.emitted, digits.rtl, board)
 
 
 def test_the_pll_must_give_the_clock_of_the_board() -> None:

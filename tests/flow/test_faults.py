@@ -19,6 +19,7 @@ from pyflow.build import Build
 from pyflow.cores.synapse import SynapseArray
 from pyflow.data import Dataset
 from pyflow.sources import rtl_sources
+from tests.flow.netlists import netlist_of
 
 FIFO = {
     "layers": {
@@ -41,7 +42,7 @@ def flip_bit(path: Path, row: int, bit: int) -> None:
 
 
 def break_weight(build: Build, tmp_path: Path) -> Build:
-    array = next(inst.core for inst in build.netlist.instances if inst.name == "u_conv2_array")
+    array = next(inst.core for inst in netlist_of(build).instances if inst.name == "u_conv2_array")
     assert isinstance(array, SynapseArray)
     flip_bit(build.rtl / "conv2_weight.mem", 0, 4 * (5 * array.simd + array.simd // 2) + 2)  # output 5, bit 2
     return build

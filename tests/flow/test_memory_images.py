@@ -21,6 +21,7 @@ import pyflow
 from pyflow import zoo
 from pyflow.build import Build
 from pyflow.data import Dataset, load
+from tests.flow.netlists import netlist_of
 from tests.flow.random_models import random_folding, random_network
 from tests.flow.samples import some
 
@@ -63,8 +64,8 @@ class Rebuilt:
 
     def __init__(self, folder: Path, build: Build) -> None:
         self.folder, self.text = folder, (folder / "volley_net.sv").read_text()
-        self.layers: tuple[Any, ...] = build.netlist.network.operators  # kernels as the hardware has them
-        self.slices = {name: f.slice for name, f in build.netlist.foldings.items()}
+        self.layers: tuple[Any, ...] = netlist_of(build).network.operators  # kernels as the hardware has them
+        self.slices = {name: f.slice for name, f in netlist_of(build).foldings.items()}
         self.network = build.network
 
     def weights(self, name: str, co: int, kh: int, kw: int, ci: int) -> torch.Tensor:

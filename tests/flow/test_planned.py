@@ -13,6 +13,7 @@ from torch import nn
 import pyflow
 from pyflow.conversion import convert
 from pyflow.graph import Network
+from tests.flow.netlists import netlist_of
 from tests.unit.branches import Residual, Sum, headed
 from tests.unit.leaky import leaky_mlp
 
@@ -24,8 +25,8 @@ def check(network: Network, cycles: int, folder: Path) -> pyflow.Build:
     found = build.simulate(X, taps=len(X), solo=1)
     assert build.first_mismatch(X, found) is None
     np.testing.assert_array_equal(found.logits, network.run(X))
-    assert found.cycles_per_frame == build.plan.schedule.cycles_per_frame <= cycles
-    assert found.latency_cycles == build.plan.schedule.latency_cycles
+    assert found.cycles_per_frame == build.plan.cycles_per_frame <= cycles
+    assert found.latency_cycles == build.plan.latency_cycles
     return build
 
 
@@ -38,11 +39,11 @@ def residual() -> Network:
 def test_joins_take_several_pixels_per_beat(cycles: int, pix: int, tmp_path: Path) -> None:
     """At the rate of the 32-bit words of the input, four pixels each, nothing in a residual block is slower."""
     build = check(residual(), cycles, tmp_path)
-    assert [f.pix for f in build.plan.netlist.foldings.values()] == [pix] * 6 + [1]
+    assert [f.pix for f in netlist_of(build).foldings.values()] == [pix] * 6 + [1]
 
 
 @pytest.mark.slow
 def test_few_neurons_behind_many_outputs(tmp_path: Path) -> None:
     build = check(leaky_mlp(), 70, tmp_path)
-    folding = build.plan.netlist.foldings["fc1"]
+    folding = netlist_of(build).foldings["fc1"]
     assert folding.neurons < folding.pe == 32

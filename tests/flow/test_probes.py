@@ -12,7 +12,6 @@ import pytest
 
 import pyflow
 from pyflow.build import Build
-from pyflow.emit import probes
 from pyflow.graph import Network
 from pyflow.operators import Accumulate, Encoding, LIFNeuron, Linear, Readout
 from tests.flow.random_models import random_folding, random_network
@@ -45,7 +44,7 @@ def timed() -> tuple[Network, np.ndarray, dict[str, Any]]:
 def test_counts(make: Any, tmp_path: Path) -> None:
     network, x, folding = make()
     build = pyflow.compile(network, out_dir=tmp_path, folding=folding, checked=True, probes=True)
-    listed = probes(build.netlist)
+    listed = build.emitted.probes
     assert [probe.index for probe in listed] == list(range(len(listed)))
     _, trace = network.run(x, trace=True)
     for stall in (0.0, 0.5):
@@ -70,9 +69,9 @@ def test_off_unless_asked_for(tmp_path: Path) -> None:
     ]
     off, on = ((build.rtl / "volley_net.sv").read_text() for build in builds)
     assert "volley_stream_probe" not in off
-    assert on.count("volley_stream_probe") == len(probes(builds[1].netlist))
+    assert on.count("volley_stream_probe") == len(builds[1].emitted.probes)
     assert count_of(builds[0]) == 0
-    assert count_of(builds[1]) == len(probes(builds[1].netlist))
+    assert count_of(builds[1]) == len(builds[1].emitted.probes)
 
 
 def count_of(build: Build) -> int:

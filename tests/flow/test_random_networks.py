@@ -13,6 +13,7 @@ import pytest
 import pyflow
 from pyflow.conversion import convert
 from pyflow.graph import Network
+from tests.flow.netlists import plan_of
 from tests.flow.random_graphs import random_graph
 from tests.flow.random_models import random_folding, random_network
 from tests.flow.samples import some
@@ -33,7 +34,7 @@ def check(network: Network, x: np.ndarray, seed: int, folder: Path) -> None:
     assert not smooth.flags.any()
     saturations = sum(int(counts.sum()) for counts in network.saturations(x).values())
     assert smooth.saturations == saturations
-    predicted = build.plan.schedule
+    predicted = plan_of(build).schedule
     assert smooth.latency_cycles == predicted.latency_cycles
     # Equal to the cycle; where the gaps of a network alternate, equal in the mean.
     assert smooth.cycles_per_frame == pytest.approx(predicted.cycles_per_frame, rel=0.01)

@@ -141,7 +141,7 @@ def test_the_rtl_as_a_device(digits_build: Build, digits_data: Dataset, tmp_path
         np.testing.assert_array_equal(device.infer(x), build.network.run(x))
         stats = device.stats()
         assert stats["frames"] == 316
-        assert stats["cycles"] > 300 * build.plan.schedule.cycles_per_frame
+        assert stats["cycles"] > 300 * build.plan.cycles_per_frame
         assert stats["errors"] == []
         assert stats["saturated"] == 0
 

@@ -22,6 +22,7 @@ from pyflow.planning.board import load_board
 from pyflow.planning.lowering import build_netlist
 from pyflow.planning.planner import plan, read_folding
 from pyflow.planning.schedule import predict
+from tests.flow.netlists import netlist_of
 from tests.flow.random_models import random_folding, random_network
 
 BOARD = load_board("pynq-z2")
@@ -44,7 +45,7 @@ def check(network: Network, x: np.ndarray, content: dict[str, Any], folder: Path
     smooth = build.simulate(x, taps=len(x), solo=0)
     assert build.first_mismatch(x, smooth) is None
     np.testing.assert_array_equal(smooth.logits, expected)
-    exact = predict(build.netlist, x)
+    exact = predict(netlist_of(build), x)
     start = int(smooth.run.times[0, 0])
     assert tuple(int(t) - start for t in smooth.run.times[:, 2]) == exact.ends
     assert smooth.latency_cycles == exact.latency_cycles

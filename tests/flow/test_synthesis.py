@@ -17,6 +17,7 @@ from pyflow.backends.toolbox import cache_dir, need_tool, tool_env
 from pyflow.backends.yosys import Area, Cells, CoreArea, Estimate, area_of, estimate, estimate_table, synthesise
 from pyflow.emit import emit
 from pyflow.errors import VolleyError
+from pyflow.machine import Emitted
 from pyflow.planning.board import load_board
 from pyflow.planning.folding import Folding
 from pyflow.planning.lowering import build_netlist
@@ -139,10 +140,9 @@ def test_the_planner_sends_that_memory_to_block_ram() -> None:
 
 
 # ------------------------------------------------------------------ elaboration
-def _emitted(name: str, foldings: dict[str, Folding], folder: Path) -> Netlist:
+def _emitted(name: str, foldings: dict[str, Folding], folder: Path) -> tuple[Netlist, Emitted]:
     netlist = build_netlist(zoo.load(name), foldings)
-    emit(netlist, folder)
-    return netlist
+    return netlist, emit(netlist, folder)
 
 
 def test_every_module_elaborates_alone_in_slang() -> None:
@@ -166,9 +166,9 @@ def test_every_module_elaborates_alone_in_slang() -> None:
 
 # ------------------------------------------------------------------ estimate of a network
 def test_estimate_of_the_digits_network(tmp_path: Path) -> None:
-    netlist = _emitted("digits", SMALL, tmp_path)
+    netlist, emitted = _emitted("digits", SMALL, tmp_path)
     board = load_board("icebreaker")
-    found = estimate(netlist, tmp_path, board)
+    found = estimate(emitted, tmp_path, board)
     assert list(found.layers) == [op.name for op in netlist.network.operators] + ["top"]
     assert sum(area.lut for area in found.layers.values()) == found.total.lut
     assert {core.name for core in found.cores} == {i.name for i in netlist.instances} | {"volley_top"}
@@ -182,7 +182,7 @@ def test_estimate_of_the_digits_network(tmp_path: Path) -> None:
     assert f"{found.total.lut:,}" in text
     assert "u_conv2_array" in estimate_table(found, by_core=True)
     assert found.to_json()["total"]["lut"] == found.total.lut
-    assert estimate(netlist, tmp_path, board) == found  # from the cache
+    assert estimate(emitted, tmp_path, board) == found  # from the cache
 
 
 @pytest.mark.long
@@ -191,8 +191,8 @@ def test_estimate_of_the_digits_network(tmp_path: Path) -> None:
     ("digits", {**SMALL, "conv1": Folding(8, 1, "all", pix=4)}), ("lenet5", LENET5),
 ])  # fmt: skip
 def test_the_cost_model_is_within_20_percent(name: str, foldings: dict[str, Folding], tmp_path: Path) -> None:
-    netlist = _emitted(name, foldings, tmp_path)
-    found, model = estimate(netlist, tmp_path, load_board("pynq-z2")), costs(netlist)
+    netlist, emitted = _emitted(name, foldings, tmp_path)
+    found, model = estimate(emitted, tmp_path, load_board("pynq-z2")), costs(netlist)
     assert found.fits
     assert found.total.dsp == 0
     for layer, cost in model.items():

@@ -16,7 +16,7 @@ import pytest
 
 import pyflow
 from pyflow.build import Build
-from pyflow.emit import checksum_of, load_words, read_memory
+from pyflow.emit import checksum_of, read_memory
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import Accumulate, Conv, Encode, Encoding, LIFNeuron, Linear, MaxPool, RadixNeuron, Readout
@@ -74,7 +74,7 @@ def test_loaded_weights_answer_as_their_network(tmp_path: Path) -> None:
     assert texts[0] == texts[1]
     x = np.random.default_rng(3).random((6, 2, 6, 6)).astype(np.float32)
     assert len({tuple(n.run(x).ravel()) for n in (a, b)}) == 2
-    loads = [load_words(build.netlist) for build in builds]
+    loads = [build.emitted.loads for build in builds]
     assert [image.rows.shape[1] for image in loads[0]] != [1] * 8
     assert len(loads[0]) == 8
     case = {
@@ -95,7 +95,7 @@ def test_loaded_weights_answer_as_their_network(tmp_path: Path) -> None:
 def test_load_words_are_the_images(tmp_path: Path) -> None:
     """Word by word what the memories start with, whatever the width."""
     build = pyflow.compile(network_of(1), out_dir=tmp_path, folding=writable(FOLDING))
-    images = load_words(build.netlist)
+    images = build.emitted.loads
     assert [image.index for image in images] == list(range(len(images)))
     assert {image.name for image in images} == {path.stem for path in build.rtl.glob("*.mem")}
     for image in images:
@@ -150,7 +150,7 @@ def test_what_cannot_be_loaded_is_structure(tmp_path: Path) -> None:
     partly["layers"]["fc2"] = FOLDING["layers"]["fc2"]
     builds = [pyflow.compile(network_of(n), out_dir=tmp_path / str(n), folding=partly) for n in (1, 2)]
     assert len({constants(build)[0] for build in builds}) == 2
-    assert {image.name for image in load_words(builds[0].netlist)} == {
+    assert {image.name for image in builds[0].emitted.loads} == {
         f"{name}_{kind}" for synapse, neuron in (("conv1", "fire1"), ("conv2", "fire2"), ("fc1", "fire3"))
         for name, kind in ((synapse, "weight"), (neuron, "param"))}  # fmt: skip
 
@@ -186,7 +186,7 @@ def test_lif_with_writable_memories(tmp_path: Path) -> None:
     network = spiking(v0=np.arange(-2, 3), reset_amount=np.arange(30, 35))
     x = (np.random.default_rng(1).random((12, 8, 2, 3, 3)) < 0.3).astype(np.int64)
     build = pyflow.compile(network, out_dir=tmp_path, folding=writable(SPIKING), checked=True)
-    assert len(load_words(build.netlist)) == 4
+    assert len(build.emitted.loads) == 4
     result = build.simulate(x, taps=len(x))
     assert build.first_mismatch(x, result) is None
     np.testing.assert_array_equal(result.logits, network.run(x))

@@ -19,9 +19,10 @@ from pyflow.cores.stream import LaneConvert
 from pyflow.cores.sums import BODIES
 from pyflow.cores.synapse import SynapseArray
 from pyflow.cores.window import LineBuffer, WindowFold
+from pyflow.machine import Target
+from pyflow.machines.stream import STREAM, StreamPlan
 from pyflow.operators import Synapse
 from pyflow.planning.board import load_board
-from pyflow.planning.planner import Plan, plan
 from pyflow.report import layer_rows
 from pyflow.report.text import layer_table
 
@@ -37,13 +38,13 @@ def _anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
 
 
-def _plan(name: str, cycles: int | None = None) -> Plan:
+def _plan(name: str, cycles: int | None = None) -> StreamPlan:
     """What `make sim NET=name [CYCLES=]` simulates."""
     network = zoo.load(name)
-    return plan(network, load_board("pynq-z2"), cycles_per_frame=cycles or network.meta["cycles_per_frame"])
+    return STREAM.plan(network, load_board("pynq-z2"), Target(cycles or network.meta["cycles_per_frame"]))
 
 
-def _slots(chosen: Plan) -> list[str]:
+def _slots(chosen: StreamPlan) -> list[str]:
     """Rows of the table of slots in docs/streams.md without their reasons, and its sentence about all layers."""
     rows, total, cycles = [], [0, 0], chosen.schedule.cycles_per_frame
     for inst in chosen.netlist.instances:
@@ -64,7 +65,7 @@ def _slots(chosen: Plan) -> list[str]:
     return [*rows, f"arrays have {total[1]:,} multiply-accumulates per cycle, {used} of them used"]
 
 
-def _beats(chosen: Plan) -> str:
+def _beats(chosen: StreamPlan) -> str:
     """The table of streams in docs/streams.md."""
     rows = ["| core | module | size | stream out | lanes × bits | beats out | busy |", "|---|---|---|---|---|---|---|"]
     for inst in chosen.netlist.instances:
@@ -164,9 +165,7 @@ def test_example_api(tmp_path: Path) -> None:
 
 
 def test_layers_of_the_readme_are_those_of_make_sim(tmp_path: Path) -> None:
-    from pyflow.build import Build
-
-    printed = layer_table(layer_rows(Build(zoo.load("digits"), _plan("digits"), tmp_path))).splitlines()[3:]
+    printed = layer_table(layer_rows(_plan("digits"))).splitlines()[3:]
     text = (REPO / "README.md").read_text(encoding="utf-8")
     missing = []
     for line in printed:  # measured cycles come from a run; there they equal the predicted ones
