@@ -27,8 +27,16 @@ PLAN  = $(call opt,board,BOARD) $(call opt,cycles,CYCLES) $(call opt,folding,FOL
         $(if $(filter-out 0,$(PROBES)),--probes) $(call opt,out,OUT) $(call opt,json,JSON)
 SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
 
-# The stamp's name is a hash of what decides the content: the environment is made once per change of it.
-STAMP := $(subst $(space),\ ,$(VENV))/.volley-$(firstword $(shell cat pyproject.toml constraints.txt | cksum))
+# Sets of packages (pyproject.toml): each is installed by the first target that needs it. A stamp's name has a hash of
+# what decides the content, so that each set is made once per change of it.
+stamp = $(subst $(space),\ ,$(VENV))/.volley-$(HASH)-$(1)
+plain = $(VENV)/.volley-$(HASH)-$(1)
+HASH := $(firstword $(shell cat pyproject.toml constraints.txt | cksum))
+RUN    := $(call stamp,run)
+MODELS := $(call stamp,models)
+STAMP  := $(call stamp,dev)
+# A network in Python may be a PyTorch model.
+NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS))
 
 .DEFAULT_GOAL := help
 .PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping calibrate docs registers venv clean
@@ -36,7 +44,7 @@ STAMP := $(subst $(space),\ ,$(VENV))/.volley-$(firstword $(shell cat pyproject.
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-sim: $(STAMP) ## main job: convert, compile, simulate, compare every logit  [NET= WEIGHTS= DATA= DATA_DIR= ...]
+sim: $(NEEDED) ## main job: convert, compile, simulate, compare every logit  [NET= WEIGHTS= DATA= DATA_DIR= ...]
 	$(SIM)
 
 test: $(STAMP) ## the regression that CI runs  [DATA_DIR= K=expression SEED=]
@@ -67,25 +75,25 @@ coverage: $(STAMP) ## runs every core's bench and prints which situations it bro
 	$(if $(DUT),DUT="$(DUT)") $(PY) -m pytest -q -n $(JOBS) tests/rtl
 	$(if $(DUT),DUT="$(DUT)") $(PY) -m verif.coverage
 
-waves: $(STAMP) ## VCD of a core's bench, or of a network  [DUT= | NET= FRAME=  SEED=]
+waves: $(if $(DUT),$(STAMP),$(NEEDED)) ## VCD of a core's bench, or of a network  [DUT= | NET= FRAME=  SEED=]
 ifdef DUT
 	WAVES=1 DUT="$(DUT)" $(PY) -m pytest -q -s -rp tests/rtl $(if $(K),-k "$(K)")
 else
 	$(SIM) --waves $(call opt,frame,FRAME)
 endif
 
-bitstream: $(STAMP) ## placed and routed bitstream  [NET=digits|lenet5|... BOARD=icebreaker|ulx3s-85f CYCLES=]
+bitstream: $(NEEDED) $(call stamp,boards) ## placed and routed bitstream  [NET=digits|lenet5|... BOARD=icebreaker|ulx3s-85f CYCLES=]
 	$(PY) -m pyflow bitstream $(MODEL) $(PLAN)
 
-program: $(STAMP) ## loads that bitstream onto the board  [NET= BOARD= OUT= FLASH=1]
+program: $(NEEDED) $(call stamp,boards) ## loads that bitstream onto the board  [NET= BOARD= OUT= FLASH=1]
 	$(PY) -m pyflow program $(MODEL) $(PLAN) $(if $(FLASH),--flash)
 
-device: $(STAMP) ## self-test of a design on its board, or in RTL  [NET= OUT= DEVICE=serial:PORT|rtlsim JOB=self-test|demo|stats|infer INPUT= ...]
+device: $(NEEDED) $(call stamp,boards) ## self-test of a design on its board, or in RTL  [NET= OUT= DEVICE=serial:PORT|rtlsim JOB=self-test|demo|stats|infer INPUT= ...]
 	files=$$($(PY) -m pyflow folder $(MODEL) $(PLAN)) && \
 	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device $(call quote,$(or $(DEVICE),rtlsim)) --files "$$files" \
 	  $(call opt,input,INPUT) $(if $(filter load-weights,$(JOB)),$(call opt,weights,WEIGHTS))
 
-estimate: $(STAMP) ## area by open synthesis against the board's budget  [NET= BOARD=]
+estimate: $(NEEDED) $(call stamp,synthesis) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)
 
 bench: bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping ## every table of benchmarks/
@@ -119,16 +127,44 @@ docs: $(STAMP) ## pages, file lists and FuseSoC descriptions of the cores; what 
 registers: $(STAMP) ## the register map as HTML, in build/registers
 	$(PY) -m verif.registers --html build/registers
 
-venv: $(STAMP) ## the virtual environment alone  [VENV= PIP_ARGS=]
+venv: $(if $(SET),$(RUN) $(call stamp,$(SET)),$(STAMP)) ## the virtual environment alone  [SET=run|models|synthesis|boards VENV= PIP_ARGS=]
+
+# Of the first sets the packages alone: Volley itself runs from the checkout.
+listed = $(PY) -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  print(*(p["optional-dependencies"][sys.argv[1]] if sys.argv[1:] else p["dependencies"]), sep="\n")' $(1) \
+  | sed 's/^volley-snn.*//' > $(call quote,$(VENV))/packages.txt
+install = $(PY) -m pip install $(PIP_ARGS) -c constraints.txt
+
+$(RUN): | pyproject.toml constraints.txt
+	test -x $(PY) || python3 -m venv $(call quote,$(VENV))
+	$(listed)
+	$(install) -r $(call quote,$(VENV))/packages.txt
+	touch $(call quote,$@)
 
 # torch first and alone: whatever else depends on it then keeps this build of it.
+$(MODELS): | $(RUN)
+	$(PY) -m pip install $(PIP_ARGS) "$$(grep '^torch==' constraints.txt)"
+	$(call listed,models)
+	$(install) -r $(call quote,$(VENV))/packages.txt
+	touch $(call quote,$@)
+
+$(call stamp,synthesis): | $(RUN)
+	$(call listed,synthesis)
+	$(install) -r $(call quote,$(VENV))/packages.txt
+	touch $(call quote,$@)
+
+$(call stamp,boards): | $(call stamp,synthesis)
+	$(call listed,boards)
+	$(install) -r $(call quote,$(VENV))/packages.txt
+	touch $(call quote,$@)
+
 $(STAMP): | pyproject.toml constraints.txt
 	test -x $(PY) || python3 -m venv $(call quote,$(VENV))
 	$(PY) -m pip install $(PIP_ARGS) "$$(grep '^torch==' constraints.txt)"
-	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt hatchling setuptools-scm
-	$(PY) -m pip install $(PIP_ARGS) -c constraints.txt --no-build-isolation --editable '.[dev]'
+	$(install) hatchling setuptools-scm
+	$(install) --no-build-isolation --editable '.[dev]'
 	rm -f $(call quote,$(VENV))/.volley-*
-	touch $(call quote,$@)
+	touch $(foreach set,run models synthesis boards dev,$(call quote,$(call plain,$(set))))
 
 CACHED = area cases four-states mutation net netlist placed runtime sim yosys-* last-failed-* volley-*
 

@@ -29,5 +29,15 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         from importlib import import_module
 
-        return getattr(import_module(_LAZY[name]), name)
+        try:
+            return getattr(import_module(_LAZY[name]), name)
+        except ModuleNotFoundError as e:
+            if (e.name or "").startswith("pyflow"):  # on a board, which has the runtime alone
+                raise
+            from pyflow.errors import VolleyError
+            from pyflow.packages import missing
+
+            if line := missing(e):
+                raise VolleyError(f"pyflow.{name}: {line}") from None
+            raise
     raise AttributeError(f"module 'pyflow' has no attribute {name!r}")

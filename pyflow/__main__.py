@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from pyflow import __version__, signals
 from pyflow.errors import VolleyError, one_line
 from pyflow.jobs import COMMANDS
+from pyflow.packages import missing
 from pyflow.workspace import DEFAULT_BOARD
 from pyflow.writing import check_target, write_file
 
@@ -126,6 +127,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(status)
     except VolleyError as e:
         print(f"pyflow {args.command}: {one_line(e)}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as e:
+        if (line := missing(e)) is None:
+            return _internal(args, e)
+        print(f"pyflow {args.command}: {line}", file=sys.stderr)
         return 2
     except MemoryError:
         print(f"pyflow {args.command}: needs more memory than there is; give less data", file=sys.stderr)

@@ -26,6 +26,7 @@ from pyflow.shapes import check_shape, map_shape
 
 DIGITS_SEED = 0  # of the stratified split; part of the definition of `digits`
 DIGITS_TEST = 360
+DIGITS = Path(__file__).parent / "zoo" / "digits.npz"  # made by python -m pyflow.zoo.digits_images
 MNIST_FILES = {
     "x_train": "train-images-idx3-ubyte",
     "y_train": "train-labels-idx1-ubyte",
@@ -149,13 +150,9 @@ def stratified_split(y: np.ndarray, test: int, seed: int) -> tuple[np.ndarray, n
 
 def _digits() -> Dataset:
     """scikit-learn's 1,797 real handwritten digits, 8 x 8, 17 grey levels; split 1,437 / 360."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise VolleyError("data 'digits': scikit-learn is not installed; pip install scikit-learn") from None
-    bunch = load_digits()
-    x = (bunch.images / 16.0).astype(np.float32)[:, None]
-    y = bunch.target.astype(np.int64)
+    with np.load(DIGITS) as packed:
+        x = (packed["images"] / 16.0).astype(np.float32)[:, None]
+        y = packed["labels"].astype(np.int64)
     train, test = stratified_split(y, DIGITS_TEST, DIGITS_SEED)
     return Dataset("digits", x[train], y[train], x[test], y[test])
 
