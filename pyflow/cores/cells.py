@@ -37,13 +37,19 @@ class Cost:
         return (self.lut, self.ff, self.bram, self.dsp, self.weight_bits)
 
 
-def bram36(width: int, depth: int, *, dual: bool = False) -> float:
-    """RAMB36 count of a simple dual-port RAM, in halves (RAMB18), best of the legal aspect ratios. dual: both ports
+# Block RAMs of a family: its share of 36 kbit, and the legal (width, depth). Those of Xilinx are counted in halves.
+XILINX = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+BLOCKS: dict[str, tuple[float, tuple[tuple[int, int], ...]]] = {
+    "ice40": (4 / 36, ((16, 256), (8, 512), (4, 1024), (2, 2048))),
+    "ecp5": (18 / 36, XILINX),
+}
+
+
+def bram36(width: int, depth: int, family: str = "", *, dual: bool = False) -> float:
+    """Block RAMs of a simple dual-port RAM in units of 36 kbit, best of the legal aspect ratios. dual: both ports
     read, and none is wider than 18 bits of a half."""
-    best = float("inf")
-    for w, d in ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))[dual:]:
-        best = min(best, ceil_div(width, w) * ceil_div(depth, d) * 0.5)
-    return best
+    share, shapes = BLOCKS.get(family, (0.5, XILINX))
+    return share * min(ceil_div(width, w) * ceil_div(depth, d) for w, d in shapes[dual and family not in BLOCKS :])
 
 
 def tree_cost(operands: int, width: int, family: str = "") -> Cost:
@@ -57,10 +63,21 @@ def tree_cost(operands: int, width: int, family: str = "") -> Cost:
     return Cost(lut=lut * OWN_TREE.get(family, 1.0), ff=ff)
 
 
-def ram_cost(width: int, depth: int) -> Cost:
-    """RAM with a registered output where synthesis has the choice: LUTRAM (the four LUTs of a slice hold
-    6 x 32 or 3 x 64 bits) up to sixteen slices for each RAMB18 that would replace them."""
+def ram_cost(width: int, depth: int, family: str = "") -> Cost:
+    """RAM with a registered output where synthesis has the choice.
+
+    Xilinx: LUTRAM (the four LUTs of a slice hold 6 x 32 or 3 x 64 bits) up to sixteen slices for each RAMB18 that would
+    replace them. ECP5: 16 x 4 bits of LUTRAM take six LUTs; beyond 1,024 bits block RAM. iCE40: block RAM from 64
+    bits on. In block RAM a word that is read while it is written goes around it, in a LUT and a flip-flop per bit.
+    (yosys, volley_ram of 19 sizes: tests/unit/test_cells.py.)
+    """
+    bits, block = width * depth, bram36(width, depth, family)
+    around = Cost(lut=width + 8, ff=2 * width + (depth - 1).bit_length() + 2, bram=block)
+    if family == "ice40":
+        return around if bits >= 64 else Cost(lut=bits, ff=bits + width)
+    if family == "ecp5":
+        banks = ceil_div(depth, 16)
+        luts = 6 * ceil_div(width, 4) * banks + 1.4 * width * (banks - 1)
+        return around if bits > 1024 else Cost(lut=luts, ff=width)
     slices = ceil_div(width, 6) if depth <= 32 else ceil_div(width, 3) * ceil_div(depth, 64)
-    if slices > 16 * 2 * bram36(width, depth):
-        return Cost(bram=bram36(width, depth))
-    return Cost(lut=4 * slices, ff=width)
+    return Cost(bram=block) if slices > 16 * 2 * block else Cost(lut=4 * slices, ff=width)

@@ -128,7 +128,7 @@ class EncodeDelta(Core):
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         block, lanes = self.tb, self.lanes
         each = Cost(2 + 23 * block, 15 * block - 5) if self.mode else Cost(8 + 11 * block, 10 * block)
-        state = ram_cost(8 * lanes, max(2, self.beats)) + Cost(lut=6, ff=10) if self.passes > 1 else Cost()
+        state = ram_cost(8 * lanes, max(2, self.beats), family) + Cost(lut=6, ff=10) if self.passes > 1 else Cost()
         return Cost(lanes * each.lut, lanes * each.ff) + state + counters(self.beats, self.passes)
 
 

@@ -146,7 +146,7 @@ class NeuronLIF(Core):
         ff += bits * min(stages, 2) + (stages - self.unrolled) * state + block
         total = Cost(lut=lanes * lut, ff=lanes * ff, dsp=lanes * stages * step.dsp)
         if self.passes > 1:
-            total += ram_cost(lanes * state, max(2, self.beats))
+            total += ram_cost(lanes * state, max(2, self.beats), family)
         count = Cost(lut=32 + lanes * stages, ff=32 + lanes * stages)  # of saturations
         return total + count + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
 
@@ -196,4 +196,4 @@ class Accumulate(Core):
         lanes, bits, term = self.lanes, self.out_w, self.in_w + (not self.in_signed)
         tree, tree_w = tree_cost(self.steps, term, family), term + tree_depth(self.steps)
         total = Cost(lut=lanes * (tree.lut + bits) + 20, ff=lanes * (tree.ff + tree_w + bits) + CONTROL_FF)
-        return total + (ram_cost(lanes * bits, max(2, self.beats)) if self.passes > 1 else Cost())
+        return total + (ram_cost(lanes * bits, max(2, self.beats), family) if self.passes > 1 else Cost())

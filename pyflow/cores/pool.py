@@ -77,4 +77,4 @@ class PoolGated(Core):
         """Which steps, which tap, whose spikes: each about half a LUT per tap and step."""
         lanes, taps = self.lanes, self.taps
         winner = Cost(lut=lanes * (1.9 * self.tb + 1.3) * taps + 20, ff=lanes * self.tb * (taps + 1) + 20)
-        return winner + (ram_cost(lanes * taps.bit_length(), max(2, self.beats)) if self.passes > 1 else Cost())
+        return winner + (ram_cost(lanes * taps.bit_length(), max(2, self.beats), family) if self.passes > 1 else Cost())

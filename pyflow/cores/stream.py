@@ -39,7 +39,7 @@ class Fifo(Core):
         return [Queue(ports.sink, ports.source, depth=self.depth)]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        return fifo_cells(self.data_w, self.depth)
+        return fifo_cells(self.data_w, self.depth, family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class StepDelay(Core):
         return [Delayed(ports.sink, ports.source, self)]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        return fifo_cells(self.data_w, self.beats + 1) + Cost(lut=45)
+        return fifo_cells(self.data_w, self.beats + 1, family) + Cost(lut=45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +131,12 @@ class Replay(Core):
         ).times(ports)
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        return ram_cost(self.data_w, self.depth) + Cost(lut=60, ff=70)
+        return ram_cost(self.data_w, self.depth, family) + Cost(lut=60, ff=70)
 
 
-def fifo_cells(width: int, depth: int) -> Cost:
+def fifo_cells(width: int, depth: int, family: str) -> Cost:
     """Its RAM (tlast included), two addresses and a count."""
-    return ram_cost(width + 1, max(2, depth - 1)) + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
+    return ram_cost(width + 1, max(2, depth - 1), family) + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
 
 
 def conversions(lanes: int, pix: int, to_lanes: int, to_pix: int, channels: int) -> list[tuple[int, int, int]]:

@@ -53,7 +53,7 @@ class WeightSource(Core):
             return Cost()
         address = (depth - 1).bit_length()
         if kind in ("block", "writable"):
-            return Cost(lut=2 * address, ff=self.width + address + 2, bram=bram36(self.width, depth))
+            return Cost(lut=2 * address, ff=self.width + address + 2, bram=bram36(self.width, depth, family))
         columns = min(self.width, 2 ** min(depth, 32))
         return Cost(lut=columns * depth / 16 + 2 * address, ff=2 * columns + address + 2)
 
@@ -142,7 +142,7 @@ class SynapseEvent(Core):
         total = Cost(lut=events * address + 2 * address, ff=events * (address + 2 * self.t) + address)
         if memory.kind in ("block", "writable"):
             copies = events if memory.kind == "writable" else ceil_div(events, 2)  # two reads of a memory
-            total += Cost(bram=copies * bram36(width, depth, dual=memory.kind != "writable" and events > 1))
+            total += Cost(bram=copies * bram36(width, depth, family, dual=memory.kind != "writable" and events > 1))
         else:
             total += Cost(lut=events * width * depth / 16, ff=events * width)
         total += sum_cells(self.sum, family, memory) + accumulation_cells(self.sum, self.acc_w)
@@ -235,7 +235,7 @@ class EventList(Core):
         event = max(1, (self.beats * lanes - 1).bit_length()) + self.t
         choice = min(events, lanes) * lanes * (self.t + 2)
         joined = Cost(lut=0.85 * events * events * event, ff=2 * events * event)
-        ram = ram_cost(events * event + 1, self.depth)
+        ram = ram_cost(events * event + 1, self.depth, family)
         return ram + joined + Cost(lut=97 + choice, ff=55 + lanes * (self.t + 1))
 
 

@@ -100,7 +100,7 @@ class LineBuffer(Padded):
         """A bank per kernel row, and the rotation that puts the rows in order."""
         kh, word = self.kernel, self.pix * self.item_w
         depth = max(2, self.slots * (self.width // self.pix) * self.groups)
-        bank = ram_cost(word, depth)
+        bank = ram_cost(word, depth, family)
         # A multiplexer of up to 3 rows and the mask of a padded one fit a LUT6. Rows of disjoint windows
         # never move.
         fixed = self.stride == kh and self.height % kh == 0 and self.padding == 0
@@ -186,7 +186,7 @@ class WindowFold(Padded):
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         """A buffer of items, and the place of the next one."""
         place = 30 if self.pad_y or self.pad_x else 0  # is the item on the map?
-        buffer = ram_cost(self.item_w, self.depth)
+        buffer = ram_cost(self.item_w, self.depth, family)
         return buffer + Cost(lut=2 * CONTROL_LUT + place, ff=self.item_w + 2 * CONTROL_FF)
 
 

@@ -174,7 +174,10 @@ def test_estimate_of_the_digits_network(tmp_path: Path) -> None:
     assert {core.name for core in found.cores} == {i.name for i in netlist.instances} | {"volley_top"}
     assert found.fits
     assert found.total.dsp == 0
-    assert found.layers["fc"].bram > 0
+    priced = costs(netlist, board.family)
+    assert {name: board.budget.brams(cost.bram) for name, cost in priced.items()} == {
+        name: pytest.approx(area.bram) for name, area in found.layers.items() if name != "top"
+    }
     assert found.total.lut < 5280
     text = estimate_table(found)
     assert "fits the 1BitSquared iCEBreaker" in text

@@ -10,6 +10,7 @@ import pytest
 
 from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.cores.base import Core, Reads
+from pyflow.cores.cells import ram_cost
 from pyflow.cores.eltwise import Add, Residual, Sew
 from pyflow.cores.encode import EncodeDelta, EncodeEvent, EncodeRadix
 from pyflow.cores.neuron import Accumulate, NeuronLIF, NeuronRadix
@@ -62,6 +63,32 @@ def test_estimated_cells_are_within_a_quarter_of_synthesis(core: Core) -> None:
     cost = core.cells("xc7", Reads(8, 2, "lut"))
     assert (cost.dsp, cost.bram) == (area.dsp, area.bram)
     assert (cost.lut, cost.ff) == (pytest.approx(area.lut, rel=0.25), pytest.approx(area.ff, rel=0.25))
+
+
+# volley_ram: (width, depth) -> LUTs, flip-flops, block RAMs.
+RAMS = {
+    ("ice40", 4, 8): (32, 36, 0), ("ice40", 8, 16): (13, 22, 1), ("ice40", 16, 32): (23, 39, 1),
+    ("ice40", 32, 64): (40, 72, 2), ("ice40", 36, 256): (47, 82, 3), ("ice40", 18, 1024): (30, 48, 5),
+    ("ice40", 9, 1000): (21, 30, 3), ("ecp5", 4, 8): (6, 4, 0), ("ecp5", 8, 32): (34, 8, 0),
+    ("ecp5", 16, 64): (164, 16, 0), ("ecp5", 32, 64): (39, 72, 1), ("ecp5", 4, 256): (200, 4, 0),
+    ("ecp5", 36, 256): (50, 82, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "width", "depth"), RAMS)
+def test_memories_are_priced_as_each_family_has_them(family: str, width: int, depth: int) -> None:
+    """The measurement is repeated in `make test-long`."""
+    cost, (lut, ff, brams) = ram_cost(width, depth, family), RAMS[family, width, depth]
+    assert cost.bram * 36 / {"ice40": 4, "ecp5": 18}[family] == pytest.approx(brams)
+    assert cost.ff == ff
+    assert cost.lut == pytest.approx(lut, rel=0.25)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("family", "width", "depth"), RAMS)
+def test_those_memories_are_still_what_synthesis_makes(family: str, width: int, depth: int) -> None:
+    area = area_of(synthesise_core("volley_ram", family, {"DATA_W": width, "DEPTH": depth}), family)
+    assert (area.lut, area.ff, area.bram) == RAMS[family, width, depth]
 
 
 def test_more_lanes_are_more_cells() -> None:

@@ -55,7 +55,7 @@ def test_block_rams_are_counted_in_those_of_the_part() -> None:
         r"(\d+) of 30 block RAMs", (REPO / "boards" / small.name / "README.md").read_text(encoding="utf-8")
     )
     assert placed
-    assert found == pytest.approx(int(placed[1]), abs=1)
+    assert found + 3 == int(placed[1])  # three hold packets: of the serial line and of the top
 
 
 @pytest.mark.parametrize("cycles", [64, 100, 256, 1000, 5000])
