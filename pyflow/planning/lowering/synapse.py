@@ -146,7 +146,10 @@ def _check_buffers(op: Synapse, folding: Folding, source: Tensor, replay: int) -
 def synapse(b: Builder, op: Synapse, stream: Stream) -> Stream:
     (source,) = b.sources(op)
     folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
-    stream = b.lanes(stream, folding.lanes, source.shape[0], op.name, pix=folding.pix)
+    given = stream
+    stream = b.lanes(given, folding.lanes, source.shape[0], op.name, pix=folding.pix)
+    if folding.skid and stream is not given and folding.slice == "tap":  # the others have one before their line buffer
+        stream = b.skid(stream, op.name, "entry")
     window = windows.joined(b, op, stream, stages(op, folding, stream, source))
     tensor = b.tensors[op.name]
     core = array(op, folding, source, tensor.number_bits, window.pix)
@@ -159,7 +162,8 @@ def synapse(b: Builder, op: Synapse, stream: Stream) -> Stream:
     potentials = b.join(core, op.name, [(port, window)], [("acc", out)], memory, name=f"{op.name}_array")
     if cut:
         potentials = b.skid(potentials, op.name, "sums")
-    return b.lanes(potentials, neuron_lanes(folding), tensor.shape[0], op.name, "neurons", potentials.pix)
+    apart = b.lanes(potentials, neuron_lanes(folding), tensor.shape[0], op.name, "neurons", potentials.pix)
+    return b.skid(apart, op.name, "currents") if cut and apart is not potentials else apart
 
 
 def stages(op: Synapse, folding: Folding, stream: Stream, source: Tensor) -> list[Stage]:
