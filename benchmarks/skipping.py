@@ -51,11 +51,12 @@ def measure(network: Network, folding: dict[str, Any], layer: str, x: np.ndarray
         result = build.simulate(x, taps=len(x), solo=0)
         wrong = int((result.logits != expected[: len(result.logits)]).any(1).sum()) + len(x) - len(result.logits)
         area = area_of(build, layer)
-    row = next(r for r in layer_rows(build.plan, result) if r["name"] == layer)
-    f = row["folding"]
-    title = f"{f['body'].upper()}, PE {f['pe']} x {f['simd']}"
-    return [layer, "not zero" if f["events"] else "every", title, f"{len(x):,}", f"{wrong}",
-            f"{row['predicted_cycles']:,}", f"{row['measured_cycles']:,.0f}",
+    row = next(r for r in layer_rows(build.plan, result) if r.name == layer)
+    f = row.folding
+    assert f
+    title = f"{f.body.upper()}, PE {f.pe} x {f.simd}"
+    return [layer, "not zero" if f.events else "every", title, f"{len(x):,}", f"{wrong}",
+            f"{row.predicted_cycles:,}", f"{row.measured_cycles:,.0f}",
             f"{build.plan.cycles_per_frame:,.0f}", f"{result.cycles_per_frame:,.0f}",
             f"{area.lut:,}", f"{area.ff:,}", f"{area.bram:g}", f"{area.dsp}"]  # fmt: skip
 

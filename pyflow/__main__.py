@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     _plan_options(p)
     p = command("report", "print the tables of a report.json")
     p.add_argument("file", nargs="?", help="default: report.json of the output folder")
+    p.add_argument("--schema", action="store_true", help="print the JSON schema of report.json instead")
     _model_options(p)
     _plan_options(p)
     p = command("bitstream", "bitstream of a network for a board: synthesis, place and route, packing")

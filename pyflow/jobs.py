@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import shlex
 import shutil
 import sys
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from pyflow import loading, workspace
@@ -30,6 +32,7 @@ from pyflow.measure import activity
 from pyflow.out_folder import AUTO
 from pyflow.planning.board import Board, load_board
 from pyflow.report import text
+from pyflow.report.record import Area, Placed, schema
 from pyflow.writing import check_target, write_file
 
 Outcome = tuple[int, dict[str, Any]]
@@ -101,36 +104,32 @@ def sim(args: argparse.Namespace) -> Outcome:
     wrong = np.flatnonzero((result.logits != expected[:answered]).any(axis=1) | (result.flags != 0))
     mismatches = len(wrong) + len(x) - answered
     clipped = network.saturations(x[:STAGE_FRAMES])
-    report = reports.blank(build, board, result.cycles_per_frame) | {
-        "accuracy_float": stored.get("accuracy_float"),
-        "accuracy_finetuned": stored.get("accuracy_finetuned"),
-        "accuracy_snn": float((result.logits.argmax(1) == y[:answered]).mean()) if answered else None,
-        "frames_compared": answered,
-        "mismatches": mismatches,
-        "saturations": {name: float(counts.mean()) for name, counts in clipped.items()},
-        "cycles_per_frame": result.cycles_per_frame,
-        "latency_cycles": result.latency_cycles,
-        "stalls": staged.stalls,
-        "sim_frames_per_cpu_s": len(x) / max(result.cpu_s, 1e-3),
-        "layers": reports.layer_rows(build.plan, staged),
-    }
-    report["spikes"], report["synops"], report["dense_ops"] = activity(network, x[:ACTIVITY_FRAMES])
+    report = reports.blank(build, board, result.cycles_per_frame)
+    report.accuracy_float = stored.get("accuracy_float")
+    report.accuracy_finetuned = stored.get("accuracy_finetuned")
+    report.accuracy_snn = float((result.logits.argmax(1) == y[:answered]).mean()) if answered else None
+    report.frames_compared, report.mismatches = answered, mismatches
+    report.saturations = {name: float(counts.mean()) for name, counts in clipped.items()}
+    report.cycles_per_frame, report.latency_cycles = result.cycles_per_frame, result.latency_cycles
+    report.stalls = staged.stalls
+    report.sim_frames_per_cpu_s = len(x) / max(result.cpu_s, 1e-3)
+    report.layers = reports.layer_rows(build.plan, staged)
+    report.spikes, report.synops, report.dense_ops = activity(network, x[:ACTIVITY_FRAMES])
     if mismatches:
         frame = int(wrong[0]) if len(wrong) else answered
-        report["first_mismatch"] = _explain(args, build, x, frame, result)
+        report.first_mismatch = _explain(args, build, x, frame, result)
     elif staged.saturations != (counted := sum(int(counts.sum()) for counts in clipped.values())):
-        report["first_mismatch"] = (
+        report.first_mismatch = (
             f"saturations of the first {len(x[:STAGE_FRAMES])} frames: "
             f"{staged.saturations} counted in RTL, {counted} in the reference"
         )
     report = reports.update_report(report, build.folder / "report.json")
-    say(text.layer_table(report["layers"]))
+    say(text.layer_table(report.layers))
     say(text.summary(report))
     say(f"report: {_relative(build.folder / 'report.json')}")
-    if report["first_mismatch"]:
-        print(f"MISMATCH: {report['first_mismatch']}", file=sys.stderr)
-        return 1, report
-    return 0, report
+    if report.first_mismatch:
+        print(f"MISMATCH: {report.first_mismatch}", file=sys.stderr)
+    return int(report.first_mismatch is not None), report.to_json()
 
 
 def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, result: Result) -> str:
@@ -198,11 +197,11 @@ def compile_network(args: argparse.Namespace) -> Outcome:
         "network": network.name,
         "board": args.board,
         "fits": not over,
-        "area": area,
+        "area": area.cells(),
         **{key: network.meta.get(key) for key in ("accuracy_float", "accuracy_finetuned", "accuracy_snn")},
         "accuracy_frames": network.meta.get("accuracy_frames", network.meta.get("test_images")),
         "folder": str(build.folder),
-        "layers": layers,
+        "layers": msgspec.to_builtins(layers),
         "predicted_cycles_per_frame": plan.cycles_per_frame,
         "predicted_latency_cycles": plan.latency_cycles,
     }
@@ -253,10 +252,13 @@ def estimate(args: argparse.Namespace) -> Outcome:
 
 
 def report(args: argparse.Namespace) -> Outcome:
+    if args.schema:
+        say(json.dumps(schema(), indent=2))
+        return 0, schema()
     found = reports.read_report(args.file or workspace.folder_of(args) / "report.json")
-    say(text.layer_table(found["layers"]))
+    say(text.layer_table(found.layers))
     say(text.summary(found))
-    return 0, found
+    return 0, found.to_json()
 
 
 def bitstream(args: argparse.Namespace) -> Outcome:
@@ -279,7 +281,7 @@ def _open_tools(args: argparse.Namespace, board: Board) -> Outcome:
     placed = nextpnr.implement(build.emitted, build.rtl, board)
     target = build.folder / f"{board.name}{placed.bitstream.suffix}"
     shutil.copyfile(placed.bitstream, target)
-    area = {key: [placed.area[key], getattr(board.budget, key)] for key in ("lut", "ff", "bram", "dsp")}
+    area = Area(**{key: [placed.area[key], getattr(board.budget, key)] for key in ("lut", "ff", "bram", "dsp")})
     rows = {
         "bitstream": f"{_relative(target)}, {target.stat().st_size:,} bytes",
         "clock": f"{board.clock_mhz:g} MHz, placed; the slowest path allows {placed.max_mhz:.1f} MHz",
@@ -305,17 +307,18 @@ def _with_vectors(args: argparse.Namespace) -> tuple[Build, np.ndarray | None]:
     return build, data.x_test
 
 
-def _placed(build: Build, board: Board, area: dict[str, Any], placed: dict[str, Any], rows: dict[str, str]) -> Outcome:
+def _placed(build: Build, board: Board, area: Area, placed: dict[str, Any], rows: dict[str, str]) -> Outcome:
     """Report of a placed chip: what is known of the same plan already is kept."""
     path = build.folder / "report.json"
-    known = reports.blank(build, board) | {"clock": "placed", "area": area, "placed": placed}
+    known = reports.blank(build, board)
+    known.clock, known.area, known.placed = "placed", area, msgspec.convert(placed, Placed)
     report = reports.update_report(known, path)
     rows |= {
-        "frame rate": f"{report['frames_per_s']:,.0f} frames/s at that clock",
+        "frame rate": f"{report.frames_per_s:,.0f} frames/s at that clock",
         "report": _relative(path),
     }
     say("\n".join(f"{title:<20}{text}" for title, text in rows.items()))
-    return 0, report
+    return 0, report.to_json()
 
 
 def program(args: argparse.Namespace) -> Outcome:
@@ -346,7 +349,7 @@ def _vivado(args: argparse.Namespace, board: Board) -> Outcome:
 
     build, frames = _with_vectors(args)
     placed = vivado.bitstream(build, board, frames)
-    area = {key: list(placed.used[key]) for key in ("lut", "ff", "bram", "dsp")}
+    area = Area(**{key: list(placed.used[key]) for key in ("lut", "ff", "bram", "dsp")})
     power = placed.power
     known = f"activity of {vivado.ACTIVITY_FRAMES} frames" if power.activity else "Vivado's default activity"
     own = "" if power.accelerator_w is None else f", of it {power.accelerator_w:g} W dynamic in the accelerator"

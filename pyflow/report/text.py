@@ -4,39 +4,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import UNSET
 
 from pyflow.report import over
+from pyflow.report.record import Area, Layer, LayerFolding, Report
 
 
-def layer_table(layers: list[dict[str, Any]]) -> str:
+def layer_table(layers: list[Layer]) -> str:
     """The layers of a report as text: folding, predicted and measured cycles, LUTs."""
     from tabulate import tabulate  # no command needs it to start
 
-    rows = []
-    for row in layers:
-        f = row["folding"]
-        folding = (
-            ""
-            if f is None
-            else f"{f['body'].upper()}, PE {f['pe']} x SIMD {f['simd']} ({f['slice']}), TP {f['tp']}, "
-            + (f"PIX {f['pix']}, " if f["pix"] > 1 else "")
-            + f"folds {f['folds'][0]}x{f['folds'][1]}"
-            + (f", neurons {f['neurons']}" if f["neurons"] else "")
-        )
-        measured = row["measured_cycles"]
-        rows.append(
-            [
-                row["name"],
-                row["kind"],
-                folding,
-                row["predicted_cycles"],
-                "-" if measured is None else f"{measured:.0f}",
-                row["luts"],
-                f"{row['bram36']:g}",
-            ]
-        )
-    rows.append(["total", "", "", "", "", sum(r["luts"] for r in layers), f"{sum(r['bram36'] for r in layers):g}"])
+    rows = [
+        [
+            layer.name,
+            layer.kind,
+            _folding(layer.folding),
+            layer.predicted_cycles,
+            "-" if layer.measured_cycles is None else f"{layer.measured_cycles:.0f}",
+            layer.luts,
+            f"{layer.bram36:g}",
+        ]
+        for layer in layers
+    ]
+    rows.append(["total", "", "", "", "", sum(x.luts for x in layers), f"{sum(x.bram36 for x in layers):g}"])
     table: str = tabulate(
         rows,
         headers=[
@@ -55,11 +45,20 @@ def layer_table(layers: list[dict[str, Any]]) -> str:
     return table
 
 
+def _folding(folding: LayerFolding | None) -> str:
+    if folding is None:
+        return ""
+    pixels = f"PIX {folding.pix}, " if folding.pix > 1 else ""
+    neurons = f", neurons {folding.neurons}" if folding.neurons else ""
+    size = f"{folding.body.upper()}, PE {folding.pe} x SIMD {folding.simd} ({folding.slice}), TP {folding.tp}, "
+    return f"{size}{pixels}folds {folding.folds[0]}x{folding.folds[1]}{neurons}"
+
+
 def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
-def area_text(area: dict[str, list[float]], board: str, placed: bool = False, given: bool = False) -> str:
+def area_text(area: Area, board: str, placed: bool = False, given: bool = False) -> str:
     """given: the folding was, and was not planned."""
     if excess := over(area):
         # More cycles make logic smaller, but weights and states stay.
@@ -67,34 +66,34 @@ def area_text(area: dict[str, list[float]], board: str, placed: bool = False, gi
         way = "change the folding" if given else way
         need = ", ".join(f"{name.upper()} {used:,g} of {limit:,g}" for name, (used, limit) in excess.items())
         return f"does NOT fit {board}: {need} (estimate; {way}, or `make estimate` measures)"
-    return ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.items()) + (
+    return ", ".join(f"{n.upper()} {u:,g} of {m:,g}" for n, (u, m) in area.cells().items()) + (
         " (placed)" if placed else " (estimate; `make estimate` measures)"
     )
 
 
-def summary(r: dict[str, Any]) -> str:
+def summary(r: Report) -> str:
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.2f} %"
 
-    predicted, measured = r["predicted_cycles_per_frame"], r["cycles_per_frame"]
-    placed = f"{r['frames_per_s']:,.0f} frames/s at {r['clock_mhz']:g} MHz ({r['clock']}) on {r['board']}"
-    if r["frames_compared"] is None:
+    predicted, measured = r.predicted_cycles_per_frame, r.cycles_per_frame
+    placed = f"{r.frames_per_s:,.0f} frames/s at {r.clock_mhz:g} MHz ({r.clock}) on {r.board}"
+    if r.frames_compared is None:
         cycles = f"{number(predicted)} predicted, not simulated; `make sim` does, and compares every logit"
         return f"\ncycles per frame    {cycles}\nframe rate          {placed}"
     cycles = "not measured (needs three frames)" if measured is None else f"{number(measured)} measured"
     error = "" if measured is None else f" ({measured / predicted - 1:+.2%})"
-    accuracies = ("float", "accuracy_float"), ("fine-tuned", "accuracy_finetuned"), ("SNN in RTL", "accuracy_snn")
+    accuracies = ("float", r.accuracy_float), ("fine-tuned", r.accuracy_finetuned), ("SNN in RTL", r.accuracy_snn)
     rows = {
-        "accuracy": ", ".join(f"{title} {percent(r[key])}" for title, key in accuracies),
-        "bit-exact": f"{r['frames_compared']:,} frames compared, every logit; {r['mismatches']} mismatches",
+        "accuracy": ", ".join(f"{title} {percent(share)}" for title, share in accuracies),
+        "bit-exact": f"{r.frames_compared:,} frames compared, every logit; {r.mismatches} mismatches",
         "cycles per frame": f"{cycles}, {number(predicted)} predicted{error}",
-        "latency": f"{_count(r['latency_cycles'])} cycles measured, {r['predicted_latency_cycles']:,} predicted",
+        "latency": f"{_count(r.latency_cycles)} cycles measured, {r.predicted_latency_cycles:,} predicted",
         "frame rate": placed,
-        "area": area_text(r["area"], r["board"], "placed" in r),
-        "activity per frame": f"{_count(r['spikes'])} spikes, {_count(r['synops'])} synaptic operations"
-        f" of {_count(r['dense_ops'])} dense",
-        **({"saturations": _saturations(r["saturations"])} if r["saturations"] else {}),
-        "simulation speed": f"{_count(r['sim_frames_per_cpu_s'])} frames per CPU-second",
+        "area": area_text(r.area, r.board, r.placed is not UNSET),
+        "activity per frame": f"{_count(r.spikes)} spikes, {_count(r.synops)} synaptic operations"
+        f" of {_count(r.dense_ops)} dense",
+        **({"saturations": _saturations(r.saturations)} if r.saturations else {}),
+        "simulation speed": f"{_count(r.sim_frames_per_cpu_s)} frames per CPU-second",
     }
     return "".join(f"\n{title:<20}{text}" for title, text in rows.items())
 

@@ -226,7 +226,7 @@ def test_foreign_reports(digits: Members, capsys: pytest.CaptureFixture[str]) ->
     from pyflow.planning.board import load_board
     from pyflow.report import blank
 
-    good = blank(pyflow.compile(zoo.load("digits"), out_dir="b"), load_board("pynq-z2"))
+    good = blank(pyflow.compile(zoo.load("digits"), out_dir="b"), load_board("pynq-z2")).to_json()
     Path("good.json").write_text(json.dumps(good))
     assert main(["report", "good.json"]) == 0
     capsys.readouterr()

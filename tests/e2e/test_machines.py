@@ -34,8 +34,8 @@ def test_a_second_machine_needs_no_if(tmp_path: Path) -> None:
     assert (files.structure, files.checksum) == (build.emitted.structure, build.emitted.checksum)
     report = update_report(blank(again, load_board("pynq-z2")), build.folder / "report.json")
     assert read_report(build.folder / "report.json") == report
-    assert report["area"]["lut"][0] == 0
-    assert "fc_readout" in layer_table(report["layers"])
+    assert report.area.lut[0] == 0
+    assert "fc_readout" in layer_table(report.layers)
 
 
 def test_files_of_another_machine_are_not_replaced(tmp_path: Path) -> None:

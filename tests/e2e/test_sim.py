@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyflow.report import check_report
+from pyflow.report import parsed
 
 REPO = Path(__file__).resolve().parents[2]
 MODEL = '''
@@ -67,7 +67,7 @@ def own_model(tmp_path: Path) -> Path:
 def test_digits(tmp_path: Path) -> None:
     run = pyflow("sim", "--json", "out.json", cwd=tmp_path)
     report = json.loads((tmp_path / "build" / "digits" / "report.json").read_text())
-    check_report(report)
+    parsed(report)
     assert json.loads((tmp_path / "out.json").read_text()) == report
     assert (report["frames_compared"], report["mismatches"]) == (360, 0)
     assert report["accuracy_snn"] >= 0.97

@@ -25,7 +25,7 @@ from pyflow.backends import vivado, vivado_check, vivado_reports
 from pyflow.data import load
 from pyflow.errors import VolleyError
 from pyflow.planning.board import board_names, load_board
-from pyflow.report import check_report
+from pyflow.report import parsed
 from pyflow.sources import needed_by, rtl_folder, rtl_sources, share
 
 HERE = Path(__file__).parent
@@ -262,7 +262,7 @@ def test_bitstream(
     folder = tmp_path / "build" / ("digits" if name == "pynq-z2" else f"digits-{name}")
     said = capsys.readouterr().out
     report = json.loads((folder / "report.json").read_text())
-    check_report(report)
+    parsed(report)
     assert report["clock"] == "placed"
     assert report["frames_compared"] is None
     assert report["area"]["lut"] == [9180, load_board(name).budget.lut]

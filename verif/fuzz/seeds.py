@@ -129,7 +129,7 @@ def _npz(**arrays: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def _outcome(build: Any) -> dict[str, Any]:
+def _outcome(build: Any) -> Any:
     from pyflow.planning.board import load_board
     from pyflow.report import blank
 
