@@ -21,11 +21,8 @@ $(foreach v,SEED WAVES DATA_DIR,$(if $($(v)),$(eval export $(v))))
 
 # $(call opt,frames,FRAMES) is `--frames $(FRAMES)`, or nothing where FRAMES is empty; its text goes as it was given.
 opt = $(if $($(2)),--$(1) $(call quote,$(value $(2))))
-MODEL = $(call opt,net,NET) $(call opt,weights,WEIGHTS) $(call opt,data,DATA) $(call opt,data-dir,DATA_DIR) \
-        $(call opt,timesteps,TIMESTEPS) $(call opt,weight-bits,WEIGHT_BITS) $(call opt,finetune,FINETUNE) $(call opt,seed,SEED)
-PLAN  = $(call opt,board,BOARD) $(call opt,cycles,CYCLES) $(call opt,folding,FOLDING) $(call opt,time-block,TIME_BLOCK) \
-        $(if $(filter-out 0,$(PROBES)),--probes) $(call opt,out,OUT) $(call opt,json,JSON)
-SIM   = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(call opt,frames,FRAMES)
+include pyflow/options.mk
+SIM = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(SIM_OPTIONS)
 
 # Sets of packages (pyproject.toml): each is installed by the first target that needs it. A stamp's name has a hash of
 # what decides the content, so that each set is made once per change of it.
@@ -79,14 +76,14 @@ waves: $(if $(DUT),$(STAMP),$(NEEDED)) ## VCD of a core's bench, or of a network
 ifdef DUT
 	WAVES=1 DUT="$(DUT)" $(PY) -m pytest -q -s -rp tests/rtl $(if $(K),-k "$(K)")
 else
-	$(SIM) --waves $(call opt,frame,FRAME)
+	$(SIM) --waves
 endif
 
 bitstream: $(NEEDED) $(call stamp,boards) ## placed and routed bitstream  [NET=digits|lenet5|... BOARD=icebreaker|ulx3s-85f CYCLES=]
 	$(PY) -m pyflow bitstream $(MODEL) $(PLAN)
 
 program: $(NEEDED) $(call stamp,boards) ## loads that bitstream onto the board  [NET= BOARD= OUT= FLASH=1]
-	$(PY) -m pyflow program $(MODEL) $(PLAN) $(if $(FLASH),--flash)
+	$(PY) -m pyflow program $(MODEL) $(PLAN) $(PROGRAM_OPTIONS)
 
 device: $(NEEDED) $(call stamp,boards) ## self-test of a design on its board, or in RTL  [NET= OUT= DEVICE=serial:PORT|rtlsim JOB=self-test|demo|stats|infer INPUT= ...]
 	files=$$($(PY) -m pyflow folder $(MODEL) $(PLAN)) && \
@@ -119,7 +116,8 @@ calibrate: $(STAMP) ## measures the bodies by synthesis for the planner (when on
 bench-networks: $(STAMP) ## accuracy, cycles, latency, simulation speed of the shipped networks  [DATA_DIR=]
 	$(PY) -m benchmarks.networks $(call opt,data-dir,DATA_DIR)
 
-docs: $(STAMP) ## pages, file lists and FuseSoC descriptions of the cores; what the register map generates
+docs: $(STAMP) ## the page of options, pages, file lists and FuseSoC descriptions of the cores; what the register map generates
+	$(PY) -m pyflow.options
 	$(PY) -m verif.registers
 	$(PY) -m verif.pages
 	$(PY) -m verif.lint.vivado.page

@@ -15,11 +15,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from pyflow import __version__, signals
+from pyflow import __version__, options, signals
 from pyflow.errors import VolleyError, one_line
 from pyflow.jobs import COMMANDS
 from pyflow.packages import missing
-from pyflow.workspace import DEFAULT_BOARD
 from pyflow.writing import check_target, write_file
 
 # Errors of files that are the machine's, not ours: full, broken, read-only.
@@ -33,84 +32,13 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {one_line(message)} (--help lists the options)\n")
 
 
-def _model_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument(
-        "--net", default="digits", help="a shipped network (digits, lenet5), a saved .vly, or my_net.py:build"
-    )
-    p.add_argument("--weights", help="float weights of my_net.py:build (.safetensors, or .pt loaded without code)")
-    p.add_argument("--data", help="digits, mnist or an .npz file (default: what the shipped network was made for)")
-    p.add_argument("--data-dir", help="folder with MNIST (idx, idx.gz or MNIST/raw)")
-    p.add_argument("--timesteps", type=int, help="T of the conversion, 1..8 (default 4)")
-    p.add_argument("--weight-bits", type=int, help="W of the conversion, 2..8 (default 4)")
-    p.add_argument(
-        "--finetune",
-        type=int,
-        default=0,
-        metavar="EPOCHS",
-        help="quantisation-aware fine-tuning on the training images",
-    )
-    p.add_argument("--seed", type=int, default=0)
-
-
-def _plan_options(p: argparse.ArgumentParser, board: str = DEFAULT_BOARD) -> None:
-    p.add_argument("--board", default=board)
-    p.add_argument("--cycles", type=int, help="target of cycles per frame (default: the network's own)")
-    p.add_argument("--folding", help="folding.json that overrides the planner; auto: plan anew")
-    p.add_argument("--time-block", type=int, help="time steps per beat, where the network has time (default: its own)")
-    p.add_argument("--probes", action="store_true", help="counters of stalls by layer and spikes by tensor")
-    p.add_argument("--out", help="output folder (default build/<network>-<options>)")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="pyflow", description="PyTorch networks as bit-exact spiking accelerators.")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is being done")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-
-    def command(name: str, help: str) -> argparse.ArgumentParser:
-        p = commands.add_parser(name, help=help, description=help)
-        p.add_argument("--json", metavar="FILE", help="also write the outcome as JSON")
-        return p
-
-    p = command("sim", "convert, compile, simulate in RTL and compare every logit (the main job)")
-    _model_options(p)
-    _plan_options(p)
-    p.add_argument("--frames", type=int, help="test frames to simulate (default: all)")
-    p.add_argument("--waves", action="store_true", help="write a VCD of one frame")
-    p.add_argument("--frame", type=int, default=0, help="the frame of --waves")
-    p = command("convert", "convert a model to an integer network (.vly)")
-    _model_options(p)
-    p.add_argument("--out", default="net.vly", help="file to write")
-    p = command("compile", "plan a network for a board and write its RTL")
-    _model_options(p)
-    _plan_options(p)
-    p.add_argument("--stop-after", metavar="PASS", help="show the plan after a pass: bound, fold, lower, size")
-    p = command("simulate", "simulate images of an .npz (x) in the RTL of a network; writes logits")
-    _model_options(p)
-    _plan_options(p)
-    p.add_argument("--frames", type=int, help="frames to simulate (default: all)")
-    p.add_argument("--logits", metavar="FILE", help="write int64 logits [N, classes] as .npy")
-    p = command("estimate", "area by open synthesis against the board's budget")
-    _model_options(p)
-    _plan_options(p)
-    p = command("report", "print the tables of a report.json")
-    p.add_argument("file", nargs="?", help="default: report.json of the output folder")
-    p.add_argument("--schema", action="store_true", help="print the JSON schema of report.json instead")
-    _model_options(p)
-    _plan_options(p)
-    p = command("bitstream", "bitstream of a network for a board: synthesis, place and route, packing")
-    _model_options(p)
-    _plan_options(p)
-    p = command("program", "load the bitstream onto the board")
-    _model_options(p)
-    _plan_options(p, board="icebreaker")
-    p.add_argument("--flash", action="store_true", help="into the board's flash, where it stays")
-    p = command("folder", "print the output folder that the other commands use with these options")
-    _model_options(p)
-    _plan_options(p)
-    p = command("explore", "explore (not built yet)")
-    _model_options(p)
-    _plan_options(p)
+    for name, what in options.COMMANDS.items():
+        options.add_to(name, commands.add_parser(name, help=what, description=what))
     return parser
 
 

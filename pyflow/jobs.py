@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pyflow import loading, workspace
+from pyflow import loading, options, workspace
 from pyflow import report as reports
 from pyflow.bars import bar
 from pyflow.build import Build, Result, compile
@@ -37,19 +37,6 @@ from pyflow.writing import check_target, write_file
 
 Outcome = tuple[int, dict[str, Any]]
 ACTIVITY_FRAMES = 500  # spikes and synaptic operations are averaged over at most these
-MAKE_OPTIONS = (
-    "board",
-    "weights",
-    "data",
-    "data_dir",
-    "timesteps",
-    "weight_bits",
-    "finetune",
-    "cycles",
-    "folding",
-    "time_block",
-    "seed",
-)
 STAGE_FRAMES = 128  # frames whose stalls are counted stream by stream
 
 
@@ -135,9 +122,10 @@ def sim(args: argparse.Namespace) -> Outcome:
 def _explain(args: argparse.Namespace, build: Build, x: np.ndarray, frame: int, result: Result) -> str:
     """Where the first bad frame goes wrong, and the command that shows it."""
     command = f"make waves NET={args.net} FRAME={frame}"
-    for option in MAKE_OPTIONS:
-        if getattr(args, option) and (option, getattr(args, option)) != ("board", "pynq-z2"):
-            command += f" {option.upper()}={shlex.quote(str(getattr(args, option)))}"
+    for option in (*options.MODEL, *options.PLAN):
+        value = getattr(args, option.attribute)
+        if value != option.default and option.name not in ("net", "out", "probes"):
+            command += f" {option.variable}={shlex.quote(str(value))}"
     where = build.locate(x, frame)
     if where is not None:
         return f"{where}; see it: {command}"

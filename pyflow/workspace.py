@@ -26,10 +26,10 @@ from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.locks import Patience, locked
 from pyflow.network_file import DOCUMENT, FORMAT
+from pyflow.options import BOARD
 from pyflow.reading import Archive, parse_json, read_bytes
 from pyflow.writing import NEW
 
-DEFAULT_BOARD = "pynq-z2"
 LOCK = ".volley-lock"
 # Options that a folder's name tells, in this order: (attribute of the parsed options, what stands before its value).
 _NAMED = {"timesteps": "T", "weight_bits": "W", "finetune": "F", "seed": "S", "time_block": "B", "cycles": "C"}
@@ -71,7 +71,7 @@ def default_folder(name: str, options: Mapping[str, Any]) -> Path:
     parts = [identifier(name), *(f"{letter}{given(option)}" for option, letter in _NAMED.items() if given(option))]
     tail = [
         *(["probes"] if given("probes") else []),
-        *([identifier(str(given("board")))] if given("board") not in (None, DEFAULT_BOARD) else []),
+        *([identifier(str(given("board")))] if given("board") not in (None, BOARD) else []),
     ]
     folding = given("folding")
     plain = Path("build", "-".join([*parts, *tail]))
