@@ -77,7 +77,7 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
         sizes = ((x.name, x.weight.size) for x in traced.layers if isinstance(x, FloatConv | FloatLinear))
         needed = [fits.weights(layer, size, bits["weight_bits"]) for layer, size in sizes]
         fits.check(name, needed, load_board(args.board), FILL if args.cycles is None else 1.0)
-    network = convert(traced, data.calibration, seed=args.seed, name=name, **bits)
+    network = convert(model, data.calibration, seed=args.seed, name=name, input_shape=data.shape, **bits)
     if data.labelled:
         meta["accuracy_float"] = accuracy(model.float(), data.x_test, data.y_test)
     if args.finetune:

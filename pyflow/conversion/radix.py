@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pyflow.conversion.assemble import assemble
+from pyflow.conversion.guard import check_function
 from pyflow.conversion.layout import Options, layout
 from pyflow.conversion.quantise import round_scale
 from pyflow.conversion.specs import Layout
@@ -134,9 +135,12 @@ def prepare(
         raise VolleyError(f"calibration: shape {images.shape} is neither [N, C, H, W] nor [N, C, L]")
     given = getattr(model, "input_shape", images.shape[1:]) if input_shape is None else input_shape
     shape = model.input_shape if isinstance(model, FloatNetwork) else check_shape(given, "model: input_shape")
-    images = as_maps(check_images(images, shape, "calibration"))
-    network = model if isinstance(model, FloatNetwork) else trace(model, shape, name=name)
-    return layout(network, options), images
+    images = check_images(images, shape, "calibration")
+    if isinstance(model, FloatNetwork):
+        return layout(model, options), as_maps(images)
+    network = trace(model, shape, name=name)
+    check_function(model, network, images.reshape(len(images), *shape))
+    return layout(network, options), as_maps(images)
 
 
 def check_images(images: np.ndarray, shape: Sequence[int], what: str) -> np.ndarray:

@@ -13,7 +13,19 @@ import torch.nn.functional as F
 from pyflow.bars import bar
 from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
 from pyflow.graph import INPUT
-from pyflow.model.graph import FloatConcat, FloatConv, MaxPool
+from pyflow.model.graph import (
+    Affine,
+    AvgPool,
+    FloatAdd,
+    FloatConcat,
+    FloatConv,
+    FloatLayer,
+    FloatLinear,
+    FloatNetwork,
+    FloatRelu,
+    MaxPool,
+)
+from pyflow.shapes import as_maps
 
 
 def synapse(spec: SynapseSpec, x: torch.Tensor, weight: torch.Tensor, pad: torch.Tensor | None) -> torch.Tensor:
@@ -21,6 +33,10 @@ def synapse(spec: SynapseSpec, x: torch.Tensor, weight: torch.Tensor, pad: torch
     layer = spec.layer
     if not isinstance(layer, FloatConv):
         return F.linear(x.flatten(1), weight)[:, :, None, None]
+    return _conv(layer, x, weight, pad)
+
+
+def _conv(layer: FloatConv, x: torch.Tensor, weight: torch.Tensor, pad: torch.Tensor | None) -> torch.Tensor:
     if pad is None:
         return F.conv2d(x, weight, None, layer.stride, layer.padding)
     # Zero padding around x - pad, and the constant put back: exact for integers.
@@ -41,6 +57,41 @@ def join(spec: JoinSpec, operands: list[torch.Tensor]) -> torch.Tensor:
     if isinstance(spec.layer, FloatConcat):
         return torch.cat(operands, 1)
     return operands[0] + operands[1]
+
+
+def float_values(network: FloatNetwork, images: np.ndarray) -> dict[str, torch.Tensor]:
+    """Every layer's output of a float network in float64: [N, C, H, W] by its name.
+
+    images: float [N, C, H, W] or [N, C, L]."""
+    values = {INPUT: as_maps(torch.from_numpy(np.ascontiguousarray(images)).double())}
+    for layer in network.layers:
+        first, *others = (values[source] for source in layer.sources)
+        values[layer.name] = _float_layer(layer, first, others)
+    return values
+
+
+def _float_layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor]) -> torch.Tensor:
+    match layer:
+        case FloatConv():
+            pad = torch.from_numpy(layer.pad) if layer.pad.size else None
+            return _conv(layer, x, torch.tensor(layer.weight), pad) + torch.tensor(layer.bias)[:, None, None]
+        case FloatLinear():
+            return F.linear(x.flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))[:, :, None, None]
+        case FloatRelu():
+            return F.relu(x)
+        case MaxPool():
+            return F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        case AvgPool():
+            return F.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        case Affine():
+            scale, shift = (torch.tensor(a)[:, None, None] for a in (layer.scale, layer.shift))
+            whole = x if len(layer.scale) == x.shape[1] else x.flatten(1)[:, :, None, None]
+            return whole * scale + shift
+        case FloatAdd():
+            return torch.stack([x, *others]).sum(0)
+        case FloatConcat():
+            return torch.cat([x, *others], 1)
+    return x.flatten(1)[:, :, None, None]  # Flatten
 
 
 def encode(plan: Layout, x: torch.Tensor) -> torch.Tensor:

@@ -174,7 +174,8 @@ def _cat(b: Builder, c: Call) -> None:
 def in_place(call: Call) -> bool:
     """Does the call write its result over its operand?"""
     augmented = call.called in ("iadd", "isub", "imul", "itruediv")
-    return augmented or call.called.endswith("_") or bool(call.kwargs.get("inplace"))
+    method = call.called.endswith("_") and not call.called.endswith("__")
+    return augmented or method or bool(call.kwargs.get("inplace"))
 
 
 FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {

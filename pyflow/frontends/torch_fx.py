@@ -54,7 +54,7 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = No
     model = causes.copied(model, name)
     try:
         graph = fx.GraphModule(model, _Tracer().trace(model)).graph
-        graph.eliminate_dead_code()
+        _drop_unused(graph, model)
     except (Exception, SystemExit) as e:  # tracing runs the user's forward(), which may do anything
         raise causes.untraced(model, name, e) from None
     try:
@@ -65,6 +65,21 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = No
     except VolleyError as e:
         raise VolleyError(causes.spiking(model) or str(e)) from None
     return network
+
+
+def _drop_unused(graph: fx.Graph, model: nn.Module) -> None:
+    """Erase what nothing reads, but for what works in place: its operand is read."""
+    for node in reversed(graph.nodes):
+        if not node.users and node.op not in ("placeholder", "output") and not _in_place(node, model):
+            graph.erase_node(node)
+
+
+def _in_place(node: fx.Node, model: nn.Module) -> bool:
+    """Does a node write its result over its operand?"""
+    if node.op == "call_module":
+        return bool(getattr(model.get_submodule(str(node.target)), "inplace", False))
+    called = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
+    return functions.in_place(functions.Call(node.name, called, node.args, dict(node.kwargs)))
 
 
 class _Walk:
@@ -130,7 +145,7 @@ class _Walk:
         except (TypeError, AttributeError, IndexError, RuntimeError) as e:
             raise VolleyError(f"layer {node.name!r} ({called}): arguments are not understood ({e})") from None
         if functions.in_place(call):
-            self.builder.in_place(streams[0], node.name)
+            self._written(streams[0], node.name)
         return self.builder.stream
 
     def _module(self, node: fx.Node, args: tuple[Any, ...], streams: list[Activations]) -> Activations:
@@ -144,8 +159,13 @@ class _Walk:
             raise VolleyError(f"layer {label!r} ({kind}): {causes.kind(module)}{layers.hint(kind)}")
         handler(self.builder, label, module)
         if getattr(module, "inplace", False):
-            self.builder.in_place(streams[0], label)
+            self._written(streams[0], label)
         return self.builder.stream
+
+    def _written(self, before: Activations, label: str) -> None:
+        """What was added last lies where `before` lay: whoever reads that tensor from now on reads the new numbers."""
+        self.builder.in_place(before, label)
+        self.values = {n: self.builder.stream if value is before else value for n, value in self.values.items()}
 
     def _query(self, node: fx.Node, called: str, args: tuple[Any, ...], stream: Activations) -> Any:
         shape = (BATCH, *stream.size)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Is the captured float graph the function of the user's own module? A few calibration samples tell. The module is
+called as its user calls it: hooks, subclasses and all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from pyflow.conversion.torch_blocks import float_values
+from pyflow.errors import VolleyError
+from pyflow.frontends.checkpoint import short
+from pyflow.graph import INPUT
+from pyflow.model.graph import FloatNetwork
+
+SAMPLES = 64
+ROUNDING = 1000  # units in the last place, of the largest value of a layer: what float arithmetic may differ by
+
+
+def check_function(model: nn.Module, network: FloatNetwork, images: np.ndarray) -> None:
+    """Raises VolleyError where `network`, which was traced from `model`, is not its function in eval(). The first layer
+    that differs is named. Raises it too where the model's answer changes from call to call.
+
+    images: float32 [N, C, H, W] or [N, C, L] in [0, 1]; the first 64 are taken. `model` is left as it was.
+    """
+    x = torch.from_numpy(np.ascontiguousarray(images[:SAMPLES]))
+    first = next(model.parameters(), x)
+    if first.dtype.is_floating_point:
+        x = x.to(first.device, first.dtype)
+    labels = [layer.label for layer in network.layers]
+    with _evaluated(model), torch.no_grad():
+        seen, answer = _answer(model, x, {label for label in labels if labels.count(label) == 1})
+        again = _answer(model, x, set())[1]
+    if (change := _difference(again, answer)) is not None:
+        raise VolleyError(
+            f"model {network.name!r}: its answer changes from call to call, by {change:.3g}; remove what is random or "
+            "counts calls (dropout that is always on)"
+        )
+    values = float_values(network, images[:SAMPLES])
+    for layer in network.layers:
+        if layer.label in seen and (off := _difference(seen[layer.label], values[layer.name])) is not None:
+            raise layer.fail(
+                f"gives other values than its kind does, by up to {off:.3g}; something changes it (a hook, a subclass, "
+                "a replaced forward): give a plain layer with those weights"
+            )
+    last = network.layers[-1].name if network.layers else INPUT
+    if (off := _difference(answer, values[last])) is not None:
+        raise VolleyError(
+            f"model {network.name!r}: its answer is not that of the layers which were captured, by up to {off:.3g}; "
+            "something outside of them changes it (a hook, a replaced forward, values that depend on the data)"
+        )
+
+
+def _answer(model: nn.Module, x: torch.Tensor, labels: set[str]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """(outputs of the modules named `labels` that were called once, the model's answer)."""
+    seen: dict[str, list[torch.Tensor]] = {label: [] for label in labels}
+
+    def keep(label: str) -> object:
+        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+            if isinstance(output, torch.Tensor):
+                seen[label].append(output.detach().clone())  # what follows may work in place
+
+        return hook
+
+    modules = dict(model.named_modules())
+    hooks = [modules[label].register_forward_hook(keep(label)) for label in labels if label in modules]
+    try:
+        answer = model(x.clone())
+    except (Exception, SystemExit) as e:
+        name = type(model).__name__
+        raise VolleyError(f"model {name!r}: fails on images {tuple(x.shape)} ({short(e)})") from None
+    finally:
+        for handle in hooks:
+            handle.remove()
+    if not isinstance(answer, torch.Tensor):
+        raise VolleyError(
+            f"model {type(model).__name__!r}: returns {type(answer).__name__}, needs one tensor of logits"
+        )
+    return {label: found[0] for label, found in seen.items() if len(found) == 1}, answer.detach().clone()
+
+
+def _difference(got: torch.Tensor, want: torch.Tensor) -> float | None:
+    """The largest difference, where it is beyond float rounding; infinite where the sizes differ."""
+    left, right = (t.detach().cpu().to(torch.float64).flatten(1) for t in (got, want))
+    if left.shape != right.shape:
+        return float("inf")
+    kind = got.dtype if got.dtype.is_floating_point else torch.float32
+    bound = ROUNDING * torch.finfo(kind).eps * float(right.abs().max()) if right.numel() else 0.0
+    off = float((left - right).abs().max()) if right.numel() else 0.0
+    return None if off <= bound else off
+
+
+@contextlib.contextmanager
+def _evaluated(model: nn.Module) -> Iterator[None]:
+    """`model` in eval(), and as it was afterwards."""
+    training = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, was in training:
+            module.training = was
