@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -229,3 +230,34 @@ def test_every_source_names_licence_and_holder() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in map(REPO.joinpath, listed.stdout.splitlines())}
     heads = r"SPDX-License-Identifier: Apache-2.0\n\S+ SPDX-FileCopyrightText: The Volley authors\n"
     assert not [path for path, text in texts.items() if text and not re.search(heads, text)]
+
+
+def test_every_name_of_the_glossary_is_there() -> None:
+    text = (REPO / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rtl = "\n".join(path.read_text(encoding="utf-8") for path in (REPO / "rtl").rglob("*.sv"))
+    rtl += "\n".join((REPO / "pyflow" / "emit" / "verilog.py").read_text(encoding="utf-8").splitlines())
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|([^|]*)\|([^|]*)\|$", text, re.MULTILINE)
+    assert len(rows) > 30
+    for term, python, hardware in rows:
+        for name in re.findall(r"`([\w.]+)`", python):
+            assert _resolves(name), f"glossary, {term}: no {name} in Python"
+        for name in re.findall(r"`(\w+)`", hardware):
+            assert re.search(rf"\b{name}\b", rtl), f"glossary, {term}: no {name} in the RTL"
+
+
+def _resolves(name: str) -> bool:
+    """Is there an object of this dotted name, or a field of a class?"""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[cut:]:
+            if part in getattr(found, "__annotations__", {}) and not hasattr(found, part):
+                return True
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
