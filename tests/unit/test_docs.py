@@ -261,3 +261,15 @@ def _resolves(name: str) -> bool:
             found = getattr(found, part)
         return True
     return False
+
+
+def test_one_version_everywhere() -> None:
+    import tomllib
+
+    from pyflow import __version__
+
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = (REPO / "CITATION.cff").read_text(encoding="utf-8")
+    assert project["version"] == __version__
+    assert f"version: {__version__}" in citation
+    assert f"license: {project['license']}" in citation
