@@ -135,16 +135,18 @@ class Layer:
 
 
 class Chooser:
-    """Foldings for `network`, its kernels as they are built, on a family. events: may a layer skip zeros?"""
+    """Foldings for `network`, its kernels as they are built, on a family. skids: are there skid registers around every
+    array, because the fabric is slow? Then no layer skips zeros: a list's words come out of a block RAM and decide in
+    the same cycle."""
 
-    def __init__(self, network: Network, family: str, events: bool) -> None:
+    def __init__(self, network: Network, family: str, skids: bool) -> None:
         self.network, self.family = network, family
         self.layers = {
-            op.name: Layer(op, network.sources(op)[0], family, sparsity.rate(network, op) if events else None)
+            op.name: Layer(op, network.sources(op)[0], family, None if skids else sparsity.rate(network, op))
             for op in network.operators
             if isinstance(op, Synapse)
         }
-        self.paths = Paths(network, family)
+        self.paths = Paths(network, family, skids)
 
     def within(self, target: int, slices: float) -> Foldings | None:
         """Foldings whose every core keeps to `target`, at the lowest price of a DSP slice at which the board's `slices`

@@ -16,7 +16,7 @@ from pyflow.cores.cells import Cost
 from pyflow.cores.stream import LaneConvert, conversions
 from pyflow.graph import INPUT, Network
 from pyflow.integers import ceil_div
-from pyflow.operators import Concat, Encoding, Operator, Synapse, Tensor, Windowed
+from pyflow.operators import Concat, Encoding, Operator, RadixNeuron, Synapse, Tensor, Windowed
 from pyflow.planning.alone import Operators, Way
 from pyflow.planning.folding import Folding
 from pyflow.planning.windows import legal_pix, row_windows
@@ -91,9 +91,9 @@ Candidates = Callable[[Synapse, int], list[tuple[float, Folding]]]
 
 
 class Paths:
-    """Ways through `network`, its kernels as they are built, with the cells of a family."""
+    """Ways through `network`, its kernels as they are built, with the cells of a family. skids: is the fabric slow?"""
 
-    def __init__(self, network: Network, family: str) -> None:
+    def __init__(self, network: Network, family: str, skids: bool = False) -> None:
         self.network, self.family = network, family
         self.edges = {edge.tensor.name: edge.source for edge in network.state_edges}
         made = {op.name: n for n, op in enumerate(network.operators)}
@@ -109,6 +109,13 @@ class Paths:
             if not isinstance(op, Synapse) and set(op.inputs) <= self.raw:
                 self.raw.add(op.name)
         self.operators = Operators(network, family)
+        # A radix neuron saves too little to be worth a converter in its handshake where that decides the clock:
+        # LeNet-5 on the ULX3S fell from 101 to 81 MHz for 100 LUTs.
+        self.whole = {
+            layer.name
+            for op in network.operators
+            if skids and isinstance(op, RadixNeuron) and (layer := self.operators.drives(op))
+        }
         self._converters: dict[tuple[Way, Way, int, int], Cost] = {}
 
     def cheapest(self, target: int, prices: Prices, candidates: Candidates) -> dict[str, Folding] | None:
@@ -217,7 +224,7 @@ class Paths:
         yield 0.0, folding.pe, folding
         tensor = self.network.tensors[op.name]
         channels, height, width = tensor.shape
-        for lanes in divisors(folding.pe)[:-1] if out[1] == 1 else ():
+        for lanes in divisors(folding.pe)[:-1] if out[1] == 1 and op.name not in self.whole else ():
             if beats((lanes, 1), channels, height * width) <= goal:
                 added = self._convert((folding.pe, 1), (lanes, 1), tensor, prices)
                 for kind in ("serial", "unrolled"):

@@ -146,7 +146,7 @@ class _Search:
     hardware: Network
     board: Board
     needed: list[fits.Memory]
-    choosers: dict[tuple[str, bool], Chooser] = field(default_factory=dict)  # by family, and whether zeros are skipped
+    choosers: dict[tuple[str, bool], Chooser] = field(default_factory=dict)  # by family, and whether it has skids
 
     def fitting(self) -> tuple[dict[str, Folding], int]:
         """(foldings, target): the rate that the network asks for, or one pixel per cycle; slower until it fits."""
@@ -211,8 +211,7 @@ class _Search:
     def _choose(self, target: int, board: Board | None = None) -> dict[str, Folding] | None:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
         board = board or self.board
-        # A list's words come out of a block RAM and decide in the same cycle: too long where skids are needed.
-        kind = (board.family, not board.skids)
+        kind = (board.family, board.skids)
         if kind not in self.choosers:
             self.choosers[kind] = Chooser(self.hardware, *kind)
         found = self.choosers[kind].within(target, board.budget.dsp)

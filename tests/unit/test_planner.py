@@ -19,7 +19,7 @@ from torch import nn
 
 from pyflow import zoo
 from pyflow.conversion import convert
-from pyflow.cores.stream import Skid
+from pyflow.cores.stream import LaneConvert, Skid
 from pyflow.cores.synapse import SynapseArray
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
@@ -241,6 +241,16 @@ def test_neurons_fold_apart_from_their_array() -> None:
     assert found.schedule.cycles_per_frame == 64
     assert found.cost["lif1"].lut < 3000
     assert found.total.lut < 4000
+
+
+def test_where_the_clock_is_near_only_neurons_with_a_state_fold_apart() -> None:
+    board = load_board("ulx3s-85f")
+    foldings = plan(zoo.load("digits"), board, cycles_per_frame=2000).netlist.foldings
+    assert {f.neurons for f in foldings.values()} == {0}
+    leaky = plan(leaky_mlp(), board, cycles_per_frame=70)
+    assert 0 < leaky.netlist.foldings["fc1"].neurons < leaky.netlist.foldings["fc1"].pe
+    kinds = [type(i.core) for i in leaky.netlist.instances if i.layer == "fc1"]
+    assert kinds[-2:] == [LaneConvert, Skid]  # the neurons' handshake ends at a register
 
 
 def test_branches_have_the_lanes_and_pixels_of_chains() -> None:
