@@ -16,7 +16,7 @@ from pyflow.cores.cells import Cost
 from pyflow.cores.stream import LaneConvert, conversions
 from pyflow.graph import INPUT, Network
 from pyflow.integers import ceil_div
-from pyflow.operators import Concat, Encoding, Operator, RadixNeuron, Synapse, Tensor, Windowed
+from pyflow.operators import Concat, Encoding, LIFNeuron, Operator, RadixNeuron, Synapse, Tensor, Windowed
 from pyflow.planning.alone import Operators, Way
 from pyflow.planning.folding import Folding
 from pyflow.planning.windows import legal_pix, row_windows
@@ -109,12 +109,15 @@ class Paths:
             if not isinstance(op, Synapse) and set(op.inputs) <= self.raw:
                 self.raw.add(op.name)
         self.operators = Operators(network, family)
-        # A radix neuron saves too little to be worth a converter in its handshake where that decides the clock:
-        # LeNet-5 on the ULX3S fell from 101 to 81 MHz for 100 LUTs.
-        self.whole = {
-            layer.name
+        # The neuron behind each layer, where it may have fewer lanes than the layer has outputs at a time. Where the
+        # clock is near, one of radix words saves too little to be worth a converter in its handshake: LeNet-5 on the
+        # ULX3S fell from 101 to 81 MHz for 100 LUTs.
+        self.neurons = {
+            layer.name: op
             for op in network.operators
-            if skids and isinstance(op, RadixNeuron) and (layer := self.operators.drives(op))
+            if isinstance(op, RadixNeuron | LIFNeuron)
+            and not (skids and isinstance(op, RadixNeuron))
+            and (layer := self.operators.drives(op))
         }
         self._converters: dict[tuple[Way, Way, int, int], Cost] = {}
 
@@ -206,7 +209,7 @@ class Paths:
             if beats(way, channels, height * width) > goal:
                 continue
             out = (folding.pe, row_windows(op, source, folding.pix).pix)
-            apart = list(self._apart(op, folding, out, goal, prices))
+            apart = list(self._apart(op, folding, out, target, prices))
             for ways in front:
                 before = ways[place]
                 if before is None and folding.pix == 1:  # the lanes of a state edge are those of its first reader
@@ -218,17 +221,22 @@ class Paths:
                         yield _Step(ways, (lanes, out[1]), paid + added, chosen, met=met)
 
     def _apart(
-        self, op: Synapse, folding: Folding, out: Way, goal: int, prices: Prices
+        self, op: Synapse, folding: Folding, out: Way, target: int, prices: Prices
     ) -> Iterator[tuple[float, int, Folding]]:
         """(price, lanes, folding) for as many neurons as outputs at a time, and for fewer that keep up."""
         yield 0.0, folding.pe, folding
-        tensor = self.network.tensors[op.name]
-        channels, height, width = tensor.shape
-        for lanes in divisors(folding.pe)[:-1] if out[1] == 1 and op.name not in self.whole else ():
-            if beats((lanes, 1), channels, height * width) <= goal:
+        neuron = self.neurons.get(op.name)
+        if neuron is None or out[1] > 1:
+            return
+        tensor, (source,) = self.network.tensors[op.name], self.network.sources(neuron)
+        channels, height, width = source.shape
+        steps, goal = neuron.steps if isinstance(neuron, RadixNeuron) else source.block, per_pass(target, source)
+        for lanes in divisors(folding.pe)[:-1]:
+            cycles = beats((lanes, 1), channels, height * width)
+            if cycles <= goal:  # the serial neuron is the smaller one
+                kind = "serial" if cycles * steps <= goal else "unrolled"
                 added = self._convert((folding.pe, 1), (lanes, 1), tensor, prices)
-                for kind in ("serial", "unrolled"):
-                    yield added, lanes, replace(folding, neurons=lanes, neuron=kind)
+                yield added, lanes, replace(folding, neurons=lanes, neuron=kind)
 
     def _other(
         self,
