@@ -6,6 +6,7 @@ called as its user calls it: hooks, subclasses and all."""
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,8 +16,8 @@ from torch import nn
 from pyflow.conversion.torch_blocks import float_values
 from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
-from pyflow.graph import INPUT
 from pyflow.model.graph import FloatNetwork
+from pyflow.model.order import spiking_form
 
 SAMPLES = 64
 ROUNDING = 1000  # units in the last place, of the largest value of a layer: what float arithmetic may differ by
@@ -30,9 +31,10 @@ def check_function(model: nn.Module, network: FloatNetwork, images: np.ndarray) 
     """
     x = torch.from_numpy(np.ascontiguousarray(images[:SAMPLES]))
     first = next(model.parameters(), x)
-    if first.dtype.is_floating_point:
-        x = x.to(first.device, first.dtype)
-    labels = [layer.label for layer in network.layers]
+    if first.dtype not in (torch.float32, torch.float64) or first.device.type != "cpu":
+        model, first = copy.deepcopy(model).cpu().float(), x  # of the same weights, but without their rounding
+    x = x.to(first.dtype)
+    labels = [layer.label for layer in network.layers if layer.module]
     with _evaluated(model), torch.no_grad():
         seen, answer = _answer(model, x, {label for label in labels if labels.count(label) == 1})
         again = _answer(model, x, set())[1]
@@ -42,14 +44,17 @@ def check_function(model: nn.Module, network: FloatNetwork, images: np.ndarray) 
             "counts calls (dropout that is always on)"
         )
     values = float_values(network, images[:SAMPLES])
-    for layer in network.layers:
-        if layer.label in seen and (off := _difference(seen[layer.label], values[layer.name])) is not None:
+    for layer in (x for x in network.layers if x.module and x.label in seen):
+        if (off := _difference(seen[layer.label], values[layer.name])) is not None:
             raise layer.fail(
                 f"gives other values than its kind does, by up to {off:.3g}; something changes it (a hook, a subclass, "
                 "a replaced forward): give a plain layer with those weights"
             )
-    last = network.layers[-1].name if network.layers else INPUT
-    if (off := _difference(answer, values[last])) is not None:
+    last, form = values[network.layers[-1].name], spiking_form(network)
+    ordered = float_values(form, images[:SAMPLES])[form.layers[-1].name].float()
+    if (off := _difference(ordered, last)) is not None:
+        raise VolleyError(f"model {network.name!r}: the order for spikes changes it by {off:.3g}; a mistake of ours")
+    if (off := _difference(answer, last)) is not None:
         raise VolleyError(
             f"model {network.name!r}: its answer is not that of the layers which were captured, by up to {off:.3g}; "
             "something outside of them changes it (a hook, a replaced forward, values that depend on the data)"

@@ -188,6 +188,11 @@ def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.
                 stacklevel=3,
             )
             peak = 1.0
+        if unit == INPUT and peak > 1.05 * plan.input_scale * top:
+            raise VolleyError(
+                f"layer {spec.label!r}: reaches {peak:.3g} on the calibration images; it is added to the input, in "
+                f"whose unit it ends at {plan.input_scale * top:.3g}; put a Conv or Linear on the input's branch"
+            )
         if unit != INPUT:
             scales[unit] = max(scales.get(unit, 0.0), round_scale(peak / top))
     return scales

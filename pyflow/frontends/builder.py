@@ -144,6 +144,9 @@ class Builder:
             raise VolleyError(
                 f"layer {label!r} ({kind}): has {max(scale.size, shift.size)} values for {channels} channels"
             )
+        if (scale == 1).all() and (shift == 0).all():
+            self.copy()
+            return
         scale, shift = np.broadcast_to(scale.ravel(), channels), np.broadcast_to(shift.ravel(), channels)
         self.add(Affine, label, named, scale=scale, shift=shift, what=kind)
 
@@ -170,7 +173,8 @@ class Builder:
         self, kind: type[FloatLayer], label: str, named: bool, sources: Sequence[str], values: dict[str, object]
     ) -> FloatLayer:
         inputs = tuple(Edge(source) for source in sources)
-        layer = kind(self._unique(PREFIX[kind], label, named), label, inputs=inputs, where=self.where, **values)
+        name = self._unique(PREFIX[kind], label, named)
+        layer = kind(name, label, inputs=inputs, where=self.where, module=named, **values)
         self.layers.append(layer)
         return layer
 

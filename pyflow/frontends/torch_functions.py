@@ -103,8 +103,15 @@ def _mean(b: Builder, c: Call) -> None:
         flatten(b, c.name, named=False)
 
 
+def _known(c: Call, *keywords: str) -> None:
+    """Refuses keywords that are not understood, as out= is."""
+    if odd := sorted(set(c.kwargs) - set(keywords)):
+        raise fail(c.name, c.called, f"{odd[0]}= is not supported; leave it out")
+
+
 def _arithmetic(b: Builder, c: Call) -> None:
     """x op constant (number or per-channel buffer): only as normalisation of the input, or foldable."""
+    _known(c, "input", "other", "alpha", "rounding_mode")
     streams_first = not isinstance(c.args[0], float | int | torch.Tensor)
     constant = c.args[1 if streams_first else 0]
     if not isinstance(constant, float | int | torch.Tensor):
@@ -145,6 +152,7 @@ def _copy(b: Builder, _: Call) -> None:
 
 def _add(b: Builder, c: Call) -> None:
     """x + y of two activations."""
+    _known(c, "input", "other", "alpha")
     if c.kwargs.get("alpha", 1) != 1:
         raise fail(c.name, c.called, f"alpha = {c.kwargs['alpha']} is not supported; needs 1")
     values = [*c.args, *(c.kwargs[key] for key in ("input", "other") if key in c.kwargs)]
@@ -155,6 +163,7 @@ def _add(b: Builder, c: Call) -> None:
 
 def _cat(b: Builder, c: Call) -> None:
     """torch.cat of activations, along their channels."""
+    _known(c, "tensors", "dim", "axis")
     streams = c.args[0] if c.args else c.kwargs["tensors"]
     dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim", c.kwargs.get("axis", 0))
     if not all(isinstance(s, Activations) for s in streams):

@@ -48,7 +48,10 @@ def _on_input(network: FloatNetwork, affine: Affine) -> FloatNetwork:
     before = network[affine.source]
     if not isinstance(before, Affine):
         return network
-    scale, shift = before.scale * affine.scale, before.shift * affine.scale + affine.shift
+    # One value per channel stands for those of all its pixels, where the other has one per feature: C,H,W order.
+    size = max(before.scale.size, affine.scale.size)
+    first, then = ([np.repeat(v, size // v.size) for v in (x.scale, x.shift)] for x in (before, affine))
+    scale, shift = first[0] * then[0], first[1] * then[0] + then[1]
     network = network.edited([replace(affine, scale=scale, shift=shift, inputs=before.inputs)])
     return network if network.readers(before.name) else network.edited(moved={before.name: INPUT})
 

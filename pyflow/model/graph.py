@@ -39,12 +39,14 @@ class Edge:
 @dataclass(frozen=True, slots=True, eq=False)
 class FloatLayer:
     """name: unique, only [a-z0-9_]. label: what the user calls it, for messages. inputs: what it reads.
-    where: file and line of the user's code that calls it; "" where that is not known."""
+    where: file and line of the user's code that calls it; "" where that is not known. module: is the label the path of
+    one of the model's modules?"""
 
     name: str
     label: str
     inputs: tuple[Edge, ...] = field(default=(), kw_only=True)
     where: str = field(default="", kw_only=True)
+    module: bool = field(default=False, kw_only=True)
     kind: ClassVar[str] = ""
     operands: ClassVar[int] = 1  # of inputs; 0: two or more
     flattens: ClassVar[bool] = False  # its output is a vector
@@ -282,6 +284,10 @@ class FloatNetwork:
         for layer in self.layers:
             if len(layer.inputs) != layer.operands and (layer.operands or len(layer.inputs) < 2):
                 raise layer.fail(f"reads {len(layer.inputs)} inputs, needs {layer.operands or 'two or more'}")
+            if twice := next((s for s in layer.sources if layer.sources.count(s) > 1), None):
+                raise layer.fail(
+                    f"reads {self.label(twice)!r} twice; scale or widen the weights of what reads it instead"
+                )
             for edge in layer.inputs:
                 if edge.source not in shapes:
                     raise layer.fail(f"reads {edge.source!r}, which no earlier layer makes")

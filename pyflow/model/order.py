@@ -8,6 +8,7 @@ both follow the neuron.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -48,11 +49,6 @@ def check_end(network: FloatNetwork) -> FloatNetwork:
 
 def drop_flatten(network: FloatNetwork) -> FloatNetwork:
     """The network without Flatten: the weights of a Linear layer are in C,H,W order, whatever the form of its maps."""
-    for layer in network.layers:
-        if isinstance(layer, FloatConcat):
-            for source in map(network.__getitem__, layer.sources):
-                if isinstance(source, Flatten) and network.shapes[source.source][1:] != (1, 1):
-                    raise layer.fail(f"joins the flattened maps of {source.label!r}; join them before the Flatten")
     return network.edited(moved={x.name: x.source for x in network.layers if isinstance(x, Flatten)})
 
 
@@ -76,13 +72,13 @@ def commute(network: FloatNetwork) -> FloatNetwork:
 
 def _flat_sums(network: FloatNetwork) -> FloatNetwork:
     for layer in network.layers:
-        inner = [x for x in map(network.__getitem__, layer.sources) if isinstance(x, FloatAdd)]
-        if isinstance(layer, FloatAdd) and inner and network.readers(inner[0].name) == (layer,):
-            edges = [edge for edge in layer.inputs if edge.source != inner[0].name]
-            whole = replace(layer, inputs=(*inner[0].inputs, *edges))
-            return _flat_sums(replace(network, layers=tuple(
-                whole if x is layer else x for x in network.layers if x is not inner[0]
-            )))  # fmt: skip
+        sums = [x for x in map(network.__getitem__, layer.sources) if isinstance(x, FloatAdd)]
+        inner = next((x for x in sums if network.readers(x.name) == (layer,)), None)
+        if isinstance(layer, FloatAdd) and inner:
+            edges = [edge for edge in layer.inputs if edge.source != inner.name]
+            whole = replace(layer, inputs=(*inner.inputs, *edges))
+            kept = tuple(whole if x is layer else x for x in network.layers if x is not inner)
+            return _flat_sums(replace(network, layers=kept))
     return network
 
 
@@ -91,7 +87,8 @@ def _exchanged(network: FloatNetwork, before: MaxPool | FloatConcat, relu: Float
     if others := [x.label for x in network.readers(before.name) if x is not relu]:
         raise relu.fail(f"follows {before.label!r}, which {others[0]!r} reads too; put the ReLU before it")
     has_fired, layers = fired(network), list[FloatLayer]()
-    names = [relu.name, *(f"{relu.name}_{n}" for n in range(2, len(before.inputs) + 1))]
+    free = (name for n in itertools.count(2) if (name := f"{relu.name}_{n}") not in network.shapes)
+    names = [relu.name, *itertools.islice(free, len(before.inputs) - 1)]
     fronts = [
         replace(relu, name=name, inputs=(edge,))
         for name, edge in zip(names, before.inputs, strict=True)

@@ -19,7 +19,7 @@ from pyflow.conversion import FakeQuant, convert
 from pyflow.conversion.layout import Options
 from pyflow.conversion.radix import calibrate, exponents, prepare
 from pyflow.errors import VolleyError
-from pyflow.frontends import trace
+from pyflow.frontends import Normalize, trace
 from pyflow.graph import INPUT, Network
 from pyflow.model.graph import Edge, FloatAdd, FloatNetwork, FloatRelu
 from pyflow.model.order import spiking_form
@@ -160,6 +160,7 @@ class Wild(nn.Module):
         torch.manual_seed(3)
         self.function, self.relu = function, nn.ReLU(inplace=True)
         self.c1, self.c2, self.c3 = (nn.Conv2d(2, 2, 3, padding=1) for _ in range(3))
+        self.add = nn.Dropout()
         self.c4, self.head = nn.Conv2d(4, 2, 3, padding=1), nn.Linear(96, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -199,6 +200,11 @@ LEGAL = {
     "relu-of-relus": lambda s, x: F.relu(F.relu(s.c1(x)) + F.relu(s.c2(x))),
     "unused": lambda s, x: (F.relu(s.c1(x)), F.relu(s.c2(x)))[0],
     "shared": lambda s, x: F.relu(s.c1(F.relu(s.c1(x)))),
+    "shared-relu": lambda s, x: s.relu(s.c3(s.relu(s.c4(s.relu(torch.cat([s.c1(x), s.c2(x)], 1)))))),
+    "sum-of-sums": lambda s, x: (lambda z: F.relu(z + (s.c2(z) + s.c3(z))))(F.relu(s.c1(x)) + F.relu(s.c2(x))),
+    "python-sum": lambda s, x: sum([F.relu(s.c1(x)), F.relu(s.c2(x))]),
+    "nothing-added": lambda s, x: F.relu(s.c1(x)) * 1 + 0.0,
+    "unlucky-name": lambda s, x: s.add(F.relu(s.c2(F.relu(s.c1(x))) + F.relu(s.c3(x)))),
     "dim": lambda s, x: s.c3(F.relu(s.c1(x))).relu() + torch.cat([F.relu(s.c2(x))], dim=-3),
 }
 
@@ -213,6 +219,13 @@ def test_legal_branches(case: str) -> None:
     convert(model.float(), IMAGES).run(IMAGES)
 
 
+def augmented_view(s: Wild, x: torch.Tensor) -> torch.Tensor:
+    y = s.c1(x)
+    z = y.view(-1, 96)
+    y += 1.0
+    return F.relu(z)
+
+
 REFUSED = {
     "in-place": (lambda s, x: twice(s, x, s.relu), r"'add' \(add\): adds activations to themselves"),
     "in-place-function": (lambda s, x: twice(s, x, lambda y: F.relu(y, True)), "adds activations to themselves"),
@@ -220,6 +233,10 @@ REFUSED = {
     "in-place-view": (lambda s, x: twice(s, x, lambda y: y.view(-1, 96).relu_()), "reads 'c1' after 'relu_'"),
     "in-place-detached": (lambda s, x: twice(s, x, lambda y: y.detach().clamp_(min=0)), "adds activations to themse"),
     "potential-twice": (lambda s, x: twice(s, x, F.relu), r"'c1' \(Conv2d\): is read by 'relu' and 'add'"),
+    "itself-copied": (lambda s, x: F.relu((lambda z: z + z.clone())(s.c1(x) + s.c2(x))), "'add_1'.*reads 'add' twice"),
+    "itself-flat": (lambda s, x: (lambda z: F.relu(z.flatten(1) + torch.flatten(z, 1)))(s.c1(x)), "reads 'c1' twice"),
+    "out": (lambda s, x: F.relu(torch.add(s.c1(x), x, out=x)), "out= is not supported"),
+    "augmented-view": (augmented_view, "reads 'view' after 'iadd' has changed it in place"),
     "itself": (lambda s, x: (lambda y: y + y)(F.relu(s.c1(x))), r"'add' \(add\): adds activations to themselves"),
     "alpha": (lambda s, x: F.relu(torch.add(s.c1(x), x, alpha=2)), r"'add' \(add\): alpha = 2"),
     "shapes": (lambda s, x: F.relu(s.c1(x) + F.max_pool2d(x, 2)), r"'add' \(add\): adds maps of 2x4x3 and 2x8x6"),
@@ -268,3 +285,43 @@ def test_edges_of_a_graph() -> None:
         Edge(INPUT, -1)
     with pytest.raises(VolleyError, match="is called 'r', as another layer is"):
         FloatNetwork("n", SHAPE, (relu, relu))
+
+
+class Flat(nn.Module):
+    """Two convolutions, flattened, then joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b, self.fc = nn.Conv2d(2, 2, 3), nn.Conv2d(2, 3, 3), nn.Linear(5 * 24, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.fc(torch.cat([F.relu(self.a(x)).flatten(1), F.relu(self.b(x)).flatten(1)], 1))
+        return out
+
+
+def test_flattened_maps_are_joined_by_channel() -> None:
+    network = convert(Flat(), IMAGES, timesteps=7, weight_bits=8, percentile=100)
+    with torch.no_grad():
+        want = Flat()(torch.tensor(IMAGES)).numpy()
+    assert np.abs(network.run(IMAGES) * network.logit_scale - want).max() < 0.05 * np.abs(want).max()
+
+
+def test_what_is_added_to_the_input_must_fit_its_unit() -> None:
+    model = Wild(lambda s, x: F.relu(s.c1(x)) + x)
+    model.c1.weight.data *= 30
+    with pytest.raises(VolleyError, match=r"'c1': reaches .* it is added to the input, in whose unit it ends at"):
+        convert(model, IMAGES)
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_normalisation_per_channel_and_per_feature(features: bool) -> None:
+    torch.manual_seed(0)
+    between: nn.Module = nn.BatchNorm1d(96) if features else nn.Identity()
+    model = nn.Sequential(
+        Normalize([0.5, 0.4], [0.2, 0.3]), nn.Flatten(), between, nn.Linear(96, 8), nn.ReLU(), nn.Linear(8, 3)
+    ).eval()
+    network = convert(model, IMAGES, timesteps=7, weight_bits=8, percentile=100)
+    with torch.no_grad():
+        want = model(torch.tensor(IMAGES)).numpy()
+    assert np.abs(network.run(IMAGES) * network.logit_scale - want).max() < 0.05 * np.abs(want).max()

@@ -283,6 +283,14 @@ def test_the_model_is_left_as_it_was() -> None:
     assert all(torch.equal(before[key], value) for key, value in made.state_dict().items())
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_models_of_other_precision_are_compared_too(kind: torch.dtype) -> None:
+    convert(body().to(kind), X)
+    made = replaced_forward().to(kind)
+    with pytest.raises(VolleyError):
+        convert(made, X)
+
+
 def test_images_are_not_written_to() -> None:
     images = X.copy()
     convert(Around(lambda s, x: s.body(x.mul_(0.5))), images)
