@@ -111,12 +111,14 @@ class Paths:
         self.operators = Operators(network, family)
         # The neuron behind each layer, where it may have fewer lanes than the layer has outputs at a time. Where the
         # clock is near, one of radix words saves too little to be worth a converter in its handshake: LeNet-5 on the
-        # ULX3S fell from 101 to 81 MHz for 100 LUTs.
+        # ULX3S fell from 101 to 81 MHz for 100 LUTs. In a loop, every step would wait for the converter.
+        looped = {op.name for loop in network.loops() for op in loop}
         self.neurons = {
             layer.name: op
             for op in network.operators
             if isinstance(op, RadixNeuron | LIFNeuron)
             and not (skids and isinstance(op, RadixNeuron))
+            and op.name not in looped
             and (layer := self.operators.drives(op))
         }
         self._converters: dict[tuple[Way, Way, int, int], Cost] = {}
