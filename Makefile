@@ -26,8 +26,8 @@ SIM = $(PY) -m pyflow sim $(MODEL) $(PLAN) $(SIM_OPTIONS)
 
 # Sets of packages (pyproject.toml): each is installed by the first target that needs it. A stamp's name has a hash of
 # what decides the content, so that each set is made once per change of it.
-stamp = $(subst $(space),\ ,$(VENV))/.volley-$(HASH)-$(1)
 plain = $(VENV)/.volley-$(HASH)-$(1)
+stamp = $(subst $(space),\ ,$(plain))
 HASH := $(firstword $(shell cat pyproject.toml constraints.txt | cksum))
 RUN    := $(call stamp,run)
 MODELS := $(call stamp,models)

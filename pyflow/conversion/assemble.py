@@ -41,7 +41,7 @@ class _Assembly:
         self.integers = {
             spec.key: spec.quantised(scales, None if ratios is None else ratios[spec.key]) for spec in plan.neurons
         }
-        self.driven = {part.name: spec for spec in plan.neurons for part in spec.synapses}
+        self.driven = plan.driven
         self.operators: list[ops.Operator] = [ops.Encode("encode", (INPUT,), plan.input_bits)]
         self.taken = {INPUT, "encode", *(layer.name for layer in plan.network.layers)}
         self.tensors = {INPUT: "encode"}  # of the layer's spikes or potentials
@@ -91,8 +91,7 @@ class _Assembly:
 
     def _synapse(self, spec: SynapseSpec) -> None:
         layer, neuron = spec.layer, self.driven[spec.name]
-        place = [part.name for part in neuron.synapses].index(spec.name)
-        integers = self.integers[neuron.key]
+        place, integers = neuron.place(spec.name), self.integers[neuron.key]
         weight, source = integers.weights[place], self.tensors[layer.source]
         if isinstance(layer, FloatConv):
             self._append(

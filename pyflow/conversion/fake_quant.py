@@ -78,7 +78,7 @@ class _Forward:
         self.fake, self.codes = fake, codes
         self.scales = fake.plan.scales(fake.scales())
         self.integers = fake.integers()
-        self.driven = {part.name: spec for spec in fake.plan.neurons for part in spec.synapses}
+        self.driven = fake.plan.driven
         self.values: dict[str, torch.Tensor] = {}  # codes; of a synapse its sum, by the unit of its neuron's potential
 
     def run(self, images: torch.Tensor) -> torch.Tensor:
@@ -91,7 +91,7 @@ class _Forward:
             elif isinstance(spec, PoolSpec):
                 self.values[spec.name] = _code_pool(spec, operands[0])
             elif isinstance(spec, JoinSpec):
-                self.values[spec.name] = join(spec, operands)
+                self.values[spec.name] = join(spec.layer, operands)
             elif isinstance(spec, NeuronSpec) and spec.steps:
                 self.values[spec.name] = self._fired(spec)
             elif isinstance(spec, NeuronSpec):
@@ -111,15 +111,11 @@ class _Forward:
     def _weight(self, spec: SynapseSpec) -> torch.Tensor:
         """The integers, with the gradient of the real weights."""
         neuron = self.driven[spec.name]
-        q, place = self.integers[neuron.key], neuron.synapses.index(_named(neuron, spec.name))
+        q, place = self.integers[neuron.key], neuron.place(spec.name)
         real = self.fake.weights[self.fake.places[spec.name]]
         shape = (-1, *[1] * (real.ndim - 1))
-        if not spec.codes.alone:  # in units of one input code, as the integers are
-            ratio = torch.from_numpy(spec.codes.scale(self.scales) / spec.unit(self.scales)).float()
-            columns = ratio[None, :, None, None] if real.ndim == 4 else ratio.repeat_interleave(
-                real.shape[1] // len(ratio)
-            )  # fmt: skip
-            real = real * columns
+        if (columns := spec.columns(self.scales)) is not None:  # in units of one input code, as the integers are
+            real = real * torch.from_numpy(columns).float()
         unit = torch.from_numpy(q.scales[place]).float().reshape(shape)
         limit = 2 ** (spec.bits - 1) - 1
         soft = torch.clamp(real / unit, -limit, limit)
@@ -179,10 +175,6 @@ class _Forward:
             exact = exact.double() + m * skip.detach().double()  # exact: of at most 46 bits
             smooth = smooth + skip * self._gain(codes) * (m / torch.from_numpy(q.theta)[:, None, None]).float()
         return exact, smooth
-
-
-def _named(neuron: NeuronSpec, name: str) -> SynapseSpec:
-    return next(part for part in neuron.synapses if part.name == name)
 
 
 class _Straight(torch.autograd.Function):

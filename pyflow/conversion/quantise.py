@@ -17,9 +17,8 @@ import numpy as np
 from pyflow.errors import VolleyError
 
 MIN_THETA = 16  # smallest ideal theta of a layer: s_w then differs from its ideal by at most 1/16
-SKIP_FACTOR = (
-    4  # by so much more where spikes are added: a code of 4 bits times a rounded multiplier is 1/8 off at most
-)
+# By so much more where spikes are added: a code of 4 bits times a rounded multiplier is 1/8 off at most.
+SKIP_FACTOR = 4
 MAX_EXPONENT = 24
 CLIP_RATIOS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3)
 CLIP_GAIN = 0.98  # clipping must lower the squared error at least to this share, else nothing is clipped

@@ -90,16 +90,20 @@ class SynapseSpec(Spec):
         alone = self.codes.alone
         return scales[alone.unit] / alone.divisor if alone else float(self.codes.scale(scales).max())
 
+    def columns(self, scales: Mapping[str, float]) -> np.ndarray | None:
+        """What brings the weights of inputs of other units to that of unit(), by column; None where all have it."""
+        if self.codes.alone:
+            return None
+        ratio = self.codes.scale(scales) / self.unit(scales)
+        if isinstance(self.layer, FloatConv):
+            return ratio[:, None, None]
+        return np.repeat(ratio, self.weight.shape[1] // len(ratio))
+
     def part(self, scales: Mapping[str, float]) -> Part:
         """What quantisation needs: weights by the unit of its input, which those of other units are brought to."""
-        unit, weight = self.unit(scales), self.weight
-        if not self.codes.alone:
-            ratio = self.codes.scale(scales) / unit
-            if isinstance(self.layer, FloatConv):
-                weight = weight * ratio[None, :, None, None]
-            else:
-                weight = weight * np.repeat(ratio, weight.shape[1] // len(ratio))
-        return Part(weight, unit, self.codes.bound, self.bits)
+        columns = self.columns(scales)
+        weight = self.weight if columns is None else self.weight * columns
+        return Part(weight, self.unit(scales), self.codes.bound, self.bits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +122,10 @@ class NeuronSpec(Spec):
     @property
     def label(self) -> str:
         return self.synapses[-1].layer.label
+
+    def place(self, name: str) -> int:
+        """Of a Conv or Linear among its synapses."""
+        return [part.name for part in self.synapses].index(name)
 
     @property
     def steps(self) -> int:
@@ -170,6 +178,11 @@ class Layout:
     def neurons(self) -> tuple[NeuronSpec, ...]:
         """All that fires, and the readout."""
         return tuple(spec for spec in self.specs if isinstance(spec, NeuronSpec))
+
+    @property
+    def driven(self) -> dict[str, NeuronSpec]:
+        """By Conv or Linear: the neuron that it drives."""
+        return {part.name: spec for spec in self.neurons for part in spec.synapses}
 
     @property
     def units(self) -> tuple[str, ...]:

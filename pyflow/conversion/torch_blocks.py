@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -52,11 +53,9 @@ def pool(spec: PoolSpec, x: torch.Tensor) -> torch.Tensor:
     return F.avg_pool2d(x, p.kernel, p.stride, p.padding, divisor_override=1)
 
 
-def join(spec: JoinSpec, operands: list[torch.Tensor]) -> torch.Tensor:
+def join(layer: FloatLayer, operands: list[torch.Tensor]) -> torch.Tensor:
     """Sum, or concatenation of channels."""
-    if isinstance(spec.layer, FloatConcat):
-        return torch.cat(operands, 1)
-    return operands[0] + operands[1]
+    return torch.cat(operands, 1) if isinstance(layer, FloatConcat) else functools.reduce(torch.add, operands)
 
 
 def float_values(network: FloatNetwork, images: np.ndarray) -> dict[str, torch.Tensor]:
@@ -87,10 +86,8 @@ def _float_layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor])
             scale, shift = (torch.tensor(a)[:, None, None] for a in (layer.scale, layer.shift))
             whole = x if len(layer.scale) == x.shape[1] else x.flatten(1)[:, :, None, None]
             return whole * scale + shift
-        case FloatAdd():
-            return torch.stack([x, *others]).sum(0)
-        case FloatConcat():
-            return torch.cat([x, *others], 1)
+        case FloatAdd() | FloatConcat():
+            return join(layer, [x, *others])
     return x.flatten(1)[:, :, None, None]  # Flatten
 
 
@@ -136,12 +133,10 @@ def _real(plan: Layout, images: torch.Tensor) -> Iterator[tuple[str, torch.Tenso
             x = pool(spec, operands[0])
             values[spec.name] = x if isinstance(spec.layer, MaxPool) else x / spec.area
         elif isinstance(spec, JoinSpec):
-            values[spec.name] = join(spec, operands)
+            values[spec.name] = join(spec.layer, operands)
         elif isinstance(spec, NeuronSpec) and spec.steps:
-            x = values[spec.synapses[0].name]
-            for name in (*(part.name for part in spec.synapses[1:]), *(skip for skip, _ in spec.skips)):
-                x = x + values[name]
-            values[spec.name] = torch.relu(x)
+            driving = *(part.name for part in spec.synapses), *(skip for skip, _ in spec.skips)
+            values[spec.name] = torch.relu(functools.reduce(torch.add, map(values.__getitem__, driving)))
             yield spec.key, values[spec.name]
 
 

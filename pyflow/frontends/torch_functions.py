@@ -214,9 +214,9 @@ FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
     **dict.fromkeys(("add", "sub", "mul", "truediv", "div", "divide", "subtract", "multiply"), _arithmetic),
     **dict.fromkeys(("iadd", "isub", "imul", "itruediv"), _arithmetic),
 }
-# Of several activations; ALWAYS_JOIN also of a list of them.
+ALWAYS_JOIN = ("cat", "concat", "concatenate")  # even of one
+# Of several activations.
 JOINS: dict[str, Callable[[Builder, Call], None]] = {
     **dict.fromkeys(("add", "iadd"), _add),
-    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
+    **dict.fromkeys(ALWAYS_JOIN, _cat),
 }
-ALWAYS_JOIN = ("cat", "concat", "concatenate")

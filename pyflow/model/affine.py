@@ -15,7 +15,6 @@ from pyflow.model.graph import (
     Affine,
     AvgPool,
     FloatConv,
-    FloatLayer,
     FloatLinear,
     FloatNetwork,
     FloatPool,
@@ -58,9 +57,10 @@ def _on_input(network: FloatNetwork, affine: Affine) -> FloatNetwork:
 
 def _into_weights(network: FloatNetwork, affine: Affine) -> FloatNetwork:
     scale, shift = affine.scale, affine.shift
-    before, pool = network[affine.source], None
-    while isinstance(before, FloatPool):
-        pool, before = before, network[before.source]
+    way: list[Affine | FloatPool] = [affine]  # back to the layer, each behind the next
+    while isinstance(before := network[way[-1].source], FloatPool):
+        way.append(before)
+    pool = way[-1] if isinstance(way[-1], FloatPool) else None
     if not isinstance(before, FloatConv | FloatLinear):
         after = before.label if before is not None else "the input"
         raise affine.fail(
@@ -79,23 +79,14 @@ def _into_weights(network: FloatNetwork, affine: Affine) -> FloatNetwork:
             f"scale {scale[worst]:g} of channel {worst} is negative after {pool.title} {pool.label!r}, so the two do "
             "not commute; put the BatchNorm before the pool"
         )
-    for name in _between(network, before.name, affine):
-        if others := [x.label for x in network.readers(name) if x is not affine and not isinstance(x, FloatPool)]:
-            raise affine.fail(f"follows {network.label(name)!r}, which {others[0]!r} reads too; let both read it")
+    for reader in way:
+        if others := [x.label for x in network.readers(reader.source) if x is not reader]:
+            raise affine.fail(
+                f"follows {network.label(reader.source)!r}, which {others[0]!r} reads too; let both read it"
+            )
     weight = before.weight * scale.reshape(-1, *[1] * (before.weight.ndim - 1))
     folded = replace(before, weight=weight, bias=before.bias * scale + shift)
     return network.edited([folded], {affine.name: affine.source})
-
-
-def _between(network: FloatNetwork, first: str, last: FloatLayer) -> Iterator[str]:
-    """Names of what lies on the way from layer `first` to `last`, whose way back is straight."""
-    name = last.source
-    while name != first:
-        yield name
-        before = network[name]
-        assert before is not None
-        name = before.source
-    yield first
 
 
 def fold_normalisation(network: FloatNetwork) -> FloatNetwork:

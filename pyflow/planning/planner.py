@@ -110,7 +110,7 @@ def plan(
         raise VolleyError(f"cycles_per_frame={cycles_per_frame!r} must be an integer of at least 1")
     if folding is None:
         search = _search(network, board, cycles_per_frame)
-        foldings, goal = search.fitting() if cycles_per_frame is None else search.first(cycles_per_frame)
+        foldings, goal = search.start(cycles_per_frame)
         return search.planned(foldings, goal) if cycles_per_frame is None else search.within(foldings, goal)
     _check_length(network)
     given, fifos = read_folding(folding)
@@ -126,8 +126,7 @@ def choose(
     errors as of plan()."""
     if folding is not None:
         return read_folding(folding)[0], 0
-    search = _search(network, board, cycles_per_frame)
-    return search.fitting() if cycles_per_frame is None else search.first(cycles_per_frame)
+    return _search(network, board, cycles_per_frame).start(cycles_per_frame)
 
 
 def _search(network: Network, board: Board, cycles_per_frame: int | None) -> _Search:
@@ -147,6 +146,10 @@ class _Search:
     board: Board
     needed: list[fits.Memory]
     choosers: dict[tuple[str, bool], Chooser] = field(default_factory=dict)  # by family, and whether it has skids
+
+    def start(self, cycles: int | None) -> tuple[dict[str, Folding], int]:
+        """(foldings, target that each core keeps to)."""
+        return self.fitting() if cycles is None else self.first(cycles)
 
     def fitting(self) -> tuple[dict[str, Folding], int]:
         """(foldings, target): the rate that the network asks for, or one pixel per cycle; slower until it fits."""
