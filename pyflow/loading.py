@@ -47,6 +47,8 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
     """Convert what my_net.py:build made, and measure its float accuracy on the way."""
     from pyflow.conversion import convert, finetune
     from pyflow.conversion.finetune import accuracy
+    from pyflow.conversion.guard import check_function
+    from pyflow.conversion.radix import check_images
     from pyflow.frontends import takes_sequences, trace
     from pyflow.frontends.checkpoint import short
     from pyflow.model.graph import FloatConv, FloatLinear
@@ -77,7 +79,8 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
         sizes = ((x.name, x.weight.size) for x in traced.layers if isinstance(x, FloatConv | FloatLinear))
         needed = [fits.weights(layer, size, bits["weight_bits"]) for layer, size in sizes]
         fits.check(name, needed, load_board(args.board), FILL if args.cycles is None else 1.0)
-    network = convert(model, data.calibration, seed=args.seed, name=name, input_shape=data.shape, **bits)
+    check_function(model, traced, check_images(data.calibration, data.shape, "calibration"))
+    network = convert(traced, data.calibration, seed=args.seed, name=name, **bits)
     if data.labelled:
         meta["accuracy_float"] = accuracy(model.float(), data.x_test, data.y_test)
     if args.finetune:
@@ -85,7 +88,7 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
             raise VolleyError(
                 f"data {data.name!r}: has no training images for --finetune {args.finetune}; add x_train, y_train"
             )
-        tuned = finetune(model, data, epochs=args.finetune, seed=args.seed, name=name, **bits)
+        tuned = finetune(traced, data, epochs=args.finetune, seed=args.seed, name=name, **bits)
         network = tuned.network
         meta["accuracy_finetuned"] = tuned.accuracy
     return network.with_meta(**meta), fit(data, network.input_shape)
