@@ -36,6 +36,12 @@ class Case:
     defines: dict[str, int | str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     sources: list[str] | None = None
+    top: str = ""
+
+    @property
+    def module(self) -> str:
+        """What is simulated: the core, or what holds it."""
+        return self.top or self.dut
 
     @property
     def source_paths(self) -> list[Path] | None:
@@ -43,12 +49,20 @@ class Case:
 
     def coverage_file(self) -> Path:
         return harness.coverage_file(
-            self.dut, self.bench, self.parameters, self.extra_env, self.defines, self.files, self.source_paths
+            self.dut,
+            self.bench,
+            self.parameters,
+            self.extra_env,
+            self.defines,
+            self.files,
+            self.source_paths,
+            self.top,
         )
 
     def __str__(self) -> str:
         values = [f"{k}={v}" for k, v in sorted((self.parameters | self.defines).items())]
-        return " ".join([self.dut, *values])
+        around = self.extra_env.values() if self.top else ()  # what tells one top from another
+        return " ".join([self.dut, *values, *around])
 
 
 def collect() -> dict[str, list[Case]]:
@@ -88,6 +102,7 @@ class _Recorder:
         defines: Mapping[str, int | str] | None = None,
         files: Mapping[str, str] | None = None,
         sources: Sequence[Path] | None = None,
+        top: str = "",
     ) -> None:
         self._calls.append(
             Case(
@@ -98,6 +113,7 @@ class _Recorder:
                 dict(defines or {}),
                 dict(files or {}),
                 None if sources is None else [str(path) for path in sources],
+                top,
             )
         )
 

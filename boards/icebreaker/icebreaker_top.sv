@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// iCEBreaker: clock, reset and pins around volley_uart_top. Pins: icebreaker.pcf.
+// iCEBreaker: clock, reset and pins around `accelerator`, the network with volley_uart_top. Pins: icebreaker.pcf.
 `default_nettype none
 module icebreaker_top #(
   parameter int unsigned CLK_HZ = 24_000_000,  // what the PLL gives; both come from board.toml
@@ -40,7 +40,7 @@ module icebreaker_top #(
   assign LED1   = busy;
   assign LED2   = frame;
 
-  volley_uart_top #(.CLK_HZ(CLK_HZ), .BAUD(BAUD)) u_volley (
+  accelerator #(.CLK_HZ(CLK_HZ), .BAUD(BAUD)) u_volley (
     .clk, .aresetn, .uart_rx(RX), .uart_tx(TX), .stat_led({error, busy, frame, ready})
   );
 endmodule

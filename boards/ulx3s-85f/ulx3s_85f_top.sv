@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// ULX3S: clock, reset and pins around volley_uart_top. Pins: ulx3s-85f.lpf.
+// ULX3S: clock, reset and pins around `accelerator`, the network with volley_uart_top. Pins: ulx3s-85f.lpf.
 `default_nettype none
 module ulx3s_85f_top #(
   parameter int unsigned CLK_HZ = 100_000_000,  // what the PLL gives; both come from board.toml
@@ -36,7 +36,7 @@ module ulx3s_85f_top #(
   assign led[7:4]   = '0;
   assign wifi_gpio0 = 1'b1;
 
-  volley_uart_top #(.CLK_HZ(CLK_HZ), .BAUD(BAUD)) u_volley (
+  accelerator #(.CLK_HZ(CLK_HZ), .BAUD(BAUD)) u_volley (
     .clk, .aresetn, .uart_rx(ftdi_txd), .uart_tx(ftdi_rxd), .stat_led(led[3:0])
   );
 endmodule

@@ -22,8 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "Vvolley_top.h"
-#include "Vvolley_top___024root.h"
+#include "top.h"
 #include "verilated.h"
 #if VM_TRACE_SAIF
 #include "verilated_saif_c.h"
@@ -133,7 +132,7 @@ int main(int argc, char** argv) {
   }
 
   auto context = std::make_unique<VerilatedContext>();
-  auto top = std::make_unique<Vvolley_top>(context.get());
+  auto top = std::make_unique<Top>(context.get());
 #if VM_TRACE
   std::unique_ptr<Trace> trace;
   if (!waves.empty()) {
@@ -237,9 +236,9 @@ int main(int argc, char** argv) {
 #define X(NAME, WORDS, BEATS)                                                             \
   {                                                                                       \
     Tap& tap = taps[i++];                                                                 \
-    if (net->volley_top__DOT__u_net__DOT__##NAME##_tvalid) {                              \
-      if (!net->volley_top__DOT__u_net__DOT__##NAME##_tready) ++tap.stalls;               \
-      else if (quiet = 0; tap.beats++ < tap.limit) record(tap, net->volley_top__DOT__u_net__DOT__##NAME##_tdata, WORDS); \
+    if (net->NET(NAME##_tvalid)) {                                                        \
+      if (!net->NET(NAME##_tready)) ++tap.stalls;                                         \
+      else if (quiet = 0; tap.beats++ < tap.limit) record(tap, net->NET(NAME##_tdata), WORDS); \
     }                                                                                     \
   }
       VOLLEY_STREAMS(X)

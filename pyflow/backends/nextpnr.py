@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The Volley authors
 """Bitstreams by open tools: yosys, nextpnr and the packer of the family, all from PyPI (YoWASP).
 
-A chip is boards/<board>/<board>_top.sv (clocks, pins, reset) around volley_uart_top around the emitted network. Clock
-and utilisation are what nextpnr reports of the routed design; its own log is read only where it gives up.
+A chip is boards/<board>/<board>_top.sv (clocks, pins, reset) around `accelerator`, the network with volley_uart_top.
+Clock and utilisation are what nextpnr reports of the routed design; its own log is read only where it gives up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from pyflow.backends import process, yosys
 from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest, need_package, package_version
-from pyflow.cores.top import around_network
+from pyflow.design_files import around_network
 from pyflow.errors import VolleyError
 from pyflow.machine import Emitted
 from pyflow.planning.board import Board

@@ -20,14 +20,14 @@
 #include <string>
 #include <vector>
 
-#include "Vvolley_axi_top.h"
+#include "top.h"
 #include "verilated.h"
 
 namespace {
 
 struct Simulation {
   std::unique_ptr<VerilatedContext> context = std::make_unique<VerilatedContext>();
-  std::unique_ptr<Vvolley_axi_top> top = std::make_unique<Vvolley_axi_top>(context.get());
+  std::unique_ptr<Top> top = std::make_unique<Top>(context.get());
   std::deque<std::vector<uint8_t>> frames;      // still to be sent; of the first, from `sent` on
   size_t sent = 0;
   std::vector<uint32_t> answer;                 // that is coming in

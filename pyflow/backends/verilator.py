@@ -24,7 +24,7 @@ import numpy as np
 from pyflow.backends import plain_path, process
 from pyflow.backends.cache import cached, is_sound, publish
 from pyflow.backends.toolbox import cache_dir, digest, native_cpu, need_tool, package_version, tools_on_path
-from pyflow.cores.top import NETWORK, around_network
+from pyflow.design_files import DesignFiles, around_network
 from pyflow.errors import VolleyError
 from pyflow.machine import Run
 from pyflow.operators import Encoding, Tensor
@@ -72,6 +72,14 @@ def _taps_header(netlist: Netlist, count: int) -> str:
     )
 
 
+def _top_header(top: str) -> str:
+    """Verilator's names of module `top`, and of the signals of the network in it."""
+    return (
+        f'// Written by pyflow.backends.verilator.\n#include "V{top}.h"\n#include "V{top}___024root.h"\n'
+        f"using Top = V{top};\n#define NET(signal) {top}__DOT__u_net__DOT__##signal\n"
+    )
+
+
 def build(
     netlist: Netlist,
     emitted: Path,
@@ -90,17 +98,18 @@ def build(
     has.
     """
     header = _taps_header(netlist, probes)
+    names = DesignFiles.found_in(emitted)
     signals = [f"{s.name}_{part}" for s in netlist.streams for part in ("tvalid", "tready", "tdata")]
-    vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "{NETWORK}" -var "{s}"\n' for s in signals)
+    vlt = "`verilator_config\n" + "".join(f'public_flat_rd -module "{names.network}" -var "{s}"\n' for s in signals)
     options = [*(_CHECKED if checked else _OPTIONS), *([f"--trace-{trace}"] if trace else [])]
     make = _MAKE_QUICK if quick else _MAKE
     texts = {"taps.h": header, "net.vlt": vlt}
-    return _program("volley_top", emitted, rtl or design_sources(), HARNESS, options, make, texts)
+    return _program(names.top, emitted, rtl or design_sources(), HARNESS, options, make, texts)
 
 
 def build_server(emitted: Path) -> Path:
-    """Simulator of volley_axi_top around the network in `emitted`, driven over its stdin (server.cpp)."""
-    return _program("volley_axi_top", emitted, design_sources(), SERVER, _OPTIONS, _MAKE, {})
+    """Simulator of the network in `emitted` with volley_axi_top, driven over its stdin (server.cpp)."""
+    return _program(DesignFiles.found_in(emitted).axi_top, emitted, design_sources(), SERVER, _OPTIONS, _MAKE, {})
 
 
 def _program(
@@ -119,9 +128,9 @@ def _program(
     need_tool("perl", "install perl, which verilator is written in")
     sources = needed_by(top, around_network(emitted, rtl))
     tools = [package_version("verilator"), package_version("edalize"), native_cpu()]
-    texts = {**texts, **snapshot([*sources, harness])}
+    texts = {**texts, "top.h": _top_header(top), **snapshot([*sources, harness])}
     key = digest(tools, options, make, texts)
-    kinds = {".vlt": "vlt", ".sv": "systemVerilogSource", ".cpp": "cppSource"}
+    kinds = {".vlt": "vlt", ".sv": "systemVerilogSource", ".v": "verilogSource", ".cpp": "cppSource"}
 
     def make_program(work: Path) -> Path:
         for name, text in texts.items():

@@ -21,12 +21,11 @@ import numpy as np
 from pyflow.backends import process, vivado_check, vivado_reports
 from pyflow.backends.toolbox import tool_env
 from pyflow.backends.vivado_reports import Power, Timing
-from pyflow.cores.top import around_network
+from pyflow.design_files import DesignFiles
 from pyflow.errors import VolleyError
 from pyflow.planning.board import Board, overflows
-from pyflow.sources import design_sources, rtl_folder, share
+from pyflow.sources import design_sources, share
 
-ACCELERATOR = "volley_axi_top_wrapper"  # module that the block design refers to, in plain Verilog
 SUPPORTED = ("2022.1", "2024.2")  # oldest and newest Vivado that the Tcl is written for
 NAME = "volley"  # of the project
 TOP = "zynq_wrapper"  # made by Vivado around the block design `zynq`
@@ -87,18 +86,15 @@ def bitstream(build: Compiled, board: Board, frames: np.ndarray | None = None) -
 
 
 # ---------------------------------------------------------------------- the project
-def wrapper() -> Path:
-    """Source of the accelerator's top."""
-    return rtl_folder() / "top" / f"{ACCELERATOR}.v"
-
-
 def sources(build: Compiled, board: Board) -> list[tuple[Path, str]]:
-    """Files of the project with their types, in the order in which they are read."""
-    verilog = around_network(build.rtl, design_sources(board.family))
+    """Files of the project with their types, in the order in which they are read. The block design refers to the
+    accelerator by name, which wants plain Verilog (UG994)."""
+    names = DesignFiles.found_in(build.rtl)
+    cores = design_sources(board.family)
     here = share("boards", board.name)
     return [
-        *((path, "systemVerilogSource") for path in verilog),
-        (wrapper(), "verilogSource"),
+        *((path, "systemVerilogSource") for path in (names.file(names.package), *cores, names.file(names.network))),
+        (names.file(names.axi_top), "verilogSource"),
         *((path, "mem") for path in sorted(build.rtl.glob("*.mem"))),
         (here / f"{board.name}.xdc", "xdc"),
         (share("boards", "common", "zynq.tcl"), "tclSource"),
@@ -114,7 +110,8 @@ def project(build: Compiled, board: Board) -> Path:
     missing = [path for path, _ in files if not path.is_file()]
     if missing:
         raise VolleyError(f"{missing[0]}: no such file; board {board.name!r} cannot be built with Vivado")
-    _way_to_volley_top(board)
+    names = DesignFiles.found_in(build.rtl)
+    _way_to_volley_top(names, board)
     work = build.folder / "vivado"
     _clear(work)
     for name in (f"{board.name}.bit", f"{board.name}.hwh"):
@@ -125,7 +122,7 @@ def project(build: Compiled, board: Board) -> Path:
     settings = "src/settings.tcl"
     (work / settings).write_text(
         f"namespace eval volley {{\n"
-        f"  variable clock_mhz {board.clock_mhz:g}\n  variable accelerator {ACCELERATOR}\n}}\n"
+        f"  variable clock_mhz {board.clock_mhz:g}\n  variable accelerator {names.axi_top}\n}}\n"
     )
     entries = [{"name": f"src/{path.name}", "file_type": kind} for path, kind in files]
     first = next(i for i, entry in enumerate(entries) if entry["file_type"] == "tclSource")
@@ -177,8 +174,8 @@ def _version(work: Path, checked: str, board: Board) -> str:
     return found[1]
 
 
-def _way_to_volley_top(board: Board) -> tuple[str, ...]:
-    return instances(ACCELERATOR, "volley_top", [wrapper(), *design_sources(board.family)])
+def _way_to_volley_top(names: DesignFiles, board: Board) -> tuple[str, ...]:
+    return instances(names.axi_top, "volley_top", [names.file(names.axi_top), *design_sources(board.family)])
 
 
 def instances(top: str, target: str, files: Sequence[Path]) -> tuple[str, ...]:
@@ -197,11 +194,13 @@ def instances(top: str, target: str, files: Sequence[Path]) -> tuple[str, ...]:
 
 
 def activity(build: Compiled, board: Board, frames: np.ndarray, target: Path) -> None:
-    """Simulate `frames` back to back in RTL and write what every signal of volley_top did, at the board's clock."""
+    """Simulate `frames` back to back in RTL and write what every signal of volley_top and the network did, at the
+    board's clock."""
     raw = target.with_suffix(".verilator")
     build.simulate(frames, taps=0, solo=0, saif=raw)
-    path = (*ACCELERATOR_PATH, *_way_to_volley_top(board))
-    vivado_reports.graft_saif(raw, target, path, 1e6 / board.clock_mhz)
+    names = DesignFiles.found_in(build.rtl)
+    moved = ("u_top", _way_to_volley_top(names, board))
+    vivado_reports.graft_saif(raw, target, ACCELERATOR_PATH, 1e6 / board.clock_mhz, top=names.top, moved=moved)
     raw.unlink()
 
 

@@ -126,25 +126,36 @@ def _slack(text: str) -> float | None:
     return None if text == "NA" else float(text)
 
 
-def graft_saif(source: Path, target: Path, path: Sequence[str], cycle_ps: float) -> None:
-    """Write a copy of `source`, the activity of the simulated volley_top, as that of the instance `path` of a larger
-    design whose clock has a period of `cycle_ps`.
+def graft_saif(
+    source: Path, target: Path, path: Sequence[str], cycle_ps: float, *, top: str, moved: tuple[str, Sequence[str]]
+) -> None:
+    """Write a copy of `source`, the activity of the simulated module `top`, as that of the instance `path` of a larger
+    design whose clock has a period of `cycle_ps`. moved: an instance in `top`, and the way to it in the design.
 
     Vivado matches nets by their instances; read_saif -strip_path takes names off the front, and cannot put any there.
     """
     text = source.read_text()
-    top = re.search(r"\(INSTANCE volley_top\b", text)
-    if not top:
-        raise VolleyError(f"{source}: no INSTANCE volley_top; is it a SAIF file of pyflow's simulator?")
+    found = re.search(rf"\(INSTANCE {top}\b", text)
+    if not found:
+        raise VolleyError(f"{source}: no INSTANCE {top}; is it a SAIF file of pyflow's simulator?")
     times = re.compile(r"\((T0|T1|TX|TZ|TB|DURATION) (\d+)\)")
 
     def scaled(part: str) -> str:
         return times.sub(lambda m: f"({m[1]} {round(int(m[2]) * cycle_ps / CYCLE)})", part)
 
     header = re.sub(r"\(TIMESCALE [^)]*\)", "(TIMESCALE 1ps)", text[: text.index("(INSTANCE")])
-    opening = "".join(f"(INSTANCE {name}\n" for name in path)
-    inner = _inside(text[top.end() :])
+    inner = _inside(text[found.end() :])
+    own, way = moved
+    before, opened, after = inner.partition(f"(INSTANCE {own}\n")
+    block = _inside(after)
+    outer = len(way) - 1
+    inner = f"{before}{_opened(way)}{block}{')' * outer}{after[len(block) :]}" if opened else inner
+    opening = _opened(path)
     target.write_text(f"{scaled(header)}{opening}{scaled(inner)}{')' * len(path)}\n)\n")
+
+
+def _opened(path: Sequence[str]) -> str:
+    return "".join(f"(INSTANCE {name}\n" for name in path)
 
 
 def _inside(text: str) -> str:

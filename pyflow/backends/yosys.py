@@ -23,7 +23,7 @@ from typing import Any
 from pyflow.backends import process
 from pyflow.backends.cache import cached
 from pyflow.backends.toolbox import digest, need_tool, package_version
-from pyflow.cores.top import NETWORK, around_network
+from pyflow.design_files import DesignFiles
 from pyflow.errors import VolleyError
 from pyflow.machine import Emitted
 from pyflow.planning.board import FAMILIES, Board, overflows
@@ -152,14 +152,14 @@ def estimate(emitted: Emitted, rtl: Path, board: Board, *, timeout_s: float = TI
     """
     groups = {part.name: [part.name, *part.beside] for part in emitted.parts}
     cores = [*blackboxes(board.family), *design_sources(board.family)]
-    sources = around_network(rtl, cores)
+    names = DesignFiles.found_in(rtl)
     images = [rtl / name for name in emitted.images]
     cells, cpu_s = synthesise(
-        sources, "volley_top", board.family, images=images, inside=f"{NETWORK}$volley_top.u_net", groups=groups,
-        timeout_s=timeout_s,
+        names.around(cores), names.top, board.family, images=images, inside=f"{names.network}${names.top}.u_net",
+        groups=groups, timeout_s=timeout_s,
     )  # fmt: skip
     parts = [CoreArea(p.name, p.module, p.layer, area_of(cells[p.name], board.family)) for p in emitted.parts]
-    parts.append(CoreArea("volley_top", "volley_top", "", area_of(cells["volley_top"], board.family)))
+    parts.append(CoreArea("volley_top", "volley_top", "", area_of(cells[names.top], board.family)))
     return Estimate(board, tuple(parts), package_version(_TOOL), cpu_s)
 
 

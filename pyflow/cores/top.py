@@ -4,21 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from pyflow.cores.base import Core
 from pyflow.cores.recurrence import Ports, Recurrence
-
-NETWORK = "volley_net"  # the module between them, which emit writes
-NETWORK_FILE, PACKAGE_FILE = f"{NETWORK}.sv", f"{NETWORK}_pkg.sv"
-
-
-def around_network(emitted: Path, cores: Sequence[Path]) -> list[Path]:
-    """Sources in the order of a compiler: the network's package, cores, the network. emitted: folder of its files."""
-    return [emitted / PACKAGE_FILE, *cores, emitted / NETWORK_FILE]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from pyflow.cores.synapse import KINDS
-from pyflow.cores.top import NETWORK_FILE, PACKAGE_FILE
+from pyflow.design_files import HEADER, DesignFiles
 from pyflow.emit.memory import load_words, memory_text, row_literal
+from pyflow.emit.tops import tops
 from pyflow.errors import VolleyError
 from pyflow.machine import Emitted, Part, Probe
 from pyflow.operators import SPIKES, Encoding
 from pyflow.planning.memories import Memory
 from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, Port, Stream
 
-HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
 SIGNALS = ("tvalid", "tready", "tdata", "tlast")
 MOST_PROBES = 1024  # that the register PROBE can name
 
@@ -40,22 +40,29 @@ def probes(netlist: Netlist) -> list[Probe]:
 
 
 def emit(netlist: Netlist, folder: Path, *, probed: bool = False) -> Emitted:
-    """Write volley_net_pkg.sv, volley_net.sv and one .mem per memory that is no constant into `folder`. probed: with
-    the counters of probes(netlist)."""
+    """Write the network's package, module and tops, and one .mem per memory that is no constant, into `folder`; names
+    as DesignFiles has them. probed: with the counters of probes(netlist)."""
+    names, hashed = DesignFiles.of(netlist.network.name, folder), DesignFiles(folder, "volley")
     contents = {f"{m.name}.mem": memory_text(m) for m in netlist.memories}
     checksum = zlib.crc32("".join(f"{name}\n{contents[name]}" for name in sorted(contents)).encode()) & 0xFFFF
     listed = probes(netlist) if probed else []
-    geometry, module = _geometry(netlist, len(listed)), _module(netlist, listed)
+    geometry = _geometry(netlist, len(listed))
     # What cannot be loaded belongs to the structure, where something else can be.
     fixed = [f"{m.name}.mem" for m in netlist.memories if m.kind != "writable"] if netlist.writable else []
-    unchangeable = [geometry, module, *(f"{name}\n{contents[name]}" for name in fixed)]
+    module = _module(netlist, listed, hashed)  # the same whatever the name
+    unchangeable = [_localparams(geometry), module, *(f"{name}\n{contents[name]}" for name in fixed)]
     structure = zlib.crc32("".join(unchangeable).encode())
-    package = _package(geometry, _constants(netlist), checksum, structure)
-    images = {name: contents[name] for name in (f"{m.name}.mem" for m in netlist.images)}
-    files = {**images, PACKAGE_FILE: package, NETWORK_FILE: module}
+    images = {names.image(m.name): contents[f"{m.name}.mem"] for m in netlist.images}
+    modules = {
+        names.package: _package(names, geometry, _constants(netlist), checksum, structure),
+        names.network: _module(netlist, listed, names),
+        **tops(names, geometry, structure),
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
+    for name, text in images.items():
         (folder / name).write_text(text)
+    for name, text in modules.items():
+        names.file(name).write_text(text)
     parts = [Part(i.name, i.core.module, i.layer, tuple(_beside(i))) for i in netlist.instances]
     return Emitted(structure, checksum, tuple(images), load_words(netlist), listed, parts)
 
@@ -68,23 +75,22 @@ def _beside(inst: Instance) -> Iterator[str]:
         yield f"u_{inst.memory.name}_loader"
 
 
-def _geometry(netlist: Netlist, count: int) -> str:
-    """What the top has to know of the network."""
-    return f"""\
-  localparam int unsigned IN_CHANNELS      = {netlist.network.input_shape[0]};
-  localparam int unsigned IN_PIX           = {netlist.streams[0].pix};  // pixels per beat of the network's input
-  localparam int unsigned FRAME_BYTES      = {netlist.network.frame_bytes};
-  localparam int unsigned OUT_LANES        = {netlist.logits.lanes};
-  localparam int unsigned CLASSES          = {netlist.network.classes};
-  localparam int unsigned FRAMES_IN_FLIGHT = {FRAMES_IN_FLIGHT};
-  localparam int unsigned COUNTERS         = {max(1, len(_counters(netlist)))};  // words of stat_saturated
-  localparam int unsigned MEMORIES         = {len(netlist.writable)};  // writable
-  localparam int unsigned PROBES           = {count};  // words of stat_probes
-"""
+def _geometry(netlist: Netlist, count: int) -> dict[str, int]:
+    """What a top has to know of the network, by the names of its parameters. count: of probes."""
+    return {
+        "FRAME_BYTES": netlist.network.frame_bytes,
+        "BEAT_BYTES": netlist.streams[0].width // 8,
+        "CLASSES": netlist.network.classes,
+        "OUT_LANES": netlist.logits.lanes,
+        "FRAMES_IN_FLIGHT": FRAMES_IN_FLIGHT,
+        "COUNTERS": max(1, len(_counters(netlist))),
+        "PROBES": count,
+        "MEMORIES": len(netlist.writable),
+    }
 
 
 def _constants(netlist: Netlist) -> str:
-    """The only row of each constant, in the package: volley_net.sv stays the same for other weights."""
+    """The only row of each constant, in the package: the module stays the same for other weights."""
     constants = (m for m in netlist.memories if m.kind == "const")
     return "".join(f"  localparam logic [{m.width - 1}:0] {_row(m)} = {row_literal(m)};\n" for m in constants)
 
@@ -93,10 +99,14 @@ def _row(memory: Memory) -> str:
     return f"ROW_{memory.name}"
 
 
-def _package(geometry: str, constants: str, checksum: int, structure: int) -> str:
+def _localparams(values: dict[str, int]) -> str:
+    return "".join(f"  localparam int unsigned {name:<16} = {value};\n" for name, value in values.items())
+
+
+def _package(names: DesignFiles, geometry: dict[str, int], constants: str, checksum: int, structure: int) -> str:
     return f"""{HEADER}`default_nettype none
-package volley_net_pkg;
-{geometry}{constants}\
+package {names.package};
+{_localparams(geometry)}{constants}\
   localparam logic [15:0] WEIGHT_CHECKSUM  = 16'h{checksum:04x};  // low half of the CRC-32 of all weights
   localparam logic [31:0] STRUCTURE_HASH   = 32'h{structure:08x};  // CRC-32 of all that cannot be loaded
 endpackage
@@ -104,11 +114,11 @@ endpackage
 """
 
 
-def _module(netlist: Netlist, listed: list[Probe]) -> str:
+def _module(netlist: Netlist, listed: list[Probe], names: DesignFiles) -> str:
     pixel, logits, counters = netlist.streams[0], netlist.logits, _counters(netlist)
     lines = [
         HEADER + "`default_nettype none",
-        "module volley_net (",
+        f"module {names.network} (",
         "  input  wire logic clk,",
         "  input  wire logic rst,",
         "  input  wire logic load_select,",
@@ -122,7 +132,7 @@ def _module(netlist: Netlist, listed: list[Probe]) -> str:
         "  input  wire logic m_logit_tready,",
         f"  output logic [{logits.width - 1}:0] m_logit_tdata,",
         "  output logic m_logit_tlast,",
-        "  output logic [volley_net_pkg::COUNTERS*32-1:0] stat_saturated,",
+        f"  output logic [{32 * max(1, len(counters)) - 1}:0] stat_saturated,",
         f"  output logic [{32 * max(1, len(listed)) - 1}:0] stat_probes,",
         "  output logic [15:0] weight_checksum",
         ");",
@@ -141,14 +151,14 @@ def _module(netlist: Netlist, listed: list[Probe]) -> str:
         f"  assign {logits.name}_tready = m_logit_tready;",
         *([] if counters else ["  assign stat_saturated = '0;"]),
         *([] if listed else ["  assign stat_probes = '0;"]),
-        *_checksum(netlist),
+        *_checksum(netlist, names),
     ]
     for probe in listed:
         lines += ["", *_probe(probe, next(s for s in netlist.streams if s.name == probe.stream))]
     numbers = {memory.name: n for n, memory in enumerate(netlist.writable)}
     for inst in netlist.instances:
         number = numbers.get(inst.memory.name) if inst.memory else None
-        lines += ["", *_instance(inst, counters.get(inst.name), number)]
+        lines += ["", *_instance(inst, counters.get(inst.name), number, names)]
     return "\n".join([*lines, "endmodule", "`default_nettype wire", ""])
 
 
@@ -162,12 +172,12 @@ def _probe(probe: Probe, stream: Stream) -> list[str]:
     ]
 
 
-def _checksum(netlist: Netlist) -> list[str]:
+def _checksum(netlist: Netlist, names: DesignFiles) -> list[str]:
     if not netlist.writable:
-        return ["  assign weight_checksum = volley_net_pkg::WEIGHT_CHECKSUM;"]
+        return [f"  assign weight_checksum = {names.package}::WEIGHT_CHECKSUM;"]
     return [
         "",
-        "  volley_load_checksum #(.INITIAL(volley_net_pkg::WEIGHT_CHECKSUM)) u_load_checksum (",
+        f"  volley_load_checksum #(.INITIAL({names.package}::WEIGHT_CHECKSUM)) u_load_checksum (",
         "    .clk, .load_select, .load_valid, .load_data, .weight_checksum",
         "  );",
     ]
@@ -198,7 +208,7 @@ def _loader(memory: Memory, number: int) -> list[str]:
     ]
 
 
-def _instance(inst: Instance, counter: int | None, number: int | None) -> list[str]:
+def _instance(inst: Instance, counter: int | None, number: int | None, names: DesignFiles) -> list[str]:
     """number: of its memory among the writable ones."""
     lines: list[str] = []
     write = [".cfg_we(1'b0)", ".cfg_addr('0)", ".cfg_data('0)"]
@@ -213,9 +223,9 @@ def _instance(inst: Instance, counter: int | None, number: int | None) -> list[s
     if inst.memory:
         image = {"KIND": KINDS.index(inst.memory.kind)}
         if inst.memory.kind == "const":
-            image["ROW"] = f"volley_net_pkg::{_row(inst.memory)}"
+            image["ROW"] = f"{names.package}::{_row(inst.memory)}"
         else:
-            image["INIT_FILE"] = f"{inst.memory.name}.mem"
+            image["INIT_FILE"] = names.image(inst.memory.name)
     if inst.memory and not inst.core.memory_port:
         values |= image
         connections += write

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyflow.backends import verilator
-from pyflow.cores.top import NETWORK_FILE, PACKAGE_FILE
+from pyflow.design_files import written_here
 from pyflow.emit import emit, probes
 from pyflow.graph import Network
 from pyflow.machine import Emitted, PlannedLayer, Run, Target
@@ -131,11 +131,12 @@ class StreamMachine:
 
     def owns(self, path: Path) -> bool:
         """Its sources, and the images that these name."""
-        sources = [path.with_name(name) for name in (NETWORK_FILE, PACKAGE_FILE)]
-        if path in sources or path.suffix != ".mem":
-            return path in sources and path.is_file()
-        named = any(f'"{path.name}"'.encode() in source.read_bytes() for source in sources if source.is_file())
-        return path.is_file() and named
+        if not path.is_file():
+            return False
+        if path.suffix != ".mem":
+            return path.suffix in (".sv", ".v") and written_here(path)
+        sources = (other for other in path.parent.glob("*.sv") if other.is_file() and written_here(other))
+        return any(f'"{path.name}"'.encode() in source.read_bytes() for source in sources)
 
 
 def _table(netlist: Netlist) -> str:

@@ -24,12 +24,16 @@ class RtlSimLink(Link):
     def __init__(self, files: Files) -> None:
         try:
             from pyflow.backends.verilator import build_server
-            from pyflow.cores.top import NETWORK_FILE
+            from pyflow.design_files import DesignFiles
         except (ImportError, SyntaxError):
             raise DeviceError("rtlsim: needs all of pyflow; pip install volley-snn, on a computer with g++") from None
         rtl = files.folder.parent / "rtl"
-        if not (rtl / NETWORK_FILE).exists():
-            raise DeviceError(f"{rtl}: no RTL there; give the host/ of a build, which compile() makes beside rtl/")
+        try:
+            DesignFiles.found_in(rtl)
+        except VolleyError:
+            raise DeviceError(
+                f"{rtl}: no RTL there; give the host/ of a build, which compile() makes beside rtl/"
+            ) from None
         self._limit = 4 * (files.latency_cycles + files.cycles_per_frame) + 1000
         try:
             program = build_server(rtl)

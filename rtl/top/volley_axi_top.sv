@@ -7,12 +7,21 @@
 // With ASYNC both streams belong to pixel_clk, any other clock; registers and network stay in clk. A reset of pixel_clk
 // alone is one of the network too: frames and answers that have begun are gone with it. Constraints of the crossing:
 // volley_fifo_async.xdc.
-// volley_axi_top_wrapper.v beside it has the same ports in plain Verilog, for IP packagers; volley_axi_top_async_wrapper.v
-// has ASYNC.
+// The network hangs on ports of its own, as it does at volley_top: pyflow.emit writes it and, around both, <name>_axi_top
+// and <name>_axi_async_top, in plain Verilog, for IP packagers.
 `default_nettype none
 module volley_axi_top #(
-  parameter bit          ASYNC      = 1'b0,    // the streams have a clock of their own
-  parameter int unsigned FIFO_DEPTH = 16       // with ASYNC: words that each stream holds on its way, a power of two
+  parameter int unsigned FRAME_BYTES      = 16,  // of a frame
+  parameter int unsigned BEAT_BYTES       = 1,   // of a beat of pixels
+  parameter int unsigned CLASSES          = 4,   // logits of an answer
+  parameter int unsigned OUT_LANES        = 1,   // logits of a beat
+  parameter int unsigned FRAMES_IN_FLIGHT = 4,   // that the network may hold at once
+  parameter int unsigned COUNTERS         = 1,   // LIF layers that count, each with a word of net_saturated
+  parameter int unsigned PROBES           = 0,   // words of net_probes
+  parameter int unsigned MEMORIES         = 0,   // writable ones of the network
+  parameter logic [31:0] STRUCTURE_HASH   = 32'd0,  // of all that cannot be loaded
+  parameter bit          ASYNC            = 1'b0,  // the streams have a clock of their own
+  parameter int unsigned FIFO_DEPTH       = 16   // with ASYNC: words that each stream holds on its way, a power of two
 ) (
   input  wire logic        clk,
   input  wire logic        aresetn,            // active low, synchronous to clk
@@ -50,10 +59,24 @@ module volley_axi_top #(
   output logic [31:0]      s_axi_ctrl_rdata,
   output logic [1:0]       s_axi_ctrl_rresp,
   output logic             s_axi_ctrl_rvalid,
-  input  wire logic        s_axi_ctrl_rready
+  input  wire logic        s_axi_ctrl_rready,
+  // Network: pixels to it, its logits, its load bus, what it counts
+  output logic             net_rst,
+  output logic             net_load_select,
+  output logic             net_load_valid,
+  output logic [31:0]      net_load_data,
+  output logic             m_pixel_tvalid,
+  input  wire logic        m_pixel_tready,
+  output logic [BEAT_BYTES*8-1:0] m_pixel_tdata,
+  output logic             m_pixel_tlast,
+  input  wire logic        s_logit_tvalid,
+  output logic             s_logit_tready,
+  input  wire logic [OUT_LANES*32-1:0] s_logit_tdata,
+  input  wire logic        s_logit_tlast,
+  input  wire logic [COUNTERS*32-1:0] net_saturated,  // neurons x steps clipped
+  input  wire logic [(PROBES > 0 ? PROBES : 1)*32-1:0] net_probes,
+  input  wire logic [15:0] net_checksum        // of its weights
 );
-  import volley_net_pkg::*;
-
   localparam logic [7:0] CUT = 8'h08;          // flags[3] of a trailer
 
   // In reset from power-up on. One cycle behind aresetn: until then nothing is taken in, and nothing offered.
@@ -72,7 +95,7 @@ module volley_axi_top #(
   logic        kept, ending;                   // a word that was offered when the network went; a trailer is due
   logic [31:0] kept_tdata;
   logic        kept_tlast;
-  logic [15:0] checksum, cut_checksum;         // of the weights: now, at the cut
+  logic [15:0] cut_checksum;                   // of the weights, at the cut
   logic        load_select = 1'b0, load_valid = 1'b0;  // a number, a word: written in the cycle before
   logic        answer_taken;
   logic        rst_q;
@@ -173,7 +196,7 @@ module volley_axi_top #(
       kept       <= net_m_tvalid && !out_tready;
       kept_tdata <= net_m_tdata;
       kept_tlast <= net_m_tlast;
-      cut_checksum <= checksum;
+      cut_checksum <= net_checksum;
       ending     <= net_m_tvalid ? !net_m_tlast : in_answer;
     end
     if (rst) begin
@@ -196,7 +219,10 @@ module volley_axi_top #(
   end
 
   // ------------------------------------------------------------------ network
-  volley_top u_top (
+  volley_top #(
+    .FRAME_BYTES(FRAME_BYTES), .BEAT_BYTES(BEAT_BYTES), .CLASSES(CLASSES), .OUT_LANES(OUT_LANES),
+    .FRAMES_IN_FLIGHT(FRAMES_IN_FLIGHT), .COUNTERS(COUNTERS), .PROBES(PROBES)
+  ) u_top (
     .clk, .aresetn(aresetn && !cut && !clear),
     .load_select, .load_valid,
     .load_data(load_select ? regs_out.MEMORY.index.value : regs_out.LOAD.word.value),
@@ -207,13 +233,17 @@ module volley_axi_top #(
     .stat_frames(regs_in.FRAMES.count.next), .stat_cycles(regs_in.CYCLES.count.next),
     .stat_in_stall(regs_in.IN_STALL.count.next), .stat_out_stall(regs_in.OUT_STALL.count.next),
     .stat_saturated(regs_in.SATURATED.count.next),
-    .cfg_probe(regs_out.PROBE.index.value), .stat_probe(regs_in.PROBE_COUNT.count.next), .stat_checksum(checksum),
-    .err_short(), .err_long(), .err_keep()     // cleared by reset alone; the trailers carry them too
+    .cfg_probe(regs_out.PROBE.index.value), .stat_probe(regs_in.PROBE_COUNT.count.next), .stat_checksum(),
+    .err_short(), .err_long(), .err_keep(),    // cleared by reset alone; the trailers carry them too
+    .net_rst, .net_load_select, .net_load_valid, .net_load_data,
+    .m_pixel_tvalid, .m_pixel_tready, .m_pixel_tdata, .m_pixel_tlast,
+    .s_logit_tvalid, .s_logit_tready, .s_logit_tdata, .s_logit_tlast,
+    .net_saturated, .net_probes, .net_checksum
   );
 
   // ------------------------------------------------------------------ registers
   assign regs_in.STRUCTURE.hash.next           = STRUCTURE_HASH;
-  assign regs_in.WEIGHTS.checksum.next         = checksum;
+  assign regs_in.WEIGHTS.checksum.next         = net_checksum;
   assign regs_in.MEMORIES.count.next           = 32'(MEMORIES);
   assign regs_in.RESETS.count.next             = resets;
   assign regs_in.PROBES.count.next             = 32'(PROBES);

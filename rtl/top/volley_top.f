@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
 // volley_top and all it needs, leaf first; names are relative to this file (-F).
-// volley_net.sv and volley_net_pkg.sv are written by pyflow.compile: packages go in front,
-// and ../rtl.f takes the place of this list, for a network is made of other cores too.
 ../common/volley_ram.sv
 ../stream/volley_skid.sv
 ../stream/volley_fifo.sv

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
 // Accelerator top: 32-bit AXI4-Stream of 8-bit pixels in, int32 logits and a trailer word out.
-// The network itself is `volley_net` with its constants in `volley_net_pkg`, both written by
-// pyflow.emit. Every frame gets an answer; a bad one is marked in its trailer and in err_*.
-// volley_axi_top is this with registers.
+// The network hangs on ports of its own: pyflow.emit writes it, and <name>_top, which joins the two. Every frame gets an
+// answer; a bad one is marked in its trailer and in err_*. volley_axi_top is this with registers.
 `default_nettype none
 module volley_top #(
-  parameter int unsigned COUNT_W = 32,         // bits of the counters of events, which wrap
-  parameter int unsigned CYCLE_W = 64          // bits of the counters of cycles
+  parameter int unsigned FRAME_BYTES      = 16,  // of a frame
+  parameter int unsigned BEAT_BYTES       = 1,   // of a beat of pixels
+  parameter int unsigned CLASSES          = 4,   // logits of an answer
+  parameter int unsigned OUT_LANES        = 1,   // logits of a beat
+  parameter int unsigned FRAMES_IN_FLIGHT = 4,   // that the network may hold at once
+  parameter int unsigned COUNTERS         = 1,   // LIF layers that count, each with a word of net_saturated
+  parameter int unsigned PROBES           = 0,   // words of net_probes
+  parameter int unsigned COUNT_W          = 32,  // bits of the counters of events, which wrap
+  parameter int unsigned CYCLE_W          = 64   // bits of the counters of cycles
 ) (
   input  wire logic        clk,
   input  wire logic        aresetn,            // active low, synchronous to clk
@@ -38,10 +44,33 @@ module volley_top #(
   output logic [15:0]      stat_checksum,      // of the weights, as in the trailers
   output logic             err_short,
   output logic             err_long,
-  output logic             err_keep
+  output logic             err_keep,
+  // Network: pixels to it, its logits, its load bus, what it counts
+  output logic             net_rst,
+  output logic             net_load_select,
+  output logic             net_load_valid,
+  output logic [31:0]      net_load_data,
+  output logic             m_pixel_tvalid,
+  input  wire logic        m_pixel_tready,
+  output logic [BEAT_BYTES*8-1:0] m_pixel_tdata,
+  output logic             m_pixel_tlast,
+  input  wire logic        s_logit_tvalid,
+  output logic             s_logit_tready,
+  input  wire logic [OUT_LANES*32-1:0] s_logit_tdata,
+  input  wire logic        s_logit_tlast,
+  input  wire logic [COUNTERS*32-1:0] net_saturated,  // neurons x steps clipped
+  input  wire logic [(PROBES > 0 ? PROBES : 1)*32-1:0] net_probes,
+  input  wire logic [15:0] net_checksum        // of its weights
 );
-  import volley_net_pkg::*;
-
+  if (FRAME_BYTES < 1 || CLASSES < 1 || OUT_LANES < 1 || FRAMES_IN_FLIGHT < 1 || COUNTERS < 1) begin : g_rule_sizes
+    $fatal(1, "volley_top: FRAME_BYTES, CLASSES, OUT_LANES, FRAMES_IN_FLIGHT and COUNTERS must be at least 1 (%m)");
+  end
+  if (BEAT_BYTES < 1 || BEAT_BYTES > FRAME_BYTES) begin : g_rule_beat_bytes
+    $fatal(1, "volley_top: BEAT_BYTES = %0d is outside 1..FRAME_BYTES = %0d (%m)", BEAT_BYTES, FRAME_BYTES);
+  end
+  if (PROBES > 1024) begin : g_rule_probes
+    $fatal(1, "volley_top: PROBES = %0d is above 1024 (%m)", PROBES);
+  end
   if (COUNT_W < 1 || COUNT_W > 32) begin : g_rule_count_w
     $fatal(1, "volley_top: COUNT_W = %0d is outside 1..32 (%m)", COUNT_W);
   end
@@ -60,18 +89,17 @@ module volley_top #(
   logic [2:0]  flags_in_tdata;
   logic        flags_tvalid, flags_tready;
   logic [2:0]  flags_tdata;
-  logic        pixel_tvalid, pixel_tready, pixel_tlast;
-  logic [IN_PIX*IN_CHANNELS*8-1:0] pixel_tdata;
-  logic        logits_tvalid, logits_tready, logits_tlast;
-  logic [OUT_LANES*32-1:0] logits_tdata;
   logic        logit_tvalid, logit_tready, logit_tlast;
   logic [31:0] logit_tdata;
   logic        guard_tready, result_tvalid;
-  logic [COUNTERS*32-1:0] saturated;           // a word per LIF layer
-  logic [COUNT_W-1:0]     saturated_sum;
-  logic [(PROBES > 0 ? PROBES : 1)*32-1:0] probes;
+  logic [COUNT_W-1:0] saturated_sum;
 
-  assign s_axis_tready = guard_tready && !rst;
+  assign s_axis_tready   = guard_tready && !rst;
+  assign net_rst         = rst;
+  assign net_load_select = load_select;
+  assign net_load_valid  = load_valid;
+  assign net_load_data   = load_data;
+  assign stat_checksum   = net_checksum;
 
   volley_frame_guard #(.BYTES(FRAME_BYTES)) u_guard (
     .clk, .rst,
@@ -89,33 +117,24 @@ module volley_top #(
     .stat_count()
   );
 
-  // A frame is one run of bytes: pixels straddle words where IN_PIX * IN_CHANNELS does not divide 4.
-  volley_lane_convert #(.WORD_W(8), .LANES_IN(4), .LANES_OUT(IN_PIX*IN_CHANNELS), .CHANNELS(FRAME_BYTES)) u_pixels (
+  // A frame is one run of bytes: beats straddle words where BEAT_BYTES does not divide 4.
+  volley_lane_convert #(.WORD_W(8), .LANES_IN(4), .LANES_OUT(BEAT_BYTES), .CHANNELS(FRAME_BYTES)) u_pixels (
     .clk, .rst,
     .s_axis_tvalid(word_tvalid), .s_axis_tready(word_tready), .s_axis_tdata(word_tdata), .s_axis_tlast(word_tlast),
-    .m_axis_tvalid(pixel_tvalid), .m_axis_tready(pixel_tready), .m_axis_tdata(pixel_tdata), .m_axis_tlast(pixel_tlast)
-  );
-
-  // ------------------------------------------------------------------ network
-  volley_net u_net (
-    .clk, .rst, .load_select, .load_valid, .load_data,
-    .s_pixel_tvalid(pixel_tvalid), .s_pixel_tready(pixel_tready), .s_pixel_tdata(pixel_tdata),
-    .s_pixel_tlast(pixel_tlast),
-    .m_logit_tvalid(logits_tvalid), .m_logit_tready(logits_tready), .m_logit_tdata(logits_tdata),
-    .m_logit_tlast(logits_tlast),
-    .stat_saturated(saturated), .stat_probes(probes), .weight_checksum(stat_checksum)
+    .m_axis_tvalid(m_pixel_tvalid), .m_axis_tready(m_pixel_tready), .m_axis_tdata(m_pixel_tdata),
+    .m_axis_tlast(m_pixel_tlast)
   );
 
   // ------------------------------------------------------------------ out: logits and trailer
   volley_lane_convert #(.WORD_W(32), .LANES_IN(OUT_LANES), .LANES_OUT(1), .CHANNELS(CLASSES)) u_logits (
     .clk, .rst,
-    .s_axis_tvalid(logits_tvalid), .s_axis_tready(logits_tready), .s_axis_tdata(logits_tdata),
-    .s_axis_tlast(logits_tlast),
+    .s_axis_tvalid(s_logit_tvalid), .s_axis_tready(s_logit_tready), .s_axis_tdata(s_logit_tdata),
+    .s_axis_tlast(s_logit_tlast),
     .m_axis_tvalid(logit_tvalid), .m_axis_tready(logit_tready), .m_axis_tdata(logit_tdata), .m_axis_tlast(logit_tlast)
   );
 
   volley_frame_result u_result (
-    .clk, .rst, .cfg_checksum(stat_checksum),
+    .clk, .rst, .cfg_checksum(net_checksum),
     .s_logit_tvalid(logit_tvalid), .s_logit_tready(logit_tready), .s_logit_tdata(logit_tdata),
     .s_logit_tlast(logit_tlast),
     .s_flags_tvalid(flags_tvalid), .s_flags_tready(flags_tready), .s_flags_tdata(flags_tdata),
@@ -126,18 +145,18 @@ module volley_top #(
   // ------------------------------------------------------------------ counters
   always_comb begin
     saturated_sum = '0;
-    for (int unsigned n = 0; n < COUNTERS; n++) saturated_sum = saturated_sum + COUNT_W'(saturated[n*32 +: 32]);
+    for (int unsigned n = 0; n < COUNTERS; n++) saturated_sum = saturated_sum + COUNT_W'(net_saturated[n*32 +: 32]);
   end
 
   if (PROBES > 0) begin : g_probes
     always_ff @(posedge clk) begin
       stat_probe <= '0;
-      for (int unsigned n = 0; n < PROBES; n++) if (cfg_probe == 10'(n)) stat_probe <= probes[n*32 +: 32];
+      for (int unsigned n = 0; n < PROBES; n++) if (cfg_probe == 10'(n)) stat_probe <= net_probes[n*32 +: 32];
     end
   end else begin : g_no_probes
     logic unused;
     assign stat_probe = '0;
-    assign unused     = ^{cfg_probe, probes};
+    assign unused     = ^{cfg_probe, net_probes};
   end
 
   always_ff @(posedge clk) begin

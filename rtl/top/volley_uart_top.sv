@@ -1,17 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
 // Accelerator behind a serial line: volley_axi_top, its streams and registers driven by packets of a host
-// (docs/formats.md). For boards without a processor; a board's own top adds clock, reset and pins.
+// (docs/formats.md). For boards without a processor; a board's own top adds clock, reset and pins. The network hangs on
+// ports of its own, as it does at volley_top; pyflow.emit writes it and, around both, <name>_uart_top.
 `default_nettype none
 module volley_uart_top #(
-  parameter int unsigned CLK_HZ = 12_000_000,  // of clk [Hz]
-  parameter int unsigned BAUD   = 1_000_000    // of the line [bit/s], 8N1
+  parameter int unsigned FRAME_BYTES      = 16,  // of a frame
+  parameter int unsigned BEAT_BYTES       = 1,   // of a beat of pixels
+  parameter int unsigned CLASSES          = 4,   // logits of an answer
+  parameter int unsigned OUT_LANES        = 1,   // logits of a beat
+  parameter int unsigned FRAMES_IN_FLIGHT = 4,   // that the network may hold at once
+  parameter int unsigned COUNTERS         = 1,   // LIF layers that count, each with a word of net_saturated
+  parameter int unsigned PROBES           = 0,   // words of net_probes
+  parameter int unsigned MEMORIES         = 0,   // writable ones of the network
+  parameter logic [31:0] STRUCTURE_HASH   = 32'd0,  // of all that cannot be loaded
+  parameter int unsigned CLK_HZ           = 12_000_000,  // of clk [Hz]
+  parameter int unsigned BAUD             = 1_000_000    // of the line [bit/s], 8N1
 ) (
   input  wire logic       clk,
   input  wire logic       aresetn,             // active low, synchronous to clk
   input  wire logic       uart_rx,             // asynchronous; from the host
   output logic            uart_tx,             // to the host
-  output logic [3:0]      stat_led             // {error, busy, toggles with each answered frame, ready}
+  output logic [3:0]      stat_led,            // {error, busy, toggles with each answered frame, ready}
+  // Network: pixels to it, its logits, its load bus, what it counts
+  output logic             net_rst,
+  output logic             net_load_select,
+  output logic             net_load_valid,
+  output logic [31:0]      net_load_data,
+  output logic             m_pixel_tvalid,
+  input  wire logic        m_pixel_tready,
+  output logic [BEAT_BYTES*8-1:0] m_pixel_tdata,
+  output logic             m_pixel_tlast,
+  input  wire logic        s_logit_tvalid,
+  output logic             s_logit_tready,
+  input  wire logic [OUT_LANES*32-1:0] s_logit_tdata,
+  input  wire logic        s_logit_tlast,
+  input  wire logic [COUNTERS*32-1:0] net_saturated,  // neurons x steps clipped
+  input  wire logic [(PROBES > 0 ? PROBES : 1)*32-1:0] net_probes,
+  input  wire logic [15:0] net_checksum        // of its weights
 );
   localparam int unsigned DIVISOR = BAUD == 0 ? 0 : (CLK_HZ + BAUD / 2) / BAUD;
   localparam int unsigned OFF     = DIVISOR * BAUD > CLK_HZ ? DIVISOR * BAUD - CLK_HZ : CLK_HZ - DIVISOR * BAUD;
@@ -25,7 +51,8 @@ module volley_uart_top #(
   logic rst = 1'b1;                            // in reset from power-up on
   always_ff @(posedge clk) rst <= !aresetn;
 
-  logic        rx_valid, bad, net_rst, broken, busy;
+  logic        rx_valid, bad, broken, busy;
+  logic        abort;                          // the host wants the network reset
   logic [7:0]  rx_data;
   logic        request_tvalid, request_tready, request_tlast, request_reset;
   logic [7:0]  request_tdata;
@@ -68,7 +95,7 @@ module volley_uart_top #(
     .m_axi_ctrl_bvalid(bvalid), .m_axi_ctrl_bready(bready), .m_axi_ctrl_bresp(bresp),
     .m_axi_ctrl_arvalid(arvalid), .m_axi_ctrl_arready(arready), .m_axi_ctrl_araddr(araddr),
     .m_axi_ctrl_rvalid(rvalid), .m_axi_ctrl_rready(rready), .m_axi_ctrl_rdata(rdata), .m_axi_ctrl_rresp(rresp),
-    .net_rst, .stat_busy(busy), .stat_broken(broken)
+    .net_rst(abort), .stat_busy(busy), .stat_broken(broken)
   );
 
   // From the buffer of responses through the escapes and back to its address is too far for one cycle.
@@ -92,8 +119,12 @@ module volley_uart_top #(
   );
 
   // Behind a reset of the network the host has no more beats on their way, so that its streams need not be kept whole.
-  volley_axi_top u_top (
-    .clk, .aresetn(!rst && !net_rst), .pixel_clk(clk), .pixel_aresetn(1'b1),
+  volley_axi_top #(
+    .FRAME_BYTES(FRAME_BYTES), .BEAT_BYTES(BEAT_BYTES), .CLASSES(CLASSES), .OUT_LANES(OUT_LANES),
+    .FRAMES_IN_FLIGHT(FRAMES_IN_FLIGHT), .COUNTERS(COUNTERS), .PROBES(PROBES),
+    .MEMORIES(MEMORIES), .STRUCTURE_HASH(STRUCTURE_HASH)
+  ) u_top (
+    .clk, .aresetn(!rst && !abort), .pixel_clk(clk), .pixel_aresetn(1'b1),
     .s_axis_tvalid(frame_tvalid), .s_axis_tready(frame_tready), .s_axis_tdata(frame_tdata),
     .s_axis_tkeep(frame_tkeep), .s_axis_tlast(frame_tlast),
     .m_axis_tvalid(result_tvalid), .m_axis_tready(result_tready), .m_axis_tdata(result_tdata),
@@ -102,7 +133,11 @@ module volley_uart_top #(
     .s_axi_ctrl_wdata(wdata), .s_axi_ctrl_wstrb(4'hf), .s_axi_ctrl_wvalid(wvalid), .s_axi_ctrl_wready(wready),
     .s_axi_ctrl_bresp(bresp), .s_axi_ctrl_bvalid(bvalid), .s_axi_ctrl_bready(bready),
     .s_axi_ctrl_araddr(araddr), .s_axi_ctrl_arprot(3'd0), .s_axi_ctrl_arvalid(arvalid), .s_axi_ctrl_arready(arready),
-    .s_axi_ctrl_rdata(rdata), .s_axi_ctrl_rresp(rresp), .s_axi_ctrl_rvalid(rvalid), .s_axi_ctrl_rready(rready)
+    .s_axi_ctrl_rdata(rdata), .s_axi_ctrl_rresp(rresp), .s_axi_ctrl_rvalid(rvalid), .s_axi_ctrl_rready(rready),
+    .net_rst, .net_load_select, .net_load_valid, .net_load_data,
+    .m_pixel_tvalid, .m_pixel_tready, .m_pixel_tdata, .m_pixel_tlast,
+    .s_logit_tvalid, .s_logit_tready, .s_logit_tdata, .s_logit_tlast,
+    .net_saturated, .net_probes, .net_checksum
   );
 
   logic dropped, frame;                        // a bad packet since the last good one; parity of answered frames

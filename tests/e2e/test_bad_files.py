@@ -265,7 +265,7 @@ def test_an_edited_folding_is_used_until_asked_otherwise(digits: Members, capsys
         assert main(run) == 0
         assert "out/folding.json: was edited and is used; FOLDING=auto plans anew" in capsys.readouterr().err
         assert Path("out/folding.json").read_text() == mine
-        assert ".PE(2)" in Path("out/rtl/volley_net.sv").read_text().replace(" ", "")
+        assert ".PE(2)" in Path("out/rtl/digits_net.sv").read_text().replace(" ", "")
     assert main([*run, "--folding", "out/folding.json"]) == 0
     assert Path("out/folding.json").read_text() == mine
     Path("other.json").write_text(planned)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import pyflow
-from pyflow import zoo
 from pyflow.backends import plain_path
 from pyflow.backends.toolbox import cache_dir
 from pyflow.sources import blackboxes, needed_by, rtl_sources
@@ -21,7 +19,7 @@ from verif.harness import REPO, sources_of
 from verif.lint.lint import WAIVERS, families, lint, own_sources
 from verif.pages.lists import lists, shared, technologies, vlnv, waivers
 from verif.pages.sizes import row_of
-from verif.pages.sv import Core, cores, elaborate, generated, packages, read
+from verif.pages.sv import Core, cores, elaborate, packages
 
 CORES = list(cores().values())
 NAMES = [core.name for core in CORES]
@@ -41,11 +39,10 @@ def test_the_lists_are_what_the_sources_say(core: Core) -> None:
 def test_a_core_elaborates_from_its_list_alone(core: Core, size: str) -> None:
     row = row_of(core.name)
     parameters = row.smallest if size == "smallest" else {}
-    network = row.network if generated(core) else ()
-    widths, errors = elaborate([*network, core.path.with_suffix(".f")], core.name, parameters)
+    widths, errors = elaborate([core.path.with_suffix(".f")], core.name, parameters)
     assert not errors, errors
     assert list(widths) == [port.name for port in core.ports], errors
-    assert lint(core.name, [*network, "-F", core.path.with_suffix(".f")], parameters) == ""
+    assert lint(core.name, ["-F", core.path.with_suffix(".f")], parameters) == ""
 
 
 @each_core
@@ -144,78 +141,6 @@ def test_the_documented_command_lists_the_files_of_a_family() -> None:
     (code,) = re.findall(r'^python -c "(.*?)"$', text, re.DOTALL | re.MULTILINE)
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(path) for path in needed_by("volley_synapse_array", rtl_sources("xc7"))]
-
-
-def test_fusesoc_has_the_wrapper(tmp_path: Path) -> None:
-    for name in ("wrapper", "async_wrapper"):
-        (tmp_path / name).mkdir()
-        found = _set_up("volley_axi_top", "--target", name, cwd=tmp_path / name)
-        assert f"volley_axi_top_{name}.v" in {path.name for path in found}
-
-
-# ------------------------------------------------------------------ the wrapper
-WRAPPER = TOP.path.with_name("volley_axi_top_wrapper.v")
-ASYNC = TOP.path.with_name("volley_axi_top_async_wrapper.v")
-PIXEL = {"pixel_clk", "pixel_aresetn"}  # ports that only the latter has
-wrappers = pytest.mark.parametrize("wrapper", [WRAPPER, ASYNC], ids=lambda path: path.stem)
-# An attribute, perhaps a second one, and the port they belong to
-INTERFACE = re.compile(
-    r'X_INTERFACE_INFO = "\S+ (\w+ \w+)" \*\)\n(?:  \(\*.*\n)?'
-    r"  (?:in|out)put +wire +(?:\[\S+\] +)?(\w+)"
-)
-
-STREAM = "TVALID TREADY TDATA TKEEP TLAST"
-BUSES = {
-    "s_axis": STREAM,
-    "m_axis": STREAM,
-    "s_axi_ctrl": "AWADDR AWPROT AWVALID AWREADY WDATA WSTRB WVALID WREADY BRESP BVALID BREADY "
-    "ARADDR ARPROT ARVALID ARREADY RDATA RRESP RVALID RREADY",
-}
-
-
-@pytest.fixture(scope="module")
-def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    build = tmp_path_factory.mktemp("digits")
-    pyflow.compile(zoo.load("digits"), board="pynq-z2", out_dir=build)
-    return build
-
-
-def stated(wrapper: Path, build: Path) -> list[Path]:
-    """The files that the wrapper's header lists, in that order, with the digits network."""
-    (names,) = re.findall(r"^// .*\bFiles: (.*)\.$", wrapper.read_text(encoding="utf-8"), re.MULTILINE)
-    return [next(path for folder in (REPO / "rtl", build) for path in folder.rglob(name)) for name in names.split(", ")]
-
-
-@wrappers
-def test_the_wrapper_has_the_ports_of_the_top(wrapper: Path, digits_folder: Path) -> None:
-    files, left_out = stated(wrapper, digits_folder), PIXEL if wrapper == WRAPPER else set()
-    wrapped, errors = elaborate(files, wrapper.stem)
-    assert not errors, errors
-    assert wrapped == {name: bits for name, bits in elaborate(files, TOP.name)[0].items() if name not in left_out}
-    assert all(bits % 8 == 0 for name, bits in wrapped.items() if name.endswith("_tdata"))
-    ports, outer = [p for p in TOP.ports if p.name not in left_out], read(wrapper).ports
-    assert [(p.name, p.direction, p.comment) for p in outer] == [(p.name, p.direction, p.comment) for p in ports]
-
-
-@wrappers
-def test_the_wrapper_is_verilog_2001_with_an_interface_on_every_bus_port(wrapper: Path, digits_folder: Path) -> None:
-    options = ["+1364-2001ext+v", "+1800-2017ext+sv", "-Wno-lint", "-Wno-style"]
-    sources = [
-        part for path in stated(wrapper, digits_folder) for part in (("-F", path) if path.suffix == ".f" else (path,))
-    ]
-    assert lint(wrapper.stem, [*options, *sources]) == ""
-    text = wrapper.read_text(encoding="utf-8")
-    named = dict(INTERFACE.findall(text))
-    wanted = {f"{bus} {part}": f"{bus}_{part.lower()}" for bus, parts in BUSES.items() for part in parts.split()}
-    wanted |= {"clk CLK": "clk", "aresetn RST": "aresetn"}
-    if wrapper == ASYNC:
-        wanted |= {"pixel_clk CLK": "pixel_clk", "pixel_aresetn RST": "pixel_aresetn"}
-        assert "ASSOCIATED_BUSIF s_axis:m_axis, ASSOCIATED_RESET pixel_aresetn" in text
-        assert "ASSOCIATED_BUSIF s_axi_ctrl, ASSOCIATED_RESET aresetn" in text
-    else:
-        assert "ASSOCIATED_BUSIF s_axis:m_axis:s_axi_ctrl, ASSOCIATED_RESET aresetn" in text
-    assert named == wanted
-    assert text.count("FREQ_HZ") == 1  # in the comment that says why it is not there
 
 
 # ------------------------------------------------------------------ the example

@@ -19,6 +19,7 @@ from pyflow.build import Build
 from pyflow.cores.synapse import SynapseArray
 from pyflow.data import Dataset
 from pyflow.sources import rtl_sources
+from tests.flow.designs import image, network_text
 from tests.flow.netlists import netlist_of
 
 FIFO = {
@@ -44,17 +45,17 @@ def flip_bit(path: Path, row: int, bit: int) -> None:
 def break_weight(build: Build, tmp_path: Path) -> Build:
     array = next(inst.core for inst in netlist_of(build).instances if inst.name == "u_conv2_array")
     assert isinstance(array, SynapseArray)
-    flip_bit(build.rtl / "conv2_weight.mem", 0, 4 * (5 * array.simd + array.simd // 2) + 2)  # output 5, bit 2
+    flip_bit(image(build.rtl, "conv2_weight"), 0, 4 * (5 * array.simd + array.simd // 2) + 2)  # output 5, bit 2
     return build
 
 
 def break_threshold(build: Build, tmp_path: Path) -> Build:
     sizes = r"\.THETA_W\((\d+)\), \.BIAS_W\((\d+)\).*u_conv2_neuron \("
-    instance = re.search(sizes, (build.rtl / "volley_net.sv").read_text())
+    instance = re.search(sizes, network_text(build.rtl))
     assert instance
     theta, bias = map(int, instance.groups())
     # theta of channel 1, its lowest bit; that of channel 0 is so large that none of the frames would show it
-    flip_bit(build.rtl / "conv2_neuron_param.mem", 0, bias + theta + bias)
+    flip_bit(image(build.rtl, "conv2_neuron_param"), 0, bias + theta + bias)
     return build
 
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
 """The packer cannot share a mistake with the reference: a float64 torch network takes every weight, threshold
-and bias from the emitted .mem files (constant rows from volley_net_pkg.sv) and every width from volley_net.sv, by code
-that does not import the packer,
-and must give the reference's logits on every image. Only the order of the layers and their strides and paddings
-come from the network."""
+and bias from the emitted .mem files (constant rows from the package) and every width from the module, by code that does
+not import the packer, and must give the reference's logits on every image. Only the order of the layers and their
+strides and paddings come from the network."""
 
 from __future__ import annotations
 
@@ -21,6 +20,7 @@ import pyflow
 from pyflow import zoo
 from pyflow.build import Build
 from pyflow.data import Dataset, load
+from tests.flow.designs import image, network_text, package_text
 from tests.flow.netlists import netlist_of
 from tests.flow.random_models import random_folding, random_network
 from tests.flow.samples import some
@@ -35,13 +35,13 @@ def parameters(text: str, instance: str) -> dict[str, int]:
 
 def lines(folder: Path, memory: str) -> list[str]:
     """Rows of a memory in hexadecimal, as many as its weight source sends."""
-    text = (folder / "volley_net.sv").read_text()
-    if constant := re.search(rf"\[(\d+):0\] ROW_{memory} = (\d+)'h(\w+);", (folder / "volley_net_pkg.sv").read_text()):
-        assert f".KIND(0), .ROW(volley_net_pkg::ROW_{memory})) u_{memory} (" in text
+    text = network_text(folder)
+    if constant := re.search(rf"\[(\d+):0\] ROW_{memory} = (\d+)'h(\w+);", package_text(folder)):
+        assert re.search(rf"\.KIND\(0\), \.ROW\(\w+_pkg::ROW_{memory}\)\) u_{memory} \(", text)
         assert int(constant[1]) + 1 == int(constant[2]) == parameters(text, f"u_{memory}")["WIDTH"]
-        assert not (folder / f"{memory}.mem").exists()
+        assert not image(folder, memory).exists()
         return [constant[3]]
-    rows, depth = (folder / f"{memory}.mem").read_text().split(), parameters(text, f"u_{memory}")["DEPTH"]
+    rows, depth = image(folder, memory).read_text().split(), parameters(text, f"u_{memory}")["DEPTH"]
     assert len(rows) == max(2, depth), "a memory has two rows at least, and its image as many"
     return rows[:depth]
 
@@ -63,7 +63,7 @@ class Rebuilt:
     """Layers in float64, read back from an output folder by docs/formats.md."""
 
     def __init__(self, folder: Path, build: Build) -> None:
-        self.folder, self.text = folder, (folder / "volley_net.sv").read_text()
+        self.folder, self.text = folder, network_text(folder)
         self.layers: tuple[Any, ...] = netlist_of(build).network.operators  # kernels as the hardware has them
         self.slices = {name: f.slice for name, f in netlist_of(build).foldings.items()}
         self.network = build.network

@@ -14,6 +14,7 @@ import pyflow
 from pyflow.build import Build
 from pyflow.graph import Network
 from pyflow.operators import Accumulate, Encoding, LIFNeuron, Linear, Readout
+from tests.flow.designs import constant, network_text
 from tests.flow.random_models import random_folding, random_network
 
 
@@ -67,7 +68,7 @@ def test_off_unless_asked_for(tmp_path: Path) -> None:
     builds: list[Build] = [
         pyflow.compile(network, out_dir=tmp_path / str(on), folding=folding, probes=on) for on in (False, True)
     ]
-    off, on = ((build.rtl / "volley_net.sv").read_text() for build in builds)
+    off, on = (network_text(build.rtl) for build in builds)
     assert "volley_stream_probe" not in off
     assert on.count("volley_stream_probe") == len(builds[1].emitted.probes)
     assert count_of(builds[0]) == 0
@@ -75,5 +76,4 @@ def test_off_unless_asked_for(tmp_path: Path) -> None:
 
 
 def count_of(build: Build) -> int:
-    text = (build.rtl / "volley_net_pkg.sv").read_text()
-    return int(text.split("PROBES           = ")[1].split(";")[0])
+    return int(constant(build.rtl, "PROBES"))

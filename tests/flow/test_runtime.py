@@ -19,11 +19,12 @@ from pyflow import registers as r
 from pyflow.build import Build, compile
 from pyflow.conversion.radix import exponents
 from pyflow.data import Dataset
+from pyflow.design_files import DesignFiles
 from pyflow.graph import Network
 from pyflow.operators import Conv, Encode, Linear, RadixNeuron, Readout
 from pyflow.runtime import Device, DeviceError, FramesFailed
 from pyflow.runtime.rtlsim import RtlSimLink
-from pyflow.sources import rtl_sources
+from tests.flow.designs import design, images, network_text
 from tests.flow.reweighted import writable
 from verif import harness
 
@@ -53,7 +54,7 @@ def pair(small: Build, tmp_path_factory: pytest.TempPathFactory) -> tuple[Build,
     """The same structure with different weights, all in memories that can be written."""
     folding, folder = writable(small.plan.folding_json()), tmp_path_factory.mktemp("pair")
     builds = [compile(small_network(seed), out_dir=folder / str(seed), folding=folding) for seed in (0, 1)]
-    assert (builds[0].rtl / "volley_net.sv").read_text() == (builds[1].rtl / "volley_net.sv").read_text()
+    assert network_text(builds[0].rtl) == network_text(builds[1].rtl)
     return builds[0], builds[1]
 
 
@@ -67,15 +68,13 @@ def cosimulate(
     other: Build | None = None,
 ) -> None:
     """Run verif/tb/<bench>.py on `top` around the network of `build`."""
-    sources = [build.rtl / "volley_net_pkg.sv", *rtl_sources(), build.rtl / "volley_net.sv"]
-    simulator = harness.build(top, parameters, sources=sources)
-    images = {path.name: path.read_text() for path in build.rtl.glob("*.mem")}
+    simulator = harness.build(top, parameters, sources=design(build.rtl))
     env = {"HOST": str(build.folder / "host"), "FAULT": fault, "SEEDS": seeds}
     if other:
         env["OTHER"] = str(other.folder / "host")
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
-        problems = harness.simulate(simulator, run, top, bench, parameters, env, images, timeout_s=3600)
+        problems = harness.simulate(simulator, run, top, bench, parameters, env, images(build.rtl), timeout_s=3600)
         log = (run / "sim.log").read_text(errors="replace")
     assert not problems, f"{problems}\n{log[-6000:]}"
     print(next(line for line in log.splitlines() if " seeds, " in line).split("  ")[-1])
@@ -83,11 +82,11 @@ def cosimulate(
 
 def over_the_line(build: Build, fault: str, seeds: str, other: Build | None = None) -> None:
     line = {"CLK_HZ": 4_000_000, "BAUD": 1_000_000}
-    cosimulate(build, "volley_uart_top", "tb_runtime_uart", line, fault, seeds, other)
+    cosimulate(build, DesignFiles.found_in(build.rtl).uart_top, "tb_runtime_uart", line, fault, seeds, other)
 
 
 def over_axi(build: Build, fault: str, seeds: str, other: Build | None = None) -> None:
-    cosimulate(build, "volley_axi_top", "tb_runtime_axi", {}, fault, seeds, other)
+    cosimulate(build, DesignFiles.found_in(build.rtl).axi_top, "tb_runtime_axi", {}, fault, seeds, other)
 
 
 @pytest.mark.parametrize("fault", UART_FAULTS)

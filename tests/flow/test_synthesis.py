@@ -24,6 +24,7 @@ from pyflow.planning.lowering import build_netlist
 from pyflow.planning.netlist import Netlist
 from pyflow.planning.planner import costs
 from pyflow.sources import rtl_sources
+from tests.flow.designs import design
 
 SMALL = {"conv1": Folding(8, 1, "all"), "conv2": Folding(4, 8, "tap"), "fc": Folding(1, 1)}
 LENET5 = {
@@ -153,7 +154,7 @@ def test_every_module_elaborates_alone_in_slang() -> None:
         for path in rtl_sources():
             shutil.copy(path, work)
         tops = [path.stem for path in rtl_sources() if not path.stem.endswith("_pkg")]
-        files = ["volley_net_pkg.sv", *(path.name for path in rtl_sources()), "volley_net.sv"]
+        files = [path.name for path in design(work)]
         commands = [f"read_slang -j 1 --top {top} {' '.join(files)}\ndesign -reset\n" for top in tops]
         (work / "all.ys").write_text("".join(commands))
         done = subprocess.run(

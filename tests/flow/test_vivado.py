@@ -48,7 +48,8 @@ def test_the_project_holds_everything_it_reads(name: str, tmp_path: Path) -> Non
         assert not Path(file).is_absolute()
     names = {Path(file).name for file in read}
     assert {path.name for path in rtl_sources(board.family)} <= names
-    assert {path.name for path in build.rtl.iterdir()} <= names
+    other = {"digits_top.sv", "digits_axi_async_top.v", "digits_uart_top.sv", "accelerator.sv"}
+    assert {path.name for path in build.rtl.iterdir()} - other <= names
     assert "volley_dsp48_mul.sv" in names  # the bodies of the family, not the portable ones
     assert f"set_property part {board.part} [current_project]" in text
     assert f"variable clock_mhz {board.clock_mhz:g}" in (script.parent / "src/settings.tcl").read_text()
@@ -145,7 +146,7 @@ TYPOS: dict[str, tuple[str, str, str, str]] = {
     "parameter without CONFIG": (ZYNQ, "CONFIG.c_addr_width", "c_addr_width", "parameter c_addr_width is unknown"),
     "pin": (ZYNQ, "dma/s_axi_lite_aclk", "dma/s_axilite_aclk", "pin dma/s_axilite_aclk is unknown; PG021"),
     "pin of the ps": (DESIGN, "FCLK_RESET0_N", "FCLK_RESETN0", "pin ps/FCLK_RESETN0 is unknown; PG082"),
-    "pin of the accelerator": (ZYNQ, "volley/clk", "volley/clock", "pin volley/clock is unknown; volley_axi_top"),
+    "pin of the accelerator": (ZYNQ, "volley/clk", "volley/clock", "pin volley/clock is unknown; digits_axi_top"),
     "interface": (ZYNQ, "dma/M_AXIS_MM2S", "dma/M_AXIS_MMS2", "interface dma/M_AXIS_MMS2 is unknown"),
     "interface of the accelerator": (ZYNQ, "volley/m_axis", "volley/m_axi", "interface volley/m_axi is unknown"),
     "interface beyond a count": (ZYNQ, "CONFIG.NUM_MI 3", "CONFIG.NUM_MI 2", "control/M02_AXI is not there: NUM_MI is"),
@@ -201,7 +202,7 @@ def test_a_typo_is_found(kind: str, pynq_project: Path) -> None:
 
 @needs_tcl
 def test_a_bus_without_a_clock_is_found(pynq_project: Path) -> None:
-    path = pynq_project.parent / "src" / f"{vivado.ACCELERATOR}.v"
+    (path,) = (pynq_project.parent / "src").glob("*_axi_top.v")
     good = path.read_text()
     try:
         path.write_text(re.sub(r"(ASSOCIATED_BUSIF [\w:]*)m_axis", r"\1m_axes", good))
@@ -445,8 +446,10 @@ def test_activity_of_real_frames(tmp_path: Path) -> None:
     lines = [line.strip() for line in target.read_text().splitlines()]
     path = [line.removeprefix("(INSTANCE ") for line in lines if line.startswith("(INSTANCE")]
     assert path[:4] == list(vivado.ACCELERATOR_PATH)
-    assert path[path.index("u_net") - 1] != "TOP"
-    assert "(INSTANCE u_net" in lines
+    assert path[path.index("u_axi_top") + 1] == "u_top"
+    # Beside the top, not in it: what was opened behind the way to the accelerator is closed again.
+    depth = {name: text_to(lines, name) for name in ("u_axi_top", "u_top", "u_net")}
+    assert depth["u_net"] == depth["u_axi_top"] == depth["u_top"] - 1
     assert not any("TOP" in line for line in lines)
     text = target.read_text()
     assert text.count("(") == text.count(")")
@@ -461,6 +464,12 @@ def test_activity_of_real_frames(tmp_path: Path) -> None:
     assert sum(n > 0 for n in toggles) > 100  # frames that are not empty move the datapath
 
 
+def text_to(lines: list[str], instance: str) -> int:
+    """How many brackets are open in front of an instance."""
+    before = "\n".join(lines[: lines.index(f"(INSTANCE {instance}")])
+    return before.count("(") - before.count(")")
+
+
 def test_the_way_to_volley_top(tmp_path: Path) -> None:
     (tmp_path / "volley_a.v").write_text("module volley_a;\n  volley_b #(.N(2 * (3)), .M(1)) u_b (\n.x(y));\n")
     (tmp_path / "volley_b.sv").write_text("module volley_b;\n  volley_c u_first (.x(y));\n  volley_c u_second ();\n")
@@ -473,8 +482,8 @@ def test_the_way_to_volley_top(tmp_path: Path) -> None:
 
 def test_a_saif_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("(SAIFILE\n(INSTANCE top\n)\n)\n")
-    with pytest.raises(VolleyError, match="no INSTANCE volley_top"):
-        vivado_reports.graft_saif(tmp_path / "a", tmp_path / "b", ("x",), 1.0)
+    with pytest.raises(VolleyError, match="no INSTANCE digits_top"):
+        vivado_reports.graft_saif(tmp_path / "a", tmp_path / "b", ("x",), 1.0, top="digits_top", moved=("u_top", ()))
 
 
 def test_the_boards_of_vivado_have_their_files() -> None:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
 """Weights through the registers: a design of one network, loaded with another of its structure, answers as that one
-does. What any weights need is fixed by the structure, so that the two have the same volley_net.sv."""
+does. What any weights need is fixed by the structure, so that the two have the same module."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ import pytest
 
 import pyflow
 from pyflow.build import Build
+from pyflow.design_files import DesignFiles
 from pyflow.emit import checksum_of, read_memory
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.operators import Accumulate, Conv, Encode, Encoding, LIFNeuron, Linear, MaxPool, RadixNeuron, Readout
-from pyflow.sources import rtl_sources
+from tests.flow.designs import constant, design, image, images, network_text
 from tests.flow.random_graphs import random_graph
 from tests.flow.random_models import random_folding, random_network
 from tests.flow.reweighted import reweighted, writable
@@ -29,11 +29,7 @@ from verif.harness import run_bench
 
 
 def constants(build: Build) -> tuple[str, str]:
-    text = (build.rtl / "volley_net_pkg.sv").read_text()
-    (structure,), (weights,) = (
-        re.findall(rf"{name} += \d+'h(\w+);", text) for name in ("STRUCTURE_HASH", "WEIGHT_CHECKSUM")
-    )
-    return structure, weights
+    return constant(build.rtl, "STRUCTURE_HASH"), constant(build.rtl, "WEIGHT_CHECKSUM")
 
 
 def network_of(weights: int) -> Network:
@@ -70,7 +66,7 @@ def words(frames: np.ndarray) -> list[list[int]]:
 def test_loaded_weights_answer_as_their_network(tmp_path: Path) -> None:
     a, b = network_of(1), network_of(2)
     builds = [pyflow.compile(n, out_dir=tmp_path / str(k), folding=writable(FOLDING)) for k, n in enumerate((a, b))]
-    texts = [(build.rtl / "volley_net.sv").read_text() for build in builds]
+    texts = [network_text(build.rtl) for build in builds]
     assert texts[0] == texts[1]
     x = np.random.default_rng(3).random((6, 2, 6, 6)).astype(np.float32)
     assert len({tuple(n.run(x).ravel()) for n in (a, b)}) == 2
@@ -85,23 +81,22 @@ def test_loaded_weights_answer_as_their_network(tmp_path: Path) -> None:
         "initial": int(constants(builds[0])[1], 16),
     }
     rtl = builds[0].rtl
-    images = {path.name: path.read_text() for path in rtl.glob("*.mem")}
     run_bench(
-        "volley_axi_top", "tb_weight_reload", {}, files={**images, "reload.json": json.dumps(case)},
-        sources=[rtl / "volley_net_pkg.sv", *rtl_sources(), rtl / "volley_net.sv"],
+        "volley_axi_top", "tb_weight_reload", {}, files={**images(rtl), "reload.json": json.dumps(case)},
+        sources=design(rtl), top=DesignFiles.found_in(rtl).axi_top,
     )  # fmt: skip
 
 
 def test_load_words_are_the_images(tmp_path: Path) -> None:
     """Word by word what the memories start with, whatever the width."""
     build = pyflow.compile(network_of(1), out_dir=tmp_path, folding=writable(FOLDING))
-    images = build.emitted.loads
-    assert [image.index for image in images] == list(range(len(images)))
-    assert {image.name for image in images} == {path.stem for path in build.rtl.glob("*.mem")}
-    for image in images:
-        rows = read_memory(build.rtl / f"{image.name}.mem", image.width, len(image.rows))
-        assert [sum(int(word) << 32 * n for n, word in enumerate(row)) for row in image.rows] == rows
-    assert any(image.width > 32 and image.width % 32 for image in images)
+    loads = build.emitted.loads
+    assert [load.index for load in loads] == list(range(len(loads)))
+    assert {image(build.rtl, load.name) for load in loads} == set(build.rtl.glob("*.mem"))
+    for load in loads:
+        rows = read_memory(image(build.rtl, load.name), load.width, len(load.rows))
+        assert [sum(int(word) << 32 * n for n, word in enumerate(row)) for row in load.rows] == rows
+    assert any(load.width > 32 and load.width % 32 for load in loads)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -110,7 +105,7 @@ def test_structure_does_not_depend_on_the_weights(seed: int, tmp_path: Path) -> 
     folding = writable(random_folding(network, seed))
     build = pyflow.compile(network, out_dir=tmp_path / "a", folding=folding)
     other = pyflow.compile(reweighted(network, seed), out_dir=tmp_path / "b", folding=folding)
-    assert (build.rtl / "volley_net.sv").read_text() == (other.rtl / "volley_net.sv").read_text()
+    assert network_text(build.rtl) == network_text(other.rtl)
     (structure, weights), (same, changed) = constants(build), constants(other)
     assert structure == same
     assert weights != changed
@@ -124,7 +119,7 @@ def test_structure_of_a_graph_does_not_depend_on_the_weights(seed: int, tmp_path
     folding = writable(json.loads((build.folder / "folding.json").read_text()))
     build = pyflow.compile(network, out_dir=tmp_path / "a", folding=folding)
     other = pyflow.compile(reweighted(network, seed), out_dir=tmp_path / "b", folding=folding)
-    assert (build.rtl / "volley_net.sv").read_text() == (other.rtl / "volley_net.sv").read_text()
+    assert network_text(build.rtl) == network_text(other.rtl)
 
 
 def test_another_exponent_or_shape_is_another_structure(tmp_path: Path) -> None:

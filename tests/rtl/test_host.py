@@ -4,11 +4,8 @@ import json
 
 import pytest
 
-from pyflow.sources import rtl_sources
+from verif.echo_network import NAMES, SMALL, echo_sources
 from verif.harness import run_bench
-from verif.pages.row import ECHO
-
-GEOMETRY = {"NET_BYTES": 16, "NET_CHANNELS": 1, "NET_PIX": 1, "NET_CLASSES": 4, "NET_LANES": 1}
 
 
 @pytest.mark.parametrize("divisor", [4, 7, 12])
@@ -40,7 +37,7 @@ def test_uart_top(clk_hz, baud):
         "volley_uart_top",
         "tb_volley_uart_top",
         {"CLK_HZ": clk_hz, "BAUD": baud},
-        {"VOLLEY_NET": json.dumps(GEOMETRY)},
-        defines=GEOMETRY,
-        sources=[ECHO[0], *rtl_sources(), ECHO[1]],
+        {"VOLLEY_NET": json.dumps(SMALL)},
+        sources=echo_sources(),
+        top=NAMES.uart_top,
     )

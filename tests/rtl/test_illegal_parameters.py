@@ -22,7 +22,6 @@ from verif.cases import Case
 from verif.harness import sources_of
 from verif.mutation import netlist
 from verif.pages import sv
-from verif.pages.row import ECHO
 from verif.slang import literal
 
 Row = tuple[str, Mapping[str, int | str], str]  # core, its parameters, what is said (by a part inside: with its name)
@@ -191,6 +190,9 @@ ILLEGAL: list[Row] = [
     ("uart_top", {"BAUD": 4_000_000}, "BAUD = 4000000 is above a quarter of CLK_HZ = 12000000"),
     ("uart_top", {"BAUD": 2_300_000}, "CLK_HZ = 12000000 is not within 1/50 of a multiple of BAUD = 2300000"),
     ("frame_guard", {"BYTES": 0}, "BYTES = 0 must be at least 1"),
+    ("top", {"COUNTERS": 0}, "FRAME_BYTES, CLASSES, OUT_LANES, FRAMES_IN_FLIGHT and COUNTERS must be at least 1"),
+    ("top", {"FRAME_BYTES": 4, "BEAT_BYTES": 5}, "BEAT_BYTES = 5 is outside 1..FRAME_BYTES = 4"),
+    ("top", {"PROBES": 1025}, "PROBES = 1025 is above 1024"),
     ("top", {"COUNT_W": 33}, "COUNT_W = 33 is outside 1..32"),
     ("top", {"CYCLE_W": 65}, "CYCLE_W = 65 is outside 1..64"),
     ("axil_slave", {"ADDR_W": 2}, "ADDR_W = 2 must be at least 3"),
@@ -210,13 +212,14 @@ MAY_BE_0 = {
     "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
     "synapse_sum": "BODY", "synapse_array": "BODY FOLDS", "synapse_event": "BODY",
     "lif_step": NEURON, "neuron_lif": NEURON,
-    "axi_top": "FIFO_DEPTH",  # with ASYNC only
+    "top": "PROBES", "uart_top": "PROBES MEMORIES",
+    "axi_top": "PROBES MEMORIES FIFO_DEPTH",  # the last one with ASYNC only
 }  # fmt: skip
 
 
 def files_of(core: str) -> list[Path]:
-    """The core's files, leaf first; where it holds a network, that of its bench."""
-    return sources_of(f"volley_{core.removeprefix('volley_')}", [ECHO[0], *rtl_sources(), ECHO[1]])
+    """The core's files, leaf first."""
+    return sources_of(f"volley_{core.removeprefix('volley_')}", rtl_sources())
 
 
 def full(core: str, message: str) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pyflow.sources import rtl_sources
+from verif.echo_network import NAMES, echo_sources
 from verif.harness import run_bench
-from verif.pages.row import ECHO
 from verif.registers import generated
 
 
@@ -35,15 +35,15 @@ def test_frame_result():
     ],
 )
 def test_top(size, channels, pix, classes, lanes, count_w, cycle_w):
-    geometry = {"NET_BYTES": size, "NET_CHANNELS": channels, "NET_PIX": pix, "NET_CLASSES": classes, "NET_LANES": lanes}
+    geometry = {"BYTES": size, "CHANNELS": channels, "PIX": pix, "CLASSES": classes, "LANES": lanes, "GAPS": 0}
     widths = {"COUNT_W": count_w, "CYCLE_W": cycle_w}
     run_bench(
         "volley_top",
         "tb_volley_top",
         widths,
         {"VOLLEY_NET": json.dumps(geometry)},
-        defines=geometry,
-        sources=[ECHO[0], *rtl_sources(), ECHO[1]],
+        sources=echo_sources(geometry),
+        top=NAMES.top,
     )
 
 
@@ -56,20 +56,20 @@ def test_top(size, channels, pix, classes, lanes, count_w, cycle_w):
 )
 def test_axi_top(size, channels, pix, classes, lanes, gaps):
     geometry = {
-        "NET_BYTES": size,
-        "NET_CHANNELS": channels,
-        "NET_PIX": pix,
-        "NET_CLASSES": classes,
-        "NET_LANES": lanes,
-        "NET_GAPS": gaps,
+        "BYTES": size,
+        "CHANNELS": channels,
+        "PIX": pix,
+        "CLASSES": classes,
+        "LANES": lanes,
+        "GAPS": gaps,
     }
     run_bench(
         "volley_axi_top",
         "tb_volley_axi_top",
         {},
         {"VOLLEY_NET": json.dumps(geometry)},
-        defines=geometry,
-        sources=[ECHO[0], *rtl_sources(), ECHO[1]],
+        sources=echo_sources(geometry),
+        top=NAMES.axi_top,
     )
 
 

@@ -30,7 +30,6 @@ from verif.pages.sv import (
     cores,
     default_of,
     elaborate,
-    generated,
     packages,
     read,
     rules_of,
@@ -67,8 +66,7 @@ def test_the_instantiation_compiles(core: Core, tmp_path: Path) -> None:
     assert len(re.findall(r"\.\w+", snippet.split(") u_")[-1].split("\n", 1)[1])) == len(core.ports)
     around = tmp_path / "around.sv"
     around.write_text(f"module around (input wire logic clk, rst, aresetn);\n{snippet}\nendmodule\n")
-    network = row_of(core.name).network if generated(core) else ()
-    widths, errors = elaborate([*network, core.path.with_suffix(".f"), around], "around")
+    widths, errors = elaborate([core.path.with_suffix(".f"), around], "around")
     assert not errors, errors
     assert list(widths) == ["clk", "rst", "aresetn"], errors
     named = re.findall(r"\.(\w+)\(", snippet)
@@ -88,7 +86,7 @@ def test_every_name_of_a_legal_condition_has_a_row(core: Core) -> None:
     [
         ("volley_neuron_lif", "[volley_lif_step](volley_lif_step.md) for each time step"),
         ("volley_lif_step", "[docs/numerics.md](../numerics.md)"),
-        ("volley_axi_top", "[volley_axi_top_wrapper.v](../../rtl/top/volley_axi_top_wrapper.v) beside it"),
+        ("volley_uart_top", "as it does at [volley_top](volley_top.md)"),
         ("volley_lif_step", "`-2^(V_W-1) <= V_LEAK <= 2^(V_W-1) - 1`"),
         (
             "volley_lif_step",

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""The constants of volley_net_pkg.sv by which a host knows a design."""
+"""The constants by which a host knows a design."""
 
-import re
 from pathlib import Path
 
 import pyflow
 from pyflow import zoo
 from pyflow.graph import Network
+from tests.flow.designs import constant
 
 
 def constants(network: Network, folder: Path, cycles: int) -> tuple[str, str]:
     build = pyflow.compile(network, board="pynq-z2", out_dir=folder, cycles_per_frame=cycles)
-    text = (build.rtl / "volley_net_pkg.sv").read_text()
-    (structure,), (weights,) = (
-        re.findall(rf"{name} += \d+'h(\w+);", text) for name in ("STRUCTURE_HASH", "WEIGHT_CHECKSUM")
-    )
-    return structure, weights
+    return constant(build.rtl, "STRUCTURE_HASH"), constant(build.rtl, "WEIGHT_CHECKSUM")
 
 
 def test_the_hash_is_of_the_structure_and_the_checksum_of_the_weights(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_a_missing_tool_is_named(tool: str, own_cache: Path, tmp_path: Path, mon
         ("/bin/sh: 1: ccache: not found", "ccache: program not found"),
         ("a.cpp:1:10: fatal error: gone.h: No such file or directory", "gone.h: No such file"),
         ("fatal error: error writing to /tmp/x.s: No space left on device", "No space left on device under "),
-        ("%Error: volley_net.sv:3:1: syntax error", "%Error: volley_net.sv:3:1: syntax error"),
+        ("%Error: digits_net.sv:3:1: syntax error", "%Error: digits_net.sv:3:1: syntax error"),
     ],
 )
 def test_the_cause_of_a_failed_build(line: str, cause: str, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_what_a_killed_compile_left_goes(tmp_path: Path) -> None:
     (tmp_path / ".volley-new-left" / "rtl").mkdir(parents=True)
     pyflow.compile(zoo.load("digits"), out_dir=tmp_path, cycles_per_frame=400)
     assert not list(tmp_path.glob(".*"))
-    assert (tmp_path / "rtl" / "volley_net.sv").exists()
+    assert (tmp_path / "rtl" / "digits_net.sv").exists()
 
 
 def test_equal_networks_have_equal_keys() -> None:

@@ -13,13 +13,11 @@ from pathlib import Path
 import pyflow
 from pyflow import zoo
 from pyflow.backends import nextpnr
+from pyflow.design_files import ACCELERATOR, DesignFiles, around_network
 from pyflow.graph import Network
 from pyflow.planning.board import board_names, load_board
 from pyflow.sources import blackboxes, needed_by, rtl_folder, rtl_sources
 from verif.harness import REPO
-
-# A build of a family looks at what only that family has, one of a network at what the network instantiates.
-CHIPS = ("volley_axi_top", "volley_uart_top")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +49,12 @@ def builds(folder: Path) -> list[Build]:
         "rate_cnn": partial(pyflow.compile, _example("rate_cnn")),
         "residual": partial(pyflow.compile, _example("residual")),
     }
-    wrappers = sorted((rtl_folder() / "top").glob("*.v"))
     modules = _modules(rtl_sources())
     found = [
         Build(
             "portable",
-            (*_around(plain.rtl, rtl_sources()), *wrappers),
-            (*modules, *(path.stem for path in wrappers)),
+            _around(plain.rtl, rtl_sources()),
+            (*modules, *_tops(plain.rtl), ACCELERATOR),
             plain.rtl,
         )
     ]
@@ -66,7 +63,7 @@ def builds(folder: Path) -> list[Build]:
         found.append(Build(family, (*blackboxes(family), *_around(plain.rtl, own)), _modules(own), plain.rtl))
     for name, write in networks.items():
         rtl = write(out_dir=folder / name).rtl
-        found.append(Build(name, _around(rtl, rtl_sources()), CHIPS, rtl))
+        found.append(Build(name, _around(rtl, rtl_sources()), _tops(rtl), rtl))
     for name in board_names():
         board = load_board(name)
         if board.flow == "nextpnr":
@@ -83,7 +80,13 @@ def families() -> list[str]:
 
 
 def _around(rtl: Path, sources: list[Path]) -> tuple[Path, ...]:
-    return (rtl / "volley_net_pkg.sv", *sources, rtl / "volley_net.sv")
+    return tuple(around_network(rtl, sources))
+
+
+def _tops(rtl: Path) -> tuple[str, ...]:
+    """Of the network in the folder: a build of it looks at what it instantiates."""
+    names = DesignFiles.found_in(rtl)
+    return names.top, names.axi_top, names.async_top, names.uart_top
 
 
 def _modules(sources: list[Path]) -> tuple[str, ...]:

@@ -22,13 +22,13 @@ EQUAL, DIFFERENT, UNDECIDED = "equal", "different", "undecided"
 
 def compare(case: Case, mutant: Mutant, work: Path) -> tuple[str, int | None]:
     """(EQUAL, None), (DIFFERENT, cycles of the shortest difference found) or (UNDECIDED, None)."""
-    gate = re.sub(rf"-module \\?{case.dut}\b", "-module gate", mutant.command)
-    yosys("\n".join([*elaborate(case, work, {"SYNTHESIS": "1"}), f"rename {case.dut} gate", gate,
+    gate = re.sub(rf"-module \\?{case.module}\b", "-module gate", mutant.command)
+    yosys("\n".join([*elaborate(case, work, {"SYNTHESIS": "1"}), f"rename {case.module} gate", gate,
                      "write_rtlil gate.il", "write_json gate.json"]), work)  # fmt: skip
     (work / "miter.v").write_text(_miter(ports(work / "gate.json", "gate")))
     yosys("\n".join([
         *elaborate(case, work),
-        f"rename {case.dut} gold", "chformal -assert2assume", "read_rtlil gate.il", "read_verilog -formal miter.v",
+        f"rename {case.module} gold", "chformal -assert2assume", "read_rtlil gate.il", "read_verilog -formal miter.v",
         "hierarchy -top miter", "proc", "flatten", "memory_map", "async2sync", "chformal -lower", "delete t:$print",
         "opt -full", "techmap", "opt -fast", "dffunmap", "setundef -undriven -zero", "setundef -zero", "aigmap",
         "clean", "delete t:$scopeinfo", "zinit -all", "write_aiger miter.aig",

@@ -41,7 +41,7 @@ def judge(cases: Sequence[Case], count: int, seed: int, jobs: int, owned: set[st
     """
     core = cases[0]
     python = {path for case in cases for path in run_sources(case.bench, case.extra_env)}
-    files = [*python, *sources_of(core.dut, core.source_paths), *DECIDERS]
+    files = [*python, *sources_of(core.module, core.source_paths), *DECIDERS]
     key = digest([asdict(case) for case in cases], count, sorted(owned), seed, *sorted(files))
 
     def make(work: Path) -> Path:
@@ -57,13 +57,13 @@ def judge(cases: Sequence[Case], count: int, seed: int, jobs: int, owned: set[st
 def run_mutants(cases: Sequence[Case], chosen: Sequence[Mutant], jobs: int, work: Path) -> list[Verdict]:
     """Verdicts on `chosen`, in order; they are numbered from 1."""
     core = cases[0]
-    simulator = build(core.dut, {}, sources=[netlist.write(core, chosen, work)])
+    simulator = build(core.module, {}, sources=[netlist.write(core, chosen, work)])
 
     def run(number: int, timeout_s: float) -> list[str]:
         for case in cases:
             folder = Path(tempfile.mkdtemp(prefix=f"run-{number}-", dir=work))
             # One failed test is enough.
-            problems = simulate(simulator, folder, case.dut, case.bench, case.parameters,
+            problems = simulate(simulator, folder, case.module, case.bench, case.parameters,
                                 case.extra_env | {"COCOTB_MAX_FAILURES": "1"}, case.files,
                                 arguments=[f"+mutant={number}"], timeout_s=timeout_s)  # fmt: skip
             shutil.rmtree(folder)

@@ -65,14 +65,14 @@ def elaborate(case: Case, work: Path, macros: Mapping[str, str] | None = None) -
     for name, text in case.files.items():
         (work / name).write_text(text)
     # Copied, because yosys has a /tmp of its own and may not see a checkout there.
-    files = [Path(shutil.copy(path, work)).name for path in sources_of(case.dut, case.source_paths)]
+    files = [Path(shutil.copy(path, work)).name for path in sources_of(case.module, case.source_paths)]
     defines = [f"-D {name}={value}" for name, value in (dict(case.defines) | dict(macros or {})).items()]
     parameters = [f"-G {name}={_quoted(value)}" for name, value in case.parameters.items()]
     return [
         # Small arrays are registers, not memories; the real ones carry a ram_style.
-        " ".join(["read_slang -j 1 --no-implicit-memories --top", case.dut, *defines, *parameters, *files]),
+        " ".join(["read_slang -j 1 --no-implicit-memories --top", case.module, *defines, *parameters, *files]),
         # Bits that nothing reads would only make mutants that nothing can see.
-        f"hierarchy -top {case.dut}", "proc", "flatten", "opt_expr", "wreduce", "opt_clean",
+        f"hierarchy -top {case.module}", "proc", "flatten", "opt_expr", "wreduce", "opt_clean",
         "simplemap t:$bwmux",  # which write_verilog does not know
     ]  # fmt: skip
 
@@ -84,7 +84,7 @@ def mutants(case: Case, count: int, seed: int, owned: set[str], work: Path) -> l
     """
     yosys("\n".join([*elaborate(case, work, {"SYNTHESIS": "1"}), "mutate -list 1000000 -o all.txt",
                      "write_json netlist.json"]), work)  # fmt: skip
-    module = json.loads((work / "netlist.json").read_text())["modules"][case.dut]
+    module = json.loads((work / "netlist.json").read_text())["modules"][case.module]
     cells = module["cells"]
     # yosys loses the initial value of a register whose output it mutates; its input is as good a place.
     initial = {bit for net in module["netnames"].values() if "init" in net["attributes"] for bit in net["bits"]}
@@ -113,24 +113,24 @@ def _is_logic(kind: str, port: str) -> bool:
 
 def write(case: Case, chosen: Sequence[Mutant], work: Path) -> Path:
     """`work`/<core>.v: the core with `chosen` in it, behind a wrapper of its name and ports."""
-    inner = f"{case.dut}__mutants"
+    inner = f"{case.module}__mutants"
     commands = [m.command.replace("mutate ", f"mutate -ctrl {SELECT} {WIDTH} {m.number} ", 1) for m in chosen]
     yosys("\n".join([
         *elaborate(case, work, {"SYNTHESIS": "1"}),
         *commands,
-        "opt_clean", f"rename {case.dut} {inner}", "write_verilog -noattr netlist.v", "write_json netlist.json",
+        "opt_clean", f"rename {case.module} {inner}", "write_verilog -noattr netlist.v", "write_json netlist.json",
     ]), work)  # fmt: skip
     found = [port for port in ports(work / "netlist.json", inner) if port.name != SELECT]
     declarations = ", ".join(f"{'input' if p.is_input else 'output'} wire [{p.width - 1}:0] {p.name}" for p in found)
     # With no mutant left (a core without logic of its own) there is no input to select one.
     select = f", .{SELECT}({SELECT})" if chosen else ""
-    target = work / f"{case.dut}.v"
+    target = work / f"{case.module}.v"
     # Two mutants may tie the same two bits to each other: a loop on paper, as only one of them is ever chosen.
     target.write_text(
         "/* verilator lint_off UNOPTFLAT */\n"
         + (work / "netlist.v").read_text()
         + f"""
-module {case.dut}({declarations});
+module {case.module}({declarations});
   reg [{WIDTH - 1}:0] {SELECT};
   initial if (!$value$plusargs("mutant=%d", {SELECT})) {SELECT} = 0;
   {inner} core({", ".join(f".{p.name}({p.name})" for p in found)}{select});

@@ -15,7 +15,7 @@ import yaml
 from verif.harness import REPO
 from verif.lint.lint import WAIVERS, families, own_sources
 from verif.pages.page import summary
-from verif.pages.sv import Core, Parameter, closure, comment_of, direct, generated, listed, packages
+from verif.pages.sv import Core, Parameter, closure, comment_of, direct, listed, packages
 
 LICENCE = ("SPDX-License-Identifier: Apache-2.0", "SPDX-FileCopyrightText: The Volley authors")
 
@@ -30,12 +30,6 @@ def file_list(core: Core) -> str:
     """Every file that `core` needs, leaf first; names are relative to the list."""
     lines = [*LICENCE, f"{core.name} and all it needs, leaf first; names are relative to this file (-F)."]
     lines = [f"// {line}" for line in lines]
-    if missing := generated(core):
-        names = " and ".join(f"{name}.sv" for name in sorted(missing))
-        lines += [
-            f"// {names} are written by pyflow.compile: packages go in front,",
-            "// and ../rtl.f takes the place of this list, for a network is made of other cores too.",
-        ]
     lines += [os.path.relpath(part.path, core.path.parent) for part in closure(core)]
     return "\n".join(lines) + "\n"
 
@@ -54,10 +48,6 @@ def fusesoc(core: Core) -> str:
         filesets[family] = {"depend": [vlnv(family, "tech")]}
         sources = [f"!{family}? ({sources[0]})", *sources[1:], f"{family}? ({family})"]
     targets = {"default": _target(core, *sources), "lint": _target(core, "waivers", *sources) | lint}
-    for wrapper in sorted(core.path.parent.glob(f"{core.name}_*wrapper.v")):
-        name = wrapper.stem.removeprefix(f"{core.name}_")
-        filesets[name] = {"files": [wrapper.name], "file_type": "verilogSource"}
-        targets[name] = {"filesets": [*sources, name], "toplevel": wrapper.stem}
     described: dict[str, object] = {
         "name": vlnv(core.name),
         "description": summary(core),

@@ -12,6 +12,8 @@ from tabulate import tabulate
 
 from pyflow.backends.toolbox import cache_dir, digest, package_version
 from pyflow.backends.yosys import area_of, synthesise
+from pyflow.sources import code_of
+from verif.echo_network import echo_sources
 from verif.pages.page import Measured, describe, picture_digest, picture_of
 from verif.pages.row import Values
 from verif.pages.sizes import row_of
@@ -27,8 +29,9 @@ _VERSION = 2  # of how it is measured and drawn
 def key(core: Core) -> str:
     """Digest of what area and waveform are made from: the code, without its comments, and the row of sizes.py."""
     row = row_of(core.name)
+    around = [code_of(path.read_text()) for path in echo_sources()] if row.around else []
     return digest(
-        _VERSION, [part.tokens for part in closure(core)], repr(row.sizes), repr(row.wave), row.image, *row.network
+        _VERSION, [part.tokens for part in closure(core)], repr(row.sizes), repr(row.wave), row.image, *around
     )
 
 
@@ -45,8 +48,6 @@ def measure(core: Core) -> Measured:
 def area(core: Core) -> str:
     """Table of the area of `core`, a row per size and family."""
     row = row_of(core.name)
-    if not row.sizes:
-        return "That of its network: `make estimate`."
     rows = []
     for family, title in FAMILIES.items():
         for size in row.sizes:

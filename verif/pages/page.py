@@ -28,7 +28,6 @@ from verif.pages.sv import (
     default_of,
     direct,
     elaborate,
-    generated,
     rules_of,
 )
 from verif.slang import literal
@@ -170,8 +169,8 @@ list alone. What a change of ports or parameters does to the version is in
 def instantiation(core: Core) -> str:
     """Declarations of the signals and an instance of `core` in its first size; clk and the reset are there already."""
     row = row_of(core.name)
-    values = row.sizes[0] if row.sizes else {}
-    widths, errors = elaborate([*row.network, *(part.path for part in closure(core))], core.name, values)
+    values = row.sizes[0]
+    widths, errors = elaborate([part.path for part in closure(core)], core.name, values)
     if errors:
         raise ValueError(errors)
     declared = [port for port in core.ports if port.name not in ("clk", "rst", "aresetn")]
@@ -261,8 +260,7 @@ def _relations(core: Core) -> str:
         for verb, others in (("Contains", direct(core)), ("Part of", users(core)))
         if others
     ]
-    missing = " and ".join(f"`{name}`" for name in sorted(generated(core)))
-    return "".join(lists) + (f" Needs {missing} of a compiled network." if missing else "")
+    return "".join(lists)
 
 
 def _evidence(core: Core) -> str:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 Values = Mapping[str, int | str]
-ECHO = tuple(Path(__file__).parents[1] / "tb" / "net" / name for name in ("volley_net_pkg.sv", "volley_net.sv"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,11 @@ class Wave:
 class Row:
     """One core. sizes: for the area, none where it depends on a generated network. wave: None for a core
     without a clock, or with two. image: parameters whose products are width and number of the words of INIT_FILE; there
-    the content decides the area, so the page takes random words. network: sources of what a compiled network
-    would bring."""
+    the content decides the area, so the page takes random words. around: module of the echo network's
+    (verif/echo_network.py) that the wave is of, with the core inside."""
 
     smallest: Values
     sizes: tuple[Values, ...]
     wave: Wave | None = Wave()
     image: tuple[str, str] | None = None
-    network: tuple[Path, ...] = ()
+    around: str = ""

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from pyflow.registers import ID, ID_VALUE_RESET, PROBE
+from verif.echo_network import NAMES
 from verif.models.packet import framed
-from verif.pages.row import ECHO, Row, Wave
+from verif.pages.row import Row, Wave
 
 # A frame of four words through the echo network.
 FRAME = Wave(
@@ -107,9 +108,9 @@ ROWS: dict[str, Row] = {
     ),
     "volley_top": Row(
         {},
-        (),
+        ({},),
         FRAME,
-        network=ECHO,
+        around=NAMES.top,
     ),
     # A write, whose response waits for a long time, and two reads meanwhile.
     "volley_axil_slave": Row(
@@ -147,14 +148,14 @@ ROWS: dict[str, Row] = {
     ),
     "volley_axi_top": Row(
         {},
-        (),
+        ({},),
         FRAME,
-        network=ECHO,
+        around=NAMES.axi_top,
     ),
     "volley_uart_top": Row(
         {"CLK_HZ": 4, "BAUD": 1},
-        (),
+        ({},),
         Wave({"CLK_HZ": 4, "BAUD": 1}, 24, ports={"uart_rx": (1,)}, stalls=()),
-        network=ECHO,
+        around=NAMES.uart_top,
     ),
 }

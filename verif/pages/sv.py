@@ -127,11 +127,6 @@ def _parts(core: Core) -> list[tuple[Core, frozenset[str]]]:
     return [(cores()[name], passed) for name, passed in core.passed if name in cores()]
 
 
-def generated(core: Core) -> frozenset[str]:
-    """Modules and packages in the closure that are no source but written per network."""
-    return frozenset(name for part in closure(core) for name in part.needs if name not in listed())
-
-
 def elaborate(
     sources: Sequence[Path], top: str, parameters: Mapping[str, int | str] | None = None
 ) -> tuple[dict[str, int], str]:

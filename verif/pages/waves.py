@@ -18,6 +18,7 @@ from typing import Any
 import wavedrom
 
 from pyflow.backends.toolbox import cache_dir
+from verif.echo_network import echo_sources
 from verif.harness import run_bench
 from verif.pages.row import Wave
 from verif.pages.sizes import row_of
@@ -48,7 +49,8 @@ class Stream:
 
 def picture(core: Core, wave: Wave, files: dict[str, str], parameters: dict[str, int | str]) -> str:
     """SVG of a simulation of `core`. files: memory images by name."""
-    widths, errors = elaborate(sources(core), core.name, parameters)
+    top = row_of(core.name).around
+    widths, errors = elaborate(sources(core), top or core.name, parameters)
     if errors:
         raise ValueError(errors)
     streams = streams_of(core, widths)
@@ -56,19 +58,20 @@ def picture(core: Core, wave: Wave, files: dict[str, str], parameters: dict[str,
     with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
         path = Path(folder) / "stimulus.json"
         path.write_text(json.dumps(plan))
-        run_bench(core.name, "capture", parameters, {"VOLLEY_CAPTURE": str(path)}, files=files, sources=sources(core))
+        environment = {"VOLLEY_CAPTURE": str(path)}
+        run_bench(core.name, "capture", parameters, environment, files=files, sources=sources(core), top=top)
         samples = json.loads(path.with_name("samples.json").read_text())
     return shrink(render(lanes(core, streams, widths, samples)))
 
 
 def sources(core: Core) -> list[Path]:
-    """Files of `core` and all it needs; what is generated per network is taken from ROWS."""
-    return [*row_of(core.name).network, *(part.path for part in closure(core))]
+    """Files of `core` and all it needs, or of the echo network around which its wave is taken."""
+    return echo_sources() if row_of(core.name).around else [part.path for part in closure(core)]
 
 
 def streams_of(core: Core, widths: dict[str, int]) -> list[Stream]:
     """Streams of `core` in the order of their ports; one whose tvalid has n bits is n streams."""
-    valids = [port for port in core.ports if port.name.endswith("_tvalid")]
+    valids = [port for port in core.ports if port.name.endswith("_tvalid") and port.name in widths]
     return [
         Stream(port.name.removesuffix("_tvalid"), n, widths[port.name], port.direction == "input")
         for port in valids
@@ -81,7 +84,7 @@ def stimulus(core: Core, wave: Wave, streams: Sequence[Stream], widths: dict[str
     sinks: dict[str, list[list[list[int]]]] = {}
     idle: dict[str, list[list[int]]] = {}
     stalls: dict[str, list[list[int]]] = {}
-    plain = [port for port in core.ports if "::" not in port.width]  # no structures
+    plain = [port for port in core.ports if "::" not in port.width and port.name in widths]  # no structures
     for stream in streams:
         if stream.sink:
             width = widths[f"{stream.prefix}_tdata"] // stream.count

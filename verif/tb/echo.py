@@ -7,12 +7,10 @@ import os
 from typing import ClassVar
 
 from verif.models.weight_load import Word, load_checksum, memory_loader
+from verif.tb.echo_constants import CHECKSUM, PROBES
 
 NET = json.loads(os.environ["VOLLEY_NET"])
-SIZE, CHANNELS, PIX, CLASSES = (NET[f"NET_{name}"] for name in ("BYTES", "CHANNELS", "PIX", "CLASSES"))
-CHECKSUM, MEMORIES = 0xC0DE, 2
-HASH = 0xA9B3B3A6  # the complement of ID: registers differ in every bit
-PROBES = [None, 0x01234567, 0xFEDCBA98]  # the first one counts beats of pixels
+SIZE, CHANNELS, PIX, CLASSES = (NET[name] for name in ("BYTES", "CHANNELS", "PIX", "CLASSES"))
 
 
 def echo(words: list[int], offset: int = 0) -> list[int]:

@@ -31,7 +31,7 @@ module four_states;
   wire [1:0]  b_resp, r_resp;
   wire [31:0] r_data;
 
-  volley_axi_top dut (
+  accelerator dut (
     .clk(clk), .aresetn(aresetn),
     .s_axis_tvalid(in_valid), .s_axis_tready(in_ready), .s_axis_tdata(in_data), .s_axis_tkeep(in_keep),
     .s_axis_tlast(in_last),

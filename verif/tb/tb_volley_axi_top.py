@@ -14,7 +14,8 @@ from verif.models.weight_load import BEGIN, load
 from verif.tb.axi import AxiTB
 from verif.tb.axis import FLOWS, cycle
 from verif.tb.coverage import declare, hit
-from verif.tb.echo import HASH, MEMORIES, PROBES, SIZE, probes, saturated
+from verif.tb.echo import SIZE, probes, saturated
+from verif.tb.echo_constants import HASH, MEMORIES, PROBES
 from verif.tb.frames import bad, beats, directed, good
 
 declare(

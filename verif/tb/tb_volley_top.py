@@ -24,7 +24,7 @@ of_parameters(
         "beats straddle words": 4 % (PIX * CHANNELS) > 0,
         "several pixels per beat": PIX > 1,
         "a last word that is not full": SIZE % 4 > 0,
-        "several logits at once": NET["NET_LANES"] > 1,
+        "several logits at once": NET["LANES"] > 1,
     }
 )
 declare("good", "bad", "output stalls counted", "loaded", "a probe that is not there")

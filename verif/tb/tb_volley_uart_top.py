@@ -17,11 +17,11 @@ from verif.models.host import LAST, READ, RESET, S_BROKEN, S_LAST, STREAM, WAIT,
 from verif.models.packet import framed, unframed
 from verif.models.uart import levels
 from verif.tb.axis import PERIOD_NS, params
-from verif.tb.echo import CHECKSUM, HASH
+from verif.tb.echo_constants import CHECKSUM, HASH
 from verif.tb.uart import next_byte
 
 NET = json.loads(os.environ["VOLLEY_NET"])
-SIZE, CLASSES = NET["NET_BYTES"], NET["NET_CLASSES"]
+SIZE, CLASSES = NET["BYTES"], NET["CLASSES"]
 BIT_NS = params()["CLK_HZ"] // params()["BAUD"] * PERIOD_NS
 
 READY, ANSWERED, BUSY, ERROR = 1, 2, 4, 8  # LEDs

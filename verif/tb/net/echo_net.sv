@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// A network small enough to see through, for the bench of volley_top: class k is the sum of the
-// pixels, first channel, of all positions k, k + CLASSES, k + 2*CLASSES ... A pixel that is lost,
-// doubled or belongs to another frame shows. It "saturates" at pixels of 200 and more and, counted
-// apart as a second layer would, at pixels of 100 and less. Probe 0 counts beats of pixels. Memory 1, a row of 40 bits, is added to every logit.
+// A network small enough to see through, for benches of the tops; verif/echo_network.py writes echo_pkg. Class k is the
+// sum of the pixels, first channel, of all positions k, k + CLASSES, k + 2*CLASSES ... A pixel that is lost, doubled or
+// belongs to another frame shows. It "saturates" at pixels of 200 and more and, counted apart as a second layer would, at
+// pixels of 100 and less. Probe 0 counts beats of pixels. Memory 1, a row of 40 bits, is added to every logit.
 `default_nettype none
-module volley_net import volley_net_pkg::*; (
+module echo_net import echo_pkg::*; (
   input  wire logic                            clk,
   input  wire logic                            rst,
   input  wire logic                            load_select,
