@@ -36,7 +36,7 @@ STAMP  := $(call stamp,dev)
 NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping calibrate docs registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping calibrate docs registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ device: $(NEEDED) $(call stamp,boards) ## self-test of a design on its board, or
 	files=$$($(PY) -m pyflow folder $(MODEL) $(PLAN)) && \
 	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device $(call quote,$(or $(DEVICE),rtlsim)) --files "$$files" \
 	  $(call opt,input,INPUT) $(if $(filter load-weights,$(JOB)),$(call opt,weights,WEIGHTS))
+
+ip: $(NEEDED) ## the network as IP for Vivado's catalogue and FuseSoC  [NET= BOARD= ASYNC=1 NAME= CYCLES=]
+	$(PY) -m pyflow ip $(MODEL) $(PLAN) $(IP_OPTIONS)
 
 estimate: $(NEEDED) $(call stamp,synthesis) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Volley: PyTorch networks as bit-exact spiking accelerators. Importing it imports nothing else: pyflow.runtime, on a
+"""Volley: PyTorch networks as bit-exact spiking accelerators. Importing it imports little else: pyflow.runtime, on a
 board, has Python 3.8 and numpy only."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from pyflow.version import __version__
 
 if TYPE_CHECKING:
     from pyflow.build import Build, compile
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from pyflow.errors import VolleyError
     from pyflow.graph import Network
 
-__version__ = "0.2.0"
 __all__ = ["Build", "Network", "VolleyError", "__version__", "compile", "convert"]
 
 _LAZY = {

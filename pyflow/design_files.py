@@ -15,12 +15,13 @@ from pyflow.sources import share
 
 HEADER = "// Written by pyflow.emit from a network and its folding; edits are lost.\n"
 ACCELERATOR = "accelerator"
+LONGEST = 32  # letters of a network's name: a file has 255, those of a layer's and what it holds among them
 
 
 @dataclass(frozen=True, slots=True)
 class DesignFiles:
-    """Modules of one network, and their files in `folder`; file = module. name: of the network, as identifier() has
-    it."""
+    """Modules of one network, and their files in `folder`; file = module. name: of the network, as verilog_name()
+    has it."""
 
     folder: Path
     name: str
@@ -28,7 +29,7 @@ class DesignFiles:
     @classmethod
     def of(cls, network: str, folder: Path = Path()) -> DesignFiles:
         """Of the network of that name."""
-        return cls(folder, identifier(network))
+        return cls(folder, verilog_name(network))
 
     @classmethod
     def found_in(cls, folder: Path) -> DesignFiles:
@@ -88,10 +89,11 @@ def around_network(emitted: Path, cores: Sequence[Path]) -> list[Path]:
     return DesignFiles.found_in(emitted).around(cores)
 
 
-def identifier(name: str) -> str:
-    """What the names of a network called `name` begin with: letters, digits and single underscores. A name that would
-    give one of Volley's own modules, or a board's, gets `net_` in front."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+def verilog_name(name: str) -> str:
+    """What the names of a network called `name` begin with: letters, digits and single underscores (two of them have a
+    meaning in Verilator's names). A name that would give one of Volley's own modules, or a board's, gets `net_` in
+    front."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", name)[:LONGEST].strip("_")
     taken = re.match(r"(?!\D)|volley", plain, re.IGNORECASE) or _is_board(plain.lower())
     return f"net_{plain}".rstrip("_") if taken else plain
 

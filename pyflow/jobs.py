@@ -239,6 +239,27 @@ def estimate(args: argparse.Namespace) -> Outcome:
     return int(not found.fits), found.to_json()
 
 
+def ip(args: argparse.Namespace) -> Outcome:
+    """The network as IP, in a folder beside its RTL."""
+    from pyflow.emit.ip import write_ip
+
+    network, _ = loading.network(args, need_data=False)
+    board = load_board(args.board)
+    build = _compile(args, network)
+    target = build.folder / "ip"
+    files = write_ip(build.rtl, board, target, clocks=2 if getattr(args, "async") else 1)
+    (core,) = (path for path in files if path.suffix == ".core")
+    say(f"IP:        {_relative(target)}, {len(files)} files for {board.part} and its family")
+    say(f"Vivado:    add {_relative(target)} to the IP repositories of a project; it is `{core.stem}` there")
+    say(f"FuseSoC:   fusesoc --cores-root {shlex.quote(str(_relative(target)))} core show volley:network:{core.stem}")
+    return 0, {
+        "network": network.name,
+        "board": board.name,
+        "folder": str(target),
+        "files": [str(p.relative_to(target)) for p in files],
+    }
+
+
 def report(args: argparse.Namespace) -> Outcome:
     if args.schema:
         say(json.dumps(schema(), indent=2))
@@ -367,6 +388,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "compile": compile_network,
     "simulate": simulate,
     "estimate": estimate,
+    "ip": ip,
     "report": report,
     "bitstream": bitstream,
     "program": program,

@@ -70,7 +70,7 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
         "timesteps": 4 if args.timesteps is None else args.timesteps,
         "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
     }
-    name = workspace.name_of(args.net)
+    name = args.name or workspace.name_of(args.net)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
     traced = trace(model, data.shape, name=name)
     planned = getattr(args, "board", None) and args.folding in (None, "", AUTO)
@@ -131,6 +131,8 @@ def network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, 
         if args.net not in zoo.names():
             refuse_net(args.net)
         found = zoo.load(args.net)
+    if args.name:
+        found = replace(found, name=args.name)
     if not need_data and not args.data:
         return found, None
     return found, dataset(args, found.meta.get("data"), found.input_shape)

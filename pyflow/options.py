@@ -51,6 +51,7 @@ class Option:
 
 MODEL = (
     Option("net", "a shipped network (digits, lenet5), a saved .vly, or my_net.py:build", str, "digits", "NET"),
+    Option("name", "what the network is called in files and modules (default: its own name)", str, None, "NAME"),
     Option(
         "weights", "float weights of my_net.py:build (.safetensors, or .pt, loaded without code)", str, None, "WEIGHTS"
     ),
@@ -82,6 +83,7 @@ OWN = {
         Option("frames", "frames to simulate (default: all)", int),
         Option("logits", "write int64 logits [N, classes] as .npy", metavar="FILE"),
     ),
+    "ip": (Option("async", "the streams get a clock of their own", bool, False, "ASYNC"),),
     "report": (Option("schema", "print the JSON schema of report.json instead", bool, False),),
     "program": (Option("flash", "into the board's flash, where it stays", bool, False, "FLASH"),),
 }
@@ -93,6 +95,7 @@ COMMANDS = {
     "simulate": "simulate images of an .npz (x) in the RTL of a network; writes logits",
     "estimate": "area by open synthesis against the board's budget",
     "report": "print the tables of a report.json",
+    "ip": "package a network as IP: IP-XACT for Vivado's catalogue, and a FuseSoC core",
     "bitstream": "bitstream of a network for a board: synthesis, place and route, packing",
     "program": "load the bitstream onto the board",
     "folder": "print the output folder that the other commands use with these options",

@@ -58,7 +58,7 @@ def folder_of(options: Any) -> Path:
     """
     if out := getattr(options, "out", None):
         return Path(out)
-    return default_folder(name_of(options.net), vars(options))
+    return default_folder(getattr(options, "name", None) or name_of(options.net), vars(options))
 
 
 def default_folder(name: str, options: Mapping[str, Any]) -> Path:

@@ -2,16 +2,18 @@
 # SPDX-FileCopyrightText: The Volley authors
 """What is generated from the register map rtl/top/volley_regs.rdl: `python -m verif.registers [--html FOLDER]`.
 
-Without an option, writes the committed files: SystemVerilog by PeakRDL-regblock, C by PeakRDL-cheader, and the
-constants of pyflow/registers.py. --html writes pages to read instead.
+Without an option, writes the committed files: SystemVerilog by PeakRDL-regblock, C by PeakRDL-cheader,
+IP-XACT by PeakRDL-ipxact, and the constants of pyflow/registers.py. --html writes pages to read instead.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 from verif.harness import REPO
@@ -46,7 +48,23 @@ def generated() -> dict[Path, str]:
         for name, header in _HEADERS.items():
             text = "\n".join(line.rstrip() for line in Path(folder, name).read_text().splitlines())
             texts[MAP.with_name(name)] = "".join(f"// {line}\n" for line in (*LICENCE, header)) + f"{text}\n"
+        _peakrdl("ip-xact", str(MAP), "-o", f"{folder}/map.xml", "--standard", "2009")
+        texts[MAP.with_suffix(".xml")] = memory_map(Path(folder, "map.xml").read_text())
     return texts | {REPO / "pyflow" / "registers.py": constants()}
+
+
+def memory_map(component: str) -> str:
+    """The element memoryMaps of PeakRDL's IP-XACT, as `make ip` puts it into a component: the block is as large as its
+    address port says, and of 32-bit registers."""
+    start, end = component.index("<spirit:memoryMaps>"), component.index("</spirit:memoryMaps>")
+    text = component[start : end + len("</spirit:memoryMaps>")]
+    for name, value in (("range", "0x1000"), ("width", "32")):
+        text = re.sub(rf"<spirit:{name}>\w+<", f"<spirit:{name}>{value}<", text)
+    head = "".join(f"<!-- {line} -->\n" for line in (*LICENCE, f"Generated {_FROM}"))
+    return f"{head}{textwrap.dedent(f'  {text}')}\n".replace(
+        "<spirit:memoryMaps>",
+        '<spirit:memoryMaps xmlns:spirit="http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009">',
+    )
 
 
 def constants() -> str:

@@ -55,6 +55,8 @@ def check(project: Path, *, after: Iterable[Path] = (), allowed: Mapping[str, An
     interp = tkinter.Tcl()
     interp.createcommand("stub_called", stubs.call)
     for name in stubs.commands:
+        if space := name.rpartition("::")[0]:
+            interp.eval(f"namespace eval {space} {{}}")
         # A Python function cannot raise a Tcl error with a text, so it returns {failed text}.
         interp.eval(
             f"proc {name} args {{ lassign [stub_called {name} {{*}}$args] failed result\n"
@@ -102,7 +104,7 @@ class _Vivado:
     def call(self, name: str, *arguments: str) -> tuple[int, str]:
         try:
             options, rest = self._options(name, [str(a) for a in arguments])
-            stub: Callable[..., str | None] | None = getattr(self, f"_{name}", None)
+            stub: Callable[..., str | None] | None = getattr(self, f"_{name.replace('::', '_')}", None)
             return 0, (stub(options, *rest) if stub else None) or ""
         except _Refused as e:
             return 1, f"{name}: {e}"
@@ -137,8 +139,11 @@ class _Vivado:
             raise _Refused(f"file {name} is not in the project's folder")
         return path
 
-    def _create_project(self, options: dict[str, str], name: str) -> None:
+    def _create_project(self, options: dict[str, str], name: str = "") -> None:
         self.part = options.get("-part", self.part)
+
+    def _ipx_open_core(self, options: dict[str, str], name: str) -> str:
+        return f"core:{self._file(name).name}"
 
     def _read_verilog(self, options: dict[str, str], name: str) -> None:
         self.verilog.append(self._file(name))
@@ -185,7 +190,7 @@ class _Vivado:
     def _get_cells(self, options: dict[str, str], name: str) -> str:
         """Instances down to a register, which Vivado calls <variable>_reg, or a memory by a pattern."""
         module, (*instances, register) = self.scope, name.split("/")
-        for instance in instances:
+        for instance in (path.rpartition(".")[2] for path in instances):  # a generate block stands in front
             found = re.search(rf"\b(\w+)\s*(?:#\s*\((?:[^()]|\([^()]*\))*\)\s*)?{instance}\s*\(", self._text_of(module))
             if not found:
                 raise _Refused(f"instance {instance} is not in {module}")

@@ -18,7 +18,15 @@ from pyflow.runtime import files
 from pyflow.writing import write_file
 
 VECTORS = 8  # frames of the self-test
-RUNTIME = ("__init__.py", "errors.py", "frames.py", "reading.py", "registers.py", "runtime")  # of pyflow, to be copied
+RUNTIME = (
+    "__init__.py",
+    "errors.py",
+    "frames.py",
+    "reading.py",
+    "registers.py",
+    "runtime",
+    "version.py",
+)  # of pyflow, to be copied
 
 
 def write_host(plan: Plan, board: Board, emitted: Emitted, folder: Path) -> None:
