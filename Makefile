@@ -36,7 +36,7 @@ STAMP  := $(call stamp,dev)
 NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping calibrate docs registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping calibrate docs pictures registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -124,6 +124,9 @@ docs: $(STAMP) ## the page of options, pages, file lists and FuseSoC description
 	$(PY) -m verif.registers
 	$(PY) -m verif.pages
 	$(PY) -m verif.lint.vivado.page
+
+pictures: $(STAMP) ## the pictures of the README: LeNet-5's pipeline from its plan, a recording of make sim
+	$(PY) -m verif.pictures
 
 registers: $(STAMP) ## the register map as HTML, in build/registers
 	$(PY) -m verif.registers --html build/registers

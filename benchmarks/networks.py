@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""`make bench-networks`: the shipped networks in RTL, as the README quotes them, and LeNet-5 against its goals. Exit
+"""`make bench-networks`: the shipped networks in RTL, as docs/results.md has them, and LeNet-5 against its goals. Exit
 status 1 where one is missed."""
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from pyflow.report import parsed
+from pyflow.report.text import layer_table, summary
+from verif.pictures.recording import lines_of
 
 REPO = Path(__file__).resolve().parents[2]
 MODEL = '''
@@ -292,3 +294,16 @@ def test_a_target_that_fails_says_why_in_one_line() -> None:
     run = subprocess.run(command, cwd=REPO, capture_output=True, text=True)
     assert run.returncode != 0
     assert "'nonsense' is unknown; known: " in run.stderr
+
+
+def test_the_recording_of_the_readme_is_such_a_run(tmp_path: Path) -> None:
+    """Line by line what the command prints and what its report says, but for the speed of this machine."""
+    said = lines_of((REPO / "docs" / "img" / "sim.svg").read_text(encoding="utf-8"))
+    printed = pyflow("sim", "--out", "build/digits", cwd=tmp_path).stdout.splitlines()
+    (speed,) = (n for n, line in enumerate(printed) if line.startswith("simulation speed"))
+    assert said[0] == "$ make sim"
+    assert said[1 : speed + 1] == [line.rstrip() for line in printed[:speed]], "make pictures"
+    assert said[speed + 2 :] == printed[speed + 1 :]
+    report = parsed(json.loads((tmp_path / "build" / "digits" / "report.json").read_text()))
+    for line in (*layer_table(report.layers).splitlines(), *summary(report).splitlines()):
+        assert line.rstrip() in said or line.startswith("simulation speed"), line

@@ -113,15 +113,20 @@ def test_links_resolve(document: Path) -> None:
             assert anchor in _anchors(target), f"{link}: no such heading"
 
 
-def test_targets_of_the_readme_exist() -> None:
-    text = (REPO / "README.md").read_text(encoding="utf-8")
+def test_targets_of_the_documents_exist() -> None:
+    """Every target has a row in docs/commands.md, and what the README and the pages name is there."""
+    pages = ("commands", "quickstart", "models", "boards", "results", "ip")
+    text = "\n".join((REPO / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in pages)
+    rows = "\n".join(re.findall(r"^\| `make .*$", text, re.MULTILINE))
+    text += (REPO / "README.md").read_text(encoding="utf-8")
     code = " ".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
     named = set(re.findall(r"\bmake ([a-z][a-z-]*)", code))
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
     there = {name for line in re.findall(r"^([a-z][a-z -]*):(?!=)", makefile, re.MULTILINE) for name in line.split()}
     assert {"sim", "test"} <= named
     assert named <= there, f"not in the Makefile: {sorted(named - there)}"
-    assert there <= named, f"not in the README: {sorted(there - named)}"
+    missing = {name for name in there if not re.search(rf"`make {name}\b", rows)}
+    assert not missing, f"no row in docs/commands.md: {sorted(missing)}"
 
 
 def test_clean_removes_all_that_is_cached() -> None:
@@ -153,9 +158,34 @@ def test_every_decision_is_listed() -> None:
 
 
 def test_python_of_the_readme_is_the_tested_example() -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", (REPO / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     example = (REPO / "examples" / "api.py").read_text(encoding="utf-8").splitlines()
-    assert [line for line in block.splitlines() if line not in example] == []
+    for page in ("README.md", "docs/quickstart.md"):
+        (block,) = re.findall(r"```python\n(.*?)```", (REPO / page).read_text(encoding="utf-8"), re.DOTALL)
+        assert [line for line in block.splitlines() if line not in example] == [], page
+
+
+def test_the_front_is_short() -> None:
+    assert len((REPO / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+def test_the_picture_of_the_readme_is_that_of_the_plan() -> None:
+    from verif.pictures.__main__ import FOLDER, lenet5
+
+    assert (FOLDER / "lenet5.svg").read_text(encoding="utf-8") == lenet5(), "make pictures"
+
+
+def test_the_recording_says_what_the_reports_say() -> None:
+    """But for the speed, which depends on the machine. What was measured is in tests/e2e/test_sim.py."""
+    from verif.pictures.recording import lines_of
+
+    said = lines_of((REPO / "docs" / "img" / "sim.svg").read_text(encoding="utf-8"))
+    assert said[0] == "$ make sim"
+    printed = layer_table(layer_rows(_plan("digits"))).splitlines()
+    for line in printed:  # measured cycles come from a run; there they equal the predicted ones
+        columns = re.split(r" {2,}", line.strip())
+        if "-" in columns:
+            columns[columns.index("-")] = columns[columns.index("-") - 1]
+        assert columns in [re.split(r" {2,}", other.strip()) for other in said], f"make pictures: {line}"
 
 
 @pytest.mark.slow
@@ -165,22 +195,9 @@ def test_example_api(tmp_path: Path) -> None:
     assert (tmp_path / "api" / "tiny.vly").is_file()
 
 
-def test_layers_of_the_readme_are_those_of_make_sim(tmp_path: Path) -> None:
-    printed = layer_table(layer_rows(_plan("digits"))).splitlines()[3:]
-    text = (REPO / "README.md").read_text(encoding="utf-8")
-    missing = []
-    for line in printed:  # measured cycles come from a run; there they equal the predicted ones
-        columns = re.split(r" {2,}", line.strip())
-        if "-" in columns:
-            columns[columns.index("-")] = columns[columns.index("-") - 1]
-        if not re.search(r" +".join(map(re.escape, columns)), text):
-            missing.append(line)
-    assert not missing, "paste what `make sim` prints into README.md; not there:\n" + "\n".join(missing)
-
-
 @pytest.mark.slow
 def test_lenet5_schedule_of_the_documents() -> None:
-    """REWRITE=1 writes the table anew; the README's row then needs `make bench-networks`."""
+    """REWRITE=1 writes the table anew; docs/results.md then needs `make bench-networks`."""
     chosen = _plan("lenet5")
     path = REPO / "docs" / "streams.md"
     text = path.read_text(encoding="utf-8")
@@ -190,12 +207,12 @@ def test_lenet5_schedule_of_the_documents() -> None:
     found = block.search(path.read_text(encoding="utf-8"))
     assert found, "REWRITE=1 make test K=test_lenet5_schedule"
     assert found[0] == _beats(chosen), "REWRITE=1 make test K=test_lenet5_schedule"
-    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    readme = (REPO / "docs" / "results.md").read_text(encoding="utf-8")
     for name, schedule in (("digits", _plan("digits").schedule), ("lenet5", chosen.schedule)):
         (row,) = re.findall(rf"^\| {name}: .*$", readme, re.MULTILINE)
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[7:9] == [f"{schedule.cycles_per_frame:,.10g}", f"{schedule.latency_cycles:,}"], (
-            f"{name}: paste what `make bench-networks` prints into README.md")  # fmt: skip
+            f"{name}: paste what `make bench-networks` prints into docs/results.md")  # fmt: skip
 
 
 @pytest.mark.slow
@@ -205,7 +222,9 @@ def test_slots_of_the_fast_lenet5() -> None:
     assert chosen.schedule.cycles_per_frame == 257
     missing = [line for line in _slots(chosen) if line not in text.replace("\n", " ").replace("| |", "|\n|")]
     assert not missing, "not in docs/streams.md:\n" + "\n".join(missing)
-    (row,) = re.findall(r"^\| lenet5, four pixels per beat.*$", (REPO / "README.md").read_text(encoding="utf-8"), re.M)
+    (row,) = re.findall(
+        r"^\| lenet5, four pixels per beat.*$", (REPO / "docs" / "results.md").read_text(encoding="utf-8"), re.M
+    )
     assert f"| 257 | 257 | {chosen.schedule.latency_cycles:,} |" in row
     assert f"price without the top is {chosen.total.lut:,.0f} LUT and {chosen.total.ff:,.0f} FF" in text
 

