@@ -16,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks import lut4
 from pyflow.backends.toolbox import digest, package_version
 from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.bars import bar
+from pyflow.cores.cells import FACTORS
 from pyflow.cores.sums import BODIES, PE, SETTLED, TABLE, Size
 from pyflow.errors import VolleyError
 from pyflow.sources import code_of, needed_by, rtl_sources
@@ -83,6 +85,8 @@ def main() -> int:
     origins = json.dumps({family: made_of(family) for family in FAMILIES})
     TABLE.write_text(f'{{"made_of": {origins}, "families": {{\n{families}\n}}}}\n')
     print(f"{sum(map(len, table.values()))} sums measured: {TABLE}")
+    shares = lut4.calibrate()
+    print(f"{sum(map(len, shares.values()))} shares of cores measured: {FACTORS}")
     return 0
 
 

@@ -2,9 +2,10 @@
 # SPDX-FileCopyrightText: The Volley authors
 """`make bench-prices`: the planner's cells beside those of yosys, network by network and core by core, on each family.
 
-Estimated against synthesised, both without the top. The networks are those that ship, at several rates, and those of
-examples/spiking. A core's error is of all its instances together, with its weight source. Exit status 1 where the LUTs
-of a network are further from synthesis than the goal, or a count of block RAMs or DSP slices is not exact.
+Estimated against synthesised, both without the top. The networks are digits at two rates, those of examples/spiking,
+and random ones, half of them with branches or time. But for digits, none of them was used to fit a price. A core's
+error is of all its instances together, with its weight source. Exit status 1 where the LUTs of a network are further
+from synthesis than the goal, or a count of block RAMs or DSP slices is not exact.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ from pyflow.frontends import load_model
 from pyflow.graph import Network
 from pyflow.planning.board import load_board
 from pyflow.planning.planner import plan
+from tests.flow.random_graphs import random_graph
+from tests.flow.random_models import random_network
 
 BOARDS = {"xc7": "pynq-z2", "ecp5": "ulx3s-85f", "ice40": "icebreaker"}
 GOALS = {"xc7": 0.15, "ecp5": 0.25, "ice40": 0.25}  # largest error of a network's LUTs
 SPIKING = Path(__file__).parents[1] / "examples" / "spiking" / "nets.py"
+CHAINS, GRAPHS = (20, 21, 22, 23, 24), (20, 21, 22, 23, 24, 25)  # seeds; benchmarks/lut4.py has others
 RATES = {"digits": (300, 2000), "rate_cnn": (None,), "recurrent": (None,), "residual": (None,)}
 
 
@@ -55,6 +59,10 @@ def networks(wanted: str) -> Iterator[tuple[str, Network, int | None]]:
             title = f"{name} {cycles}" if cycles else name
             if wanted in title:
                 yield title, network, cycles
+    made = [(f"chain {n}", random_network, n) for n in CHAINS] + [(f"graph {n}", random_graph, n) for n in GRAPHS]
+    for title, make, seed in made:
+        if wanted in title:
+            yield title, make(seed)[0], None
 
 
 def compare(title: str, network: Network, cycles: int | None, family: str) -> list[Compared]:

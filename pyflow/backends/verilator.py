@@ -154,8 +154,9 @@ def _program(
     return cached("net", f"{top}-{key}", make_program)
 
 
-def verilate(edam: dict[str, Any], work: Path) -> None:
-    """Build an EDAM with Verilator in `work`. Raises VolleyError naming the first error of the log."""
+def verilate(edam: dict[str, Any], work: Path, *, depth: int = 1) -> None:
+    """Build an EDAM with Verilator in `work`. Raises VolleyError naming the first error of the log. depth: levels of
+    the hierarchy whose signals a bench can drive."""
     from edalize.flows.sim import Sim
 
     options = edam["flow_options"]
@@ -179,7 +180,7 @@ def verilate(edam: dict[str, Any], work: Path) -> None:
             flow.configure()
             # edalize makes every signal one that cocotb may write, which keeps them all: benches see the ports.
             for script in place.glob("*.vc"):
-                script.write_text(script.read_text().replace("--public-flat-rw", "--public-depth 1"))
+                script.write_text(script.read_text().replace("--public-flat-rw", f"--public-depth {depth}"))
             f.flush()
 
             def make(*targets: str) -> int:

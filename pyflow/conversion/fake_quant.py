@@ -16,7 +16,7 @@ from pyflow.conversion.quantise import Quantised, round_scale
 from pyflow.conversion.specs import Codes, JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
 from pyflow.conversion.torch_blocks import encode, join, pool, synapse
 from pyflow.graph import INPUT, Network
-from pyflow.model.graph import MaxPool
+from pyflow.model.graph import FloatConv, MaxPool
 from pyflow.shapes import as_maps
 
 EXACT = 2**22  # integers below this, and their quotients, are exact in float32
@@ -42,8 +42,8 @@ class FakeQuant(nn.Module):
 
     def scales(self) -> dict[str, float]:
         """Real value of one code, by unit."""
-        values = np.exp(self.log_scales.detach().double().numpy())
-        return {unit: round_scale(float(values[n])) for unit, n in self.units.items()}
+        values, most = np.exp(self.log_scales.detach().double().numpy()), self.plan.ceilings
+        return {unit: round_scale(min(float(values[n]), most.get(unit, np.inf))) for unit, n in self.units.items()}
 
     def current(self) -> Layout:
         """The layout with the present weights."""
@@ -99,7 +99,10 @@ class _Forward:
         raise AssertionError("a layout ends in a readout")
 
     def _log_scale(self, unit: str) -> torch.Tensor:
-        return torch.zeros(()) if unit == INPUT else self.fake.log_scales[self.fake.units[unit]]
+        if unit == INPUT:
+            return torch.zeros(())
+        free, most = self.fake.log_scales[self.fake.units[unit]], self.fake.plan.ceilings.get(unit)
+        return free if most is None else torch.clamp(free, max=float(np.log(most)))
 
     def _gain(self, codes: Codes) -> torch.Tensor:
         """Value 1, with the gradient of the codes' unit; [C, 1, 1] where channels have several."""
@@ -113,6 +116,8 @@ class _Forward:
         neuron = self.driven[spec.name]
         q, place = self.integers[neuron.key], neuron.place(spec.name)
         real = self.fake.weights[self.fake.places[spec.name]]
+        if isinstance(spec.layer, FloatConv) and spec.layer.free.size:
+            real = real * torch.from_numpy(spec.layer.free)  # the others are none of the user's, and stay 0
         shape = (-1, *[1] * (real.ndim - 1))
         if (columns := spec.columns(self.scales)) is not None:  # in units of one input code, as the integers are
             real = real * torch.from_numpy(columns).float()

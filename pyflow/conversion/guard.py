@@ -15,8 +15,9 @@ from torch import nn
 
 from pyflow.conversion.torch_blocks import float_values
 from pyflow.errors import VolleyError
+from pyflow.frontends.causes import unwrapped
 from pyflow.frontends.checkpoint import short
-from pyflow.model.graph import FloatNetwork
+from pyflow.model.graph import FloatNetwork, FloatSquash
 from pyflow.model.order import spiking_form
 
 SAMPLES = 64
@@ -29,6 +30,7 @@ def check_function(model: nn.Module, network: FloatNetwork, images: np.ndarray) 
 
     images: float32 [N, C, H, W] or [N, C, L] in [0, 1]; the first 64 are taken. `model` is left as it was.
     """
+    model = unwrapped(model)
     x = torch.from_numpy(np.ascontiguousarray(images[:SAMPLES]))
     first = next(model.parameters(), x)
     if first.dtype not in (torch.float32, torch.float64) or first.device.type != "cpu":
@@ -52,13 +54,19 @@ def check_function(model: nn.Module, network: FloatNetwork, images: np.ndarray) 
             )
     last, form = values[network.layers[-1].name], spiking_form(network)
     ordered = float_values(form, images[:SAMPLES])[form.layers[-1].name].float()
-    if (off := _difference(ordered, last)) is not None:
+    if (off := _difference(ordered, values[_logits(network)])) is not None:
         raise VolleyError(f"model {network.name!r}: the order for spikes changes it by {off:.3g}; a mistake of ours")
     if (off := _difference(answer, last)) is not None:
         raise VolleyError(
             f"model {network.name!r}: its answer is not that of the layers which were captured, by up to {off:.3g}; "
             "something outside of them changes it (a hook, a replaced forward, values that depend on the data)"
         )
+
+
+def _logits(network: FloatNetwork) -> str:
+    """The name of what gives the logits: in front of a softmax."""
+    layer = network.layers[-1]
+    return layer.source if isinstance(layer, FloatSquash) else layer.name
 
 
 def _answer(model: nn.Module, x: torch.Tensor, labels: set[str]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:

@@ -195,6 +195,12 @@ def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.
             )
         if unit != INPUT:
             scales[unit] = max(scales.get(unit, 0.0), round_scale(peak / top))
+        reached = top * (plan.input_scale if unit == INPUT else scales[unit])
+        if reached > spec.ceiling * (1 + 1 / top):
+            raise VolleyError(
+                f"layer {spec.label!r}: clips at {spec.ceiling:g}; it is added to others, in whose unit it ends at "
+                f"{reached:.3g}; use a plain ReLU, or clip all of them"
+            )
     return scales
 
 

@@ -132,6 +132,11 @@ class NeuronSpec(Spec):
         return self.codes.steps
 
     @property
+    def ceiling(self) -> float:
+        """What its output is clipped at; infinite where it is not."""
+        return self.layer.ceiling if isinstance(self.layer, FloatRelu) else float("inf")
+
+    @property
     def bias(self) -> np.ndarray:
         """float64 [Co], of its layers together."""
         bias = self.synapses[0].bias
@@ -183,6 +188,16 @@ class Layout:
     def driven(self) -> dict[str, NeuronSpec]:
         """By Conv or Linear: the neuron that it drives."""
         return {part.name: spec for spec in self.neurons for part in spec.synapses}
+
+    @property
+    def ceilings(self) -> dict[str, float]:
+        """The largest unit that neurons which clip can have: no code is above what they clip at."""
+        found: dict[str, float] = {}
+        for spec in self.neurons:
+            if spec.steps and np.isfinite(spec.ceiling):
+                unit, most = spec.codes.segments[0].unit, spec.ceiling / (2**spec.steps - 1)
+                found[unit] = min(found.get(unit, most), most)
+        return found
 
     @property
     def units(self) -> tuple[str, ...]:

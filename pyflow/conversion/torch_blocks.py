@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -23,10 +23,18 @@ from pyflow.model.graph import (
     FloatLayer,
     FloatLinear,
     FloatNetwork,
+    FloatPad,
     FloatRelu,
+    FloatSquash,
     MaxPool,
 )
 from pyflow.shapes import as_maps
+
+SQUASHES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "softmax": lambda x: F.softmax(x, 1),
+    "log_softmax": lambda x: F.log_softmax(x, 1),
+    "sigmoid": torch.sigmoid,
+}
 
 
 def synapse(spec: SynapseSpec, x: torch.Tensor, weight: torch.Tensor, pad: torch.Tensor | None) -> torch.Tensor:
@@ -77,7 +85,11 @@ def _float_layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor])
         case FloatLinear():
             return F.linear(x.flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))[:, :, None, None]
         case FloatRelu():
-            return F.relu(x)
+            return torch.clamp(x, 0, layer.ceiling)
+        case FloatPad():
+            return F.pad(x, (layer.before[1], layer.after[1], layer.before[0], layer.after[0]))
+        case FloatSquash():
+            return SQUASHES[layer.what](x.flatten(1))[:, :, None, None]
         case MaxPool():
             return F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
         case AvgPool():
@@ -136,7 +148,8 @@ def _real(plan: Layout, images: torch.Tensor) -> Iterator[tuple[str, torch.Tenso
             values[spec.name] = join(spec.layer, operands)
         elif isinstance(spec, NeuronSpec) and spec.steps:
             driving = *(part.name for part in spec.synapses), *(skip for skip, _ in spec.skips)
-            values[spec.name] = torch.relu(functools.reduce(torch.add, map(values.__getitem__, driving)))
+            potential = functools.reduce(torch.add, map(values.__getitem__, driving))
+            values[spec.name] = torch.clamp(potential, 0, spec.ceiling)
             yield spec.key, values[spec.name]
 
 

@@ -5,10 +5,10 @@ frame's guard and answer no cells of their own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, TypedDict
 
-from pyflow.cores.cells import Cost
+from pyflow.cores.cells import Cost, lut_factor
 from pyflow.cores.recurrence import Ports, Recurrence
 
 
@@ -57,8 +57,14 @@ class Core:
         return 1
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        """Estimated cells of `family`. memory: what it reads, whose own cells count only where it lies inside."""
+        """Estimated cells, with the RAMs of `family`. memory: what it reads, whose own cells count only where it lies
+        inside."""
         raise NotImplementedError(f"{type(self).__name__} has no cells()")
+
+    def price(self, family: str, memory: Reads | None = None) -> Cost:
+        """cells() in LUTs of the family: of four inputs, where those of cells() have six."""
+        cost = self.cells(family, memory)
+        return replace(cost, lut=cost.lut * lut_factor(self.module, family))
 
     def resized(self, grow: bool, beats: int) -> Depth:
         """Key and value (`rows`, `window_depth`) of the folding with the next deeper (shallower) buffer; empty where

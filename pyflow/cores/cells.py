@@ -8,7 +8,10 @@ networks (yosys, xc7; within 20 % per layer). They are estimates; `make estimate
 
 from __future__ import annotations
 
+import functools
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyflow.integers import ceil_div
 
@@ -18,6 +21,7 @@ CONTROL_FF = 25
 # Share of a tree's LUTs that is left where six-input LUTs add more than two operands: sums of 4 numbers of 1, 4 and 12
 # bits, yosys (tests/unit/test_cells.py).
 OWN_TREE = {"xc7": 0.7, "xcup": 0.7}
+FACTORS = Path(__file__).with_name("lut4.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,18 @@ class Cost:
 
     def as_tuple(self) -> tuple[float, ...]:
         return (self.lut, self.ff, self.bram, self.dsp, self.weight_bits)
+
+
+@functools.cache
+def _factors() -> dict[str, dict[str, float]]:
+    factors: dict[str, dict[str, float]] = json.loads(FACTORS.read_text())["factors"]
+    return factors
+
+
+def lut_factor(module: str, family: str) -> float:
+    """LUTs of `family` for one that cells() of the core counts; measured by `make calibrate` where a LUT has four
+    inputs (benchmarks/lut4.py)."""
+    return _factors().get(family, {}).get(module, 1.0)
 
 
 # Block RAMs of a family: its share of 36 kbit, and the legal (width, depth). Those of Xilinx are counted in halves.

@@ -63,6 +63,19 @@ def only_shape(node: fx.Node) -> bool:
 
 
 # ------------------------------------------------------------------ before tracing
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The user's own module inside of torch.compile, DataParallel and their kind."""
+    while True:
+        inner = "_orig_mod" if "_orig_mod" in model._modules else "module" if _wraps(model) else ""
+        if not inner:
+            return model
+        model = model.get_submodule(inner)
+
+
+def _wraps(module: nn.Module) -> bool:
+    return isinstance(module, nn.DataParallel) or (type(module).__name__ in WRAPPERS and "module" in module._modules)
+
+
 def refuse(model: nn.Module, name: str) -> None:
     """Raises VolleyError for models that torch.fx cannot take, by what they are."""
     for label, module in model.named_modules():
@@ -70,7 +83,7 @@ def refuse(model: nn.Module, name: str) -> None:
         here = f"model.{label}" if label else "model"
         if "_orig_mod" in module._modules:
             raise VolleyError(f"{what}: is compiled by torch.compile, which hides its layers; give {here}._orig_mod")
-        if isinstance(module, nn.DataParallel) or (type(module).__name__ in WRAPPERS and "module" in module._modules):
+        if _wraps(module):
             raise VolleyError(f"{what}: is wrapped in {type(module).__name__}; give {here}.module")
         if isinstance(module, torch.jit.ScriptModule):
             raise VolleyError(f"{what}: is TorchScript, a compiled program; give the nn.Module that it was made of")
@@ -191,12 +204,12 @@ def untraced(model: nn.Module, name: str, error: BaseException) -> VolleyError:
     where, text = _statement(error), " ".join(str(error).split())
     if isinstance(error, ControlFlow):
         word = STATEMENTS.get(where[1].split(" ")[0].rstrip("("), "the expression")
-        if "len(" in where[1] and error.known and word == "the expression":
+        if "len(" in where[1] and error.known:
             return VolleyError(f"{what}: {where[0]}`{where[1]}` {ASKS_LENGTH}")
         if error.known:
             return VolleyError(
-                f"{what}: {where[0]}`{where[1]}`: {word} asks for a shape or type, which a trace leaves open; remove "
-                "it, the input shape is fixed"
+                f"{what}: {where[0]}`{where[1]}`: {word} depends on the batch size; the hardware takes one image after "
+                "the other, so write forward() without it"
             )
         return VolleyError(
             f"{what}: {where[0]}`{where[1]}`: {word} depends on the data; the hardware does the same for every image, "

@@ -13,18 +13,20 @@ import torch
 
 from pyflow.frontends.builder import Activations, Builder
 from pyflow.frontends.torch_layers import (
-    HINTS,
+    adaptive_pool,
     array_of,
     avg_pool,
+    clip,
     conv,
     fail,
     flatten,
-    global_average,
     linear,
     max_pool,
+    pad,
     relu,
+    squash,
 )
-from pyflow.model.graph import FloatAdd, FloatConcat
+from pyflow.model.graph import FloatAdd, FloatConcat, MaxPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Call:
         return self.args[1:], kwargs
 
 
-def _call(function: Callable[..., None], **fixed: int) -> Callable[[Builder, Call], None]:
+def _call(function: Callable[..., None], **fixed: Any) -> Callable[[Builder, Call], None]:
     def handler(b: Builder, c: Call) -> None:
         args, kwargs = c.rest()
         function(b, c.name, *args, named=False, **fixed, **kwargs)
@@ -58,9 +60,43 @@ def _clamp(b: Builder, c: Call) -> None:
     args, kwargs = c.rest()
     low = args[0] if args else kwargs.get("min")
     high = args[1] if len(args) > 1 else kwargs.get("max")
-    if low != 0 or high is not None:
-        raise fail(c.name, c.called, f"limits {low}, {high} are not supported; {HINTS['clamp']}")
-    relu(b, c.name, named=False)
+    clip(b, c.name, low, high, named=False)
+
+
+def _hardtanh(b: Builder, c: Call) -> None:
+    args, kwargs = c.rest()
+    limits = {"min_val": -1.0, "max_val": 1.0, **dict(zip(("min_val", "max_val"), args, strict=False)), **kwargs}
+    clip(b, c.name, limits["min_val"], limits["max_val"], named=False)
+
+
+def _squash(b: Builder, c: Call) -> None:
+    args, kwargs = c.rest()
+    dim = args[0] if args else kwargs.get("dim")
+    squash(b, c.name, c.called, dim, named=False)
+
+
+def _negated(b: Builder, c: Call) -> None:
+    b.affine(c.name, c.called, np.array([-1.0]), np.zeros(1), named=False)
+
+
+def _to(b: Builder, c: Call) -> None:
+    """To another device or float type: the numbers stay."""
+    given = [*c.args[1:], *c.kwargs.values()]
+    odd = [v for v in given if isinstance(v, torch.dtype) and not v.is_floating_point]
+    if odd:
+        raise fail(c.name, c.called, f"to {odd[0]} rounds the activations, which is not supported; leave it out")
+    b.identity(c.name)
+
+
+def _extreme(b: Builder, c: Call) -> None:
+    """amax over the map."""
+    dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
+    keep = c.args[2] if len(c.args) > 2 else c.kwargs.get("keepdim", False)
+    if not _map_axes(b, dim):
+        raise fail(c.name, c.called, f"over {dim} is not supported; needs the map dimensions, (2, 3) or 2 of [N, C, L]")
+    adaptive_pool(b, c.name, named=False, axes=b.stream.axes, kind=MaxPool)
+    if not keep:
+        flatten(b, c.name, named=False)
 
 
 def _view(b: Builder, c: Call) -> None:
@@ -98,7 +134,7 @@ def _mean(b: Builder, c: Call) -> None:
     keep = c.args[2] if len(c.args) > 2 else c.kwargs.get("keepdim", False)
     if not _map_axes(b, dim):
         raise fail(c.name, c.called, f"over {dim} is not supported; needs the map dimensions, (2, 3) or 2 of [N, C, L]")
-    global_average(b, c.name, named=False, axes=b.stream.axes)
+    adaptive_pool(b, c.name, named=False, axes=b.stream.axes)
     if not keep:
         flatten(b, c.name, named=False)
 
@@ -197,7 +233,16 @@ FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
     "linear": _call(linear),
     **{f"max_pool{n}d": _call(max_pool, axes=n) for n in (1, 2)},
     **{f"avg_pool{n}d": _call(avg_pool, axes=n) for n in (1, 2)},
-    **{f"adaptive_avg_pool{n}d": _call(global_average, axes=n) for n in (1, 2)},
+    **{f"adaptive_avg_pool{n}d": _call(adaptive_pool, axes=n) for n in (1, 2)},
+    **{f"adaptive_max_pool{n}d": _call(adaptive_pool, axes=n, kind=MaxPool) for n in (1, 2)},
+    "relu6": lambda b, c: relu(b, c.name, named=False, ceiling=6),
+    "hardtanh": _hardtanh,
+    "pad": _call(pad),
+    **dict.fromkeys(("softmax", "log_softmax", "sigmoid"), _squash),
+    "neg": _negated,
+    "negative": _negated,
+    "to": _to,
+    "amax": _extreme,
     "flatten": _call(flatten),
     "view": _view,
     "reshape": _view,

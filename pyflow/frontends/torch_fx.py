@@ -27,6 +27,8 @@ from pyflow.model.order import spiking_form
 from pyflow.shapes import check_shape
 
 BATCH = "batch"  # stands for x.size(0)
+BATCHES = (2, 3)  # sizes with which a shape is asked for
+MOST_QUESTIONS = 1000
 
 
 class _Proxy(fx.Proxy):
@@ -44,9 +46,61 @@ class _Proxy(fx.Proxy):
     def __itruediv__(self, other: Any) -> fx.Proxy:
         return self.tracer.create_proxy("call_function", operator.itruediv, (self, other), {})
 
+    def __index__(self) -> int:
+        return int(self.tracer.known(self.node))  # type: ignore[attr-defined]
+
+    def __len__(self) -> int:
+        if causes.only_shape(self.node):
+            return len(self.tracer.known(self.node))  # type: ignore[attr-defined]
+        batch = self.tracer.create_proxy("call_method", "size", (self, 0), {})  # of activations
+        return int(self.tracer.known(batch.node))  # type: ignore[attr-defined]
+
+
+class _Shapes:
+    """Runs a part of a graph that is still being traced on zeros, for what depends on shapes alone."""
+
+    def __init__(self, root: nn.Module, input_shape: Sequence[int], batch: int) -> None:
+        self.root, self.size = root, (batch, *input_shape)
+        self.values: dict[fx.Node, Any] = {}
+
+    def value(self, node: fx.Node) -> Any:
+        if node not in self.values:
+            with torch.no_grad():
+                self.values[node] = self._made(node)
+        return self.values[node]
+
+    def _made(self, node: fx.Node) -> Any:
+        args: Any = fx.node.map_arg(node.args, self.value)
+        kwargs: Any = fx.node.map_arg(dict(node.kwargs), self.value)
+        match node.op:
+            case "placeholder":
+                first = next(n for n in node.graph.nodes if n.op == "placeholder")
+                return torch.zeros(self.size) if node is first else args[0]
+            case "get_attr":
+                return operator.attrgetter(str(node.target))(self.root)
+            case "call_module":
+                return self.root.get_submodule(str(node.target))(*args, **kwargs)
+            case "call_method":
+                return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+        return node.target(*args, **kwargs)  # type: ignore[operator]
+
+
+class _Asked(BaseException):
+    """forward() asks for what a trace leaves open. No Exception: a user's own handler is not meant."""
+
+    def __init__(self, node: fx.Node) -> None:
+        super().__init__("a shape is asked for")
+        self.node = node
+
 
 class _Tracer(fx.Tracer):
+    """answers: to what forward() asked for in earlier traces, in order."""
+
     record_stack_traces = True
+
+    def __init__(self, answers: Sequence[Any]) -> None:
+        super().__init__()
+        self.answers = iter(answers)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return _Proxy(node, self)
@@ -55,7 +109,29 @@ class _Tracer(fx.Tracer):
         return isinstance(m, Normalize) or super().is_leaf_module(m, module_qualified_name)
 
     def to_bool(self, obj: fx.Proxy) -> bool:
-        raise causes.ControlFlow(causes.only_shape(obj.node))
+        return bool(self.known(obj.node))
+
+    def known(self, node: fx.Node) -> Any:
+        """The value of a node that depends on shapes and types alone. Raises ControlFlow for others."""
+        if not causes.only_shape(node):
+            raise causes.ControlFlow(known=False)
+        for answer in self.answers:
+            return answer
+        raise _Asked(node)
+
+
+def _traced(model: nn.Module, input_shape: Sequence[int]) -> fx.Graph:
+    """The graph of `model`. What forward() asks of shapes is worked out between two traces, since while one goes on
+    torch.fx stands in for every module. Raises ControlFlow where the batch size decides."""
+    answers: list[Any] = []
+    while True:
+        try:
+            return _Tracer(answers).trace(model)
+        except _Asked as question:
+            found = [_Shapes(model, input_shape, batch).value(question.node) for batch in BATCHES]
+            if found[0] != found[1] or len(answers) > MOST_QUESTIONS:
+                raise causes.ControlFlow(known=True).with_traceback(question.__traceback__) from None
+            answers.append(found[0])
 
 
 def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = None) -> FloatNetwork:
@@ -69,10 +145,11 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = No
         raise VolleyError(f"model: is {type(model).__name__}, needs a torch.nn.Module")
     name = name or type(model).__name__.lower()
     check_shape(input_shape, f"model {name!r}: input shape")
+    model = causes.unwrapped(model)
     causes.refuse(model, name)
     model = causes.copied(model, name)
     try:
-        graph = fx.GraphModule(model, _Tracer().trace(model)).graph
+        graph = fx.GraphModule(model, _traced(model, input_shape)).graph
         _drop_unused(graph, model)
     except (Exception, SystemExit) as e:  # tracing runs the user's forward(), which may do anything
         raise causes.untraced(model, name, e) from None
@@ -113,6 +190,9 @@ class _Walk:
         inputs = 0
         for node in graph.nodes:
             if node.op == "placeholder":
+                if inputs and node.args:  # a second argument that has a default
+                    self.values[node] = node.args[0]
+                    continue
                 inputs += 1
                 if inputs > 1:
                     raise VolleyError(

@@ -7,7 +7,7 @@ Layers on sequences [N, C, L] become those on maps of height 1: `_sides` is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,23 +18,21 @@ from torch import nn
 from pyflow.errors import VolleyError
 from pyflow.frontends.builder import Builder
 from pyflow.frontends.normalize import Normalize
-from pyflow.model.graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatRelu, MaxPool
+from pyflow.model.graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatPad, FloatRelu, FloatSquash, MaxPool
 
 SUPPORTED = (
-    "Conv1d/2d, BatchNorm1d/2d, ReLU, MaxPool1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d(1), Flatten, Linear, "
-    "Dropout, Identity, pyflow.frontends.Normalize"
+    "Conv1d/2d, BatchNorm1d/2d, ReLU, ReLU6, Hardtanh(0, b), MaxPool1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, "
+    "AdaptiveMaxPool1d/2d, ZeroPad1d/2d, Flatten, Linear, Dropout, Identity, Softmax and LogSoftmax at the end, "
+    "pyflow.frontends.Normalize"
 )
 HINTS = {
-    "relu6": "use ReLU: the T-bit code saturates by itself",
-    "hardtanh": "use ReLU: the T-bit code saturates by itself",
-    "clamp": "use ReLU: the T-bit code saturates by itself",
-    "clip": "use ReLU: the T-bit code saturates by itself",
-    "softmax": "remove it: the network's output is its logits",
-    "log_softmax": "remove it: the network's output is its logits",
-    "logsoftmax": "remove it: the network's output is its logits",
+    "clamp": "a lower limit of 0 is what spikes can do",
+    "clip": "a lower limit of 0 is what spikes can do",
+    "hardtanh": "a lower limit of 0 is what spikes can do",
+    "convtranspose1d": "use nearest upsampling and a Conv",
+    "convtranspose2d": "use nearest upsampling and a Conv",
     "gelu": "train with ReLU",
     "silu": "train with ReLU",
-    "sigmoid": "train with ReLU",
     "tanh": "train with ReLU",
     "leakyrelu": "train with ReLU",
     "leaky_relu": "train with ReLU",
@@ -81,26 +79,63 @@ def conv(
 ) -> None:
     kernel = tuple(weight.shape[2:])
     axes = len(kernel)
-    kind = f"Conv{axes}d"
-    if groups != 1 or _dilation(dilation, axes) != (1, 1):
-        raise fail(label, kind, f"groups {groups}, dilation {dilation} are not supported; needs groups 1, dilation 1")
+    w = array_of(weight)
+    dense = w.reshape(*w.shape[:2], *_kernel(kernel, axes))
+    dense, free = _ungrouped(*_undilated(dense, _dilation(dilation, axes)), groups)
     if padding == "valid":
         padding = 0
     elif padding == "same":
-        if any(k % 2 == 0 for k in kernel):
-            raise fail(label, kind, f"padding 'same' of the even kernel {kernel} is lopsided; use an odd kernel")
-        padding = tuple((k - 1) // 2 for k in kernel)
-    w = array_of(weight)
+        reach = tuple((size - 1) for size in dense.shape[4 - axes :])
+        padding = tuple(r // 2 for r in reach)
+        if any(r % 2 for r in reach):  # torch puts the odd one behind
+            pad(b, label, [v for r in reversed(reach) for v in (r // 2, r - r // 2)], named=False)
+            padding = 0
     b.add(
         FloatConv,
         label,
         named,
-        weight=w.reshape(*w.shape[:2], *_kernel(kernel, axes)),
+        weight=dense,
         bias=np.zeros(len(w)) if bias is None else array_of(bias),
         stride=_stride(stride, axes),
         padding=_padding(padding, axes),
+        free=np.zeros(0, bool) if free.all() else free,
         axes=axes,
     )
+
+
+def _undilated(weight: np.ndarray, dilation: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A kernel [Co, Ci, KH, KW] with the positions between its taps, which are 0; which are the user's."""
+    (co, ci, kh, kw), (dy, dx) = weight.shape, dilation
+    dense = np.zeros((co, ci, (kh - 1) * dy + 1, (kw - 1) * dx + 1))
+    free = np.zeros(dense.shape, bool)
+    dense[:, :, ::dy, ::dx], free[:, :, ::dy, ::dx] = weight, True
+    return dense, free
+
+
+def _ungrouped(weight: np.ndarray, free: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """[Co, Ci / groups, KH, KW] for all input channels: 0 for those of other groups."""
+    co, ci = weight.shape[:2]
+    dense = np.zeros((co, ci * groups, *weight.shape[2:]))
+    own = np.zeros(dense.shape, bool)
+    for g in range(groups):
+        rows, columns = slice(g * co // groups, (g + 1) * co // groups), slice(g * ci, (g + 1) * ci)
+        dense[rows, columns], own[rows, columns] = weight[rows], free[rows]
+    return dense, own
+
+
+def pad(
+    b: Builder, label: str, pad: Sequence[int], mode: str = "constant", value: float | None = 0, named: bool = True
+) -> None:
+    """Zeros around the map. pad: as F.pad has it, the last axis first, (before, after) of each."""
+    sides = [int(v) for v in pad]
+    if mode != "constant" or value not in (0, None):
+        raise fail(label, "Pad", f"mode {mode!r}, value {value} are not supported; needs 'constant', 0")
+    b.want(label, "Pad", 1, 2)
+    if len(sides) % 2 or len(sides) > 2 * b.stream.axes:
+        raise fail(label, "Pad", f"{tuple(sides)} is not (before, after) of the {b.stream.axes} map axes")
+    pairs = [sides[i : i + 2] for i in range(0, len(sides), 2)] + [[0, 0]] * (2 - len(sides) // 2)
+    before, after = ((pairs[1][n], pairs[0][n]) for n in (0, 1))
+    b.add(FloatPad, label, named, before=before, after=after)
 
 
 def linear(b: Builder, label: str, weight: torch.Tensor, bias: torch.Tensor | None = None, named: bool = True) -> None:
@@ -108,8 +143,23 @@ def linear(b: Builder, label: str, weight: torch.Tensor, bias: torch.Tensor | No
     b.add(FloatLinear, label, named, weight=w, bias=np.zeros(len(w)) if bias is None else array_of(bias))
 
 
-def relu(b: Builder, label: str, named: bool = True) -> None:
-    b.add(FloatRelu, label, named)
+def relu(b: Builder, label: str, named: bool = True, *, ceiling: float = float("inf")) -> None:
+    b.add(FloatRelu, label, named, ceiling=float(ceiling))
+
+
+def clip(b: Builder, label: str, low: Any, high: Any, named: bool = True) -> None:
+    """clamp, hardtanh: to low..high."""
+    if low != 0 or isinstance(high, torch.Tensor):
+        raise fail(label, "clip", f"limits {low}, {high} are not supported; {HINTS['clamp']}")
+    relu(b, label, named, ceiling=float("inf") if high is None else float(high))
+
+
+def squash(b: Builder, label: str, what: str, dim: int | None, named: bool = True) -> None:
+    """softmax, log_softmax, sigmoid of the logits."""
+    b.want(label, what, 0)
+    if what != "sigmoid" and dim not in (1, -1):
+        raise fail(label, what, f"over dimension {dim} is not supported; needs that of the classes, 1")
+    b.add(FloatSquash, label, named, what=what)
 
 
 def max_pool(
@@ -177,15 +227,29 @@ def _pool(
     b.add(kind, label, named, kernel=kernel, stride=step, padding=pad, axes=axes)
 
 
-def global_average(b: Builder, label: str, output_size: Any = 1, named: bool = True, *, axes: int) -> None:
-    kind = f"AdaptiveAvgPool{axes}d"
-    b.want(label, kind, axes)
+def adaptive_pool(
+    b: Builder,
+    label: str,
+    output_size: Any = 1,
+    named: bool = True,
+    *,
+    axes: int,
+    kind: type[MaxPool] | type[AvgPool] = AvgPool,
+    return_indices: bool = False,
+) -> None:
+    """To a map of output_size, whose windows are equal and do not overlap."""
+    title = f"Adaptive{kind.kind}{axes}d"
+    b.want(label, title, axes)
+    if return_indices:
+        raise fail(label, title, "return_indices is not supported; needs False")
     sizes = b.stream.size[1:]
-    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * axes
-    if any((s if w is None else w) != 1 for w, s in zip(wanted, sizes, strict=True)):
-        raise fail(label, kind, f"output size {output_size} is not supported; needs 1")
-    kernel = _kernel(sizes, axes)
-    b.add(AvgPool, label, named, kernel=kernel, stride=kernel, axes=axes)
+    asked = output_size if isinstance(output_size, tuple | list) else (output_size,) * axes
+    wanted = [s if w is None else int(w) for w, s in zip(asked, sizes, strict=True)]
+    if any(w < 1 or s % w for w, s in zip(wanted, sizes, strict=True)):
+        size = "x".join(map(str, sizes))
+        raise fail(label, title, f"output size {output_size} does not divide {size}; use one that does")
+    kernel = _kernel([s // w for w, s in zip(wanted, sizes, strict=True)], axes)
+    b.add(kind, label, named, kernel=kernel, stride=kernel, axes=axes)
 
 
 def flatten(b: Builder, label: str, start_dim: int = 1, end_dim: int = -1, named: bool = True) -> None:
@@ -222,8 +286,15 @@ def _avg_pool_module(b: Builder, label: str, m: Any, axes: int) -> None:
     avg_pool(b, label, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, divisor, axes=axes)
 
 
-def _global_average_module(b: Builder, label: str, m: Any, axes: int) -> None:
-    global_average(b, label, m.output_size, axes=axes)
+def _adaptive_module(b: Builder, label: str, m: Any, axes: int, kind: type[MaxPool] | type[AvgPool] = AvgPool) -> None:
+    adaptive_pool(b, label, m.output_size, axes=axes, kind=kind, return_indices=getattr(m, "return_indices", False))
+
+
+def _normalize(b: Builder, label: str, m: Normalize) -> None:
+    mean, std = array_of(m.mean), array_of(m.std)
+    if (std <= 0).any():
+        raise fail(label, "Normalize", f"std {std.min():g} is not above 0")
+    b.affine(label, "Normalize", 1 / std, -mean / std)
 
 
 def _nothing(b: Builder, label: str, _: nn.Module) -> None:
@@ -239,8 +310,19 @@ MODULES: dict[type[nn.Module], Callable[[Builder, str, Any], None]] = {
     nn.MaxPool2d: partial(_max_pool_module, axes=2),
     nn.AvgPool1d: partial(_avg_pool_module, axes=1),
     nn.AvgPool2d: partial(_avg_pool_module, axes=2),
-    nn.AdaptiveAvgPool1d: partial(_global_average_module, axes=1),
-    nn.AdaptiveAvgPool2d: partial(_global_average_module, axes=2),
+    nn.AdaptiveAvgPool1d: partial(_adaptive_module, axes=1),
+    nn.AdaptiveAvgPool2d: partial(_adaptive_module, axes=2),
+    nn.AdaptiveMaxPool1d: partial(_adaptive_module, axes=1, kind=MaxPool),
+    nn.AdaptiveMaxPool2d: partial(_adaptive_module, axes=2, kind=MaxPool),
+    nn.ReLU6: lambda b, label, _: relu(b, label, ceiling=6),
+    nn.Hardtanh: lambda b, label, m: clip(b, label, m.min_val, m.max_val),
+    nn.ZeroPad1d: lambda b, label, m: pad(b, label, m.padding),
+    nn.ZeroPad2d: lambda b, label, m: pad(b, label, m.padding),
+    nn.ConstantPad1d: lambda b, label, m: pad(b, label, m.padding, value=m.value),
+    nn.ConstantPad2d: lambda b, label, m: pad(b, label, m.padding, value=m.value),
+    nn.Softmax: lambda b, label, m: squash(b, label, "softmax", m.dim),
+    nn.LogSoftmax: lambda b, label, m: squash(b, label, "log_softmax", m.dim),
+    nn.Sigmoid: lambda b, label, _: squash(b, label, "sigmoid", None),
     nn.Flatten: lambda b, label, m: flatten(b, label, m.start_dim, m.end_dim),
     nn.BatchNorm2d: batch_norm,
     nn.BatchNorm1d: batch_norm,
@@ -249,12 +331,10 @@ MODULES: dict[type[nn.Module], Callable[[Builder, str, Any], None]] = {
     nn.Dropout2d: _nothing,
     nn.AlphaDropout: _nothing,
     nn.Identity: _nothing,
-    Normalize: lambda b, label, m: b.affine(
-        label, "Normalize", 1 / array_of(m.std), -array_of(m.mean) / array_of(m.std)
-    ),
+    Normalize: _normalize,
 }
 
-SEQUENCE_LAYERS = (nn.Conv1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d)
+SEQUENCE_LAYERS = (nn.Conv1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d)
 
 
 def takes_sequences(model: nn.Module) -> bool:

@@ -15,10 +15,12 @@ from pyflow.model.graph import (
     Affine,
     AvgPool,
     FloatConv,
+    FloatLayer,
     FloatLinear,
     FloatNetwork,
     FloatPool,
     FloatRelu,
+    MaxPool,
     Synapse,
 )
 
@@ -42,8 +44,8 @@ def _reads_input(network: FloatNetwork, affine: Affine) -> bool:
 
 def _on_input(network: FloatNetwork, affine: Affine) -> FloatNetwork:
     """The affine map as the only one between its readers and the input."""
-    if (affine.scale <= 0).any():
-        raise affine.fail(f"scales the input by {affine.scale.min():g}; needs a positive factor (std > 0)")
+    if (affine.scale == 0).any():
+        raise affine.fail("scales the input by 0; needs another factor (std > 0)")
     before = network[affine.source]
     if not isinstance(before, Affine):
         return network
@@ -62,11 +64,7 @@ def _into_weights(network: FloatNetwork, affine: Affine) -> FloatNetwork:
         way.append(before)
     pool = way[-1] if isinstance(way[-1], FloatPool) else None
     if not isinstance(before, FloatConv | FloatLinear):
-        after = before.label if before is not None else "the input"
-        raise affine.fail(
-            f"follows {after!r}; only an affine map right after a Conv or Linear, or first in the model, can be folded "
-            "(put it before the ReLU)"
-        )
+        return _into_readers(network, affine)
     if scale.size != before.weight.shape[0]:
         raise affine.fail(f"acts on the flattened maps of {before.label!r}; put it before the Flatten")
     if isinstance(pool, AvgPool):
@@ -87,6 +85,49 @@ def _into_weights(network: FloatNetwork, affine: Affine) -> FloatNetwork:
     weight = before.weight * scale.reshape(-1, *[1] * (before.weight.ndim - 1))
     folded = replace(before, weight=weight, bias=before.bias * scale + shift)
     return network.edited([folded], {affine.name: affine.source})
+
+
+def _into_readers(network: FloatNetwork, affine: Affine) -> FloatNetwork:
+    """The affine map in the weights and biases of the Conv and Linear layers behind it, which pools may stand in front
+    of."""
+    behind, changed = [affine.name], list[FloatLayer]()
+    for layer in network.layers:
+        if not set(layer.sources) & set(behind):
+            continue
+        if isinstance(layer, FloatConv | FloatLinear):
+            changed.append(_scaled(layer, affine))
+            continue
+        if not isinstance(layer, FloatPool):
+            raise affine.fail(
+                f"follows {network.label(affine.source)!r} and goes into {layer.title} {layer.label!r}; put it before "
+                "the ReLU, or in front of a Conv or Linear"
+            )
+        if isinstance(layer, MaxPool) and (affine.scale < 0).any():
+            raise affine.fail(
+                f"has a negative scale, {affine.scale.min():g}, before {layer.title} {layer.label!r}; put it behind"
+            )
+        if isinstance(layer, AvgPool) and any(layer.padding) and affine.shift.any():
+            raise affine.fail(f"shifts what {layer.title} {layer.label!r} pads with 0; put it behind the pool")
+        behind.append(layer.name)
+    if not changed:
+        raise affine.fail("is followed by no Conv or Linear; end in one that gives the logits")
+    return network.edited(changed, {affine.name: affine.source})
+
+
+def _scaled(layer: Synapse, affine: Affine) -> Synapse:
+    """A layer that reads the affine map, behind what that reads."""
+    scale, shift = affine.scale, affine.shift
+    if isinstance(layer, FloatConv):
+        if any(layer.padding) and shift.any():
+            raise affine.fail(
+                f"shifts what {layer.title} {layer.label!r} pads with 0, so that its rim differs; put it before the "
+                "ReLU, or use padding 0"
+            )
+        weight = layer.weight * scale[None, :, None, None]
+        return replace(layer, weight=weight, bias=layer.bias + np.einsum("oikl,i->o", layer.weight, shift))
+    columns = layer.weight.shape[1] // len(scale)
+    first, then = np.repeat(scale, columns), np.repeat(shift, columns)
+    return replace(layer, weight=layer.weight * first, bias=layer.bias + layer.weight @ then)
 
 
 def fold_normalisation(network: FloatNetwork) -> FloatNetwork:
@@ -112,8 +153,10 @@ def _first(network: FloatNetwork, affine: Affine, mean: np.ndarray) -> Iterator[
         if isinstance(layer, FloatConv | FloatLinear):
             yield layer
             continue
+        if isinstance(layer, MaxPool) and (affine.scale < 0).any():
+            raise layer.fail("takes the largest of the negated input, before any Conv or Linear; put a Conv before it")
         if isinstance(layer, FloatRelu):
-            if (mean > 0).any():
+            if (mean > 0).any() or (affine.scale < 0).any() or np.isfinite(layer.ceiling):
                 raise layer.fail("acts on the normalised input, before any Conv or Linear; remove it")
         elif isinstance(layer, AvgPool) and any(layer.padding) and np.any(mean != 0):
             raise layer.fail(

@@ -129,13 +129,15 @@ class FloatWindow(FloatLayer):
 @dataclass(frozen=True, slots=True, eq=False)
 class FloatConv(FloatWindow):
     """weight: float64 [Co, Ci, KH, KW], bias: float64 [Co]. pad: float64 [Ci], value of a padded position; empty where
-    that is 0."""
+    that is 0. free: bool like weight, taps that the user's layer has; empty where it has all (no groups, dilation 1).
+    """
 
     weight: np.ndarray
     bias: np.ndarray
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     pad: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    free: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     kind: ClassVar[str] = "Conv"
 
     def __post_init__(self) -> None:
@@ -169,7 +171,46 @@ class FloatLinear(FloatLayer):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FloatRelu(FloatLayer):
+    """ceiling: what it clips at; infinite where it does not (ReLU6: 6)."""
+
+    ceiling: float = float("inf")
     kind: ClassVar[str] = "ReLU"
+
+    @property
+    def title(self) -> str:
+        return self.kind if np.isinf(self.ceiling) else f"clip to 0..{self.ceiling:g}"
+
+    def __post_init__(self) -> None:
+        if not self.ceiling > 0:
+            raise self.fail("needs an upper limit above 0")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloatPad(FloatLayer):
+    """Zeros around a map. before, after: (y, x) rows and columns."""
+
+    before: tuple[int, int] = (0, 0)
+    after: tuple[int, int] = (0, 0)
+    kind: ClassVar[str] = "Pad"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        ((c, h, w),) = shapes
+        if min(*self.before, *self.after) < 0:
+            raise self.fail(f"padding {(*self.before, *self.after)} cuts the map; needs 0 or more")
+        return c, h + self.before[0] + self.after[0], w + self.before[1] + self.after[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloatSquash(FloatLayer):
+    """A function of the logits that keeps their order: what the hardware gives is in front of it. what: softmax,
+    log_softmax or sigmoid."""
+
+    what: str = "softmax"
+    kind: ClassVar[str] = "Softmax"
+
+    @property
+    def title(self) -> str:
+        return self.what
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT
 from pyflow.model.affine import fold_affine, fold_normalisation
@@ -29,6 +31,7 @@ from pyflow.model.graph import (
     FloatRelu,
     MaxPool,
 )
+from pyflow.model.rewrite import close, drop_squash, fold_padding, merge_averages
 
 
 def check_end(network: FloatNetwork) -> FloatNetwork:
@@ -60,10 +63,15 @@ def commute(network: FloatNetwork) -> FloatNetwork:
         has_fired = fired(network)
         for layer in network.layers:
             before = network[layer.source]
-            if isinstance(layer, FloatRelu) and has_fired[layer.source]:
+            if isinstance(layer, FloatRelu) and has_fired[layer.source] and np.isinf(layer.ceiling):
                 network = network.edited(moved={layer.name: layer.source})
                 break
-            if isinstance(layer, FloatRelu) and isinstance(before, MaxPool | FloatConcat):
+            if isinstance(layer, FloatRelu) and isinstance(before, FloatRelu):
+                if network.readers(before.name) == (layer,):
+                    both = replace(before, ceiling=min(before.ceiling, layer.ceiling))
+                    network = network.edited([both], {layer.name: before.name})
+                    break
+            elif isinstance(layer, FloatRelu) and isinstance(before, MaxPool | FloatConcat):
                 network = _exchanged(network, before, layer)
                 break
         else:
@@ -92,7 +100,7 @@ def _exchanged(network: FloatNetwork, before: MaxPool | FloatConcat, relu: Float
     fronts = [
         replace(relu, name=name, inputs=(edge,))
         for name, edge in zip(names, before.inputs, strict=True)
-        if not has_fired[edge.source]
+        if not has_fired[edge.source] or np.isfinite(relu.ceiling)
     ]
     reads = {front.source: front.name for front in fronts}
     behind = replace(before, inputs=tuple(Edge(reads.get(source, source)) for source in before.sources))
@@ -118,6 +126,8 @@ def check_order(network: FloatNetwork) -> FloatNetwork:
     """The network; raises VolleyError for an order of layers that integer spikes cannot reproduce."""
     has_fired = fired(network)
     for layer in network.layers:
+        if isinstance(layer, FloatRelu) and has_fired[layer.source]:
+            raise layer.fail(f"clips {network.label(layer.source)!r}, which has fired; put it where that fires")
         silent = [s for s in layer.sources if not has_fired[s]]
         for source in silent:
             _check_silent(network, layer, source)
@@ -159,9 +169,13 @@ def _check_readers(network: FloatNetwork, layer: FloatLayer) -> None:
 Pass = Callable[[FloatNetwork], FloatNetwork]
 PASSES: tuple[Pass, ...] = (
     drop_flatten,
+    drop_squash,
+    fold_padding,
+    merge_averages,
     fold_affine,
     fold_normalisation,
     commute,
+    close,
     check_order,
     check_end,
 )

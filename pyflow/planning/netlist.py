@@ -81,11 +81,11 @@ class Instance:
     def cells(self, family: str) -> Cost:
         """Estimated, with its weight source and what loads it."""
         memory = self.memory.shape if self.memory else None
-        total = self.core.cells(family, memory)
+        total = self.core.price(family, memory)
         if memory and self.core.memory_port:
-            total += WeightSource.of(memory).cells(family)
+            total += WeightSource.of(memory).price(family)
         if memory and memory.kind == "writable":
-            total += MemoryLoader(memory.width, memory.depth, 0).cells(family)
+            total += MemoryLoader(memory.width, memory.depth, 0).price(family)
         return total
 
 

@@ -294,7 +294,7 @@ class Paths:
         key = (way, to, source.bits, source.shape[0])
         if key not in self._converters:
             steps = conversions(*way, *to, source.shape[0])
-            self._converters[key] = sum((LaneConvert(source.bits, *step).cells(self.family) for step in steps), Cost())
+            self._converters[key] = sum((LaneConvert(source.bits, *step).price(self.family) for step in steps), Cost())
         return prices.of(self._converters[key])
 
 

@@ -73,9 +73,9 @@ def test_axi_top(size, channels, pix, classes, lanes, gaps):
     )
 
 
-def test_counters_of_64_bits():
+def test_registers():
     ports = Path(__file__).parents[2] / "verif" / "tb" / "regs_ports.sv"
-    run_bench("regs_ports", "tb_volley_regs", {}, sources=[*rtl_sources(), ports])
+    run_bench("volley_regs", "tb_volley_regs", {}, sources=[*rtl_sources(), ports], top="regs_ports")
 
 
 def test_generated_registers_are_those_of_the_map():

@@ -17,7 +17,7 @@ from verif.models.pool import pool, union
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
-CORE = os.environ["COCOTB_TOPLEVEL"]
+CORE = os.environ["VOLLEY_CORE"]
 P = params()
 COUNT = 150
 LATENCY = 1

@@ -21,7 +21,7 @@ from verif.models.encode_ttfs import encode_ttfs
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
-CORE = os.environ["COCOTB_TOPLEVEL"].removeprefix("volley_encode_")
+CORE = os.environ["VOLLEY_CORE"].removeprefix("volley_encode_")
 P = params()
 LANES, STEPS, BEATS = P["LANES"], P["TB"], P["BEATS"]  # steps per pass
 MODE = P.get("MODE", 0)

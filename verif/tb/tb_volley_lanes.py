@@ -16,7 +16,7 @@ from verif.models.readout import readout
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
-CORE = os.environ["COCOTB_TOPLEVEL"]
+CORE = os.environ["VOLLEY_CORE"]
 P = params()
 PIX = P.get("PIX", 1)
 LANES = P["LANES"]  # of a pixel

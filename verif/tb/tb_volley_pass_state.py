@@ -18,7 +18,7 @@ from verif.models.pool_gated import pool_gated
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
-CORE = os.environ["COCOTB_TOPLEVEL"]
+CORE = os.environ["VOLLEY_CORE"]
 NOISE = os.environ.get("TLAST") == "random"
 P = params()
 LANES, BEATS, PASSES = P["LANES"], P["BEATS"], P["PASSES"]

@@ -23,7 +23,7 @@ from verif.tb.axis import TB, Beat, Sink, Source, params, random_stall
 from verif.tb.coverage import declare, hit
 from verif.tb.frames import bad
 
-CORE = os.environ["COCOTB_TOPLEVEL"].removeprefix("volley_")
+CORE = os.environ["VOLLEY_CORE"].removeprefix("volley_")
 OWN = import_module(f"verif.tb.tb_volley_{os.environ['OWN_BENCH']}")
 EPISODES = int(os.environ["EPISODES"])
 P = params()

@@ -15,7 +15,7 @@ from verif.models.window import beats, line_buffer, span, window_fold, window_fo
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
-CORE = os.environ["COCOTB_TOPLEVEL"]
+CORE = os.environ["VOLLEY_CORE"]
 P = params()
 ITEM_W, GROUPS, HEIGHT, WIDTH = (P[k] for k in ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH"))
 PAD = P.get("PAD_ITEM", 0)

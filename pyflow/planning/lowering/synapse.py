@@ -247,12 +247,12 @@ def offers(op: Synapse, folding: Folding, source: Tensor, acc_w: int, family: st
     groups = ceil_div(c, folding.lanes)
     stream = Stream(source.name, folding.lanes, source.bits, h * w, groups, passes=source.passes, pix=folding.pix)
     chain, memory = stages(op, folding, stream, source), weights(op, folding, source).shape
-    before = sum((stage.core.cells(family) for stage in chain), Cost())
+    before = sum((stage.core.price(family) for stage in chain), Cost())
     if not folding.events:
-        before += WeightSource.of(memory).cells(family)
+        before += WeightSource.of(memory).price(family)
     pix = chain[-1].out.pix if chain else folding.pix
     for body in BODIES:
         chosen = replace(folding, body=body)
         core = array(op, chosen, source, acc_w, pix)
         if body == "lut" or sum_cost(family, core.sum):
-            yield chosen, before + core.cells(family, memory)
+            yield chosen, before + core.price(family, memory)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""LUTs of four inputs for one that a core's price counts, core by core: the second part of `make calibrate`.
+
+Prices count the LUTs of a 7-series part. On families with LUTs of four inputs a core takes more of them, in a share
+that hardly depends on its size but much on what it is made of: an adder needs as many, a multiplexer twice. The share
+is that of all instances of a core in the networks below; `make bench-prices` shows what it gives for others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+
+from benchmarks.prices import Compared, compare
+from pyflow import zoo
+from pyflow.bars import bar
+from pyflow.cores.cells import FACTORS
+from pyflow.graph import Network
+from tests.flow.random_graphs import random_graph
+from tests.flow.random_models import random_network
+
+FAMILIES = ("ecp5", "ice40")
+LEAST = 100  # synthesised LUTs of a core in all networks together, below which a share says little
+BODY, SOURCE = "volley_synapse_array", "volley_weight_source"  # measured as one
+# Seeds; others are for the comparison. Chain 3 has constant weights that are nearly all 0, which no price looks at.
+CHAINS, GRAPHS = (0, 1, 2, 4, 6), (0, 1, 2, 4, 6, 8)
+
+
+def networks() -> Iterator[tuple[str, Network, int | None]]:
+    """Name, network, cycles per frame."""
+    yield from ((f"digits {cycles}", zoo.load("digits"), cycles) for cycles in (300, 2000))
+    yield from ((f"chain {seed}", random_network(seed)[0], None) for seed in CHAINS)
+    yield from ((f"graph {seed}", random_graph(seed)[0], None) for seed in GRAPHS)
+
+
+def factors(compared: list[Compared]) -> dict[str, float]:
+    """Module -> share, of unpriced comparisons."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for row in compared:
+        for side in (0, 1):
+            sums[row.module][side] += row.lut[side]
+    found = {module: round(syn / est, 2) for module, (est, syn) in sorted(sums.items()) if est and syn >= LEAST}
+    return found | ({SOURCE: found[BODY]} if BODY in found else {})
+
+
+def calibrate() -> dict[str, dict[str, float]]:
+    """Family -> factors(); written to the planner's table."""
+    table: dict[str, dict[str, float]] = {}
+    for family in FAMILIES:
+        FACTORS.write_text('{"factors": {}}\n')
+        cases = list(networks())
+        shown = bar(f"{family}, yosys", "network", over=cases)
+        table[family] = factors([row for name, net, cycles in shown for row in compare(name, net, cycles, family)])
+    FACTORS.write_text(json.dumps({"factors": table}, indent=2) + "\n")
+    return table
