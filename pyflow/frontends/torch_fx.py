@@ -10,7 +10,7 @@ function in `torch_functions.py`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -46,14 +46,21 @@ class _Proxy(fx.Proxy):
     def __itruediv__(self, other: Any) -> fx.Proxy:
         return self.tracer.create_proxy("call_function", operator.itruediv, (self, other), {})
 
+    def __getattr__(self, name: str) -> fx.Proxy:
+        return _Attribute(self, name)
+
     def __index__(self) -> int:
-        return int(self.tracer.known(self.node))  # type: ignore[attr-defined]
+        return int(self.tracer.known(self.node, int))  # type: ignore[attr-defined]
 
     def __len__(self) -> int:
         if causes.only_shape(self.node):
-            return len(self.tracer.known(self.node))  # type: ignore[attr-defined]
+            return int(self.tracer.known(self.node, len))  # type: ignore[attr-defined]
         batch = self.tracer.create_proxy("call_method", "size", (self, 0), {})  # of activations
-        return int(self.tracer.known(batch.node))  # type: ignore[attr-defined]
+        return int(self.tracer.known(batch.node, int))  # type: ignore[attr-defined]
+
+
+class _Attribute(fx.proxy.Attribute, _Proxy):
+    """x.shape and its kind, which are asked for their length."""
 
 
 class _Shapes:
@@ -88,9 +95,9 @@ class _Shapes:
 class _Asked(BaseException):
     """forward() asks for what a trace leaves open. No Exception: a user's own handler is not meant."""
 
-    def __init__(self, node: fx.Node) -> None:
+    def __init__(self, node: fx.Node, what: Callable[[Any], Any]) -> None:
         super().__init__("a shape is asked for")
-        self.node = node
+        self.node, self.what = node, what
 
 
 class _Tracer(fx.Tracer):
@@ -109,15 +116,15 @@ class _Tracer(fx.Tracer):
         return isinstance(m, Normalize) or super().is_leaf_module(m, module_qualified_name)
 
     def to_bool(self, obj: fx.Proxy) -> bool:
-        return bool(self.known(obj.node))
+        return bool(self.known(obj.node, bool))
 
-    def known(self, node: fx.Node) -> Any:
-        """The value of a node that depends on shapes and types alone. Raises ControlFlow for others."""
+    def known(self, node: fx.Node, what: Callable[[Any], Any]) -> Any:
+        """`what` of the value of a node that depends on shapes and types alone. Raises ControlFlow for others."""
         if not causes.only_shape(node):
             raise causes.ControlFlow(known=False)
         for answer in self.answers:
             return answer
-        raise _Asked(node)
+        raise _Asked(node, what)
 
 
 def _traced(model: nn.Module, input_shape: Sequence[int]) -> fx.Graph:
@@ -128,7 +135,7 @@ def _traced(model: nn.Module, input_shape: Sequence[int]) -> fx.Graph:
         try:
             return _Tracer(answers).trace(model)
         except _Asked as question:
-            found = [_Shapes(model, input_shape, batch).value(question.node) for batch in BATCHES]
+            found = [question.what(_Shapes(model, input_shape, size).value(question.node)) for size in BATCHES]
             if found[0] != found[1] or len(answers) > MOST_QUESTIONS:
                 raise causes.ControlFlow(known=True).with_traceback(question.__traceback__) from None
             answers.append(found[0])
