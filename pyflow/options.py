@@ -6,7 +6,8 @@ made from it. `python -m pyflow.options` writes pyflow/options.mk and docs/optio
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """name: as on the command line, with - between words. kind: int, str, or bool for a switch. help: one line.
-    variable: of make; "" where make has none. metavar: what stands for the value in the help."""
+    """name: as on the command line, with - between words. kind: int, str, per_layer, or bool for a switch. help: one
+    line. variable: of make; "" where make has none. metavar: what stands for the value in the help."""
 
     name: str
     help: str
-    kind: type = str
+    kind: Callable[[str], Any] = str
     default: Any = None
     variable: str = ""
     metavar: str | None = None
@@ -49,6 +50,31 @@ class Option:
         return f"$(call opt,{self.name},{self.variable})"
 
 
+class PerLayer(dict[str, int]):
+    """A number for each layer, by name, with an optional "default"; as text what the command line takes."""
+
+    def __str__(self) -> str:
+        return ",".join(f"{layer}:{value}" for layer, value in self.items())
+
+
+def per_layer(text: str) -> int | PerLayer:
+    """4, or default:4,conv1:6. Raises ArgumentTypeError naming what is neither."""
+    if ":" not in text:
+        try:
+            return int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from None
+    found = PerLayer()
+    for part in text.split(","):
+        layer, _, value = part.rpartition(":")
+        if not layer.strip() or not re.fullmatch(r"\s*-?\d+\s*", value):
+            raise argparse.ArgumentTypeError(f"{part!r} is not layer:number, as in default:4,conv1:6")
+        if layer.strip() in found:
+            raise argparse.ArgumentTypeError(f"layer {layer.strip()!r} is there twice")
+        found[layer.strip()] = int(value)
+    return found
+
+
 MODEL = (
     Option("net", "a shipped network (digits, lenet5), a saved .vly, or my_net.py:build", str, "digits", "NET"),
     Option("name", "what the network is called in files and modules (default: its own name)", str, None, "NAME"),
@@ -57,8 +83,8 @@ MODEL = (
     ),
     Option("data", "digits, mnist or an .npz file (default: what the shipped network was made for)", str, None, "DATA"),
     Option("data-dir", "folder with MNIST (idx, idx.gz or MNIST/raw)", str, None, "DATA_DIR"),
-    Option("timesteps", "T of the conversion, 1..8 (default 4)", int, None, "TIMESTEPS"),
-    Option("weight-bits", "W of the conversion, 2..8 (default 4)", int, None, "WEIGHT_BITS"),
+    Option("timesteps", "T of the conversion, 1..8 (default 4), or default:4,conv1:6", per_layer, None, "TIMESTEPS"),
+    Option("weight-bits", "W of the conversion, 2..8 (default 4), or default:4,fc1:3", per_layer, None, "WEIGHT_BITS"),
     Option("finetune", "epochs of quantisation-aware fine-tuning on the training images", int, 0, "FINETUNE", "EPOCHS"),
     Option("seed", "of calibration and fine-tuning (default 0)", int, 0, "SEED"),
 )

@@ -68,7 +68,8 @@ def default_folder(name: str, options: Mapping[str, Any]) -> Path:
     """
     given = options.get
     # A seed or epochs of 0 are the defaults; 0 is no legal value of the others.
-    parts = [identifier(name), *(f"{letter}{given(option)}" for option, letter in _NAMED.items() if given(option))]
+    named = ((letter, str(given(option))) for option, letter in _NAMED.items() if given(option))
+    parts = [identifier(name), *(f"{letter}{identifier(value)}" for letter, value in named)]
     tail = [
         *(["probes"] if given("probes") else []),
         *([identifier(str(given("board")))] if given("board") not in (None, BOARD) else []),

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyflow.graph import Network
+from pyflow.operators import RadixNeuron, Synapse
 from pyflow.report import parsed
 from pyflow.report.text import layer_table, summary
 from verif.pictures.recording import lines_of
@@ -307,3 +309,25 @@ def test_the_recording_of_the_readme_is_such_a_run(tmp_path: Path) -> None:
     report = parsed(json.loads((tmp_path / "build" / "digits" / "report.json").read_text()))
     for line in (*layer_table(report.layers).splitlines(), *summary(report).splitlines()):
         assert line.rstrip() in said or line.startswith("simulation speed"), line
+
+
+def test_a_number_for_each_layer(own_model: Path) -> None:
+    """On the command line as in convert(): the network has them, and the folder tells them."""
+    model = ["--net", "my_net.py:build", "--weights", "w.safetensors", "--data", "my.npz"]
+    each = ["--timesteps", "default:3,conv1:2", "--weight-bits", "default:4,fc1:3"]
+    pyflow("convert", *model, *each, "--out", "net.vly", cwd=own_model)
+    network = Network.load(own_model / "net.vly")
+    assert [op.steps for op in network.operators if isinstance(op, RadixNeuron)][:2] == [2, 3]
+    assert [op.weight_bits for op in network.operators if isinstance(op, Synapse)] == [4, 4, 3]
+    told = pyflow("folder", *model, *each, cwd=own_model).stdout.strip()
+    assert told == "build/my_net-Tdefault_3_conv1_2-Wdefault_4_fc1_3"
+    for wrong, message in (
+        ("default:3,convX:2", "timesteps: unknown layer 'convX'"),
+        ("default:3,conv1", "'conv1' is not layer:number, as in default:4,conv1:6"),
+        ("conv1:2,conv1:3", "layer 'conv1' is there twice"),
+        ("three", "invalid int value: 'three'"),
+        ("default:3,conv1:9", "timesteps: 9 of layer 'conv1' is outside 1..8"),
+    ):
+        run = pyflow("convert", *model, "--timesteps", wrong, "--out", "x.vly", cwd=own_model, status=2)
+        assert message in run.stderr
+        assert run.stderr.strip().count("\n") <= 1
