@@ -4,19 +4,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 
 import pytest
 
 from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.cores.base import Core, Reads
-from pyflow.cores.cells import ram_cost
+from pyflow.cores.cells import FACTORS, ram_cost
 from pyflow.cores.eltwise import Add, Residual, Sew
 from pyflow.cores.encode import EncodeDelta, EncodeEvent, EncodeRadix
 from pyflow.cores.neuron import Accumulate, NeuronLIF, NeuronRadix
 from pyflow.cores.pool import PoolGated, PoolMax, PoolOr, PoolSum
 from pyflow.cores.recurrence import Channel, Ports
-from pyflow.cores.stream import Join, LaneConvert
+from pyflow.cores.stream import Join, LaneConvert, Skid
 from pyflow.cores.synapse import EventList
 
 LIF = NeuronLIF(
@@ -140,3 +141,22 @@ def cycles(core: Core, beats: int, passes: int) -> float:
 )
 def test_cycles_of_a_pass_without_stalls(core: Core, beats: int, passes: int, wanted: int) -> None:
     assert cycles(core, beats, passes) == pytest.approx(wanted, rel=0.1 if passes * beats > 50 else 0)
+
+
+def test_shares_of_four_input_luts_are_of_cores() -> None:
+    """`make calibrate` writes them; a part with LUTs of six inputs has none."""
+    pending, modules = [Core], set()
+    while pending:
+        kind = pending.pop()
+        pending += kind.__subclasses__()
+        modules.add(getattr(kind, "module", ""))
+    factors = json.loads(FACTORS.read_text())["factors"]
+    assert set(factors) == {"ecp5", "ice40"}
+    for shares in factors.values():
+        assert set(shares) <= modules
+        assert all(0.5 < share < 4 for share in shares.values())
+        assert shares["volley_synapse_array"] == shares["volley_weight_source"] > 1
+    core, memory = Skid(8), None
+    assert core.price("xc7", memory) == core.cells("xc7", memory)
+    raised = core.price("ecp5", memory).lut / core.cells("ecp5", memory).lut
+    assert raised == pytest.approx(factors["ecp5"]["volley_skid"])
