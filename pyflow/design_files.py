@@ -95,7 +95,9 @@ def verilog_name(name: str) -> str:
     front."""
     plain = re.sub(r"[^A-Za-z0-9]+", "_", name)[:LONGEST].strip("_")
     taken = re.match(r"(?!\D)|volley", plain, re.IGNORECASE) or _is_board(plain.lower())
-    return f"net_{plain}".rstrip("_") if taken else plain
+    plain = f"net_{plain}".rstrip("_") if taken else plain
+    # `a_axi` would have a top that is called as one of `a`.
+    return f"{plain}_0" if re.search(r"_(axi|uart|async)$", plain, re.IGNORECASE) else plain
 
 
 def _is_board(name: str) -> bool:

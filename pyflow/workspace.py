@@ -32,6 +32,7 @@ from pyflow.writing import NEW
 
 LOCK = ".volley-lock"
 # Options that a folder's name tells, in this order: (attribute of the parsed options, what stands before its value).
+LONGEST = 48  # letters of one option in a folder's name
 _NAMED = {"timesteps": "T", "weight_bits": "W", "finetune": "F", "seed": "S", "time_block": "B", "cycles": "C"}
 
 
@@ -61,6 +62,11 @@ def folder_of(options: Any) -> Path:
     return default_folder(getattr(options, "name", None) or name_of(options.net), vars(options))
 
 
+def _short(text: str) -> str:
+    """For a name that has other parts too."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
 def default_folder(name: str, options: Mapping[str, Any]) -> Path:
     """build/<name> with the options that are given, for instance T2, W3, C400, the folding's name, `probes`, the board.
 
@@ -69,7 +75,7 @@ def default_folder(name: str, options: Mapping[str, Any]) -> Path:
     given = options.get
     # A seed or epochs of 0 are the defaults; 0 is no legal value of the others.
     named = ((letter, str(given(option))) for option, letter in _NAMED.items() if given(option))
-    parts = [identifier(name), *(f"{letter}{identifier(value)}" for letter, value in named)]
+    parts = [identifier(name), *(f"{letter}{_short(identifier(value))}" for letter, value in named)]
     tail = [
         *(["probes"] if given("probes") else []),
         *([identifier(str(given("board")))] if given("board") not in (None, BOARD) else []),

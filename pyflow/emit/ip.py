@@ -32,7 +32,7 @@ def write_ip(rtl: Path, board: Board, folder: Path, *, clocks: int = 1) -> list[
     clocks: 2 where the streams get one of their own. Raises VolleyError where `folder` holds something else, or
     the packaging script says what Vivado does not know.
     """
-    if folder.exists() and not _is_ours(folder):
+    if folder.exists() and not _is_ours(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise VolleyError(f"{folder}: was not written by `make ip` and would be lost; choose another folder with OUT=")
     names = DesignFiles.found_in(rtl)
     top = names.axi_top if clocks == 1 else names.async_top
@@ -40,6 +40,7 @@ def write_ip(rtl: Path, board: Board, folder: Path, *, clocks: int = 1) -> list[
     sources = needed_by(top, names.around(cores))
     others = [path for path in needed_by(names.top, names.around(cores)) if path not in sources]
     images = sorted(rtl.glob("*.mem"))
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".volley-new-", dir=folder.parent) as work:
         made = Path(work) / "ip"
         (made / "hdl").mkdir(parents=True)
@@ -127,11 +128,12 @@ def _fusesoc(
     """CAPI2 with two targets: the packaged top, and the one of streams alone."""
 
     def files(paths: Sequence[Path]) -> str:
-        kinds = {".sv": "systemVerilogSource", ".v": "verilogSource", ".mem": "mem"}
+        kinds = {".sv": "systemVerilogSource", ".v": "verilogSource", ".mem": "mem", ".xdc": "xdc"}
         # RTL names an image without a folder: it goes where the tool runs.
         place = {path: f", copyto: {path.name}" if path.suffix == ".mem" else "" for path in paths}
         return "".join(f"    - hdl/{path.name}: {{file_type: {kinds[path.suffix]}{place[path]}}}\n" for path in paths)
 
+    crossing = [Path(name) for name in component.files if name.endswith(".xdc")]
     # A compiler wants the cores in front of what instantiates them.
     network = (names.network, names.top, names.axi_top, names.async_top)
     cores = [path for path in (*sources, *others) if path.stem not in network]
@@ -140,7 +142,7 @@ def _fusesoc(
         f"description: {component.description!r}\nfilesets:\n"
         f"  cores:\n    files:\n{files(cores)}"
         f"  network:\n    files:\n{files([path for path in sources if path.stem == names.network])}{files(images)}"
-        f"  registers:\n    files:\n{files([path for path in sources if path.stem == component.top])}"
+        f"  registers:\n    files:\n{files([path for path in sources if path.stem == component.top] + crossing)}"
         f"  streams:\n    files:\n{files([path for path in others if path.stem == names.top])}"
         f"targets:\n  default:\n    filesets: [cores, network, registers]\n    toplevel: {component.top}\n"
         f"  streams:\n    filesets: [cores, network, streams]\n    toplevel: {names.top}\n"

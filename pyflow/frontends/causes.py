@@ -64,12 +64,20 @@ def only_shape(node: fx.Node) -> bool:
 
 # ------------------------------------------------------------------ before tracing
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The user's own module inside of torch.compile, DataParallel and their kind."""
+    """The user's own module inside of torch.compile, DataParallel and their kind, as torch has them. Raises VolleyError
+    where such a wrapper has a hook of its own."""
     while True:
-        inner = "_orig_mod" if "_orig_mod" in model._modules else "module" if _wraps(model) else ""
-        if not inner:
+        kind = type(model)
+        if kind.__name__ == "OptimizedModule" and kind.__module__.startswith("torch."):
+            inner = model._modules.get("_orig_mod")
+        elif kind.__name__ in (*WRAPPERS, "DataParallel") and kind.__module__.startswith("torch."):
+            inner = model._modules.get("module")
+        else:
+            inner = None
+        if inner is None:
             return model
-        model = model.get_submodule(inner)
+        _refuse_hook(model, f"model {kind.__name__!r}")
+        model = inner
 
 
 def _wraps(module: nn.Module) -> bool:
@@ -112,11 +120,15 @@ def _refuse_tensor(tensor: torch.Tensor, what: str) -> None:
 def refuse_hooks(model: nn.Module) -> None:
     """Raises VolleyError for a forward hook: it changes the outputs, and a trace does not see it."""
     for label, module in model.named_modules():
-        if hooks := {**module._forward_pre_hooks, **module._forward_hooks}:
-            hook = next(iter(hooks.values()))
-            name = getattr(hook, "__qualname__", type(hook).__name__)
-            what = f"layer {label!r} ({type(module).__name__})" if label else f"model {type(module).__name__!r}"
-            raise VolleyError(f"{what}: has a forward hook ({name}), which is not converted; remove it")
+        kind = type(module).__name__
+        _refuse_hook(module, f"layer {label!r} ({kind})" if label else f"model {kind!r}")
+
+
+def _refuse_hook(module: nn.Module, what: str) -> None:
+    if hooks := {**module._forward_pre_hooks, **module._forward_hooks}:
+        hook = next(iter(hooks.values()))
+        name = getattr(hook, "__qualname__", type(hook).__name__)
+        raise VolleyError(f"{what}: has a forward hook ({name}), which is not converted; remove it")
 
 
 def spiking(model: nn.Module) -> str:

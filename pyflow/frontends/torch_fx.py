@@ -27,8 +27,9 @@ from pyflow.model.order import spiking_form
 from pyflow.shapes import check_shape
 
 BATCH = "batch"  # stands for x.size(0)
-BATCHES = (2, 3)  # sizes with which a shape is asked for
+BATCHES = (1, 2, 3, 7, 64, 65)  # sizes with which a shape is asked for
 MOST_QUESTIONS = 1000
+NOT_UNDERSTOOD = (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError)
 
 
 class _Proxy(fx.Proxy):
@@ -136,7 +137,7 @@ def _traced(model: nn.Module, input_shape: Sequence[int]) -> fx.Graph:
             return _Tracer(answers).trace(model)
         except _Asked as question:
             found = [question.what(_Shapes(model, input_shape, size).value(question.node)) for size in BATCHES]
-            if found[0] != found[1] or len(answers) > MOST_QUESTIONS:
+            if any(answer != found[0] for answer in found) or len(answers) > MOST_QUESTIONS:
                 raise causes.ControlFlow(known=True).with_traceback(question.__traceback__) from None
             answers.append(found[0])
 
@@ -235,8 +236,10 @@ class _Walk:
         if not streams:
             return self._constant(node, called, args, kwargs)
         if called in ("size", "getattr", "dim", "ndimension"):
-            return self._query(node, called, args, streams[0])
+            return self._query(node, called, (*args, *kwargs.values()), streams[0])
         name = called.rstrip("_") if called.endswith("_") else called
+        if name in ("to", "type_as") and not isinstance(args[0], Activations):
+            return args[0]  # a buffer, of the type of what it is brought to
         call = functions.Call(node.name, called, args, kwargs)
         try:
             if name in functions.JOINS and (len(streams) > 1 or name in functions.ALWAYS_JOIN):
@@ -248,7 +251,7 @@ class _Walk:
                 functions.FUNCTIONS[name](self.builder, call)
             else:
                 raise VolleyError(f"layer {node.name!r} ({called}): not supported; {layers.hint(called)}")
-        except (TypeError, AttributeError, IndexError, RuntimeError) as e:
+        except NOT_UNDERSTOOD as e:
             raise VolleyError(f"layer {node.name!r} ({called}): arguments are not understood ({e})") from None
         if functions.in_place(call):
             self._written(streams[0], node.name)
@@ -263,7 +266,10 @@ class _Walk:
         handler = next((layers.MODULES[c] for c in type(module).__mro__ if c in layers.MODULES), None)
         if handler is None:
             raise VolleyError(f"layer {label!r} ({kind}): {causes.kind(module)}{layers.hint(kind)}")
-        handler(self.builder, label, module)
+        try:
+            handler(self.builder, label, module)
+        except NOT_UNDERSTOOD as e:
+            raise VolleyError(f"layer {label!r} ({kind}): its settings are not understood ({e})") from None
         if getattr(module, "inplace", False):
             self._written(streams[0], label)
         return self.builder.stream

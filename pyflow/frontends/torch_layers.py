@@ -25,6 +25,7 @@ SUPPORTED = (
     "AdaptiveMaxPool1d/2d, ZeroPad1d/2d, Flatten, Linear, Dropout, Identity, Softmax and LogSoftmax at the end, "
     "pyflow.frontends.Normalize"
 )
+MOST_WEIGHTS = 1 << 25  # of a layer, zeros for groups and dilation among them
 HINTS = {
     "clamp": "a lower limit of 0 is what spikes can do",
     "clip": "a lower limit of 0 is what spikes can do",
@@ -81,7 +82,14 @@ def conv(
     axes = len(kernel)
     w = array_of(weight)
     dense = w.reshape(*w.shape[:2], *_kernel(kernel, axes))
-    dense, free = _ungrouped(*_undilated(dense, _dilation(dilation, axes)), groups)
+    apart = _dilation(dilation, axes)
+    size = dense.shape[0] * dense.shape[1] * groups
+    for taps, step in zip(dense.shape[2:], apart, strict=True):
+        size *= (taps - 1) * step + 1
+    if size > MOST_WEIGHTS:
+        message = f"groups {groups}, dilation {dilation} are laid out with zeros, {size:,} weights in all"
+        raise fail(label, f"Conv{axes}d", f"{message}; at most {MOST_WEIGHTS:,}")
+    dense, free = _ungrouped(*_undilated(dense, apart), groups)
     if padding == "valid":
         padding = 0
     elif padding == "same":

@@ -173,6 +173,7 @@ PASSES: tuple[Pass, ...] = (
     fold_padding,
     merge_averages,
     fold_affine,
+    merge_averages,  # of a Conv that a BatchNorm was folded into
     fold_normalisation,
     commute,
     close,

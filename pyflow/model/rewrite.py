@@ -57,12 +57,19 @@ def _padded(network: FloatNetwork, reader: FloatLayer, pad: FloatPad) -> FloatLa
     if isinstance(reader, FloatPad):
         return replace(reader, before=_sides(before + reader.before), after=_sides(after + reader.after))
     if isinstance(reader, FloatPool):
-        if not isinstance(reader, AvgPool) and not isinstance(network[pad.source], FloatRelu | FloatPool):
+        if not isinstance(reader, AvgPool) and not _never_negative(network, pad.source):
             raise pad.fail(f"pads with 0 what {reader.label!r} takes the largest of; put the ReLU before it")
         if (before != after).any():
             raise pad.fail(f"pads one side more than the other in front of {reader.title} {reader.label!r}")
         return replace(reader, padding=_sides(before + reader.padding))
     raise pad.fail(f"stands in front of {reader.title} {reader.label!r}; put it right in front of a Conv or a pool")
+
+
+def _never_negative(network: FloatNetwork, name: str) -> bool:
+    """Is it the input, or a ReLU's output, itself or through pools?"""
+    while isinstance(layer := network[name], FloatPool):
+        name = layer.source
+    return layer is None or isinstance(layer, FloatRelu)
 
 
 def _sides(values: np.ndarray) -> tuple[int, int]:

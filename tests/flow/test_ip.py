@@ -223,7 +223,8 @@ def test_what_is_not_ours_is_kept(digits: Build, tmp_path: Path) -> None:
     ("name", "expected"),
     [
         ("digits", "digits"), ("my-net.v2", "my_net_v2"), ("3layers", "net_3layers"), ("volley", "net_volley"),
-        ("Volley_AXI", "net_Volley_AXI"), ("icebreaker", "net_icebreaker"), ("ulx3s-85f", "net_ulx3s_85f"),
+        ("Volley_AXI", "net_Volley_AXI_0"), ("my_uart", "my_uart_0"),
+        ("icebreaker", "net_icebreaker"), ("ulx3s-85f", "net_ulx3s_85f"),
         ("größe", "gr_e"), ("__a__b__", "a_b"), ("網", "net"), ("x" * 100, "x" * 32),
     ],
 )  # fmt: skip

@@ -127,6 +127,13 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "BatchNorm between pools": lambda: seq(
         nn.Conv2d(2, 4, 3), nn.ReLU(), nn.AvgPool2d(2), norm(), nn.MaxPool2d(3), head(4)
     ),
+    "BatchNorm between a convolution and its average": lambda: seq(
+        nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 1), norm(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ),
+    "pad between pools": lambda: seq(
+        nn.Conv2d(2, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.ZeroPad2d(1), nn.MaxPool2d(2), head(16)
+    ),
+    "size by keyword": lambda: Written(lambda m, x: m[1](F.relu(m[0](x)).view(x.size(dim=0), -1)), *CONV),
     "shapes, defaults, negation": Shapes,
     "1 - x": lambda: Written(lambda m, x: m[1](F.relu(m[0](1 - x)).flatten(1)), *CONV),
     "compiled": lambda: compiled(seq(nn.Conv2d(2, 4, 3), nn.ReLU(), head(144))),
@@ -202,7 +209,7 @@ def test_fine_tuning_keeps_what_is_no_weight_of_the_model() -> None:
 
 
 def test_the_batch_size_decides_nothing() -> None:
-    for condition in ("x.shape[0] > 2", "len(x) == 3"):
+    for condition in ("x.shape[0] > 2", "len(x) == 3", "x.shape[0] == 1", "x.size(0) > 64", "x.shape[0] % 64 == 0"):
         space: dict[str, Any] = {"nn": nn, "F": F}
         exec(
             "class Net(nn.Module):\n"
@@ -213,3 +220,32 @@ def test_the_batch_size_decides_nothing() -> None:
         )
         with pytest.raises(VolleyError, match=r"depends on the batch size|asks for the batch size"):
             trace(space["Net"](), SHAPE)
+
+
+class Tripled(nn.DataParallel):
+    """A wrapper of the user's own, which does something."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.module(1 - x)
+        return answer
+
+
+def hooked(wrapper: nn.Module) -> nn.Module:
+    wrapper.register_forward_hook(lambda _m, _i, output: output * 3)
+    return wrapper
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (hooked(nn.DataParallel(seq(head(128)))), "model 'DataParallel': has a forward hook"),
+        (Tripled(seq(head(128))), r"is wrapped in Tripled; give model\.module"),
+        (seq(nn.Conv2d(2, 4, 3, dilation=100_000, padding=100_000), nn.ReLU(), head(256)), "laid out with zeros"),
+        (seq(nn.Conv2d(2, 4, 3), nn.ReLU(), norm(), nn.MaxPool2d(2), nn.ZeroPad2d(1), nn.MaxPool2d(2), head(16)),
+         "pads with 0 what '5' takes the largest of"),
+        (seq(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d((2,)), head(16)), "its settings are not understood"),
+    ],
+)  # fmt: skip
+def test_never_another_function_without_a_word(model: nn.Module, message: str) -> None:
+    with pytest.raises(VolleyError, match=message):
+        pyflow.convert(model, X, input_shape=SHAPE)
