@@ -42,11 +42,13 @@ TAIL = "nn.Flatten(), nn.Linear(4*6*6, 3)"
 MODELS: dict[str, tuple[str, str]] = {
     "layer": ("def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Sigmoid(), " + TAIL + ")", "Sigmoid"),
     "option": (
-        "def build(): return nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2), nn.ReLU(), " + TAIL + ")",
-        "dilation",
+        "def build(): return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, padding_mode='reflect'), nn.ReLU(), "
+        + TAIL
+        + ")",
+        "padding_mode",
     ),
     "order": (
-        "def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.AvgPool2d(2), nn.ReLU(), "
+        "def build(): return nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 4, 1), nn.ReLU(), "
         "nn.Flatten(), nn.Linear(36, 3))",
         "ReLU",
     ),
