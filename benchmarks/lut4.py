@@ -13,13 +13,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 
-from benchmarks.prices import Compared, compare
+from benchmarks.prices import Compared, compare, random_ones
 from pyflow import zoo
 from pyflow.bars import bar
-from pyflow.cores.cells import FACTORS
+from pyflow.cores.cells import FACTORS, lut_factors
 from pyflow.graph import Network
-from tests.flow.random_graphs import random_graph
-from tests.flow.random_models import random_network
 
 FAMILIES = ("ecp5", "ice40")
 LEAST = 100  # synthesised LUTs of a core in all networks together, below which a share says little
@@ -31,8 +29,7 @@ CHAINS, GRAPHS = (0, 1, 2, 4, 6), (0, 1, 2, 4, 6, 8)
 def networks() -> Iterator[tuple[str, Network, int | None]]:
     """Name, network, cycles per frame."""
     yield from ((f"digits {cycles}", zoo.load("digits"), cycles) for cycles in (300, 2000))
-    yield from ((f"chain {seed}", random_network(seed)[0], None) for seed in CHAINS)
-    yield from ((f"graph {seed}", random_graph(seed)[0], None) for seed in GRAPHS)
+    yield from ((title, make()[0], None) for title, make in random_ones(CHAINS, GRAPHS))
 
 
 def factors(compared: list[Compared]) -> dict[str, float]:
@@ -47,11 +44,13 @@ def factors(compared: list[Compared]) -> dict[str, float]:
 
 def calibrate() -> dict[str, dict[str, float]]:
     """Family -> factors(); written to the planner's table."""
+    FACTORS.write_text('{"factors": {}}\n')
+    lut_factors.cache_clear()  # the first part of `make calibrate` may have read the old ones
     table: dict[str, dict[str, float]] = {}
     for family in FAMILIES:
-        FACTORS.write_text('{"factors": {}}\n')
         cases = list(networks())
         shown = bar(f"{family}, yosys", "network", over=cases)
         table[family] = factors([row for name, net, cycles in shown for row in compare(name, net, cycles, family)])
     FACTORS.write_text(json.dumps({"factors": table}, indent=2) + "\n")
+    lut_factors.cache_clear()
     return table

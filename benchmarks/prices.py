@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
@@ -38,6 +39,8 @@ SPIKING = Path(__file__).parents[1] / "examples" / "spiking" / "nets.py"
 CHAINS, GRAPHS = (20, 21, 22, 23, 24), (20, 21, 22, 23, 24, 25)  # seeds; benchmarks/lut4.py has others
 RATES = {"digits": (300, 2000), "rate_cnn": (None,), "recurrent": (None,), "residual": (None,)}
 
+Maker = Callable[[], tuple[Network, object]]
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -51,6 +54,13 @@ class Compared:
     dsp: tuple[float, float]
 
 
+def random_ones(chains: Sequence[int], graphs: Sequence[int]) -> Iterator[tuple[str, Maker]]:
+    """Title and maker of the random network of each seed."""
+    for kind, make, seeds in (("chain", random_network, chains), ("graph", random_graph, graphs)):
+        for seed in seeds:
+            yield f"{kind} {seed}", partial(make, seed)
+
+
 def networks(wanted: str) -> Iterator[tuple[str, Network, int | None]]:
     for name, rates in RATES.items():
         network = zoo.load(name) if name in zoo.names() else load_model(f"{SPIKING}:{name}", None)
@@ -59,10 +69,9 @@ def networks(wanted: str) -> Iterator[tuple[str, Network, int | None]]:
             title = f"{name} {cycles}" if cycles else name
             if wanted in title:
                 yield title, network, cycles
-    made = [(f"chain {n}", random_network, n) for n in CHAINS] + [(f"graph {n}", random_graph, n) for n in GRAPHS]
-    for title, make, seed in made:
+    for title, make in random_ones(CHAINS, GRAPHS):
         if wanted in title:
-            yield title, make(seed)[0], None
+            yield title, make()[0], None
 
 
 def compare(title: str, network: Network, cycles: int | None, family: str) -> list[Compared]:

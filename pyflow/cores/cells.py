@@ -42,7 +42,8 @@ class Cost:
 
 
 @functools.cache
-def _factors() -> dict[str, dict[str, float]]:
+def lut_factors() -> dict[str, dict[str, float]]:
+    """Family -> module -> lut_factor(), as the table has them; cached."""
     factors: dict[str, dict[str, float]] = json.loads(FACTORS.read_text())["factors"]
     return factors
 
@@ -50,7 +51,7 @@ def _factors() -> dict[str, dict[str, float]]:
 def lut_factor(module: str, family: str) -> float:
     """LUTs of `family` for one that cells() of the core counts; measured by `make calibrate` where a LUT has four
     inputs (benchmarks/lut4.py)."""
-    return _factors().get(family, {}).get(module, 1.0)
+    return lut_factors().get(family, {}).get(module, 1.0)
 
 
 # Block RAMs of a family: its share of 36 kbit, and the legal (width, depth). Those of Xilinx are counted in halves.

@@ -88,17 +88,6 @@ def _to(b: Builder, c: Call) -> None:
     b.identity(c.name)
 
 
-def _extreme(b: Builder, c: Call) -> None:
-    """amax over the map."""
-    dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
-    keep = c.args[2] if len(c.args) > 2 else c.kwargs.get("keepdim", False)
-    if not _map_axes(b, dim):
-        raise fail(c.name, c.called, f"over {dim} is not supported; needs the map dimensions, (2, 3) or 2 of [N, C, L]")
-    adaptive_pool(b, c.name, named=False, axes=b.stream.axes, kind=MaxPool)
-    if not keep:
-        flatten(b, c.name, named=False)
-
-
 def _view(b: Builder, c: Call) -> None:
     """view / reshape that only flattens: (batch, -1), (batch, F), (-1, F)."""
     sizes = c.args[1] if len(c.args) == 2 and isinstance(c.args[1], tuple | list) else c.args[1:]
@@ -129,12 +118,13 @@ def _squeeze(b: Builder, c: Call) -> None:
         raise fail(c.name, c.called, f"of dimension {dim} is not supported; use x.flatten(1)")
 
 
-def _mean(b: Builder, c: Call) -> None:
+def _over_map(b: Builder, c: Call, **options: Any) -> None:
+    """mean and amax over the map: a global pool."""
     dim = c.args[1] if len(c.args) > 1 else c.kwargs.get("dim")
     keep = c.args[2] if len(c.args) > 2 else c.kwargs.get("keepdim", False)
     if not _map_axes(b, dim):
         raise fail(c.name, c.called, f"over {dim} is not supported; needs the map dimensions, (2, 3) or 2 of [N, C, L]")
-    adaptive_pool(b, c.name, named=False, axes=b.stream.axes)
+    adaptive_pool(b, c.name, named=False, axes=b.stream.axes, **options)
     if not keep:
         flatten(b, c.name, named=False)
 
@@ -242,12 +232,12 @@ FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
     "neg": _negated,
     "negative": _negated,
     "to": _to,
-    "amax": _extreme,
+    "amax": lambda b, c: _over_map(b, c, kind=MaxPool),
     "flatten": _call(flatten),
     "view": _view,
     "reshape": _view,
     "squeeze": _squeeze,
-    "mean": _mean,
+    "mean": _over_map,
     "dropout": _identity,
     "dropout1d": _identity,
     "dropout2d": _identity,
