@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from pyflow.backends.cache import cached
-from pyflow.backends.toolbox import digest
 from pyflow.design_files import DesignFiles
 from pyflow.emit.tops import tops
 from pyflow.sources import rtl_sources
+from verif.harness import written
 from verif.tb.echo_constants import CHECKSUM, HASH, MEMORIES, PROBES
 
 NETWORK = Path(__file__).with_name("tb") / "net" / "echo_net.sv"
@@ -41,16 +39,7 @@ def echo_sources(geometry: Mapping[str, int] = SMALL) -> list[Path]:
     texts = {NAMES.package: "\n".join([f"package {NAMES.package};", *lines, "endpackage", ""])}
     texts |= tops(NAMES, constants, HASH)
     texts = {NAMES.file(name).name: text for name, text in texts.items()}
-
-    def make(work: Path) -> Path:
-        made = work / "made"
-        made.mkdir()
-        for name, text in texts.items():
-            (made / name).write_text(text)
-        return made
-
-    folder = cached("echo", digest(json.dumps(texts)), make)
-    placed = DesignFiles(folder, NAMES.name)
+    placed = DesignFiles(written("echo", texts), NAMES.name)
     return [NETWORK if path.name == NETWORK.name else path for path in placed.around(rtl_sources())]
 
 

@@ -217,13 +217,20 @@ def many(dut: str, sets: Sequence[Mapping[str, int | str]], sources: Sequence[Pa
     bound = [", ".join(f".{name}({value(given)})" for name, given in each.items()) for each in sets]
     lines = [f"  {dut} #({text}) s{n} ();" for n, text in enumerate(bound)]
     text = "\n".join([f"module {MANY};", *lines, "endmodule", ""])
+    return [*sources_of(dut, sources), written("many", {f"{MANY}.sv": text}) / f"{MANY}.sv"]
+
+
+def written(kind: str, texts: Mapping[str, str]) -> Path:
+    """A folder of the cache with the sources `texts`, by file name."""
 
     def make(work: Path) -> Path:
-        (work / "made").mkdir()
-        (work / "made" / f"{MANY}.sv").write_text(text)
-        return work / "made"
+        made = work / "made"
+        made.mkdir()
+        for name, text in texts.items():
+            (made / name).write_text(text)
+        return made
 
-    return [*sources_of(dut, sources), cached("many", f"{dut}-{digest(text)}", make) / f"{MANY}.sv"]
+    return cached(kind, digest(json.dumps(dict(texts))), make)
 
 
 def simulate(

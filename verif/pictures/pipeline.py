@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import drawsvg
 
 from pyflow.graph import Network
+from pyflow.integers import ceil_div
 from pyflow.machine import PlannedLayer
 from pyflow.machines.stream import StreamPlan
 from pyflow.operators import Conv, Encoding, Synapse
@@ -46,7 +47,7 @@ def picture(plan: StreamPlan, title: str) -> str:
     rows = max(len(stage.layers) for stage in boxes)
     band = HEAD + rows * ROW + 42  # a row of boxes
     width = GAP + PER_ROW * (WIDTH + GAP)
-    height = TOP + -(-len(boxes) // PER_ROW) * band
+    height = TOP + ceil_div(len(boxes), PER_ROW) * band
     drawing = drawsvg.Drawing(width, height, id_prefix="p")
     drawing.append(drawsvg.Rectangle(0, 0, width, height, fill="white"))
     drawing.append(_text(title, GAP, 24, 15, weight="bold"))

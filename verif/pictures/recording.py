@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import subprocess
@@ -77,6 +78,6 @@ def lines_of(svg: str) -> list[str]:
     """What a recording says, line by line, spaces at the ends cut."""
     found: dict[int, str] = {}
     for number, text in _LINE.findall(svg):
-        plain = text.replace("&#160;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        plain = html.unescape(text).replace("\N{NO-BREAK SPACE}", " ")
         found[int(number)] = found.get(int(number), "") + plain
     return [found.get(n, "").rstrip() for n in range(max(found) + 1)]
