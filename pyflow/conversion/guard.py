@@ -6,7 +6,6 @@ called as its user calls it: hooks, subclasses and all."""
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +16,7 @@ from pyflow.conversion.torch_blocks import float_values
 from pyflow.errors import VolleyError
 from pyflow.frontends.causes import unwrapped
 from pyflow.frontends.checkpoint import short
+from pyflow.frontends.plain import duplicate, without_rounding
 from pyflow.model.graph import FloatNetwork, FloatSquash
 from pyflow.model.order import spiking_form
 
@@ -30,11 +30,11 @@ def check_function(model: nn.Module, network: FloatNetwork, images: np.ndarray) 
 
     images: float32 [N, C, H, W] or [N, C, L] in [0, 1]; the first 64 are taken. `model` is left as it was.
     """
-    model = unwrapped(model)
+    model = without_rounding(unwrapped(model))
     x = torch.from_numpy(np.ascontiguousarray(images[:SAMPLES]))
     first = next(model.parameters(), x)
     if first.dtype not in (torch.float32, torch.float64) or first.device.type != "cpu":
-        model, first = copy.deepcopy(model).cpu().float(), x  # of the same weights, but without their rounding
+        model, first = duplicate(model).cpu().float(), x  # of the same weights, but without their rounding
     x = x.to(first.dtype)
     labels = [layer.label for layer in network.layers if layer.module]
     with _evaluated(model), torch.no_grad():

@@ -20,6 +20,7 @@ from pyflow.conversion.torch_blocks import activations
 from pyflow.data import check_grey
 from pyflow.errors import VolleyError
 from pyflow.frames import as_array
+from pyflow.frontends.plain import is_fake_quantised
 from pyflow.frontends.torch_fx import trace
 from pyflow.graph import INPUT, Network
 from pyflow.model.graph import FloatNetwork
@@ -140,6 +141,12 @@ def prepare(
         return layout(model, options), as_maps(images)
     network = trace(model, shape, name=name)
     check_function(model, network, images.reshape(len(images), *shape))
+    if is_fake_quantised(model):
+        warnings.warn(
+            f"model {network.name!r} has fake quantisers of torch.ao: weights are taken as they round them, "
+            "activations are rounded by Volley, to T bits",
+            stacklevel=3,
+        )
     return layout(network, options), as_maps(images)
 
 

@@ -19,6 +19,7 @@ from torch.nn.parameter import is_lazy
 
 from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
+from pyflow.frontends.plain import duplicate, plain
 
 SPIKING = {  # packages of spiking neurons by the root of a module's __module__
     "snntorch": "snnTorch",
@@ -159,9 +160,12 @@ def kind(module: nn.Module) -> str:
 
 # ------------------------------------------------------------------ copying
 def copied(model: nn.Module, name: str) -> nn.Module:
-    """A copy of `model` on the CPU, in eval mode. Raises VolleyError naming the attribute that cannot be copied."""
+    """A copy of `model` on the CPU, in eval mode, of plain layers.
+
+    Raises VolleyError naming the attribute that cannot be copied.
+    """
     try:
-        model = copy.deepcopy(model)
+        model = duplicate(model)
     except Exception as e:
         raise VolleyError(_uncopied(model, name, e)) from None
     try:
@@ -169,30 +173,17 @@ def copied(model: nn.Module, name: str) -> nn.Module:
         model.eval()  # a train() of the user's own may return nothing
     except Exception as e:
         raise VolleyError(f"model {name!r}: train() or eval() of it fails ({place(e)}{short(e)})") from None
-    return model
+    return plain(model)
 
 
 def _uncopied(model: nn.Module, name: str, error: Exception) -> str:
     for label, module in model.named_modules():
         what = f"layer {label!r} ({type(module).__name__})" if label else f"model {name!r} ({type(module).__name__})"
-        here = f"model.{label}" if label else "model"
-        own = module._parameters.keys() | module._buffers.keys()
-        for key, cure in (
-            ("weight_mask", "is pruned: make it permanent first, torch.nn.utils.prune.remove({}, {!r})"),
-            ("weight_g", "has weight_norm of the old kind: torch.nn.utils.remove_weight_norm({}, {!r}) first"),
-            ("weight_u", "has spectral_norm of the old kind: torch.nn.utils.remove_spectral_norm({}, {!r}) first"),
-        ):
-            for held in own:
-                base, _, ending = held.rpartition("_")
-                if base and ending == key.rpartition("_")[2] and not _copies(module.__dict__.get(base)):
-                    return f"{what}: {cure.format(here, base)}"
         parts = {**module._parameters, **module._buffers}
         parts |= {k: v for k, v in vars(module).items() if k not in ("_modules", "_parameters", "_buffers")}
         for key, value in parts.items():
             if _copies(value):
                 continue
-            if isinstance(value, torch.Tensor):
-                return f"{what}: {key} is a result of autograd and cannot be copied; detach it, {here}.{key}.detach()"
             if key.startswith("_") and key.endswith(("_hooks", "_hooks_with_kwargs")):
                 return f"{what}: a hook of it cannot be copied ({short(error)}); remove it before"
             return f"{what}: attribute {key!r} ({type(value).__name__}) cannot be copied; set it to None before"
