@@ -99,22 +99,27 @@ def _check_options(args: argparse.Namespace) -> None:
         value = getattr(args, option, None)
         if value is not None and value < low:
             raise VolleyError(f"--{option.replace('_', '-')} {value} must be at least {low}")
-    for option in ("json", "logits"):
+    if getattr(args, "checkpoint", None) and not args.finetune:
+        raise VolleyError("--checkpoint keeps fine-tuning, which is not asked for; add --finetune EPOCHS")
+    for option in ("json", "logits", "checkpoint"):
         value = getattr(args, option, None)
         if value:
             _checked(f"--{option}", check_target, value)
     _check_outputs(args)
 
 
+_FILES = ("net", "weights", "data", "folding", "json", "logits", "checkpoint", "out")
+
+
 def _check_outputs(args: argparse.Namespace) -> None:
     """No output may take the place of an input, nor of another output."""
-    given = {n: getattr(args, n, None) for n in ("net", "weights", "data", "folding", "json", "logits", "out")}
+    given = {n: getattr(args, n, None) for n in _FILES}
     paths = {
         name: os.path.realpath(value.split(".py:")[0] + ".py" if name == "net" and ".py:" in value else value)
         for name, value in given.items()
         if isinstance(value, str) and value
     }
-    outputs = [name for name in ("json", "logits", "out") if name in paths]
+    outputs = [name for name in ("json", "logits", "checkpoint", "out") if name in paths]
     for output in outputs:
         for other, path in paths.items():
             if other != output and path == paths[output] and not os.path.isdir(path):

@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 DELAY_S = 1.0
 
 
-def bar(title: str, unit: str, total: int | None = None, over: Iterable[Any] | None = None) -> tqdm[Any]:
-    """A bar to iterate (`over`), or to update() within `with`. total: units in all, None where nobody knows."""
+def bar(
+    title: str, unit: str, total: int | None = None, over: Iterable[Any] | None = None, *, before: int = 0
+) -> tqdm[Any]:
+    """A bar to iterate (`over`), or to update() within `with`. total: units in all, None where nobody knows. before: of
+    them, those that were done earlier."""
     from tqdm import tqdm
 
-    return tqdm(over, desc=title, unit=f" {unit}", total=total, disable=None, delay=DELAY_S, leave=False)
+    return tqdm(
+        over, desc=title, unit=f" {unit}", total=total, initial=before, disable=None, delay=DELAY_S, leave=False
+    )

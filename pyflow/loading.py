@@ -88,7 +88,8 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
             raise VolleyError(
                 f"data {data.name!r}: has no training images for --finetune {args.finetune}; add x_train, y_train"
             )
-        tuned = finetune(traced, data, epochs=args.finetune, seed=args.seed, name=name, **bits)
+        kept = args.checkpoint or None
+        tuned = finetune(traced, data, epochs=args.finetune, seed=args.seed, name=name, checkpoint=kept, **bits)
         network = tuned.network
         meta["accuracy_finetuned"] = tuned.accuracy
     return network.with_meta(**meta), fit(data, network.input_shape)
@@ -118,7 +119,11 @@ def network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, 
         if not isinstance(model, Network):
             return own_model(args, model)
         found = model
-    given = [o for o in ("finetune", "weights", "timesteps", "weight_bits") if getattr(args, o) not in (None, 0)]
+    given = [
+        o
+        for o in ("finetune", "checkpoint", "weights", "timesteps", "weight_bits")
+        if getattr(args, o) not in (None, 0)
+    ]
     if given:
         option = given[0]
         raise VolleyError(

@@ -86,6 +86,14 @@ MODEL = (
     Option("timesteps", "T of the conversion, 1..8 (default 4), or default:4,conv1:6", per_layer, None, "TIMESTEPS"),
     Option("weight-bits", "W of the conversion, 2..8 (default 4), or default:4,fc1:3", per_layer, None, "WEIGHT_BITS"),
     Option("finetune", "epochs of quantisation-aware fine-tuning on the training images", int, 0, "FINETUNE", "EPOCHS"),
+    Option(
+        "checkpoint",
+        "file in which fine-tuning is kept after every epoch, and from which it goes on",
+        str,
+        None,
+        "CHECKPOINT",
+        "FILE",
+    ),
     Option("seed", "of calibration and fine-tuning (default 0)", int, 0, "SEED"),
 )
 PLAN = (

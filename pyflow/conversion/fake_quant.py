@@ -40,6 +40,14 @@ class FakeQuant(nn.Module):
         self.ratios: dict[str, np.ndarray] = {}
         self.search()
 
+    def get_extra_state(self) -> torch.Tensor:
+        """The clipping, float64, of all neurons one after the other: a part of state_dict() beside the parameters."""
+        return torch.from_numpy(np.concatenate([*self.ratios.values()]))
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        ends = np.cumsum([len(ratio) for ratio in self.ratios.values()])
+        self.ratios = dict(zip(self.ratios, np.split(state.numpy(), ends[:-1]), strict=True))
+
     def scales(self) -> dict[str, float]:
         """Real value of one code, by unit."""
         values, most = np.exp(self.log_scales.detach().double().numpy()), self.plan.ceilings

@@ -10,19 +10,20 @@ codes; gradients pass the roundings straight through (STE), and the activation s
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pyflow.bars import bar
 from pyflow.conversion.fake_quant import FakeQuant
 from pyflow.conversion.layout import Options
 from pyflow.conversion.radix import RATE_FRAMES, calibrate, check_images, check_seed, prepare
 from pyflow.conversion.torch_blocks import batches
+from pyflow.conversion.training import Training, digest, progress
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
@@ -36,12 +37,14 @@ Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 @dataclass(frozen=True, slots=True, eq=False)
 class FineTuned:
     """network: the integer network. accuracy: of the fake-quantised model on the test images (equal to that
-    of `network` by construction). losses: mean training loss of every epoch. model: the trained FakeQuant."""
+    of `network` by construction). losses: mean training loss of every epoch. model: the trained FakeQuant.
+    accuracies: of every epoch, on the training images as they passed."""
 
     network: Network
     accuracy: float
     losses: tuple[float, ...]
     model: FakeQuant
+    accuracies: tuple[float, ...] = ()
 
 
 def finetune(
@@ -59,14 +62,20 @@ def finetune(
     name: str | None = None,
     percentile: float | str = "mse",
     teacher: nn.Module | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> FineTuned:
     """Fine-tune `model` in integers on data.x_train and convert it.
 
     The last epoch is taken: the test images are only measured.
 
     timesteps, weight_bits, input_bits, percentile, name: as in convert(). learning_rate: of Adam, cosine to 0.
-    augment: (images, generator) -> images. teacher: a float model whose soft labels are mixed in (distillation).
-    Raises VolleyError as convert() does, and for a data set without training images.
+    augment: (images, generator) -> images, called on every batch: float32 [N, ...] in [0, 1], as it gets them. It draws
+        from the generator, or from torch's own.
+    teacher: a float model whose soft labels are mixed in (distillation).
+    checkpoint: a file that holds the training after every epoch. Where it is there already, the training goes on from
+        it, and the result is the same, bit for bit, as that of one which never stopped.
+    Raises VolleyError as convert() does, for a data set without training images, for an `augment` that gives anything
+    else, and for a checkpoint that is damaged or of another training.
     """
     if not isinstance(data, Dataset):
         raise VolleyError(f"data: is {type(data).__name__}, needs a pyflow.data.Dataset; pyflow.data.load() makes one")
@@ -83,10 +92,8 @@ def finetune(
     classes = len(fake.biases[-1])
     if data.classes > classes:
         raise VolleyError(f"data {data.name!r}: has label {data.classes - 1}, the network only {classes} outputs")
-    x, y = (
-        torch.from_numpy(check_images(data.x_train, plan.network.input_shape, "x_train")),
-        torch.from_numpy(data.y_train),
-    )
+    x = torch.from_numpy(check_images(data.x_train, plan.network.input_shape, "x_train"))
+    y = torch.from_numpy(data.y_train)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(
         [
@@ -96,25 +103,67 @@ def finetune(
     )
     steps = -(-len(x) // batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps * epochs)
-    losses = []
-    with bar("fine-tune", "step", steps * epochs) as done:
-        for epoch in range(epochs):
+    facts = {
+        "training": "fine-tuning",
+        "model": digest([replace(layer, where="") for layer in plan.network.layers]),
+        "training images": digest(x, y),
+        "timesteps": repr(timesteps),
+        "weight_bits": repr(weight_bits),
+        "input_bits": input_bits,
+        "epochs": epochs,
+        "seed": seed,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "percentile": str(percentile),
+        "augment": None if augment is None else _name(augment),
+        "teacher": teacher and digest(list(teacher.state_dict().values())),
+        "torch": torch.__version__,
+    }
+    training = Training(fake, optimiser, schedule, generator, facts, checkpoint)
+    training.resume()
+    with progress("fine-tune", training, epochs, steps) as done:
+        for epoch in range(training.epoch, epochs):
             fake.search()
-            total = 0.0
             for chosen in torch.randperm(len(x), generator=generator).split(batch_size):
-                batch = x[chosen] if augment is None else augment(x[chosen], generator)
-                loss = _loss(fake(batch), y[chosen], batch, teacher)
+                batch = x[chosen] if augment is None else augmented(augment, x[chosen], generator)
+                logits = fake(batch)
+                loss = _loss(logits, y[chosen], batch, teacher)
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
                 schedule.step()
-                total += float(loss.detach()) * len(chosen)
-                done.update()
-            losses.append(total / len(x))
-            done.set_postfix(loss=f"{losses[-1]:.4f}")
-            log.info("fine-tune epoch %d/%d: loss %.4f", epoch + 1, epochs, losses[-1])
+                done.step(loss, logits, y[chosen])
+            done.end_epoch()
+            log.info(
+                "fine-tune epoch %d/%d: loss %.4f, accuracy %.2f %% of the training images",
+                epoch + 1, epochs, training.losses[-1], 100 * training.accuracies[-1],
+            )  # fmt: skip
     network = fake.network(name, meta={"encoding": "radix", "seed": seed}).with_rates(data.calibration[:RATE_FRAMES])
-    return FineTuned(network, accuracy(fake, data.x_test, data.y_test), tuple(losses), fake)
+    found = accuracy(fake, data.x_test, data.y_test)
+    return FineTuned(network, found, tuple(training.losses), fake, tuple(training.accuracies))
+
+
+def augmented(augment: Augment, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """What the user's function makes of a batch; VolleyError where that is no batch of such images."""
+    name, shape = _name(augment), tuple(batch.shape)
+    try:
+        found = augment(batch, generator)
+    except (Exception, SystemExit) as e:
+        raise VolleyError(f"augment {name!r}: fails on images {shape} ({short(e)})") from None
+    if not isinstance(found, torch.Tensor) or found.shape != batch.shape or found.dtype != batch.dtype:
+        is_tensor = isinstance(found, torch.Tensor)
+        kind = f"{found.dtype} {tuple(found.shape)}".removeprefix("torch.") if is_tensor else type(found).__name__
+        raise VolleyError(f"augment {name!r}: returns {kind} of float32 {shape}, needs the same type and shape")
+    low, high = found.min().item(), found.max().item()
+    if not (low >= 0 and high <= 1):
+        raise VolleyError(
+            f"augment {name!r}: returns values from {low:.3g} to {high:.3g}, needs 0..1; clamp(0, 1) them"
+        )
+    return found
+
+
+def _name(function: Augment) -> str:
+    return str(getattr(function, "__qualname__", type(function).__name__))
 
 
 def _loss(logits: torch.Tensor, y: torch.Tensor, images: torch.Tensor, teacher: nn.Module | None) -> torch.Tensor:

@@ -26,8 +26,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pyflow import data as datasets
-from pyflow.bars import bar
-from pyflow.conversion.finetune import accuracy, finetune
+from pyflow.conversion.finetune import accuracy, augmented, finetune
+from pyflow.conversion.training import Training, digest, progress
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
@@ -76,8 +76,11 @@ class Jitter:
         return F.grid_sample(x, grid, align_corners=False).clamp(0, 1)
 
 
-def train_float(model: nn.Module, data: Dataset, recipe: Recipe, seed: int) -> nn.Module:
-    """Train in floats on data.x_train with AdamW and a one-cycle schedule; the last epoch is returned."""
+def train_float(
+    model: nn.Module, data: Dataset, recipe: Recipe, seed: int, checkpoint: Path | None = None
+) -> nn.Module:
+    """Train in floats on data.x_train with AdamW and a one-cycle schedule; the last epoch is returned.
+    checkpoint: as of finetune()."""
     generator = torch.Generator().manual_seed(seed)
     x, y = torch.from_numpy(data.x_train), torch.from_numpy(data.y_train)
     jitter = Jitter(recipe)
@@ -85,16 +88,27 @@ def train_float(model: nn.Module, data: Dataset, recipe: Recipe, seed: int) -> n
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps * recipe.epochs)
     model.train()
-    with bar("train", "step", steps * recipe.epochs) as done:
-        for _ in range(recipe.epochs):
+    facts = {
+        "training": "float",
+        "model": digest(list(model.state_dict().items())),
+        "training images": digest(x, y),
+        "recipe": repr(recipe),
+        "seed": seed,
+        "torch": torch.__version__,
+    }
+    training = Training(model, optimiser, schedule, generator, facts, checkpoint)
+    training.resume()
+    with progress("train", training, recipe.epochs, steps) as done:
+        for _ in range(training.epoch, recipe.epochs):
             for chosen in torch.randperm(len(x), generator=generator).split(recipe.batch_size):
-                loss = F.cross_entropy(model(jitter(x[chosen], generator)), y[chosen])
+                logits = model(augmented(jitter, x[chosen], generator))
+                loss = F.cross_entropy(logits, y[chosen])
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
                 schedule.step()
-                done.update()
-            done.set_postfix(loss=f"{float(loss.detach()):.4f}")
+                done.step(loss, logits, y[chosen])
+            done.end_epoch()
     return model.eval()
 
 
