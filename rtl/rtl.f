@@ -50,6 +50,7 @@ pool/volley_pool_max.sv
 pool/volley_pool_sum.sv
 pool/volley_pool_or.sv
 pool/volley_pool_gated.sv
+pool/volley_pool_accumulate.sv
 eltwise/volley_add.sv
 eltwise/volley_residual.sv
 eltwise/volley_sew.sv

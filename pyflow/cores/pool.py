@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Cores of rtl/pool: one word of a window's."""
+"""Cores of rtl/pool: one word of a window's, which comes whole or streams past."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
 
 from pyflow.cores.base import Core, Reads
 from pyflow.cores.cells import Cost, ram_cost, tree_cost
@@ -78,3 +80,41 @@ class PoolGated(Core):
         lanes, taps = self.lanes, self.taps
         winner = Cost(lut=lanes * (1.9 * self.tb + 1.3) * taps + 20, ff=lanes * self.tb * (taps + 1) + 20)
         return winner + (ram_cost(lanes * taps.bit_length(), max(2, self.beats), family) if self.passes > 1 else Cost())
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAccumulate(Core):
+    """Windows side by side, a beat at a time; width and kernel_x count groups of pixels where a beat brings several."""
+
+    module: ClassVar = "volley_pool_accumulate"
+    lanes: int
+    word_w: int
+    out_w: int
+    maximum: bool
+    groups: int
+    height: int
+    width: int
+    kernel_y: int
+    kernel_x: int
+
+    @property
+    def row(self) -> int:
+        """Results of a row of windows, in beats: as many are kept."""
+        return self.width // self.kernel_x * self.groups
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        ends = np.zeros((self.height, self.width, self.groups), bool)
+        ky, kx = self.kernel_y, self.kernel_x
+        ends[ky - 1 :: ky, kx - 1 :: kx] = True
+        emits = ends.ravel().tolist()
+        return [Pipe(ports.sink, ports.source, latency=2, emits=lambda n: emits[(n - 1) % len(emits)])]
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """A sum takes a LUT a bit, what it chooses its operand from included. So does the choice of a maximum; its
+        comparison takes half a one, and the choice of an operand two more."""
+        words, results = self.lanes * self.word_w, self.lanes * self.out_w
+        places = sum((n - 1).bit_length() for n in (self.groups, self.height, self.width, self.row))
+        one, several = self.row == 1, self.groups > 1
+        lut = results * ((1.5 if one or several else 3.3) if self.maximum else 1)
+        own = Cost(lut=lut + places + 5, ff=words + results + places + 8)
+        return own if one else own + ram_cost(results, max(2, self.row), family)

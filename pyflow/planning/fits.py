@@ -21,9 +21,23 @@ from pyflow.cores.sums import DSP48
 from pyflow.cores.synapse import BLOCK_RAM_MIN_WORDS
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.operators import Accumulate, DeltaEncode, GatedMaxPool, LIFNeuron, Linear, Operator, Synapse, Windowed
+from pyflow.operators import (
+    Accumulate,
+    DeltaEncode,
+    GatedMaxPool,
+    LIFNeuron,
+    Linear,
+    MaxPool,
+    Operator,
+    OrPool,
+    SumPool,
+    Synapse,
+    Tensor,
+    Windowed,
+)
 from pyflow.operators.encode import OverTime
 from pyflow.planning.board import Board, board_names, load_board, overflows
+from pyflow.planning.lowering.pool import streams_past
 
 ADDER = 0.34  # LUTs, at least, of a sum in LUTs: for each bit of a weight that works in the same cycle
 ROM = 16  # bits of a LUT that is a ROM
@@ -65,11 +79,19 @@ def memories(network: Network) -> list[Memory]:
             channels, height, width = source.shape
             # The rows above the newest one, whichever core keeps them.
             rows = min(op.kernel[0] - 1, height) * width * channels * source.bits
+            if isinstance(op, MaxPool | SumPool | OrPool) and streams_past(op, source, 1):
+                rows = min(rows, _results(op, source, network.tensors[op.name]))
             found.append(Memory(op.name, "line buffers", rows, RAM))
         found.append(Memory(op.name, "states", _states(network, op), RAM))
     for edge in network.state_edges:
         found.append(Memory(edge.source, "states", math.prod(edge.tensor.shape) * edge.tensor.number_bits, RAM))
     return [memory for memory in found if memory.bits]
+
+
+def _results(op: Windowed, source: Tensor, out: Tensor) -> int:
+    """Bits of a row of results, where they are more than a register's."""
+    cols = op.spatial(source)[1]
+    return out.shape[0] * cols * out.bits if cols > 1 else 0
 
 
 def _states(network: Network, op: Operator) -> int:

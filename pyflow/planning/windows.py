@@ -21,7 +21,7 @@ Shape = tuple[int, int, int]
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A core between two streams: its ports, and the stream that it makes. name: of the instance, behind the
-    layer's."""
+    layer's; "": the layer's own."""
 
     core: Core
     sink: str
@@ -37,7 +37,7 @@ def joined(b: Builder, op: Windowed, stream: Stream, stages: Sequence[Stage]) ->
         if cut:
             stream = b.skid(stream, op.name, "raster")
         ports = [(stage.sink, stream)], [(stage.source, stage.out)]
-        stream = b.join(stage.core, op.name, *ports, name=f"{op.name}_{stage.name}")
+        stream = b.join(stage.core, op.name, *ports, name=f"{op.name}_{stage.name}" if stage.name else op.name)
         if cut:
             stream = b.skid(stream, op.name, "columns")
     return stream

@@ -72,6 +72,13 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
             size, step, pad = {"max3": (3, 2, 1), "whole": (sides[0], 1, 0)}.get(kind, (2, 2, 0))
             layers[f"pool{i}"] = (MAX_POOL if kind in ("max", "max3") else AVG_POOL)[axes](size, step, pad)
             sides = [(side + 2 * pad - size) // step + 1 for side in sides]
+    pools = np.random.default_rng(seed + 81)
+    if min(sides) >= 3 and pools.random() < 0.5:  # large windows, up to the whole map
+        window = [int(pools.integers(3, side + 1)) for side in sides]
+        layers["large"] = (MAX_POOL if pools.random() < 0.5 else AVG_POOL)[axes](
+            window[0] if axes == 1 else tuple(window)
+        )
+        sides = [side // k for side, k in zip(sides, window, strict=True)]
     layers["flatten"] = nn.Flatten()
     features = c * int(np.prod(sides))
     if rng.random() < 0.5:

@@ -47,7 +47,7 @@ def check(network: Network, x: np.ndarray, seed: int, folder: Path) -> None:
     assert rough.saturations == saturations
 
 
-@pytest.mark.parametrize("seed", some(3, 6))
+@pytest.mark.parametrize("seed", some((0, 1, 2, 9), 16))
 def test_random_network(seed: int, tmp_path: Path) -> None:
     run_one(seed, tmp_path)
 

@@ -95,7 +95,8 @@ def headed(*layers: nn.Module, features: int) -> nn.Module:
 
 
 def random_model(seed: int, shape: tuple[int, int, int] = (2, 8, 6)) -> nn.Module:
-    """A stem and one to three random blocks, perhaps pools between them, and a head."""
+    """A stem and one to three random blocks, perhaps pools between them, and a head; some end as ResNets do, in an
+    average of the whole map."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     channels, h, w = shape
@@ -118,5 +119,8 @@ def random_model(seed: int, shape: tuple[int, int, int] = (2, 8, 6)) -> nn.Modul
         if rng.random() < 0.4 and min(h, w) >= 2:
             layers.append((nn.MaxPool2d if rng.random() < 0.6 else nn.AvgPool2d)(2))
             h, w = h // 2, w // 2
+    if np.random.default_rng(seed + 1000).random() < 0.5:
+        layers.append(nn.AvgPool2d((h, w)))
+        h = w = 1
     head = nn.Sequential(nn.Flatten(), nn.Linear(channels * h * w, 5))
     return randomise(nn.Sequential(*layers, head), seed)

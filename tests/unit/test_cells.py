@@ -15,7 +15,7 @@ from pyflow.cores.cells import FACTORS, ram_cost
 from pyflow.cores.eltwise import Add, Residual, Sew
 from pyflow.cores.encode import EncodeDelta, EncodeEvent, EncodeRadix
 from pyflow.cores.neuron import Accumulate, NeuronLIF, NeuronRadix
-from pyflow.cores.pool import PoolGated, PoolMax, PoolOr, PoolSum
+from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSum
 from pyflow.cores.recurrence import Channel, Ports
 from pyflow.cores.stream import Join, LaneConvert, Skid
 from pyflow.cores.synapse import EventList
@@ -39,6 +39,12 @@ MEASURED = {
     "or pool": PoolOr(4, 4, 9, 1),
     "sum pool of spikes": PoolSum(16, 1, 4, 1),
     "sum pool of words": PoolSum(4, 4, 4, 1),
+    "global average 8 x 8": PoolAccumulate(4, 4, 10, False, 1, 8, 8, 8, 8),
+    "average 8 x 8 of groups": PoolAccumulate(16, 4, 10, False, 4, 8, 8, 8, 8),
+    "averages 8 x 8": PoolAccumulate(16, 4, 10, False, 1, 64, 64, 8, 8),
+    "global maximum": PoolAccumulate(4, 4, 4, True, 1, 8, 8, 8, 8),
+    "maxima 8 x 8": PoolAccumulate(16, 4, 4, True, 1, 64, 64, 8, 8),
+    "maxima of groups": PoolAccumulate(2, 4, 4, True, 8, 9, 9, 3, 3),
     "event list 1": EventList(4, 1, 120, 1, 10, 128),
     "event list 3": EventList(4, 3, 40, 2, 10, 64),
     "event list 8": EventList(4, 8, 18, 4, 10, 64),
@@ -121,6 +127,7 @@ def cycles(core: Core, beats: int, passes: int) -> float:
         (EncodeRadix(3, 4, 1), 20, 1, 20),
         (EncodeEvent(1, 4, 8), 8, 3, 8),
         (PoolMax(2, 4, 4, 1), 24, 1, 24),
+        (PoolAccumulate(2, 4, 8, False, 2, 5, 7, 2, 3), 70, 1, 70),
         (Accumulate(2, 4, 1, False, 24, 2, 6), 24, 2, 24),
         # The next pass of a neuron, window or signal waits for its state.
         (Accumulate(2, 4, 1, False, 1, 2, 6), 1, 2, 2),

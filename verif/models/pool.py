@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Scalar models of volley_pool_max, volley_pool_sum and volley_pool_or."""
+"""Scalar models of volley_pool_max, volley_pool_sum, volley_pool_or and volley_pool_accumulate."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ def union(words: Sequence[int]) -> int:
     for word in words:
         out |= word
     return out
+
+
+def pool_map(
+    frame: Sequence[Sequence[Sequence[int]]], kernel: tuple[int, int], reduce: Callable[[Sequence[int]], int]
+) -> list[list[int]]:
+    """frame[y][x][channel] to the words of each whole window in raster order; windows lie side by side."""
+    (ky, kx), height, width = kernel, len(frame), len(frame[0])
+    return [
+        pool([frame[y + i][x + j] for i in range(ky) for j in range(kx)], reduce)
+        for y in range(0, height - ky + 1, ky)
+        for x in range(0, width - kx + 1, kx)
+    ]

@@ -347,4 +347,15 @@ ROWS: dict[str, Row] = {
     ),
     "volley_pool_max": Row({"WORD_W": 1, "TAPS": 1}, ({}, {"LANES": 16, "TAPS": 9}), Wave(frame=5)),
     "volley_pool_sum": Row({"WORD_W": 1, "TAPS": 1}, ({}, {"LANES": 16, "TAPS": 9}), Wave(frame=5)),
+    "volley_pool_accumulate": Row(
+        {"WORD_W": 1, "OUT_W": 1, "HEIGHT": 1, "WIDTH": 1, "KERNEL_Y": 1, "KERNEL_X": 1},
+        (
+            {"LANES": 4},
+            {"LANES": 16, "GROUPS": 4},
+            {"LANES": 16, "HEIGHT": 64, "WIDTH": 64},
+            {"LANES": 16, "OUT_W": 4, "MAXIMUM": 1, "HEIGHT": 64, "WIDTH": 64},
+        ),
+        Wave({"OUT_W": 6, "HEIGHT": 2, "WIDTH": 4, "KERNEL_Y": 2, "KERNEL_X": 2}, frame=8,
+             data={"s_spike": (1, 2, 3, 4, 5, 6, 7, 8) * 3}),
+    ),
 }

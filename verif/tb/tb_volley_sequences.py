@@ -95,6 +95,7 @@ STIMULI = {
     "neuron_lif": Stimuli(lambda dut: OWN.bench(dut), lambda tb, n: OWN.push(tb, n, directed=False)),
     "pass_state": Stimuli(lambda dut: TB(dut, sources=(OWN.SOURCE,), sinks=(OWN.SINK,)),
                           lambda tb, n: OWN.push(tb, n)),
+    "pool_accumulate": Stimuli(lambda dut: OWN.bench(dut), lambda tb, n: OWN.push(tb, n)),
     "step_delay": Stimuli(lambda dut: OWN.bench(dut), lambda tb, n: OWN.push(tb, n)),
     "lane_convert": Stimuli(lambda dut: TB(dut), pixels),
     "frame_guard": Stimuli(lambda dut: OWN.GuardTB(dut), bad_frames),

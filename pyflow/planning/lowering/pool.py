@@ -1,57 +1,123 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Pooling."""
+"""Pooling: of windows that a line buffer brings, or as the map streams past."""
 
 from __future__ import annotations
 
-from pyflow.cores.pool import PoolGated, PoolMax, PoolOr, PoolSum
-from pyflow.operators import GatedMaxPool, MaxPool, OrPool, SumPool, Windowed
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pyflow.cores.cells import Cost
+from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSum
+from pyflow.cores.stream import Fifo
+from pyflow.operators import GatedMaxPool, MaxPool, OrPool, SumPool, Tensor
+from pyflow.operators.pool import Pool
 from pyflow.planning import windows
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
 from pyflow.planning.netlist import Stream
+from pyflow.planning.windows import Stage
+
+SMALL = 4  # taps of a window that always comes whole (docs/decisions/0036-pools-that-accumulate.md)
 
 
-def pool_window(b: Builder, op: Windowed, stream: Stream) -> Stream:
+def pool_input(b: Builder, op: Pool, stream: Stream) -> Stream:
     """The widest beats that its rows allow."""
     (source,) = b.sources(op)
     pix = max(n for n in windows.legal_pix(op, source) if stream.pix % n == 0)
-    stream = b.lanes(stream, stream.lanes, source.shape[0], op.name, pix=pix)
+    return b.lanes(stream, stream.lanes, source.shape[0], op.name, pix=pix)
+
+
+def window_stages(op: Pool, stream: Stream, source: Tensor) -> list[Stage]:
     lines = windows.columns(op, stream, source.shape, op.kernel[0], 0)
-    return windows.joined(b, op, stream, [lines, windows.full(op, lines.out, source.shape, 1, 0)])
+    return [lines, windows.full(op, lines.out, source.shape, 1, 0)]
 
 
-@lowers(MaxPool, SumPool)
-def pool(b: Builder, op: MaxPool | SumPool, stream: Stream) -> Stream:
-    window = pool_window(b, op, stream)
+def tree(op: Pool, stream: Stream, taps: int, pix: int) -> PoolMax | PoolSum | PoolOr:
+    """Joins the words of `taps` pixels of `stream` in a cycle, `pix` times beside each other."""
+    if isinstance(op, OrPool):
+        return PoolOr(lanes=stream.lanes, tb=stream.numbers, taps=taps, pix=pix)
     core = PoolMax if isinstance(op, MaxPool) else PoolSum
-    return b.join(
-        core(
-            lanes=stream.lanes * stream.numbers,
-            word_w=stream.bits // stream.numbers,
-            taps=op.kernel[0] * op.kernel[1],
-            pix=window.pix,
-        ),
-        op.name,
-        [("window", window)],
-        [("spike", b.output(b.tensors[op.name], stream.lanes, window.pix))],
-    )
+    return core(lanes=stream.lanes * stream.numbers, word_w=stream.bits // stream.numbers, taps=taps, pix=pix)
 
 
-@lowers(OrPool)
-def or_pool(b: Builder, op: OrPool, stream: Stream) -> Stream:
-    window = pool_window(b, op, stream)
-    return b.join(
-        PoolOr(lanes=stream.lanes, tb=stream.numbers, taps=op.kernel[0] * op.kernel[1], pix=window.pix),
-        op.name,
-        [("window", window)],
-        [("spike", b.output(b.tensors[op.name], stream.lanes, window.pix))],
+def whole(b: Builder, op: Pool, stream: Stream) -> list[Stage]:
+    """Window by window."""
+    (source,) = b.sources(op)
+    stages = window_stages(op, stream, source)
+    pix = stages[-1].out.pix
+    out = b.output(b.tensors[op.name], stream.lanes, pix)
+    return [*stages, Stage(tree(op, stream, math.prod(op.kernel), pix), "window", "spike", out, "")]
+
+
+def streams_past(op: Pool, source: Tensor, pix: int) -> bool:
+    """Can its windows be worked on pixel by pixel? They do not overlap, and `pix` pixels of a beat lie in one or fill
+    several."""
+    axes = zip(source.shape[1:], op.kernel, op.stride, op.padding, op.spatial(source), strict=True)
+    apart = all(n // k == count and p == 0 and (s == k or count == 1) for n, k, s, p, count in axes)
+    return apart and (op.kernel[1] % pix == 0 or pix % op.kernel[1] == 0)
+
+
+def neighbours(op: Pool, stream: Stream, taps: int) -> Stage:
+    """Joins `taps` pixels of a beat that lie in one window."""
+    pix = stream.pix // taps
+    core, bits = tree(op, stream, taps, pix), stream.bits
+    if isinstance(core, PoolSum):
+        bits = stream.numbers * (taps * ((1 << core.word_w) - 1)).bit_length()
+    out = replace(stream, name=f"{op.name}_pixels", bits=bits, pixels=stream.pixels // taps, pix=pix, tensor="")
+    return Stage(core, "window", "spike", out, "pixels")
+
+
+def accumulated(b: Builder, op: Pool, stream: Stream) -> list[Stage]:
+    """Pixel by pixel. A FIFO takes a row of results, so that whoever reads them has the time of a row of windows for
+    it."""
+    _, height, width = b.sources(op)[0].shape
+    ky, kx = op.kernel
+    stages, taps = list[Stage](), min(stream.pix, kx)
+    if taps > 1:
+        stages.append(neighbours(op, stream, taps))
+        stream = stages[0].out
+    out = b.output(b.tensors[op.name], stream.lanes, stream.pix)
+    core = PoolAccumulate(
+        lanes=stream.pix * stream.lanes * stream.numbers,
+        word_w=stream.bits // stream.numbers,
+        out_w=out.bits // out.numbers,
+        maximum=not isinstance(op, SumPool),
+        groups=stream.groups,
+        height=height,
+        width=width // taps // stream.pix,
+        kernel_y=ky,
+        kernel_x=kx // taps,
     )
+    if core.row == 1:
+        return [*stages, Stage(core, "spike", "spike", out, "")]
+    row = replace(out, name=f"{op.name}_row", tensor="")
+    fifo = Stage(Fifo(out.width, core.row), "axis", "axis", out, "results")
+    return [*stages, Stage(core, "spike", "spike", row, ""), fifo]
+
+
+def price(stages: Sequence[Stage]) -> float:
+    """LUTs of a family with six inputs, for choosing; block RAMs as a planner pays for them."""
+    cost = sum((stage.core.price("xc7") for stage in stages), Cost())
+    return cost.lut + 150.0 * cost.bram
+
+
+@lowers(MaxPool, SumPool, OrPool)
+def pool(b: Builder, op: MaxPool | SumPool | OrPool, stream: Stream) -> Stream:
+    """The cheaper form: both take a beat a cycle."""
+    stream = pool_input(b, op, stream)
+    forms = [whole(b, op, stream)]
+    if math.prod(op.kernel) > SMALL and streams_past(op, b.sources(op)[0], stream.pix):
+        forms.append(accumulated(b, op, stream))
+    return windows.joined(b, op, stream, min(forms, key=price))
 
 
 @lowers(GatedMaxPool)
 def gated_pool(b: Builder, op: GatedMaxPool, stream: Stream) -> Stream:
-    window = pool_window(b, op, stream)
+    (source,) = b.sources(op)
+    stream = pool_input(b, op, stream)
+    window = windows.joined(b, op, stream, window_stages(op, stream, source))
     return b.join(
         PoolGated(
             lanes=stream.lanes,
