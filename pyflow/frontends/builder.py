@@ -30,6 +30,7 @@ from pyflow.model.graph import (
     MaxPool,
     Shape,
 )
+from pyflow.model.spiking import FloatNeuron
 from pyflow.shapes import map_shape
 
 PREFIX = {
@@ -44,6 +45,7 @@ PREFIX = {
     Affine: "affine",
     FloatAdd: "add",
     FloatConcat: "cat",
+    FloatNeuron: "neuron",
 }
 FORMS = ("[N, F]", "[N, C, L]", "[N, C, H, W]")  # of activations, by their map axes
 RESERVED = {INPUT, "encode", "pixel", "s_pixel", "m_logit"}

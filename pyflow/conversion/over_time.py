@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""convert_spiking(): a network of a spiking framework becomes an integer network over time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pyflow.conversion.spiking import Precision, check_bits, fitted_widths, integers, ordered
+from pyflow.errors import VolleyError
+from pyflow.frames import as_array
+from pyflow.frontends.spiking.prove import Proven, capture
+from pyflow.graph import Network
+
+FRACTIONS = (2, 4, 6, 8, 10, 12)  # fraction bits of a potential, the fewest that reach are taken
+AGREE = 0.995  # share of samples whose largest logit is that of the float network
+SAMPLES = 512  # on which that is measured
+
+
+def convert_spiking(
+    model: nn.Module,
+    sample: np.ndarray,
+    *,
+    run: Callable[[torch.Tensor], Any] | None = None,
+    steps: int | None = None,
+    readout: str | None = None,
+    time_axis: int | None = None,
+    weight_bits: int = 8,
+    name: str | None = None,
+) -> Network:
+    """Convert a network of snnTorch, SpikingJelly or Norse to a Network of integers over time.
+
+    model: nn.Module with the framework's neurons, in eval(); it is left as it was. sample: a few hundred typical inputs as
+        the model takes them: [N, C, H, W] in [0, 1], the same in every time step, or spikes of 0 and 1 with an axis of time.
+    run: the user's loop over time, a function of the sample that calls the model. steps, readout: of a model that is one
+        time step, T and what is read out ("spikes-sum"). time_axis: of the sample. weight_bits: W, 2 to 8.
+
+    Fraction bits and widths of the membranes are the smallest with which 99.5 % of the samples get the float network's
+    class; where none do, a warning says how many. meta["verdict"] tells of each layer of neurons what share of its spike
+    trains is equal to the framework's.
+    Raises VolleyError naming what cannot be converted, and where.
+    """
+    check_bits(weight_bits)
+    values = torch.from_numpy(np.ascontiguousarray(as_array(sample, "sample"), np.float32))
+    _check_values(values, time_axis)
+    name = name or type(model).__name__.lower()
+    proven = capture(model, values, run=run, steps=steps, readout=readout, time_axis=time_axis, name=name)
+    model_over_time = ordered(proven.model)
+    frames = _frames(values, time_axis)[:SAMPLES]
+    want = proven.logits[:SAMPLES].argmax(1)
+    best: tuple[float, Network] | None = None
+    for frac in FRACTIONS:
+        precision = Precision(weight_bits, frac)
+        try:
+            wide = integers(model_over_time, precision)
+            fitted = replace(precision, widths=tuple(fitted_widths(wide, frames)))
+            network = integers(model_over_time, fitted)
+        except VolleyError:
+            if best:
+                break
+            raise
+        share = float((network.run(frames).argmax(1) == want).mean())
+        if best is None or share > best[0]:
+            best = share, network
+        if share >= AGREE:
+            break
+    assert best is not None
+    share, network = best
+    if share < AGREE:
+        warnings.warn(
+            f"model {name!r}: the integers give the class of the float network on {100 * share:.1f} % of the samples; "
+            "raise weight_bits, or fine-tune",
+            stacklevel=2,
+        )
+    return network.with_meta(verdict=verdict(network, proven, frames), agreement=round(share, 4))
+
+
+def verdict(network: Network, proven: Proven, frames: np.ndarray) -> dict[str, float]:
+    """By layer of neurons, the share of its spike trains (a neuron, a sample) that are equal to the framework's."""
+    _, trace = network.run(frames, trace=list(proven.spikes))
+    shares = {}
+    for layer, fired in proven.spikes.items():
+        ours = trace[layer].astype(bool)
+        theirs = fired[: len(ours)].reshape(ours.shape)
+        shares[layer] = round(float((ours == theirs).all(1).mean()), 4)
+    return shares
+
+
+def _check_values(values: torch.Tensor, time_axis: int | None) -> None:
+    if time_axis is not None and not bool(((values == 0) | (values == 1)).all()):
+        raise VolleyError(
+            "sample: with an axis of time it must be spikes, 0 or 1; numbers that change from step to step are not supported "
+            "yet: encode them to spikes on the host"
+        )
+    if not bool(((values >= 0) & (values <= 1)).all()):
+        raise VolleyError("sample: values must be in 0..1; scale them, normalise in the model")
+
+
+def _frames(values: torch.Tensor, time_axis: int | None) -> np.ndarray:
+    """As Network.run takes them: [N, C, H, W], or [N, T, C, H, W]."""
+    array = values.numpy()
+    if time_axis is not None:
+        array = np.moveaxis(array, time_axis, 1) if time_axis else np.swapaxes(array, 0, 1)
+    own = 1 if time_axis is None else 2
+    shape = array.shape[own:]
+    full = {1: (*shape, 1, 1), 2: (shape[0], 1, *shape[1:]), 3: shape}[len(shape)]
+    return array.reshape(*array.shape[:own], *full)

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""From a spiking float network to integers: weights in W bits, thresholds and leaks in fractions of a weight unit.
+
+A neuron's potential counts 2^-frac of a unit u, the real value of one weight step times one input code. Every channel has
+its own u, so all weights use their bits. Thresholds are then rounded to 2^-frac*u, leaks to 2^-F.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pyflow.conversion.quantise import CLIP_GAIN, CLIP_RATIOS
+from pyflow.errors import VolleyError
+from pyflow.graph import INPUT, Network
+from pyflow.model.affine import fold_affine, fold_normalisation
+from pyflow.model.graph import (
+    AvgPool,
+    FloatAdd,
+    FloatConcat,
+    FloatConv,
+    FloatLayer,
+    FloatLinear,
+    FloatNetwork,
+    MaxPool,
+    Synapse,
+)
+from pyflow.model.order import drop_flatten
+from pyflow.model.rewrite import fold_padding, merge_averages
+from pyflow.model.spiking import FloatNeuron, Neuron, SpikingModel
+from pyflow.operators import (
+    Accumulate,
+    Add,
+    Concat,
+    Conv,
+    Direct,
+    Encode,
+    Encoding,
+    LIFNeuron,
+    Linear,
+    Operator,
+    OrPool,
+    Readout,
+)
+
+PIXEL = 1 / 255  # real value of one code of the input
+MOST_SHIFT = 15
+LEAK_BITS = 12  # F of a leak that is no shift
+WIDEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """weight_bits: W, of every synapse layer. frac: fraction bits of a potential. widths: bits of a layer's membrane; the
+    widest where it is not named."""
+
+    weight_bits: int
+    frac: int
+    widths: tuple[tuple[str, int], ...] = ()
+
+
+def ordered(model: SpikingModel) -> SpikingModel:
+    """In the order that spikes over time can compute: affine maps are in weights, averages of spikes too.
+
+    Raises VolleyError naming what has no such form.
+    """
+    network = model.network
+    for apply in (drop_flatten, fold_padding, merge_averages, fold_affine, fold_normalisation, _averages_into_weights):
+        network = apply(network)
+    fired = {INPUT: True}
+    for layer in network.layers:
+        fires = isinstance(layer, FloatNeuron)
+        if isinstance(layer, FloatNeuron | FloatAdd) and any(fired[s] for s in layer.sources):
+            raise layer.fail("needs the potentials of a Conv or Linear; put one in front")
+        if isinstance(layer, FloatConv | FloatLinear) and not fired[layer.source]:
+            raise layer.fail(f"follows {network.label(layer.source)!r} without a neuron between them; merge the two")
+        if isinstance(layer, MaxPool) and (not fired[layer.source] or layer.source == INPUT):
+            raise layer.fail("takes the largest potential of a time step, which has no core yet; put it behind the neuron")
+        if not isinstance(layer, FloatNeuron | FloatConv | FloatLinear | FloatAdd | FloatConcat | MaxPool):
+            raise layer.fail("has no form over time; use Conv, Linear, neurons, pools of spikes, sums and concatenations")
+        fired[layer.name] = fires or (isinstance(layer, MaxPool | FloatConcat) and all(fired[s] for s in layer.sources))
+    last = network.layers[-1]
+    if network.shapes[last.name][1:] != (1, 1) or isinstance(last, MaxPool | FloatConcat | FloatAdd):
+        raise last.fail("is the last layer; end in a Linear, or in neurons behind one")
+    return replace(model, network=network)
+
+
+def _averages_into_weights(network: FloatNetwork) -> FloatNetwork:
+    """Averages of spikes in the weights of the layers behind them: a sum of sums."""
+    for pool in [x for x in network.layers if isinstance(x, AvgPool)]:
+        changed: list[FloatLayer] = []
+        for reader in network.readers(pool.name):
+            if any(pool.padding) or not isinstance(reader, FloatConv | FloatLinear):
+                raise pool.fail("averages spikes; needs a Conv or Linear behind it, and padding 0")
+            changed.append(_averaging(reader, pool, network))
+        network = network.edited(changed, {pool.name: pool.source})
+    return network
+
+
+def _averaging(reader: Synapse, pool: AvgPool, network: FloatNetwork) -> Synapse:
+    (kh, kw), (sh, sw) = pool.kernel, pool.stride
+    if isinstance(reader, FloatLinear):
+        c, h, w = network.shapes[pool.source]
+        _, ph, pw = network.shapes[pool.name]
+        weight = reader.weight.reshape(-1, c, ph, pw)
+        spread = np.zeros((len(weight), c, h, w))
+        for y in range(ph):
+            for x in range(pw):
+                spread[:, :, y * sh : y * sh + kh, x * sw : x * sw + kw] += weight[:, :, y : y + 1, x : x + 1]
+        return replace(reader, weight=spread.reshape(len(weight), -1) / (kh * kw))
+    if any(reader.padding):
+        raise pool.fail(f"averages spikes in front of {reader.label!r}, which pads; use padding 0 there")
+    co, ci, rh, rw = reader.weight.shape
+    spread = np.zeros((co, ci, (rh - 1) * sh + kh, (rw - 1) * sw + kw))
+    for y in range(rh):
+        for x in range(rw):
+            spread[:, :, y * sh : y * sh + kh, x * sw : x * sw + kw] += reader.weight[:, :, y : y + 1, x : x + 1]
+    stride = (reader.stride[0] * sh, reader.stride[1] * sw)
+    return replace(reader, weight=spread / (kh * kw), stride=stride)
+
+
+# ------------------------------------------------------------------ integers
+def integers(model: SpikingModel, precision: Precision, **meta: Any) -> Network:
+    """The network of integers. model: as `ordered` gives it. meta: kept in the network."""
+    return _Integers(model, precision).network(meta)
+
+
+class _Integers:
+    def __init__(self, model: SpikingModel, precision: Precision) -> None:
+        self.model, self.precision = model, precision
+        self.float = model.network
+        self.operators: list[Operator] = []
+        self.codes: dict[str, float] = {}  # real value of one code of a tensor of spikes or pixels
+        self.units: dict[str, np.ndarray] = {}  # of potentials: float64 [C], real value of one
+        self.biases: dict[str, np.ndarray] = {}  # float64 [C] that is still to be added to potentials
+        self.names: dict[str, str] = {}  # of a float layer, the operator that makes its values
+        self.still: set[str] = set()  # operators whose values are the same in every time step
+
+    def network(self, meta: dict[str, Any]) -> Network:
+        model = self.model
+        if model.timed:
+            self.names[INPUT], self.codes[INPUT] = INPUT, 1.0
+        else:
+            self._add(Encode("encode", (INPUT,), steps=8))
+            self.names[INPUT], self.codes[INPUT] = "encode", PIXEL
+            self.still.add("encode")
+        for layer in self.float.layers:
+            self._layer(layer)
+        scale = self._readout(self.float.layers[-1])
+        return Network(
+            model.network.name, self.float.input_shape, tuple(self.operators), scale * model.scale,
+            meta={"encoding": "spikes", **meta},
+            input_encoding=Encoding.RATE if model.timed else Encoding.PIXEL,
+            input_steps=model.steps if model.timed else 1,
+        )  # fmt: skip
+
+    def _add(self, op: Operator) -> str:
+        self.operators.append(op)
+        return op.name
+
+    def _layer(self, layer: FloatLayer) -> None:
+        sources = [self.names[s] for s in layer.sources]
+        match layer:
+            case FloatConv() | FloatLinear():
+                self._synapse(layer, sources[0])
+            case FloatAdd():
+                self._sum(layer, sources)
+            case FloatNeuron():
+                self._neuron(layer, sources[0])
+            case FloatConcat():
+                name = sources[0]
+                for n, other in enumerate(sources[1:], 2):
+                    last = n == len(sources)
+                    name = self._add(Concat(layer.name if last else f"{layer.name}_{n}", (name, other)))
+                self._spikes(layer, name)
+            case MaxPool():
+                op = OrPool(
+                    layer.name, (sources[0],), kernel=layer.kernel, stride=layer.stride, padding=layer.padding
+                )
+                self._spikes(layer, self._add(op))
+
+    def _spikes(self, layer: FloatLayer, name: str) -> None:
+        self.names[layer.name], self.codes[layer.name] = name, self.codes[layer.source]
+
+    def _drivers(self, layer: FloatLayer) -> list[Synapse]:
+        """The layers whose potentials `layer` adds up with its own, itself included."""
+        readers = self.float.readers(layer.name)
+        total = next((r for r in readers if isinstance(r, FloatAdd)), None)
+        if total is None:
+            return [layer]  # type: ignore[list-item]
+        return [self.float[s] for s in total.sources]  # type: ignore[misc]
+
+    def _synapse(self, layer: Synapse, source: str) -> None:
+        limit = (1 << (self.precision.weight_bits - 1)) - 1
+        unit = np.max([_unit(d.weight, self.codes[d.source], limit) for d in self._drivers(layer)], axis=0)
+        if self._needs_one_unit(layer):
+            unit = np.full_like(unit, unit.max())
+        scale = (unit / self.codes[layer.source]).reshape(-1, *[1] * (layer.weight.ndim - 1))
+        weight = np.clip(np.rint(layer.weight / scale), -limit, limit).astype(np.int8)
+        pad = np.zeros(0, np.int64)
+        if isinstance(layer, FloatConv):
+            if layer.pad.size:
+                pad = np.clip(np.rint(layer.pad / self.codes[layer.source]), 0, 255).astype(np.int64)
+            op: Operator = Conv(
+                layer.name, (source,), kernel=weight.shape[2:], stride=layer.stride, padding=layer.padding,
+                weight=weight, weight_bits=self.precision.weight_bits, pad_code=pad,
+            )  # fmt: skip
+        else:
+            op = Linear(
+                layer.name, (source,), weight=weight[:, :, None, None], weight_bits=self.precision.weight_bits
+            )
+        self.names[layer.name], self.units[layer.name], self.biases[layer.name] = self._add(op), unit, layer.bias
+        if source in self.still:
+            self.still.add(layer.name)
+
+    def _needs_one_unit(self, layer: FloatLayer) -> bool:
+        """Is one real value of a weight step needed for the whole layer? By logits, and by a reset to another value than
+        the rest."""
+        behind = self.float.readers(layer.name)
+        while any(isinstance(r, FloatAdd) for r in behind):
+            behind = self.float.readers(behind[0].name)
+        neuron = next((r.neuron for r in behind if isinstance(r, FloatNeuron)), None)
+        return neuron is None or (neuron.reset == "hard" and neuron.v_reset != neuron.v_leak)
+
+    def _moving(self, name: str) -> str:
+        """`name`, in every time step."""
+        if name not in self.still:
+            return name
+        return self._add(Direct(f"{name}_direct", (name,), steps=self.model.steps))
+
+    def _sum(self, layer: FloatLayer, sources: list[str]) -> None:
+        still = all(s in self.still for s in sources)
+        name = sources[0] if still else self._moving(sources[0])
+        for n, source in enumerate(sources[1:], 2):
+            last = n == len(sources)
+            other = source if still else self._moving(source)
+            name = self._add(Add(layer.name if last else f"{layer.name}_{n}", (name, other)))
+        if still:
+            self.still.add(name)
+        self.names[layer.name], self.units[layer.name] = name, self.units[layer.source]
+        self.biases[layer.name] = np.sum([self.biases[s] for s in layer.sources], axis=0)
+
+    def _neuron(self, layer: FloatNeuron, source: str) -> None:
+        unit, bias, neuron = self.units[layer.source], self.biases[layer.source], layer.neuron
+        self.names[layer.name] = self._add(_lif(layer, self._moving(source), unit, bias, self.precision))
+        self.codes[layer.name] = 1.0
+        del neuron
+
+    def _readout(self, last: FloatLayer) -> float:
+        """The sum over time; the real value of one logit."""
+        counted = self._add(Accumulate("total", (self._moving(self.names[last.name]),)))
+        channels = self.float.shapes[last.name][0]
+        if isinstance(last, FloatNeuron):
+            self._add(Readout("logits", (counted,), bias=np.zeros(channels)))
+            return 1.0
+        unit = float(self.units[last.name][0])
+        self._add(Readout("logits", (counted,), bias=np.rint(self.biases[last.name] * self.model.steps / unit)))
+        return unit
+
+
+def _unit(weight: np.ndarray, code: float, limit: int) -> np.ndarray:
+    """float64 [Co]: the real value of one weight step times one code, per output: the largest weight, or less where
+    clipping it lowers the squared error."""
+    rows = np.abs(weight.reshape(len(weight), -1))
+    peak = rows.max(1, initial=0)
+    peak = np.where(peak > 0, peak, max(1.0, float(peak.max(initial=0))))
+    best, lowest = np.ones(len(rows)), np.full(len(rows), np.inf)
+    for ratio in CLIP_RATIOS:
+        scale = (peak * ratio / limit)[:, None]
+        error = ((np.clip(np.rint(rows / scale), -limit, limit) * scale - rows) ** 2).sum(1)
+        better = error < lowest
+        best, lowest = np.where(better, ratio, best), np.where(better, error, lowest)
+        if ratio == 1.0:
+            lowest = lowest * CLIP_GAIN
+    return peak * best / limit * code
+
+
+def _lif(layer: FloatNeuron, source: str, unit: np.ndarray, bias: np.ndarray, precision: Precision) -> LIFNeuron:
+    neuron, frac = layer.neuron, precision.frac
+    one = 2.0**frac / (unit * neuron.gain)  # of a real potential
+    channels = len(unit)
+
+    def potential(value: float | np.ndarray) -> np.ndarray:
+        """In integers per channel, relative to the rest."""
+        return (np.broadcast_to(value, channels) - neuron.v_leak) * one
+
+    fires = np.round(potential(neuron.theta), 6)
+    if (fires < 0).any():
+        raise layer.fail(f"threshold {float(np.min(neuron.theta)):g} is below its rest, {neuron.v_leak:g}")
+    theta = (np.floor(fires) + 1 if neuron.strict else np.ceil(fires)).astype(np.int64)
+    settings: dict[str, Any] = {}
+    if neuron.reset == "soft":
+        settings["reset_amount"] = np.rint(np.broadcast_to(neuron.theta, channels) * one).astype(np.int64)
+    if neuron.reset == "hard" and neuron.v_reset != neuron.v_leak:
+        settings["v_reset"] = int(np.rint(potential(neuron.v_reset)[0]))
+    if neuron.v0 != neuron.v_leak:
+        settings["v0"] = np.rint(potential(neuron.v0)).astype(np.int64)
+    if neuron.current != "none":
+        kind, shift, alpha, bits = _leak(layer, np.array([neuron.current_decay]), 1)
+        settings |= {
+            "current": neuron.current, "current_leak": kind, "current_shift": shift, "current_width": WIDEST,
+            "current_alpha": int(alpha[0]) if alpha.size else 0, "current_frac": bits,
+        }  # fmt: skip
+    kind, shift, alpha, bits = _leak(layer, neuron.decay, channels)
+    drive = np.rint(bias / unit * 2.0**frac).astype(np.int64)
+    width = dict(precision.widths).get(layer.name, WIDEST)
+    return LIFNeuron(
+        layer.name, (source,), theta=theta, frac=frac, width=width, leak=kind, leak_shift=shift, alpha=alpha,
+        leak_frac=bits, reset=neuron.reset, reset_order=neuron.order, refractory=neuron.refractory,
+        bias=drive if drive.any() else np.zeros(0, np.int64), **settings,
+    )  # fmt: skip
+
+
+def _leak(layer: FloatNeuron, decay: np.ndarray, channels: int) -> tuple[str, int, np.ndarray, int]:
+    """(kind, shift, alpha, F) of what stays of a state in a step."""
+    none = np.zeros(0, np.int64)
+    if not ((decay >= 0) & (decay <= 1)).all():
+        raise layer.fail(f"keeps {float(decay.min()):g} .. {float(decay.max()):g} of its state in a step; needs 0 to 1")
+    if (decay == 1).all():
+        return "none", 0, none, 0
+    if decay.size == 1:
+        for k in range(MOST_SHIFT + 1):
+            if abs(float(decay[0]) - (1 - 2.0**-k)) < 1e-7:
+                return "shift", k, none, 0
+    alpha = np.rint(np.broadcast_to(decay, channels) * 2.0**LEAK_BITS).astype(np.int64)
+    return "multiply", 0, alpha, LEAK_BITS
+
+
+def state_ranges(network: Network, x: np.ndarray) -> dict[str, int]:
+    """Largest magnitude of the membrane of each layer of neurons on `x`, before any is clipped."""
+    layers = [op for op in network.operators if isinstance(op, LIFNeuron)]
+    _, trace = network.run(x, trace={op.inputs[0] for op in layers})
+    found = {}
+    for op in layers:
+        values = trace[op.inputs[0]]
+        state, most = op.initial(len(values), network.sources(op)[0]), 0
+        for t in range(values.shape[1]):
+            _, state = op.step(state, values[:, t])
+            most = max(most, int(np.abs(state.v).max(initial=0)), int(np.abs(state.i).max(initial=0)))
+        found[op.name] = most
+    return found
+
+
+def fitted_widths(network: Network, x: np.ndarray, spare: int = 1) -> Sequence[tuple[str, int]]:
+    """Bits for the membranes on `x`, with `spare` bits above what they reach, and room for the threshold."""
+    ranges = state_ranges(network, x)
+    return tuple(
+        (op.name, min(WIDEST, spare + 1 + max(ranges[op.name], int(op.theta.max())).bit_length()))
+        for op in network.operators
+        if isinstance(op, LIFNeuron)
+    )
+
+
+def check_bits(weight_bits: int) -> int:
+    if type(weight_bits) is not int or not 2 <= weight_bits <= 8:
+        raise VolleyError(f"weight_bits {weight_bits!r} must be an integer from 2 to 8, of all layers of a spiking model")
+    return weight_bits
+
+
+__all__ = ["Neuron", "Precision", "check_bits", "fitted_widths", "integers", "ordered"]

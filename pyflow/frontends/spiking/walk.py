@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""A rolled-up run becomes a float network over time: what every site means, in the order of the calls.
+
+Beside activations of one step there are series, [T, N, ...] or [N, T, ...], and sums over time. Layers of torch and functions
+are those of the front end of plain models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from pyflow.errors import VolleyError
+from pyflow.frontends import torch_functions as functions
+from pyflow.frontends import torch_layers as layers
+from pyflow.frontends.builder import Activations, Builder
+from pyflow.frontends.spiking import neurons
+from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped
+from pyflow.frontends.spiking.rolling import STEP, Body, Key, Ref, Site
+from pyflow.model.spiking import FloatNeuron, SpikingModel
+
+READOUTS = ("spikes-sum",)
+RESHAPES = {"view", "reshape", "flatten", "squeeze", "unsqueeze", "unflatten", "permute", "transpose"}
+ADDS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """`stream` in all time steps. axis: of time, in the framework's tensor."""
+
+    stream: Activations
+    axis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The sum of `stream` over time, times `scale`."""
+
+    stream: Activations
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a neuron gives beside its spikes. what: as messages call it."""
+
+    label: str
+
+
+class Walk:
+    """One pass over the sites. sample: shape of the tensor that the run was given; time_axis: its axis of time, None where
+    it has none."""
+
+    def __init__(self, name: str, body: Body, sample: tuple[int, ...], time_axis: int | None) -> None:
+        self.body, self.time_axis = body, time_axis
+        own = [size for axis, size in enumerate(sample) if axis != time_axis]
+        self.batch, shape = own[0], tuple(own[1:])
+        if len(shape) not in (1, 2, 3):
+            raise VolleyError(f"sample: shape {sample} has {len(shape)} axes beside batch and time; needs 1, 2 or 3")
+        self.steps = body.steps if body.steps > 1 else 0
+        self.builder = Builder(name, shape if len(shape) > 1 else (shape[0], 1, 1))
+        if len(shape) == 1:
+            self.builder.stream = replace(self.builder.stream, axes=0)
+        self.input = self.builder.stream
+        # Of the tensors that the run gives, [N, classes]: what the network's logits are.
+        self.read: Callable[[list[Any]], Any] = lambda output: output[0]
+        self.values: dict[Key, list[Any]] = {}
+        self.neurons: dict[str, Key] = {}  # sites of the layers of neurons, by their names in the network
+
+    # ------------------------------------------------------------------ values
+    def value(self, leaf: Any, own: Key | None = None) -> Any:
+        """own: the site that reads; its results of the step before are its state."""
+        match leaf:
+            case Ref(delay=1) if leaf.key == own:
+                return State(own[0])
+            case Given():
+                return self.input if self.time_axis is None else Series(self.input, self.time_axis)
+            case Constant():
+                return leaf.value
+            case Ref():
+                made = self.values.get(leaf.key)
+                if made is None:
+                    raise VolleyError(
+                        f"layer {leaf.key[0]!r}: is read one time step later by a layer before it; such a loop is not "
+                        "supported yet"
+                    )
+                return made[0] if leaf.number is STEP else made[leaf.number]
+        return leaf
+
+    def walk(self, readout: str | None) -> SpikingModel:
+        """The network. readout: what is read of a run that gives spikes of every step. Raises VolleyError naming the site
+        that has no form."""
+        for site in self.body.sites.values():
+            self.builder.where = site.call.where
+            made = self._module(site) if site.call.module is not None else self._function(site)
+            self.values[site.key] = made
+        answer = self.answer = self._answer(readout)
+        self.builder.read(answer.stream, "the output")
+        if not self.steps:
+            raise VolleyError(
+                f"model {self.builder.name!r}: is one time step; give steps= and readout= ({', '.join(READOUTS)}), or "
+                "run=, a function with the loop over time"
+            )
+        return SpikingModel(self.builder.finish(), self.steps, self.time_axis is not None, answer.scale)
+
+    def _answer(self, readout: str | None) -> Total:
+        """What the run gives: a sum over time, or spikes that are summed."""
+        if readout not in (None, *READOUTS):
+            raise VolleyError(f"readout {readout!r} is unknown; use {', '.join(READOUTS)}")
+        refs = [leaf for leaf in leaves(self.body.output) if isinstance(leaf, Given | Constant | Ref)]
+        for key in dict.fromkeys(ref.key for ref in refs if isinstance(ref, Ref) and ref.step is not None):
+            places = [n for n, ref in enumerate(refs) if isinstance(ref, Ref) and ref.key == key and not ref.number]
+            if len(places) > 1 and [refs[n].step for n in places] == list(range(self.body.steps)):
+                self.read = lambda output: sum(output[n] for n in places)  # a list of what every step gives
+                return Total(self.value(refs[places[0]]))
+        given = [self.value(ref) for ref in refs]
+        for n, value in enumerate(given):
+            match value:
+                case Total():
+                    self.read = lambda output, n=n: output[n]
+                    return value
+                case Series():
+                    self.read = lambda output, n=n, axis=value.axis: output[n].sum(axis)
+                    return Total(value.stream)
+        for value in given:
+            if isinstance(value, State):
+                raise VolleyError(f"layer {value.label!r}: its membrane is read out, which is not built yet; sum its spikes")
+            if isinstance(value, Activations):
+                raise VolleyError(
+                    f"model {self.builder.name!r}: gives what its last time step makes; sum over time, or give the spikes "
+                    "of all steps"
+                )
+        raise VolleyError(f"model {self.builder.name!r}: gives nothing that depends on the sample")
+
+    # ------------------------------------------------------------------ modules
+    def _module(self, site: Site) -> list[Any]:
+        module, label = site.call.module, site.key[0]
+        assert module is not None
+        values = [self.value(leaf, site.key) for leaf in leaves(site.later)]
+        streams = [v for v in values if isinstance(v, Activations | Series | Total)]
+        if neurons.is_neuron(module):
+            return self._neuron(site, module, streams)
+        if len(streams) != 1 or isinstance(streams[0], Total):
+            raise self.body.refuse(site, f"({type(module).__name__}) needs one tensor of a time step as its input")
+        kind = type(module).__name__
+        handler = next((layers.MODULES[c] for c in type(module).__mro__ if c in layers.MODULES), None)
+        if handler is None and neurons.package(module) in neurons.TESTED and kind.startswith("Dropout"):
+            return [streams[0]]
+        if handler is None:
+            raise VolleyError(f"layer {label!r} ({kind}): not supported; {layers.hint(kind)}")
+        return [self._each(streams[0], label, lambda: handler(self.builder, label, module))]
+
+    def _neuron(self, site: Site, module: nn.Module, streams: list[Any]) -> list[Any]:
+        label = site.key[0]
+        neuron = neurons.read(module, label)
+        if not streams or isinstance(streams[0], Total):
+            raise self.body.refuse(site, "needs activations of a time step as its input")
+        self._reads_own_state(site)
+        of = f"{neurons.package(module)} {type(module).__name__}"
+        spikes = self._each(
+            streams[0], label, lambda: self.builder.add(FloatNeuron, label, neuron=neuron, of=of)
+        )
+        self.neurons[self.builder.stream.layer] = site.key
+        if isinstance(spikes, Series):
+            self.steps = self.steps or self._series_steps(site, spikes)
+        return [spikes, *(State(label) for _ in site.call.shapes[1:])]
+
+    def _reads_own_state(self, site: Site) -> None:
+        """Refuses a neuron that is given another state than the one it left: of another layer, or a start of its own."""
+        others = [leaf for leaf in leaves(site.later) if isinstance(leaf, Ref) and leaf.delay == 1 and leaf.key != site.key]
+        if others:
+            raise self.body.refuse(site, f"is given a state of {others[0].key[0]!r}, which is not supported")
+        if any(isinstance(leaf, Constant) for leaf in leaves(site.later)) and site.every_step:
+            raise self.body.refuse(site, "is given a state that is set anew in every time step; start it before the loop")
+        starts = [leaf.value for leaf in leaves(site.first) if isinstance(leaf, Constant)]
+        if any(bool((start != 0).any()) for start in starts):
+            raise self.body.refuse(site, "starts from a state that is not 0, which is not supported")
+
+    def _series_steps(self, site: Site, series: Series) -> int:
+        return site.call.shapes[0][series.axis]
+
+    def _each(self, point: Activations | Series, label: str, add: Callable[[], None]) -> Any:
+        """What `add` makes of `point`, in every time step where that is a series."""
+        self.builder.read(point.stream if isinstance(point, Series) else point, label)
+        add()
+        return Series(self.builder.stream, point.axis) if isinstance(point, Series) else self.builder.stream
+
+    # ------------------------------------------------------------------ functions
+    def _function(self, site: Site) -> list[Any]:
+        called, label = site.key[0].partition("@")[0], site.key[0].partition("@")[0]
+        if (total := self._summed(site, called)) is not None:
+            return [total]
+        args, kwargs = mapped(site.later, lambda leaf: self.value(leaf, site.key))
+        points = [v for v in leaves((args, kwargs)) if isinstance(v, Activations | Series | Total | State)]
+        if called == "__setitem__":
+            return [points[-1] if isinstance(points[-1], State) else Series(points[-1])]
+        if any(isinstance(v, State) for v in points):
+            return [next(v for v in points if isinstance(v, State))] * len(site.call.shapes)
+        if called in ("stack", "cat", "concat") and len(points) > 1 and self._of_all_steps(site):
+            dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
+            return [Series(points[0], dim)]
+        if called in ("__getitem__", "unbind", "select") and isinstance(points[0], Series):
+            return [points[0].stream] * len(site.call.shapes)
+        if isinstance(points[0], Series) and called in ("sum", "mean"):
+            return [self._over_time(site, called, points[0], args, kwargs)]
+        if isinstance(points[0], Total):
+            return [self._scaled(site, called, points[0], args)]
+        if called in ("repeat", "expand", "tile") and isinstance(points[0], Activations):
+            return [Series(points[0], self._new_axis(site, points[0]))]
+        return [self._step(site, called, label, points, args, kwargs)]
+
+    def _summed(self, site: Site, called: str) -> Total | None:
+        """Of `total = total + x`, in every time step, the sum over time."""
+        if called not in ADDS or not site.every_step:
+            return None
+        reads = [leaf for leaf in leaves(site.later) if isinstance(leaf, Ref)]
+        own = [leaf for leaf in reads if leaf.key == site.key and leaf.delay == 1]
+        rest = [leaf for leaf in reads if leaf.key != site.key]
+        if len(own) != 1 or len(rest) != 1:
+            return None
+        value = self.value(rest[0])
+        return Total(value) if isinstance(value, Activations) else None
+
+    def _of_all_steps(self, site: Site) -> bool:
+        refs = [leaf for leaf in leaves(site.later) if isinstance(leaf, Ref)]
+        return [ref.step for ref in refs] == list(range(self.body.steps)) and len({ref.key for ref in refs}) == 1
+
+    def _over_time(self, site: Site, called: str, series: Series, args: Any, kwargs: Any) -> Total:
+        dim = args[1] if len(args) > 1 else kwargs.get("dim")
+        dims = dim if isinstance(dim, tuple | list) else (dim,)
+        if dims[0] is None or len(dims) > 1 or dims[0] != series.axis:
+            raise self.body.refuse(site, f"over axis {dim} of a series whose time is axis {series.axis}; sum over time")
+        return Total(series.stream, 1.0 if called == "sum" else 1.0 / self._known_steps())
+
+    def _known_steps(self) -> int:
+        return self.steps or self.body.steps
+
+    def _scaled(self, site: Site, called: str, total: Total, args: Any) -> Total:
+        number = next((v for v in args if isinstance(v, int | float)), None)
+        plain = called.strip("_").removeprefix("i").removeprefix("true")
+        if plain in ("div", "truediv", "divide") and isinstance(args[0], Total) and number:
+            return replace(total, scale=total.scale / number)
+        if plain in ("mul", "multiply", "rmul") and number is not None and number > 0:
+            return replace(total, scale=total.scale * number)
+        if called in RESHAPES:
+            return total
+        raise self.body.refuse(site, "of a sum over time is not supported; divide or multiply it by a number above 0")
+
+    def _new_axis(self, site: Site, stream: Activations) -> int:
+        """Where a static map is repeated over time."""
+        shape, one = site.call.shapes[0], (self.batch, *stream.size)
+        for axis in (0, 1):
+            if shape[:axis] + shape[axis + 1 :] == one:
+                self.steps = self.steps or shape[axis]
+                return axis
+        raise self.body.refuse(site, f"to {shape} does not repeat {one} over time; use x.unsqueeze(0).repeat(T, 1, ...)")
+
+    def _step(self, site: Site, called: str, label: str, points: list[Any], args: Any, kwargs: Any) -> Any:
+        """A function of the activations of one time step, or of every one of a series."""
+        name = called.strip("_") if called.startswith("__") else called.rstrip("_")
+        series = next((p for p in points if isinstance(p, Series)), None)
+        if called in RESHAPES and len(points) == 1:
+            return self._reshaped(site, label, points[0])
+        bare = mapped((args, kwargs), lambda v: v.stream if isinstance(v, Series) else v)
+        streams = [p.stream if isinstance(p, Series) else p for p in points]
+        call = functions.Call(label, called, bare[0], bare[1])
+        try:
+            if name in functions.JOINS and (len(streams) > 1 or name in functions.ALWAYS_JOIN):
+                functions.JOINS[name](self.builder, call)
+            elif len(streams) == 1 and name in functions.FUNCTIONS:
+                self.builder.read(streams[0], label)
+                functions.FUNCTIONS[name](self.builder, call)
+            else:
+                raise self.body.refuse(site, f"not supported in a time step; {layers.hint(called)}")
+        except (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError) as e:
+            raise self.body.refuse(site, f"arguments are not understood ({e})") from None
+        return Series(self.builder.stream, series.axis) if series else self.builder.stream
+
+    def _reshaped(self, site: Site, label: str, point: Activations | Series) -> Any:
+        """By the sizes before and after: nothing, a Flatten, or time taken for batch."""
+        shape = site.call.shapes[0]
+        stream = point.stream if isinstance(point, Series) else point
+        whole = math.prod(stream.size)
+        if isinstance(point, Activations):
+            if shape == (self.batch, *stream.size) or shape in ((1, self.batch, *stream.size),):
+                return point
+            if shape == (self.batch, whole):
+                return self._each(point, label, lambda: layers.flatten(self.builder, label, named=False))
+        elif len(shape) == 2 + len(stream.size) and shape[2:] == tuple(stream.size):
+            return replace(point, axis=0 if shape[1] == self.batch else 1)
+        elif len(shape) == 3 and shape[2] == whole:
+            return self._each(point, label, lambda: layers.flatten(self.builder, label, named=False))
+        raise self.body.refuse(site, f"to {shape} is not a Flatten of {tuple(stream.size)}; use x.flatten(1)")
+
+
+def neuron_calls(body_calls: Any) -> int:
+    """T of a recording: the most calls of a neuron."""
+    counts: dict[str, int] = {}
+    for call in body_calls:
+        if call.module is not None and neurons.is_neuron(call.module):
+            counts[call.site] = counts.get(call.site, 0) + 1
+    return max(counts.values(), default=0)
+
+

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Float layers with a state, and a network of them over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pyflow.model.graph import FloatLayer, FloatNetwork
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neuron:
+    """A spiking neuron in discrete time, in the model's own units; float64 [C], or [1] for all channels.
+
+        v <- v_leak + decay*(v - v_leak) + gain*x;   spike = v >= theta (strict: v > theta);   reset
+
+    x is the input, or where `current` is "new" or "old" the current that the input drives: i <- current_decay*i + x.
+    reset: "soft" takes theta from v, "hard" puts v to v_reset, "none". order: the reset comes "before" the next leak, or
+    "after" the leak and the input of the next step. refractory: steps without integration after a spike.
+    """
+
+    decay: np.ndarray
+    theta: np.ndarray
+    strict: bool
+    reset: str
+    order: str = "before"
+    gain: float = 1.0
+    v_reset: float = 0.0
+    v_leak: float = 0.0
+    v0: float = 0.0
+    current: str = "none"
+    current_decay: float = 0.0
+    refractory: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloatNeuron(FloatLayer):
+    """A layer of spiking neurons: potentials in, spikes of 0 and 1 out, in every time step. of: the framework's name."""
+
+    neuron: Neuron
+    of: str = "neuron"
+    kind: ClassVar[str] = "neuron"
+
+    @property
+    def title(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpikingModel:
+    """A float network in discrete time. network: what it computes in one time step, its last layer what is read out.
+    steps: T. timed: does the input change from step to step ([N, T, C, H, W]), or is it the same in all of them?
+    scale: of the sum over time that is the answer (1/T of a mean)."""
+
+    network: FloatNetwork
+    steps: int
+    timed: bool
+    scale: float = 1.0
