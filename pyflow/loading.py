@@ -51,6 +51,7 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
     from pyflow.conversion.radix import check_images
     from pyflow.frontends import takes_sequences, trace
     from pyflow.frontends.checkpoint import short
+    from pyflow.frontends.spiking.neurons import is_spiking
     from pyflow.model.graph import FloatConv, FloatLinear
 
     if not args.weights and not args.finetune:
@@ -66,6 +67,10 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
     if shape is not None:
         shape = check_shape(shape, f"model {args.net!r}: input_shape")
     data = dataset(args, None, shape, takes_sequences(model))
+    if is_spiking(model):
+        return _spiking_model(args, model, data)
+    if over_time := next((o for o in ("steps", "readout") if getattr(args, o) is not None), None):
+        raise VolleyError(f"--{over_time}: is for models with neurons of a spiking framework; {args.net!r} has none")
     bits: dict[str, Any] = {
         "timesteps": 4 if args.timesteps is None else args.timesteps,
         "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
@@ -95,6 +100,25 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
     return network.with_meta(**meta), fit(data, network.input_shape)
 
 
+def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) -> tuple[Network, Dataset]:
+    """Convert a model of a spiking framework, whose input is the same in every time step."""
+    from pyflow.conversion.over_time import checked, quantised
+    from pyflow.conversion.radix import check_images
+    from pyflow.frontends.spiking.prove import capture
+
+    if odd := next((o for o in ("timesteps", "finetune", "checkpoint") if getattr(args, o) not in (None, 0)), None):
+        raise VolleyError(f"--{odd}: does not go with a spiking model, whose loop gives the time steps; leave it out")
+    name = args.name or workspace.name_of(args.net)
+    sample = checked(check_images(data.calibration, data.shape, "calibration"), None)
+    captured = capture(model, sample, steps=args.steps, readout=args.readout, name=name)
+    network = quantised(captured, sample, 8 if args.weight_bits is None else args.weight_bits)
+    meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
+    if data.labelled:
+        images = checked(check_images(data.x_test, data.shape, "test images"), None)
+        meta["accuracy_float"] = float((captured.answers(images)[0].argmax(1) == data.y_test).mean())
+    return network.with_meta(**meta), fit(data, network.input_shape)
+
+
 def measured(network: Network, data: Dataset | None) -> Network:
     """`network` with the accuracy of the integers on `data` in its meta, and a line that says it and the others."""
     if data is not None:
@@ -121,7 +145,7 @@ def network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, 
         found = model
     given = [
         o
-        for o in ("finetune", "checkpoint", "weights", "timesteps", "weight_bits")
+        for o in ("finetune", "checkpoint", "weights", "timesteps", "weight_bits", "steps", "readout")
         if getattr(args, o) not in (None, 0)
     ]
     if given:

@@ -85,6 +85,8 @@ MODEL = (
     Option("data-dir", "folder with MNIST (idx, idx.gz or MNIST/raw)", str, None, "DATA_DIR"),
     Option("timesteps", "T of the conversion, 1..8 (default 4), or default:4,conv1:6", per_layer, None, "TIMESTEPS"),
     Option("weight-bits", "W of the conversion, 2..8 (default 4), or default:4,fc1:3", per_layer, None, "WEIGHT_BITS"),
+    Option("steps", "T of a spiking model that is one time step, with --readout", int, None, "STEPS"),
+    Option("readout", "what is read of it: spikes-sum", str, None, "READOUT"),
     Option("finetune", "epochs of quantisation-aware fine-tuning on the training images", int, 0, "FINETUNE", "EPOCHS"),
     Option(
         "checkpoint",

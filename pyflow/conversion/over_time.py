@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from pyflow.conversion.float_steps import check_function
 from pyflow.conversion.spiking import Precision, check_bits, fitted_widths, integers, ordered
 from pyflow.errors import VolleyError
 from pyflow.frames import as_array
-from pyflow.frontends.spiking.prove import Proven, capture
+from pyflow.frontends.spiking.prove import Captured, capture, frames_axis
 from pyflow.graph import Network
 
 FRACTIONS = (2, 4, 6, 8, 10, 12)  # fraction bits of a potential, the fewest that reach are taken
@@ -37,31 +38,37 @@ def convert_spiking(
 ) -> Network:
     """Convert a network of snnTorch, SpikingJelly or Norse to a Network of integers over time.
 
-    model: nn.Module with the framework's neurons, in eval(); it is left as it was. sample: a few hundred typical inputs as
-        the model takes them: [N, C, H, W] in [0, 1], the same in every time step, or spikes of 0 and 1 with an axis of time.
-    run: the user's loop over time, a function of the sample that calls the model. steps, readout: of a model that is one
-        time step, T and what is read out ("spikes-sum"). time_axis: of the sample. weight_bits: W, 2 to 8.
+    model: nn.Module with the framework's neurons, in eval(); it is left as it was. sample: a few hundred typical inputs
+        as the model takes them: [N, C, H, W] in [0, 1], the same in every time step, or spikes of 0 and 1 with an axis
+        of time.
+    run: the user's loop over time, a function of the sample that calls the model. steps, readout: of a model that is
+        one time step, T and what is read out ("spikes-sum"). time_axis: of the sample, 0 or 1. weight_bits: W, 2 to 8.
 
-    Fraction bits and widths of the membranes are the smallest with which 99.5 % of the samples get the float network's
-    class; where none do, a warning says how many. meta["verdict"] tells of each layer of neurons what share of its spike
-    trains is equal to the framework's.
-    Raises VolleyError naming what cannot be converted, and where.
+    Fraction bits and widths of the membranes are the smallest with which 99.5 % of the samples get the float
+    network's class; where none do, a warning says how many. meta["verdict"] tells of each layer of neurons what
+    share of its spike trains is equal to the framework's. Raises VolleyError naming what cannot be converted, and
+    where.
     """
-    check_bits(weight_bits)
-    values = torch.from_numpy(np.ascontiguousarray(as_array(sample, "sample"), np.float32))
-    _check_values(values, time_axis)
     name = name or type(model).__name__.lower()
-    proven = capture(model, values, run=run, steps=steps, readout=readout, time_axis=time_axis, name=name)
-    model_over_time = ordered(proven.model)
-    frames = _frames(values, time_axis)[:SAMPLES]
-    want = proven.logits[:SAMPLES].argmax(1)
+    values = checked(sample, time_axis)
+    captured = capture(model, values, run=run, steps=steps, readout=readout, time_axis=time_axis, name=name)
+    return quantised(captured, values, weight_bits)
+
+
+def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Network:
+    """The integers of a captured network; see convert_spiking()."""
+    check_bits(weight_bits)
+    name, model = captured.model.network.name, ordered(captured.model)
+    sample = sample.narrow(frames_axis(captured.time_axis), 0, min(SAMPLES, _count(sample, captured.time_axis)))
+    logits, spikes = captured.answers(sample)
+    frames, want = as_frames(sample, captured.time_axis), logits.argmax(1)
+    check_function(model, frames, logits)
     best: tuple[float, Network] | None = None
     for frac in FRACTIONS:
         precision = Precision(weight_bits, frac)
         try:
-            wide = integers(model_over_time, precision)
-            fitted = replace(precision, widths=tuple(fitted_widths(wide, frames)))
-            network = integers(model_over_time, fitted)
+            wide = integers(model, precision)
+            network = integers(model, replace(precision, widths=tuple(fitted_widths(wide, frames))))
         except VolleyError:
             if best:
                 break
@@ -76,34 +83,46 @@ def convert_spiking(
     if share < AGREE:
         warnings.warn(
             f"model {name!r}: the integers give the class of the float network on {100 * share:.1f} % of the samples; "
-            "raise weight_bits, or fine-tune",
-            stacklevel=2,
+            f"raise weight_bits = {weight_bits}",
+            stacklevel=3,
         )
-    return network.with_meta(verdict=verdict(network, proven, frames), agreement=round(share, 4))
+    return network.with_meta(verdict=_verdict(network, spikes, frames), agreement=round(share, 4))
 
 
-def verdict(network: Network, proven: Proven, frames: np.ndarray) -> dict[str, float]:
+def _verdict(network: Network, spikes: dict[str, np.ndarray], frames: np.ndarray) -> dict[str, float]:
     """By layer of neurons, the share of its spike trains (a neuron, a sample) that are equal to the framework's."""
-    _, trace = network.run(frames, trace=list(proven.spikes))
+    _, trace = network.run(frames, trace=list(spikes))
     shares = {}
-    for layer, fired in proven.spikes.items():
+    for layer, theirs in spikes.items():
         ours = trace[layer].astype(bool)
-        theirs = fired[: len(ours)].reshape(ours.shape)
-        shares[layer] = round(float((ours == theirs).all(1).mean()), 4)
+        shares[layer] = round(float((ours == theirs.reshape(ours.shape)).all(1).mean()), 4)
     return shares
+
+
+def _count(sample: torch.Tensor, time_axis: int | None) -> int:
+    return sample.shape[frames_axis(time_axis)]
+
+
+def checked(sample: np.ndarray, time_axis: int | None) -> torch.Tensor:
+    """`sample` as float32. Raises VolleyError where it is out of range."""
+    if time_axis not in (None, 0, 1):
+        raise VolleyError(f"time_axis {time_axis!r} must be 0 ([T, N, ...]), 1 ([N, T, ...]), or None for no time")
+    values = torch.from_numpy(np.array(as_array(sample, "sample"), np.float32))
+    _check_values(values, time_axis)
+    return values
 
 
 def _check_values(values: torch.Tensor, time_axis: int | None) -> None:
     if time_axis is not None and not bool(((values == 0) | (values == 1)).all()):
         raise VolleyError(
-            "sample: with an axis of time it must be spikes, 0 or 1; numbers that change from step to step are not supported "
-            "yet: encode them to spikes on the host"
+            "sample: with an axis of time it must be spikes, 0 or 1; numbers that change from step to step are not "
+            "supported yet: encode them to spikes on the host"
         )
     if not bool(((values >= 0) & (values <= 1)).all()):
         raise VolleyError("sample: values must be in 0..1; scale them, normalise in the model")
 
 
-def _frames(values: torch.Tensor, time_axis: int | None) -> np.ndarray:
+def as_frames(values: torch.Tensor, time_axis: int | None) -> np.ndarray:
     """As Network.run takes them: [N, C, H, W], or [N, T, C, H, W]."""
     array = values.numpy()
     if time_axis is not None:

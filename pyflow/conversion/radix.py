@@ -7,13 +7,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from torch import nn
 
 from pyflow.conversion.assemble import assemble
 from pyflow.conversion.guard import check_function
 from pyflow.conversion.layout import Options, layout
+from pyflow.conversion.over_time import convert_spiking
 from pyflow.conversion.quantise import round_scale
 from pyflow.conversion.specs import Layout
 from pyflow.conversion.torch_blocks import activations
@@ -21,14 +23,12 @@ from pyflow.data import check_grey
 from pyflow.errors import VolleyError
 from pyflow.frames import as_array
 from pyflow.frontends.plain import is_fake_quantised
+from pyflow.frontends.spiking.neurons import is_spiking
 from pyflow.frontends.torch_fx import trace
 from pyflow.graph import INPUT, Network
 from pyflow.model.graph import FloatNetwork
 from pyflow.operators import Add, RadixNeuron, Readout, Residual, Synapse
 from pyflow.shapes import as_maps, check_shape, map_shape
-
-if TYPE_CHECKING:
-    from torch import nn
 
 ENCODINGS = ("radix",)
 SAMPLES = 1 << 18  # values per layer and batch that calibration looks at
@@ -41,7 +41,7 @@ def convert(
     calibration: np.ndarray,
     encoding: str = "radix",
     timesteps: int | Mapping[str, int] = 4,
-    weight_bits: int | Mapping[str, int] = 4,
+    weight_bits: int | Mapping[str, int] | None = None,
     input_bits: int | None = None,
     seed: int = 0,
     *,
@@ -49,6 +49,7 @@ def convert(
     percentile: float | str = 99.9,
     input_shape: tuple[int, ...] | None = None,
     like: Network | None = None,
+    **over_time: Any,
 ) -> Network:
     """Convert a trained model to a Network of integers; same arguments, same network.
 
@@ -56,17 +57,27 @@ def convert(
     calibration: float images [N, C, H, W] or sequences [N, C, L] in [0, 1] (uint8 is scaled), a few hundred
         typical ones.
     timesteps: T, 1..8, of every layer's output, or {layer: T} with an optional "default".
-    weight_bits: W, 2..8, likewise.
+    weight_bits: W, 2..8, likewise; default 4, of a spiking model 8.
     input_bits: T of the input encoder, default `timesteps`. seed: of the sampling of activations.
     percentile: of a layer's ReLU outputs that becomes its largest code, or "mse" for the smallest squared error.
     name: of the network. input_shape: (C, H, W) or (C, L), default the model's attribute `input_shape`, else
         that of calibration.
     like: a network of the same layers, whose exponents e are taken. With one folding both then have the same structure:
         the weights of one can be loaded into a design of the other, where its memories are writable.
+    over_time: run, steps, readout, time_axis of a model with neurons of snnTorch, SpikingJelly or Norse, which
+        convert_spiking() converts; calibration is then its sample.
 
     Raises VolleyError for unsupported layers, options or images. Warns about all-zero channels.
     Method: radix coding as in E3NE (arXiv 2111.10027); thresholds exact by construction (docs/numerics.md).
     """
+    if isinstance(model, nn.Module) and is_spiking(model):
+        bits = 8 if weight_bits is None else weight_bits
+        return convert_spiking(model, calibration, weight_bits=bits, name=name, **over_time)  # type: ignore[arg-type]
+    if over_time:
+        raise VolleyError(
+            f"{next(iter(over_time))}: is for models with neurons of a spiking framework, which this model has none of"
+        )
+    weight_bits = 4 if weight_bits is None else weight_bits
     if encoding not in ENCODINGS:
         raise VolleyError(f"encoding {encoding!r} is not supported yet; use {', '.join(ENCODINGS)}")
     check_seed(seed)

@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The Volley authors
 """From a spiking float network to integers: weights in W bits, thresholds and leaks in fractions of a weight unit.
 
-A neuron's potential counts 2^-frac of a unit u, the real value of one weight step times one input code. Every channel has
-its own u, so all weights use their bits. Thresholds are then rounded to 2^-frac*u, leaks to 2^-F.
+A neuron's potential counts 2^-frac of a unit u, the real value of one weight step times one input code. Every
+channel has its own u, so all weights use their bits. Thresholds are then rounded to 2^-frac*u, leaks to 2^-F.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pyflow.model.graph import (
 )
 from pyflow.model.order import drop_flatten
 from pyflow.model.rewrite import fold_padding, merge_averages
-from pyflow.model.spiking import FloatNeuron, Neuron, SpikingModel
+from pyflow.model.spiking import FloatNeuron, SpikingModel
 from pyflow.operators import (
     Accumulate,
     Add,
@@ -55,8 +55,8 @@ WIDEST = 32
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """weight_bits: W, of every synapse layer. frac: fraction bits of a potential. widths: bits of a layer's membrane; the
-    widest where it is not named."""
+    """weight_bits: W, of every synapse layer. frac: fraction bits of a potential. widths: bits of a layer's
+    membrane; the widest where it is not named."""
 
     weight_bits: int
     frac: int
@@ -79,9 +79,13 @@ def ordered(model: SpikingModel) -> SpikingModel:
         if isinstance(layer, FloatConv | FloatLinear) and not fired[layer.source]:
             raise layer.fail(f"follows {network.label(layer.source)!r} without a neuron between them; merge the two")
         if isinstance(layer, MaxPool) and (not fired[layer.source] or layer.source == INPUT):
-            raise layer.fail("takes the largest potential of a time step, which has no core yet; put it behind the neuron")
+            raise layer.fail(
+                "takes the largest potential of a time step, which has no core yet; put it behind the neuron"
+            )
         if not isinstance(layer, FloatNeuron | FloatConv | FloatLinear | FloatAdd | FloatConcat | MaxPool):
-            raise layer.fail("has no form over time; use Conv, Linear, neurons, pools of spikes, sums and concatenations")
+            raise layer.fail(
+                "has no form over time; use Conv, Linear, neurons, pools of spikes, sums and concatenations"
+            )
         fired[layer.name] = fires or (isinstance(layer, MaxPool | FloatConcat) and all(fired[s] for s in layer.sources))
     last = network.layers[-1]
     if network.shapes[last.name][1:] != (1, 1) or isinstance(last, MaxPool | FloatConcat | FloatAdd):
@@ -178,9 +182,7 @@ class _Integers:
                     name = self._add(Concat(layer.name if last else f"{layer.name}_{n}", (name, other)))
                 self._spikes(layer, name)
             case MaxPool():
-                op = OrPool(
-                    layer.name, (sources[0],), kernel=layer.kernel, stride=layer.stride, padding=layer.padding
-                )
+                op = OrPool(layer.name, (sources[0],), kernel=layer.kernel, stride=layer.stride, padding=layer.padding)
                 self._spikes(layer, self._add(op))
 
     def _spikes(self, layer: FloatLayer, name: str) -> None:
@@ -210,16 +212,14 @@ class _Integers:
                 weight=weight, weight_bits=self.precision.weight_bits, pad_code=pad,
             )  # fmt: skip
         else:
-            op = Linear(
-                layer.name, (source,), weight=weight[:, :, None, None], weight_bits=self.precision.weight_bits
-            )
+            op = Linear(layer.name, (source,), weight=weight[:, :, None, None], weight_bits=self.precision.weight_bits)
         self.names[layer.name], self.units[layer.name], self.biases[layer.name] = self._add(op), unit, layer.bias
         if source in self.still:
             self.still.add(layer.name)
 
     def _needs_one_unit(self, layer: FloatLayer) -> bool:
-        """Is one real value of a weight step needed for the whole layer? By logits, and by a reset to another value than
-        the rest."""
+        """Is one real value of a weight step needed for the whole layer? By logits, and by a reset to another value
+        than the rest."""
         behind = self.float.readers(layer.name)
         while any(isinstance(r, FloatAdd) for r in behind):
             behind = self.float.readers(behind[0].name)
@@ -245,10 +245,9 @@ class _Integers:
         self.biases[layer.name] = np.sum([self.biases[s] for s in layer.sources], axis=0)
 
     def _neuron(self, layer: FloatNeuron, source: str) -> None:
-        unit, bias, neuron = self.units[layer.source], self.biases[layer.source], layer.neuron
+        unit, bias = self.units[layer.source], self.biases[layer.source]
         self.names[layer.name] = self._add(_lif(layer, self._moving(source), unit, bias, self.precision))
         self.codes[layer.name] = 1.0
-        del neuron
 
     def _readout(self, last: FloatLayer) -> float:
         """The sum over time; the real value of one logit."""
@@ -357,8 +356,7 @@ def fitted_widths(network: Network, x: np.ndarray, spare: int = 1) -> Sequence[t
 
 def check_bits(weight_bits: int) -> int:
     if type(weight_bits) is not int or not 2 <= weight_bits <= 8:
-        raise VolleyError(f"weight_bits {weight_bits!r} must be an integer from 2 to 8, of all layers of a spiking model")
+        raise VolleyError(
+            f"weight_bits {weight_bits!r} must be an integer from 2 to 8, of all layers of a spiking model"
+        )
     return weight_bits
-
-
-__all__ = ["Neuron", "Precision", "check_bits", "fitted_widths", "integers", "ordered"]

@@ -20,6 +20,7 @@ from torch.nn.parameter import is_lazy
 from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
 from pyflow.frontends.plain import duplicate, plain
+from pyflow.frontends.spiking.neurons import TESTED
 
 SPIKING = {  # packages of spiking neurons by the root of a module's __module__
     "snntorch": "snnTorch",
@@ -139,10 +140,15 @@ def spiking(model: nn.Module) -> str:
         return ""
     label, module = min(found, key=lambda f: not _fires(f[1]))
     package = type(module).__module__.split(".")[0]
-    return (
-        f"layer {label!r} ({package} {type(module).__name__}): a front end for {SPIKING[package]} is not built yet; "
-        "docs/frameworks.md says how to write its neurons as a pyflow.Network"
-    )
+    what = f"layer {label!r} ({package} {type(module).__name__})"
+    if package not in TESTED:
+        return (
+            f"{what}: a front end for {SPIKING[package]} is not built yet; docs/frameworks.md says how to write its "
+            "neurons as a pyflow.Network"
+        )
+    if _fires(module):
+        return f"{what}: computes over time; pyflow.convert() takes the whole model, with its loop over time"
+    return f"{what}: is {SPIKING[package]}'s own layer in a model without its neurons; use that of torch.nn"
 
 
 def _fires(module: nn.Module) -> bool:

@@ -16,11 +16,11 @@ from pyflow.model.graph import FloatLayer, FloatNetwork
 class Neuron:
     """A spiking neuron in discrete time, in the model's own units; float64 [C], or [1] for all channels.
 
-        v <- v_leak + decay*(v - v_leak) + gain*x;   spike = v >= theta (strict: v > theta);   reset
+    v <- v_leak + decay*(v - v_leak) + gain*x;   spike = v >= theta (strict: v > theta);   reset
 
     x is the input, or where `current` is "new" or "old" the current that the input drives: i <- current_decay*i + x.
-    reset: "soft" takes theta from v, "hard" puts v to v_reset, "none". order: the reset comes "before" the next leak, or
-    "after" the leak and the input of the next step. refractory: steps without integration after a spike.
+    reset: "soft" takes theta from v, "hard" puts v to v_reset, "none". order: the reset comes "before" the next
+    leak, or "after" the leak and the input of the next step. refractory: steps without integration after a spike.
     """
 
     decay: np.ndarray
@@ -39,7 +39,8 @@ class Neuron:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FloatNeuron(FloatLayer):
-    """A layer of spiking neurons: potentials in, spikes of 0 and 1 out, in every time step. of: the framework's name."""
+    """A layer of spiking neurons: potentials in, spikes of 0 and 1 out, in every time step. of: the framework's
+    name."""
 
     neuron: Neuron
     of: str = "neuron"
@@ -60,3 +61,34 @@ class SpikingModel:
     steps: int
     timed: bool
     scale: float = 1.0
+
+
+class NeuronState:
+    """Runs a layer of neurons step by step, in float64. shape: (N, C, ...) of its inputs."""
+
+    def __init__(self, neuron: Neuron, shape: tuple[int, ...]) -> None:
+        self.neuron = neuron
+        self.v, self.i, self.z = np.full(shape, neuron.v0), np.zeros(shape), np.zeros(shape, bool)
+        axes = (1, -1, *[1] * (len(shape) - 2))
+        self.decay, self.theta = neuron.decay.reshape(axes), neuron.theta.reshape(axes)
+
+    def step(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(spikes, bool; by how much the membrane is above the threshold) for the inputs of a time step."""
+        neuron, drive = self.neuron, x
+        if neuron.current != "none":
+            following = neuron.current_decay * self.i + x
+            drive, self.i = (following if neuron.current == "new" else self.i), following
+        self.v = neuron.v_leak + self.decay * (self.v - neuron.v_leak) + neuron.gain * drive
+        if neuron.order == "after":
+            self._reset()
+        off = self.v - self.theta
+        self.z = off > 0 if neuron.strict else off >= 0
+        if neuron.order == "before":
+            self._reset()
+        return self.z, off
+
+    def _reset(self) -> None:
+        if self.neuron.reset == "soft":
+            self.v = self.v - self.z * self.theta
+        elif self.neuron.reset == "hard":
+            self.v = np.where(self.z, self.neuron.v_reset, self.v)

@@ -128,10 +128,10 @@ def test_spiking_frameworks_are_named() -> None:
     multi = nn.Sequential(layer.Conv2d(1, 8, 3), neuron.IFNode(), layer.Flatten())
     norm = nn.Sequential(layer.Conv2d(1, 8, 3), layer.BatchNorm2d(8), nn.ReLU(), layer.Flatten())
     for model, what in (
-        (leaky, r"layer '2' \(snntorch Leaky\): a front end for snnTorch is not built yet; docs/frameworks.md"),
-        (lif, r"layer '2' \(norse LIFCell\): a front end for Norse is not built yet"),
-        (multi, r"layer '1' \(spikingjelly IFNode\): a front end for SpikingJelly is not built yet"),
-        (norm, r"\(spikingjelly Conv2d\): a front end for SpikingJelly is not built yet"),
+        (leaky, r"layer '2' \(snntorch Leaky\): computes over time; pyflow.convert\(\) takes"),
+        (lif, r"layer '2' \(norse LIFCell\): computes over time"),
+        (multi, r"layer '1' \(spikingjelly IFNode\): computes over time"),
+        (norm, r"\(spikingjelly Conv2d\): is SpikingJelly's own layer .*; use that of torch.nn"),
     ):
         with pytest.raises(VolleyError, match=what):
             trace(model.eval(), SHAPE)

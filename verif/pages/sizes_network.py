@@ -355,7 +355,10 @@ ROWS: dict[str, Row] = {
             {"LANES": 16, "HEIGHT": 64, "WIDTH": 64},
             {"LANES": 16, "OUT_W": 4, "MAXIMUM": 1, "HEIGHT": 64, "WIDTH": 64},
         ),
-        Wave({"OUT_W": 6, "HEIGHT": 2, "WIDTH": 4, "KERNEL_Y": 2, "KERNEL_X": 2}, frame=8,
-             data={"s_spike": (1, 2, 3, 4, 5, 6, 7, 8) * 3}),
+        Wave(
+            {"OUT_W": 6, "HEIGHT": 2, "WIDTH": 4, "KERNEL_Y": 2, "KERNEL_X": 2},
+            frame=8,
+            data={"s_spike": (1, 2, 3, 4, 5, 6, 7, 8) * 3},
+        ),
     ),
 }

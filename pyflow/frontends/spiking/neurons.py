@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The Volley authors
 """What a neuron of snnTorch, SpikingJelly or Norse computes: one table per framework, of canonical parameters.
 
-docs/frameworks.md has the equations, and tests/unit/test_frameworks.py runs each of these settings beside the framework. A
-class or a setting that is not in a table is refused by name.
+docs/frameworks.md has the equations, and tests/unit/test_frameworks.py runs each of these settings beside the
+framework. A class or a setting that is not in a table is refused by name.
 """
 
 from __future__ import annotations
@@ -31,17 +31,23 @@ class Unsupported(Exception):
 
 
 def package(module: nn.Module) -> str:
-    return type(module).__module__.split(".")[0]
+    """The framework that `module` is of, itself or by what it inherits; "" of others."""
+    roots = (c.__module__.split(".")[0] for c in type(module).__mro__)
+    return next((root for root in roots if root in TESTED), "")
 
 
 def is_neuron(module: nn.Module) -> bool:
     """A layer of a framework with a state, whether or not it is known here; none of torch's layers in another coat."""
-    if package(module) not in TESTED:
+    if not package(module):
         return False
     kinds = type(module).__mro__
     if any(c.__module__.startswith("torch.nn.") and c not in (nn.Module, nn.Sequential) for c in kinds):
         return False
     return _table(module) is not None or any(c.__name__ in _STATEFUL for c in kinds)
+
+
+def is_spiking(model: nn.Module) -> bool:
+    return any(is_neuron(module) for module in model.modules())
 
 
 _STATEFUL = ("SpikingNeuron", "BaseNode", "SimpleBaseNode", "NonSpikingBaseNode", "SNNCell", "SNNRecurrentCell", "SNN")
@@ -52,6 +58,8 @@ def read(module: nn.Module, label: str) -> Neuron:
     kind, framework = type(module).__name__, package(module)
     what = f"layer {label!r} ({framework} {kind})"
     adapter = _table(module)
+    if adapter is None and package(module) != type(module).__module__.split(".")[0]:
+        raise VolleyError(f"{what}: inherits from a neuron and may compute anything; use one of the framework's own")
     if adapter is None:
         known = ", ".join(sorted(ADAPTERS[framework]))
         raise VolleyError(f"{what}: this neuron is not supported; supported: {known}")
@@ -66,10 +74,7 @@ def read(module: nn.Module, label: str) -> Neuron:
 
 def _table(module: nn.Module) -> Adapter | None:
     kind = type(module)
-    # A subclass may compute anything.
-    if kind.__module__.split(".")[0] in ADAPTERS:
-        return ADAPTERS[package(module)].get(kind.__name__)
-    return None
+    return ADAPTERS.get(kind.__module__.split(".")[0], {}).get(kind.__name__)
 
 
 def reset(model: nn.Module) -> None:

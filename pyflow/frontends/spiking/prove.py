@@ -19,9 +19,9 @@ from pyflow.frontends.checkpoint import short
 from pyflow.frontends.spiking import neurons
 from pyflow.frontends.spiking.recording import leaves, record
 from pyflow.frontends.spiking.replay import Replay
-from pyflow.frontends.spiking.rolling import Body, Site, first_difference, roll
-from pyflow.frontends.spiking.walk import Walk, neuron_calls
-from pyflow.model.spiking import Neuron, SpikingModel
+from pyflow.frontends.spiking.rolling import Body, Site, first_difference, of_any_batch, roll
+from pyflow.frontends.spiking.walk import READOUTS, Walk, neuron_calls
+from pyflow.model.spiking import Neuron, NeuronState, SpikingModel
 
 Run = Callable[[torch.Tensor], Any]
 NEAR = 1e-5  # of a threshold, relative: where two float orders of addition may decide otherwise
@@ -29,13 +29,36 @@ BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Proven:
-    """model: what was captured. logits: of samples, as the user's own run gives them, float64 [N, classes]. spikes: of each
-    layer of neurons, bool [N, T, ...], by its name."""
+class Captured:
+    """A user's run over time, proven to be `model`. time_axis: of samples, None where they have none."""
 
     model: SpikingModel
-    logits: np.ndarray
-    spikes: dict[str, np.ndarray]
+    time_axis: int | None
+    module: nn.Module
+    body: Body
+    walk: Walk
+
+    def answers(self, sample: torch.Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What the framework's own layers give of `sample`, as the run does: (float64 [N, classes], spikes of each
+        layer of neurons, bool [N, T, ...], by its name)."""
+        axis = frames_axis(self.time_axis)
+        logits, spikes = [], dict[str, list[np.ndarray]]()
+        with _kept(self.module):
+            for start in range(0, sample.shape[axis], BATCH):
+                part = sample.narrow(axis, start, min(BATCH, sample.shape[axis] - start))
+                neurons.reset(self.module)
+                torch.manual_seed(2)
+                replay = Replay(self.body, part, part.shape[axis])
+                logits.append(self.walk.read(replay.output).double().numpy().reshape(part.shape[axis], -1))
+                for layer, key in self.walk.neurons.items():
+                    fired = _trains(replay, self.body.sites[key], self.body.steps)[1]
+                    spikes.setdefault(layer, []).append((fired != 0).transpose(0, 1).numpy())
+        return np.concatenate(logits), {layer: np.concatenate(trains) for layer, trains in spikes.items()}
+
+
+def frames_axis(time_axis: int | None) -> int:
+    """The axis of a sample along which its frames lie."""
+    return 1 if time_axis == 0 else 0
 
 
 def capture(
@@ -47,38 +70,32 @@ def capture(
     readout: str | None = None,
     time_axis: int | None = None,
     name: str = "network",
-) -> Proven:
-    """The float network over time of `model` on `sample`.
+) -> Captured:
+    """The float network over time of `model`, which is left as it was.
 
-    run: the user's loop, which calls the model; model(sample) where it is left out. steps: makes the loop around a model of one
-    time step. time_axis: of the sample, None where it is the same in every step. The module is left as it was.
-    Raises VolleyError where the loop cannot be rolled up, or its replay is not the run.
+    sample: 8 frames or more. run: the user's loop, which calls the model; model(sample) where it is left out. steps:
+    makes the loop around a model of one time step. readout: what is read of it. Raises VolleyError where the loop
+    cannot be rolled up, or its replay on other data is not the run.
     """
-    if len(sample) < 8 and time_axis is None:
-        raise VolleyError(f"sample: has {len(sample)} frames; give at least 8, a few hundred for a good choice of widths")
+    frames = frames_axis(time_axis)
+    if sample.ndim < 2 + (time_axis is not None) or sample.shape[frames] < 8:
+        raise VolleyError(f"sample: shape {tuple(sample.shape)}; needs 8 frames or more, a few hundred typical ones")
+    if steps is not None and (type(steps) is not int or steps < 1):
+        raise VolleyError(f"steps {steps!r} must be an integer of at least 1")
+    if steps is not None and readout is None:
+        raise VolleyError(f"steps = {steps}: say what is read out too, readout= ({', '.join(READOUTS)})")
     with _kept(model):
-        run = _looped(model, steps, time_axis) if steps is not None and run is None else (run or model)
-        frames = 0 if time_axis is None else 1 - min(time_axis, 1)
-        parts = [sample.narrow(frames, start, size) for start, size in ((0, 2), (2, 3), (5, 3))]
-        bodies = [_recorded(run, model, part, name) for part in parts[:2]]
-        if difference := first_difference(*bodies):
+        run = run or (model if steps is None else _looped(model, steps, time_axis))
+        parts = [sample.narrow(frames, start, size) for start, size in ((0, 2), (2, 3), (4, 4))]
+        first, other = (_recorded(run, model, part, name) for part in parts[:2])
+        if difference := first_difference(first, other):
             raise VolleyError(f"model {name!r}: {difference}; the network must not depend on its data or their number")
-        body = bodies[1]
+        body = of_any_batch(first, other, (2, 3))
         _check_replay(run, model, body, parts[2], name)
-        walk = Walk(name, bodies[0], tuple(parts[0].shape), time_axis)
+        walk = Walk(name, first, tuple(parts[0].shape), time_axis)
         found = walk.walk(readout)
-        logits, spikes = [], dict[str, list[np.ndarray]]()
-        for start in range(0, sample.shape[frames], BATCH):
-            part = sample.narrow(frames, start, min(BATCH, sample.shape[frames] - start))
-            neurons.reset(model)
-            torch.manual_seed(2)
-            replay = Replay(body, part)
-            logits.append(walk.read(replay.output).double().numpy().reshape(part.shape[frames], -1))
-            for layer, key in walk.neurons.items():
-                fired = _trains(replay, body.sites[key], body.steps)[1]
-                spikes.setdefault(layer, []).append((fired != 0).transpose(0, 1).numpy())
-        _check_leaves(model, body, parts[1])
-    return Proven(found, np.concatenate(logits), {k: np.concatenate(v) for k, v in spikes.items()})
+        _check_leaves(model, body, parts[2])
+    return Captured(found, time_axis, model, body, walk)
 
 
 def _looped(model: nn.Module, steps: int, time_axis: int | None) -> Run:
@@ -111,25 +128,29 @@ def _check_replay(run: Run, model: nn.Module, body: Body, x: torch.Tensor, name:
         want = [part for part in leaves(run(x)) if isinstance(part, torch.Tensor)]
     neurons.reset(model)
     torch.manual_seed(1)
-    got = Replay(body, x).output
+    got = Replay(body, x, 4).output
     if len(got) != len(want) or not all(map(torch.equal, got, want)):
-        raise VolleyError(f"model {name!r}: its loop, rolled up, gives another answer on other data; something in it depends on them")
+        raise VolleyError(
+            f"model {name!r}: its loop, rolled up, gives another answer on other data; something in it depends on them"
+        )
 
 
 # ------------------------------------------------------------------ every neuron alone
 def _check_leaves(model: nn.Module, body: Body, x: torch.Tensor) -> None:
-    """Raises VolleyError where a layer of neurons does not fire as its canonical form does, on the inputs of the run."""
+    """Raises VolleyError where a layer of neurons does not fire as its canonical form does, on the inputs of the
+    run."""
     neurons.reset(model)
     torch.manual_seed(3)
-    replay = Replay(body, x)
+    replay = Replay(body, x, 4)
     for site in body.sites.values():
         module = site.call.module
         if module is None or not neurons.is_neuron(module):
             continue
         given, spikes = _trains(replay, site, body.steps)
         if (step := _first_other(neurons.read(module, site.key[0]), given, spikes)) is not None:
+            kind = type(module).__name__
             raise body.refuse(
-                site, f"({type(module).__name__}) fires otherwise than its class does, first in step {step}; something changes it"
+                site, f"({kind}) fires otherwise than its class does, first in step {step}; something changes it"
             )
 
 
@@ -142,47 +163,26 @@ def _trains(replay: Replay, site: Site, steps: int) -> tuple[torch.Tensor, torch
 
 
 def _first_other(neuron: Neuron, given: torch.Tensor, spikes: torch.Tensor) -> int | None:
-    """The first step in which `neuron` fires otherwise than `spikes`, farther than NEAR from its threshold; a neuron whose
-    membrane came near it is not compared any more."""
-    x, fired = given.double().numpy(), spikes.double().numpy() != 0
-
-    def channels(values: np.ndarray) -> np.ndarray:
-        return values.reshape(1, -1, *[1] * (x.ndim - 3))
-
-    decay, theta = channels(neuron.decay), channels(neuron.theta)
-    v = np.full(x.shape[1:], neuron.v0)
-    i, z = np.zeros(x.shape[1:]), np.zeros(x.shape[1:], bool)
+    """The first step in which `neuron` fires otherwise than `spikes`, farther than NEAR from its threshold; a neuron
+    whose membrane came near it is not compared any more."""
+    x, fired = given.double().numpy(), spikes.numpy() != 0
+    state = NeuronState(neuron, x.shape[1:])
     sure = np.ones(x.shape[1:], bool)
     for t, now in enumerate(x):
-        drive = now
-        if neuron.current != "none":
-            following = neuron.current_decay * i + now
-            drive, i = (following if neuron.current == "new" else i), following
-        v = neuron.v_leak + decay * (v - neuron.v_leak) + neuron.gain * drive
-        if neuron.order == "after":
-            v = _after_reset(neuron, v, z, theta)
-        off = v - theta
-        sure &= np.abs(off) > NEAR * np.maximum(1.0, np.abs(theta))
-        z = off > 0 if neuron.strict else off >= 0
+        z, off = state.step(now)
+        sure &= np.abs(off) > NEAR * np.maximum(1.0, np.abs(state.theta))
         if (sure & (z != fired[t])).any():
             return t
-        z = np.where(sure, z, fired[t])
-        if neuron.order == "before":
-            v = _after_reset(neuron, v, z, theta)
     return None
-
-
-def _after_reset(neuron: Neuron, v: np.ndarray, z: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    if neuron.reset == "none":
-        return v
-    return v - z * theta if neuron.reset == "soft" else np.where(z, neuron.v_reset, v)
 
 
 # ------------------------------------------------------------------ as it was
 @contextlib.contextmanager
 def _kept(model: nn.Module) -> Iterator[None]:
     """`model` in eval(), its states and its modes as they were afterwards."""
-    states = [(m, m.training, dict(m._buffers), dict(vars(m)), copy.copy(vars(m).get("_memories"))) for m in model.modules()]
+    states = [
+        (m, m.training, dict(m._buffers), dict(vars(m)), copy.copy(vars(m).get("_memories"))) for m in model.modules()
+    ]
     seed = torch.get_rng_state()
     model.eval()
     try:

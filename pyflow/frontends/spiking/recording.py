@@ -2,9 +2,9 @@
 # SPDX-FileCopyrightText: The Volley authors
 """Records one run of a spiking network, call by call.
 
-What torch calls is caught by a `TorchFunctionMode`, what the model's modules do by hooks. A leaf is one call: a layer of torch
-or a layer or neuron of a framework; what happens inside is not recorded. The loop over time may stand anywhere: in
-`forward()`, or in a function of the user's that calls the model step by step.
+What torch calls is caught by a `TorchFunctionMode`, what the model's modules do by hooks. A leaf is one call: a
+layer of torch or a layer or neuron of a framework; what happens inside is not recorded. The loop over time may stand
+anywhere: in `forward()`, or in a function of the user's that calls the model step by step.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from pyflow.errors import VolleyError
+from pyflow.frontends.spiking import neurons
 
 # Functions of torch that give the same numbers in another coat.
 SAME = {"detach", "detach_", "clone", "requires_grad_", "contiguous", "cpu", "alias", "__deepcopy__", "data"}
 # Methods that hand a tensor's numbers to Python, where a loop can no longer be followed.
 READS = {"item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__", "nonzero", "__array__"}
-FRAMEWORKS = ("snntorch", "spikingjelly", "norse")
+# Functions that take a tensor's sizes alone.
+SIZES = {"zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones", "new_full", "new_empty"}
 MOST_CALLS = 200_000
 
 
@@ -110,9 +112,9 @@ def is_leaf(module: nn.Module) -> bool:
     kind = type(module)
     if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
         return False
-    if kind.__module__.startswith("torch."):
+    if kind.__module__.startswith("torch.") or neurons.is_neuron(module):
         return True
-    return kind.__module__.split(".")[0] in FRAMEWORKS and not _holds(module)
+    return kind.__module__.split(".")[0] in neurons.TESTED and not _holds(module)
 
 
 def _holds(module: nn.Module) -> bool:
@@ -161,7 +163,7 @@ class _Recorder(TorchFunctionMode):
             self.see(tensor, Made(len(self.calls) - 1, number))
 
     # ------------------------------------------------------------------ modules
-    def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self.inside:
             self.entered = (self.sourced(args), self.sourced(kwargs))
         self.inside += 1
@@ -184,13 +186,13 @@ class _Recorder(TorchFunctionMode):
         free = all(isinstance(s, Constant) for s in leaves(given) if isinstance(s, Source))
         if name in READS and not free:
             raise VolleyError(
-                f"run: {name}() at {_place()[1]} hands activations to Python; the network must not depend on their values"
+                f"run: {name}() at {_place()[1]} hands activations to Python; a network must not depend on their values"
             )
         result = func(*args, **kwargs)
         if name == "__setitem__":
             result = args[0]
         tensors = [part for part in leaves(result) if isinstance(part, torch.Tensor)]
-        if free or not tensors:
+        if free or not tensors or name in SIZES:
             return None if name == "__setitem__" else result
         if name in SAME:
             for tensor in tensors:

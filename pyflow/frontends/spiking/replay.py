@@ -9,15 +9,15 @@ from typing import Any
 import torch
 
 from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped, writes
-from pyflow.frontends.spiking.rolling import STEP, Body, Key, Ref, Site
+from pyflow.frontends.spiking.rolling import STEP, Batch, Body, Filled, Key, Ref, Site
 
 
 class Replay:
-    """T steps of `body` on `x`, of the shape of the recording's sample. The states of the layers must be reset before, as
-    before the recording."""
+    """T steps of `body` on `x`, of the shape of the recording's sample. The states of the layers must be reset
+    before, as before the recording."""
 
-    def __init__(self, body: Body, x: torch.Tensor) -> None:
-        self.body, self.x = body, x
+    def __init__(self, body: Body, x: torch.Tensor, batch: int) -> None:
+        self.body, self.x, self.batch = body, x, batch
         self.once: dict[Key, list[torch.Tensor]] = {}
         self.steps: dict[tuple[Key, int], list[torch.Tensor]] = {}
         self.inputs: dict[tuple[Key, int | None], torch.Tensor] = {}  # the first tensor that each call reads
@@ -62,6 +62,11 @@ class Replay:
                 return self.x
             case Constant():
                 return leaf.value
+            case Batch():
+                return leaf.times * self.batch
+            case Filled():
+                shape = [self._value(size, step) for size in leaf.shape]
+                return torch.full(shape, leaf.value, dtype=leaf.dtype)
             case Ref():
                 return self._made(leaf, step)
         return step if leaf is STEP else leaf

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from pyflow.errors import VolleyError
-from pyflow.frontends.spiking.recording import Call, Constant, Given, Made, Recording, Source, leaves, mapped
+from pyflow.frontends.spiking.recording import Call, Constant, Given, Made, Recording, leaves, mapped
 
 Key = tuple[str, int]  # a site, and which of its calls in a step
 
@@ -33,8 +34,8 @@ STEP = _Step()
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Result `number` of the site `key` (STEP: as many as the step). delay: of a site that is called in every step, how many
-    steps before; None of one that is called once. step: in which step, where no step reads it."""
+    """Result `number` of the site `key` (STEP: as many as the step). delay: of a site that is called in every step,
+    how many steps before; None of one that is called once. step: in which step, where no step reads it."""
 
     key: Key
     number: int | _Step
@@ -44,8 +45,8 @@ class Ref:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Site:
-    """What is called once, or in every step. first, later: (args, kwargs) in step 0 and in the others, with a Ref, Given
-    or Constant in the place of a tensor."""
+    """What is called once, or in every step. first, later: (args, kwargs) in step 0 and in the others, with a Ref,
+    Given or Constant in the place of a tensor."""
 
     key: Key
     call: Call
@@ -85,7 +86,8 @@ def roll(recording: Recording, steps: int) -> Body:
         each = n // steps if steps > 1 and n % steps == 0 else 0
         places.append(((call.site, k % each), k // each) if each else ((call.site, k), None))
 
-    def reference(source: Source, step: int | None) -> Any:
+    def reference(source: Any, step: int | None) -> Any:
+        """A Ref in the place of what a call made; anything else as it is."""
         if not isinstance(source, Made):
             return source
         key, made = places[source.call]
@@ -99,23 +101,20 @@ def roll(recording: Recording, steps: int) -> Body:
     of: dict[Key, Call] = {}
     for call, (key, step) in zip(recording.calls, places, strict=True):
         of.setdefault(key, call)
-        calls[key].append(
-            mapped(
-                (call.args, call.kwargs),
-                lambda leaf, step=step: reference(leaf, step) if isinstance(leaf, Source) else leaf,
-            )
-        )
+        calls[key].append(mapped((call.args, call.kwargs), partial(reference, step=step)))
     every = {key for key, step in places if step is not None}
     sites = {}
     for key, given in calls.items():
         site = Site(key, of[key], key in every, given[0], given[-1])
         sites[key] = _same(site, given) if key in every else site
-    output = mapped(recording.output, lambda leaf: reference(leaf, None) if isinstance(leaf, Source) else leaf)
+    output = mapped(recording.output, partial(reference, step=None))
     body = Body(steps, sites, output)
     for site in sites.values():
         for ref in (leaf for leaf in site.reads() if isinstance(leaf, Ref)):
             if ref.delay is not None and not 0 <= ref.delay <= 1:
-                raise body.refuse(site, f"reads what was made {ref.delay} time steps before; only the last step is kept")
+                raise body.refuse(
+                    site, f"reads what was made {ref.delay} time steps before; only the last step is kept"
+                )
     return body
 
 
@@ -131,8 +130,8 @@ def _same(site: Site, given: list[tuple[Any, Any]]) -> Site:
     except _Differ as e:
         name, _, line = site.key[0].partition("@")
         raise VolleyError(
-            f"layer {name!r}: is called with other things from step to step ({e}); the loop over time must do the same in "
-            f"every step{f' ({line})' if line else ''}"
+            f"layer {name!r}: is called with other things from step to step ({e}); the loop over time must do the same "
+            f"in every step{f' ({line})' if line else ''}"
         ) from None
 
 
@@ -183,8 +182,49 @@ def first_difference(body: Body, other: Body) -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """In the place of a number that is so many times the batch size."""
+
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """In the place of a constant whose shape follows the batch size: all its elements are `value`."""
+
+    value: float
+    shape: tuple[int | Batch, ...]
+    dtype: torch.dtype
+
+
+def of_any_batch(body: Body, other: Body, sizes: tuple[int, int]) -> Body:
+    """`body` with what follows the batch size marked, where two recordings had those of `sizes`."""
+
+    def general(a: Any, b: Any) -> Any:
+        if isinstance(a, Constant) and isinstance(b, Constant) and a.value.shape != b.value.shape:
+            shape = tuple(map(general, a.value.shape, b.value.shape))
+            return Filled(_filled(a) or 0.0, shape, a.value.dtype) if len(shape) == a.value.ndim else a
+        if isinstance(a, tuple | list) and len(a) == len(b):
+            parts = [general(x, y) for x, y in zip(a, b, strict=True)]
+            return type(a)(*parts) if hasattr(a, "_fields") else type(a)(parts)
+        if isinstance(a, dict):
+            return {key: general(value, b[key]) for key, value in a.items()}
+        if type(a) is int and a != b and a % sizes[0] == 0 and a * sizes[1] == b * sizes[0]:
+            return Batch(a // sizes[0])
+        return a
+
+    sites = {}
+    for key, site in body.sites.items():
+        twin = other.sites[key]
+        first, later = general(site.first, twin.first), general(site.later, twin.later)
+        sites[key] = replace(site, first=later if site.first is site.later else first, later=later)
+    return replace(body, sites=sites)
+
+
 def _matches(a: Any, b: Any) -> bool:
-    """Alike, but for what follows the sizes of the data: numbers, filled tensors, lists of one thing from every step."""
+    """Alike, but for what follows the sizes of the data: numbers, filled tensors, lists of one thing from every
+    step."""
     if isinstance(a, Constant) and isinstance(b, Constant):
         return _alike(a, b) or (_filled(a) is not None and _filled(a) == _filled(b))
     if isinstance(a, list) and isinstance(b, list) and _of_all_steps(a) and _of_all_steps(b):

@@ -2,15 +2,17 @@
 # SPDX-FileCopyrightText: The Volley authors
 """A rolled-up run becomes a float network over time: what every site means, in the order of the calls.
 
-Beside activations of one step there are series, [T, N, ...] or [N, T, ...], and sums over time. Layers of torch and functions
-are those of the front end of plain models.
+Beside activations of one step there are series, [T, N, ...] or [N, T, ...], and sums over time. Layers of torch and
+functions are those of the front end of plain models.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -21,7 +23,7 @@ from pyflow.frontends import torch_layers as layers
 from pyflow.frontends.builder import Activations, Builder
 from pyflow.frontends.spiking import neurons
 from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped
-from pyflow.frontends.spiking.rolling import STEP, Body, Key, Ref, Site
+from pyflow.frontends.spiking.rolling import Body, Key, Ref, Site
 from pyflow.model.spiking import FloatNeuron, SpikingModel
 
 READOUTS = ("spikes-sum",)
@@ -53,8 +55,8 @@ class State:
 
 
 class Walk:
-    """One pass over the sites. sample: shape of the tensor that the run was given; time_axis: its axis of time, None where
-    it has none."""
+    """One pass over the sites. sample: shape of the tensor that the run was given; time_axis: its axis of time, None
+    where it has none."""
 
     def __init__(self, name: str, body: Body, sample: tuple[int, ...], time_axis: int | None) -> None:
         self.body, self.time_axis = body, time_axis
@@ -83,29 +85,25 @@ class Walk:
             case Constant():
                 return leaf.value
             case Ref():
-                made = self.values.get(leaf.key)
-                if made is None:
-                    raise VolleyError(
-                        f"layer {leaf.key[0]!r}: is read one time step later by a layer before it; such a loop is not "
-                        "supported yet"
-                    )
-                return made[0] if leaf.number is STEP else made[leaf.number]
+                made = self.values[leaf.key]
+                return made[leaf.number] if isinstance(leaf.number, int) else made[0]
         return leaf
 
     def walk(self, readout: str | None) -> SpikingModel:
-        """The network. readout: what is read of a run that gives spikes of every step. Raises VolleyError naming the site
-        that has no form."""
+        """The network. readout: what is read of a run that gives spikes of every step. Raises VolleyError naming the
+        site that has no form."""
         for site in self.body.sites.values():
             self.builder.where = site.call.where
+            self._check_start(site)
             made = self._module(site) if site.call.module is not None else self._function(site)
             self.values[site.key] = made
-        answer = self.answer = self._answer(readout)
-        self.builder.read(answer.stream, "the output")
         if not self.steps:
             raise VolleyError(
                 f"model {self.builder.name!r}: is one time step; give steps= and readout= ({', '.join(READOUTS)}), or "
                 "run=, a function with the loop over time"
             )
+        answer = self._answer(readout)
+        self.builder.read(answer.stream, "the output")
         return SpikingModel(self.builder.finish(), self.steps, self.time_axis is not None, answer.scale)
 
     def _answer(self, readout: str | None) -> Total:
@@ -113,27 +111,30 @@ class Walk:
         if readout not in (None, *READOUTS):
             raise VolleyError(f"readout {readout!r} is unknown; use {', '.join(READOUTS)}")
         refs = [leaf for leaf in leaves(self.body.output) if isinstance(leaf, Given | Constant | Ref)]
-        for key in dict.fromkeys(ref.key for ref in refs if isinstance(ref, Ref) and ref.step is not None):
-            places = [n for n, ref in enumerate(refs) if isinstance(ref, Ref) and ref.key == key and not ref.number]
-            if len(places) > 1 and [refs[n].step for n in places] == list(range(self.body.steps)):
-                self.read = lambda output: sum(output[n] for n in places)  # a list of what every step gives
-                return Total(self.value(refs[places[0]]))
+        steps = [(n, ref) for n, ref in enumerate(refs) if isinstance(ref, Ref) and ref.step is not None]
+        for key in dict.fromkeys(ref.key for _, ref in steps):
+            own = [(n, ref) for n, ref in steps if ref.key == key and ref.number == 0]
+            if len(own) > 1 and [ref.step for _, ref in own] == list(range(self.body.steps)):
+                self.read = partial(_sum_of, places=[n for n, _ in own])  # a list of what every step gives
+                return Total(self.value(own[0][1]))
         given = [self.value(ref) for ref in refs]
         for n, value in enumerate(given):
             match value:
                 case Total():
-                    self.read = lambda output, n=n: output[n]
+                    self.read = operator.itemgetter(n)
                     return value
                 case Series():
-                    self.read = lambda output, n=n, axis=value.axis: output[n].sum(axis)
+                    self.read = partial(_sum_over, place=n, axis=value.axis)
                     return Total(value.stream)
         for value in given:
             if isinstance(value, State):
-                raise VolleyError(f"layer {value.label!r}: its membrane is read out, which is not built yet; sum its spikes")
+                raise VolleyError(
+                    f"layer {value.label!r}: its membrane is read out, which is not built yet; sum its spikes"
+                )
             if isinstance(value, Activations):
                 raise VolleyError(
-                    f"model {self.builder.name!r}: gives what its last time step makes; sum over time, or give the spikes "
-                    "of all steps"
+                    f"model {self.builder.name!r}: gives what its last time step makes; sum over time, or give the "
+                    "spikes of all steps"
                 )
         raise VolleyError(f"model {self.builder.name!r}: gives nothing that depends on the sample")
 
@@ -155,31 +156,56 @@ class Walk:
             raise VolleyError(f"layer {label!r} ({kind}): not supported; {layers.hint(kind)}")
         return [self._each(streams[0], label, lambda: handler(self.builder, label, module))]
 
+    def _check_start(self, site: Site) -> None:
+        """Refuses what works otherwise in the first time step, but for states and sums."""
+        for ref in (leaf for leaf in leaves(site.later) if isinstance(leaf, Ref)):
+            if ref.delay and ref.key != site.key:
+                raise VolleyError(
+                    f"layer {ref.key[0]!r}: is read one time step later by {site.key[0].partition('@')[0]!r}; such a "
+                    "loop is not supported yet"
+                )
+        if not site.every_step or site.first is site.later:
+            return
+        module = site.call.module
+        if module is None and site.key[0].partition("@")[0] in (*ADDS, "__setitem__"):
+            return
+        if module is None or not neurons.is_neuron(module):
+            raise self.body.refuse(site, "reads other things in the first time step than later")
+
     def _neuron(self, site: Site, module: nn.Module, streams: list[Any]) -> list[Any]:
         label = site.key[0]
         neuron = neurons.read(module, label)
         if not streams or isinstance(streams[0], Total):
             raise self.body.refuse(site, "needs activations of a time step as its input")
         self._reads_own_state(site)
-        of = f"{neurons.package(module)} {type(module).__name__}"
-        spikes = self._each(
-            streams[0], label, lambda: self.builder.add(FloatNeuron, label, neuron=neuron, of=of)
-        )
+        of, channels = f"{neurons.package(module)} {type(module).__name__}", self._channels(streams[0])
+        for what, values in (("threshold", neuron.theta), ("decay", neuron.decay)):
+            if values.size not in (1, channels):
+                raise self.body.refuse(site, f"its {what} differs from neuron to neuron; needs one per channel")
+        spikes = self._each(streams[0], label, lambda: self.builder.add(FloatNeuron, label, neuron=neuron, of=of))
         self.neurons[self.builder.stream.layer] = site.key
         if isinstance(spikes, Series):
             self.steps = self.steps or self._series_steps(site, spikes)
         return [spikes, *(State(label) for _ in site.call.shapes[1:])]
 
     def _reads_own_state(self, site: Site) -> None:
-        """Refuses a neuron that is given another state than the one it left: of another layer, or a start of its own."""
-        others = [leaf for leaf in leaves(site.later) if isinstance(leaf, Ref) and leaf.delay == 1 and leaf.key != site.key]
+        """Refuses a neuron that is given another state than the one it left: of another layer, or a start of its
+        own."""
+        others = [
+            leaf for leaf in leaves(site.later) if isinstance(leaf, Ref) and leaf.delay == 1 and leaf.key != site.key
+        ]
         if others:
             raise self.body.refuse(site, f"is given a state of {others[0].key[0]!r}, which is not supported")
         if any(isinstance(leaf, Constant) for leaf in leaves(site.later)) and site.every_step:
-            raise self.body.refuse(site, "is given a state that is set anew in every time step; start it before the loop")
+            raise self.body.refuse(
+                site, "is given a state that is set anew in every time step; start it before the loop"
+            )
         starts = [leaf.value for leaf in leaves(site.first) if isinstance(leaf, Constant)]
         if any(bool((start != 0).any()) for start in starts):
             raise self.body.refuse(site, "starts from a state that is not 0, which is not supported")
+
+    def _channels(self, point: Activations | Series) -> int:
+        return (point.stream if isinstance(point, Series) else point).shape[0]
 
     def _series_steps(self, site: Site, series: Series) -> int:
         return site.call.shapes[0][series.axis]
@@ -198,10 +224,10 @@ class Walk:
         args, kwargs = mapped(site.later, lambda leaf: self.value(leaf, site.key))
         points = [v for v in leaves((args, kwargs)) if isinstance(v, Activations | Series | Total | State)]
         if called == "__setitem__":
-            return [points[-1] if isinstance(points[-1], State) else Series(points[-1])]
+            return [Series(points[-1]) if isinstance(points[-1], Activations) else points[-1]]
         if any(isinstance(v, State) for v in points):
             return [next(v for v in points if isinstance(v, State))] * len(site.call.shapes)
-        if called in ("stack", "cat", "concat") and len(points) > 1 and self._of_all_steps(site):
+        if called == "stack" and isinstance(points[0], Activations) and self._of_all_steps(site):
             dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
             return [Series(points[0], dim)]
         if called in ("__getitem__", "unbind", "select") and isinstance(points[0], Series):
@@ -223,6 +249,9 @@ class Walk:
         rest = [leaf for leaf in reads if leaf.key != site.key]
         if len(own) != 1 or len(rest) != 1:
             return None
+        starts = [v for v in leaves(site.first) if isinstance(v, int | float | Constant)]
+        if any(bool((v.value != 0).any()) if isinstance(v, Constant) else v != 0 for v in starts):
+            raise self.body.refuse(site, "sums over time from a start that is not 0")
         value = self.value(rest[0])
         return Total(value) if isinstance(value, Activations) else None
 
@@ -258,7 +287,9 @@ class Walk:
             if shape[:axis] + shape[axis + 1 :] == one:
                 self.steps = self.steps or shape[axis]
                 return axis
-        raise self.body.refuse(site, f"to {shape} does not repeat {one} over time; use x.unsqueeze(0).repeat(T, 1, ...)")
+        raise self.body.refuse(
+            site, f"to {shape} does not repeat {one} over time; use x.unsqueeze(0).repeat(T, 1, ...)"
+        )
 
     def _step(self, site: Site, called: str, label: str, points: list[Any], args: Any, kwargs: Any) -> Any:
         """A function of the activations of one time step, or of every one of a series."""
@@ -298,6 +329,14 @@ class Walk:
         raise self.body.refuse(site, f"to {shape} is not a Flatten of {tuple(stream.size)}; use x.flatten(1)")
 
 
+def _sum_of(output: list[Any], places: list[int]) -> Any:
+    return sum(output[n] for n in places)
+
+
+def _sum_over(output: list[Any], place: int, axis: int) -> Any:
+    return output[place].sum(axis)
+
+
 def neuron_calls(body_calls: Any) -> int:
     """T of a recording: the most calls of a neuron."""
     counts: dict[str, int] = {}
@@ -305,5 +344,3 @@ def neuron_calls(body_calls: Any) -> int:
         if call.module is not None and neurons.is_neuron(call.module):
             counts[call.site] = counts.get(call.site, 0) + 1
     return max(counts.values(), default=0)
-
-

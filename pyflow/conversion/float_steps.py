@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Runs a float network over time, step by step, without its framework: is what was captured the user's run?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pyflow.errors import VolleyError
+from pyflow.graph import INPUT
+from pyflow.model.graph import FloatAdd, FloatConcat, FloatConv, FloatLayer, FloatLinear, MaxPool
+from pyflow.model.spiking import FloatNeuron, NeuronState, SpikingModel
+
+ALIKE = 0.9  # share of samples with the same answer; the others may have come near a threshold
+
+
+def check_function(model: SpikingModel, frames: np.ndarray, want: np.ndarray) -> None:
+    """Raises VolleyError where `model` does not answer as the user's run does.
+
+    frames: [N, C, H, W] or [N, T, C, H, W]. want: float64 [N, classes] of the run.
+    """
+    got = answers(model, frames)
+    scale = np.abs(want).max(initial=0) or 1.0
+    same = (np.abs(got - want) <= 1e-3 * scale).all(1).mean() if got.shape == want.shape else 0.0
+    if same < ALIKE:
+        raise VolleyError(
+            f"model {model.network.name!r}: the layers that were captured answer as the run does on "
+            f"{100 * same:.0f} % of the samples; something outside of them changes it"
+        )
+
+
+def answers(model: SpikingModel, frames: np.ndarray) -> np.ndarray:
+    """float64 [N, classes]: the sum over time of the last layer, times the model's scale."""
+    x = torch.from_numpy(np.asarray(frames, np.float64))
+    states: dict[str, NeuronState] = {}
+    total = torch.zeros(())
+    for t in range(model.steps):
+        values = {INPUT: x[:, t] if model.timed else x}
+        for layer in model.network.layers:
+            values[layer.name] = _value(layer, [values[s] for s in layer.sources], states)
+        total = total + values[model.network.layers[-1].name].flatten(1)
+    return np.asarray(total.numpy() * model.scale)
+
+
+def _value(layer: FloatLayer, given: list[torch.Tensor], states: dict[str, NeuronState]) -> torch.Tensor:
+    match layer:
+        case FloatConv():
+            x, (py, px) = given[0], layer.padding
+            if layer.pad.size:
+                pad = torch.from_numpy(layer.pad)[None, :, None, None]
+                x = F.pad(x - pad, (px, px, py, py)) + pad
+                py = px = 0
+            weight, bias = torch.tensor(layer.weight), torch.tensor(layer.bias)
+            return F.conv2d(x, weight, bias, layer.stride, (py, px))
+        case FloatLinear():
+            out = F.linear(given[0].flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))
+            return out[:, :, None, None]
+        case FloatAdd():
+            return torch.stack(given).sum(0)
+        case FloatConcat():
+            return torch.cat(given, 1)
+        case MaxPool():
+            return F.max_pool2d(given[0], layer.kernel, layer.stride, layer.padding)
+        case FloatNeuron():
+            x = given[0]
+            state = states.setdefault(layer.name, NeuronState(layer.neuron, tuple(x.shape)))
+            return torch.from_numpy(state.step(x.numpy())[0].astype(np.float64))
+    raise layer.fail("has no form over time")

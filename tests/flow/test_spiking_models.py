@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Networks of spiking frameworks in RTL: every logit and every cycle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+for _package in ("snntorch", "spikingjelly", "norse"):
+    pytest.importorskip(_package, reason=f"{_package} is not installed: pip install volley-snn[oracle]")
+
+import pyflow
+from pyflow.conversion.over_time import as_frames
+from tests.unit.spiking_nets import made
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.mark.parametrize(
+    "name", ["snnTorch, functions", "snnTorch, events", "snnTorch, branches", "SpikingJelly, sequences", "Norse, cells"]
+)
+def test_in_rtl(name: str, tmp_path: Path) -> None:
+    model, sample, options = made(name)
+    network = pyflow.convert(model, sample.numpy(), weight_bits=5, **options)
+    frames = as_frames(sample, options.get("time_axis"))[:6]
+    build = pyflow.compile(network, board="pynq-z2", out_dir=tmp_path / "net")
+    result = build.simulate(frames)
+    assert np.array_equal(result.logits, network.run(frames))
+    assert result.cycles_per_frame == build.plan.cycles_per_frame
+    assert result.latency_cycles == build.plan.latency_cycles
