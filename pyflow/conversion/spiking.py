@@ -143,6 +143,7 @@ class _Integers:
         self.biases: dict[str, np.ndarray] = {}  # float64 [C] that is still to be added to potentials
         self.names: dict[str, str] = {}  # of a float layer, the operator that makes its values
         self.still: set[str] = set()  # operators whose values are the same in every time step
+        self.one_step = False  # a beat of several steps has one number of a still tensor, which a sum cannot take
 
     def network(self, meta: dict[str, Any]) -> Network:
         model = self.model
@@ -160,6 +161,7 @@ class _Integers:
             meta={"encoding": "spikes", **meta},
             input_encoding=Encoding.RATE if model.timed else Encoding.PIXEL,
             input_steps=model.steps if model.timed else 1,
+            time_block=1 if self.one_step else 0,
         )  # fmt: skip
 
     def _add(self, op: Operator) -> str:
@@ -234,6 +236,7 @@ class _Integers:
 
     def _sum(self, layer: FloatLayer, sources: list[str]) -> None:
         still = all(s in self.still for s in sources)
+        self.one_step |= not still and any(s in self.still for s in sources)
         name = sources[0] if still else self._moving(sources[0])
         for n, source in enumerate(sources[1:], 2):
             last = n == len(sources)

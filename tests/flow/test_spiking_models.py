@@ -12,9 +12,9 @@ import pytest
 for _package in ("snntorch", "spikingjelly", "norse"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install volley-snn[oracle]")
 
-import pyflow
-from pyflow.conversion.over_time import as_frames
-from tests.unit.spiking_nets import made
+import pyflow  # noqa: E402
+from pyflow.conversion.over_time import as_frames  # noqa: E402
+from tests.unit.spiking_nets import made  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
