@@ -14,9 +14,9 @@ from pyflow.cores.stream import Broadcast, Fifo, LaneConvert, Skid, StepDelay, c
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network, StateEdge
 from pyflow.integers import ceil_div
-from pyflow.operators import Accumulate, Add, Direct, Encoding, LIFNeuron, Operator, Residual, Synapse, Tensor
+from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, Residual, Synapse, Tensor
 from pyflow.planning import sparsity
-from pyflow.planning.folding import Folding, folds
+from pyflow.planning.folding import Folding, folds, synapse_before
 from pyflow.planning.memories import Memory, reads
 from pyflow.planning.netlist import Instance, Netlist, Port, Stream, branch_name, fifo_name
 
@@ -204,12 +204,8 @@ class Builder:
         return Memory(f"{op.name}_param", shape, widths, lambda: rows)
 
     def synapse_before(self, op: Operator, held: bool = False) -> Synapse | None:
-        """The synapse layer whose potentials `op` reads, itself or in a sum; with `held` also as a direct current."""
-        while (before := self._made.get(op.inputs[0])) is not None and not isinstance(before, Synapse):
-            if not isinstance(before, (Add, Residual, Direct) if held else (Add, Residual)):
-                return None
-            op = before
-        return before
+        """synapse_before() of this network."""
+        return synapse_before(self._made, op, held)
 
     def netlist(self) -> Netlist:
         return Netlist(self.network, self.foldings, self.fifos, tuple(self.instances), tuple(self.streams.values()))

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pyflow.cores.cells import Cost
+from pyflow.cores.sums import DSP48
 from pyflow.graph import Network
 from pyflow.integers import ceil_div
 from pyflow.operators import Conv, Linear, Synapse, Tensor
 from pyflow.planning import bodies, sparsity
-from pyflow.planning.folding import Folding, folds, steps_per_cycle
+from pyflow.planning.folding import Folding, folds, neuron_lanes, steps_per_cycle
+from pyflow.planning.lowering.eltwise import residual_core
 from pyflow.planning.lowering.synapse import offers, pixels_per_beat
 from pyflow.planning.paths import Paths, Prices, divisors
 from pyflow.planning.windows import idle_shifts, row_windows
@@ -167,10 +169,29 @@ class Chooser:
             other = self._choose(target, cheaper)
             if other and bodies.dsp(self.network, other) <= limit:
                 prices, found = cheaper, other
-        return found
+        lowest = replace(prices, dsp=DSP_PRICES[0])
+        return found | self._multiplied(found, lowest, limit - bodies.dsp(self.network, found))
 
     def _choose(self, target: int, prices: Prices) -> Foldings | None:
-        return self.paths.cheapest(target, prices, lambda op, goal: self.layers[op.name].cheapest(goal, prices))
+        found = self.paths.cheapest(target, prices, lambda op, goal: self.layers[op.name].cheapest(goal, prices))
+        return found and found | self._multiplied(found, prices)
+
+    def _multiplied(self, found: Foldings, prices: Prices, room: float = math.inf) -> Foldings:
+        """Of `found`, those behind which DSP slices, `room` of them at most, make residual sums cheaper. These take a
+        cycle more, once."""
+        changed: Foldings = {}
+        b = self.paths.operators.builder
+        for layer, sums in bodies.residuals(self.network) if self.family in DSP48 else ():
+            folding, (source,) = found[layer.name], self.network.sources(layer)
+            pix = row_windows(layer, source, folding.pix).pix
+            ways = [(op, b.output(b.tensors[op.inputs[0]], neuron_lanes(folding), pix)) for op in sums]
+            slices = [residual_core(b, op, way, dsp=True) for op, way in ways]
+            adders = [replace(core, dsp=False) for core in slices]
+            cells = [sum((core.cells(self.family) for core in cores), Cost()) for cores in (slices, adders)]
+            cheaper, fits = prices.of(cells[0]) < prices.of(cells[1]), cells[0].dsp <= room
+            if folding.residual == "lut" and cheaper and fits and not any(core.unfit for core in slices):
+                changed[layer.name], room = replace(folding, residual="dsp"), room - cells[0].dsp
+        return changed
 
 
 def busy(op: Synapse, folding: Folding, source: Tensor) -> int:

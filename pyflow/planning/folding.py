@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pyflow.cores.sums import BODIES
 from pyflow.errors import VolleyError
 from pyflow.integers import ceil_div
-from pyflow.operators import Synapse, Tensor
+from pyflow.operators import Add, Direct, Operator, Residual, Synapse, Tensor
 
 SLICES = ("all", "column", "tap")  # which taps of the K x K window one array cycle takes
 NEURONS = ("auto", "serial", "unrolled")
+RESIDUALS = ("lut", "dsp")
 MEMORIES = ("auto", "const", "lut", "block", "writable")
 
 
@@ -28,6 +30,7 @@ class Folding:
     legal, rounded up to a power of two); rows: rows the line buffer holds (0: the kernel height).
     events: of a linear layer, words that are not zero taken per cycle (0: every word, zero or not).
     neurons: lanes of the potentials behind the array, and so of the neurons (0: pe); divides pe.
+    residual: what residual sums behind the layer are made of: adders, or a DSP slice for each number.
     skid: skid registers in front of the array, behind it, and on either side of its line buffer (of the pools' too),
     so that what stalls each of them starts at a register.
     """
@@ -44,10 +47,12 @@ class Folding:
     pix: int = 1
     events: int = 0
     neurons: int = 0
+    residual: str = "lut"
     skid: bool = False
 
     def __post_init__(self) -> None:
-        for key, allowed in (("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES), ("body", ("auto", *BODIES))):
+        texts = ("slice", SLICES), ("neuron", NEURONS), ("memory", MEMORIES), ("body", ("auto", *BODIES))
+        for key, allowed in (*texts, ("residual", RESIDUALS)):
             value = getattr(self, key)
             if value not in allowed:
                 raise VolleyError(f"folding: {key}={value!r} is unknown; use one of {', '.join(allowed)}")
@@ -78,6 +83,16 @@ class Folding:
             return cls(**data)
         except VolleyError as e:
             raise VolleyError(f"{e} (layer {name})") from None
+
+
+def synapse_before(made: Mapping[str, Operator], op: Operator, held: bool = False) -> Synapse | None:
+    """The synapse layer whose potentials `op` reads, itself or in a sum; with `held` also as a direct current. made:
+    all operators by name."""
+    while (before := made.get(op.inputs[0])) is not None and not isinstance(before, Synapse):
+        if not isinstance(before, (Add, Residual, Direct) if held else (Add, Residual)):
+            return None
+        op = before
+    return before
 
 
 def neuron_lanes(folding: Folding) -> int:

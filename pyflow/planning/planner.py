@@ -285,11 +285,12 @@ def _check_slices(netlist: Netlist, board: Board) -> None:
     """Has `board` the DSP48 slices of a folding that is given? Raises VolleyError where its family has no such slice,
     warns where there are too few."""
     for name, folding in netlist.foldings.items():
-        if folding.body != "lut" and board.family not in DSP48:
-            raise VolleyError(
-                f"folding of {name}: body={folding.body} is made of DSP48 slices, which {board.name} ({board.family}) "
-                "has none of; use body=lut"
-            )
+        for key, made in (("body", folding.body), ("residual", folding.residual)):
+            if made != "lut" and board.family not in DSP48:
+                raise VolleyError(
+                    f"folding of {name}: {key}={made} is made of DSP48 slices, which {board.name} ({board.family}) has "
+                    f"none of; use {key}=lut"
+                )
     used = bodies.dsp(netlist.network, netlist.foldings)
     if used and (over := overflows({"DSP": used}, {"DSP": board.budget.dsp})):
         warnings.warn(f"folding does not fit {board.name}: {over[0]}; use body=lut in a layer", stacklevel=3)

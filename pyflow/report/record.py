@@ -37,6 +37,7 @@ class LayerFolding(Record, kw_only=True):
     pix: Size
     events: Count = 0
     neurons: Count = 0
+    residual: Literal["lut", "dsp"] = "lut"
     skid: bool = False
     simd: Size
     folds: Annotated[list[Size], Meta(min_length=2, max_length=2)]

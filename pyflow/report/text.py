@@ -50,8 +50,9 @@ def _folding(folding: LayerFolding | None) -> str:
         return ""
     pixels = f"PIX {folding.pix}, " if folding.pix > 1 else ""
     neurons = f", neurons {folding.neurons}" if folding.neurons else ""
+    sums = ", residual sums in DSP slices" if folding.residual == "dsp" else ""
     size = f"{folding.body.upper()}, PE {folding.pe} x SIMD {folding.simd} ({folding.slice}), TP {folding.tp}, "
-    return f"{size}{pixels}folds {folding.folds[0]}x{folding.folds[1]}{neurons}"
+    return f"{size}{pixels}folds {folding.folds[0]}x{folding.folds[1]}{neurons}{sums}"
 
 
 def number(value: float) -> str:

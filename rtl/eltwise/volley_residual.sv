@@ -2,8 +2,9 @@
 // SPDX-FileCopyrightText: The Volley authors
 // Residual connection: v = 2^EXPONENT * acc + m * word, m per lane. Exact.
 // Radix: STEPS = 1, WORD_W = T. Rate: STEPS = TB, WORD_W = 1. The spikes of a word gate m, shifted
-// to the weight of their step: no multiplier.
-// OUT_W must hold the largest |v|. Latency 1, 1 beat/cycle. tlast is that of s_acc.
+// to the weight of their step: no multiplier. With DSP = 1 one does it all for each number, which is
+// a DSP slice where a family has them: registers, product and sum included.
+// OUT_W must hold the largest |v|. Latency 1 + DSP, 1 beat/cycle. tlast is that of s_acc.
 // Model: verif/models/eltwise.py.
 `default_nettype none
 module volley_residual #(
@@ -14,7 +15,8 @@ module volley_residual #(
   parameter int unsigned EXPONENT = 0,         // e
   parameter int unsigned M_W      = 8,         // bits of m, signed
   parameter int unsigned OUT_W    = 14,        // bits of v, signed
-  parameter int unsigned PIX      = 1          // pixels per beat
+  parameter int unsigned PIX      = 1,         // pixels per beat
+  parameter bit          DSP      = 1'b0       // 1: a multiplier for each number
 ) (
   input  wire logic                          clk,
   input  wire logic                          rst,   // synchronous, active high
@@ -47,6 +49,10 @@ module volley_residual #(
   if (OUT_W < ACC_W || OUT_W < M_W) begin : g_rule_out_w
     $fatal(1, "volley_residual: OUT_W = %0d cannot hold an operand (%m)", OUT_W);
   end
+  if (DSP && (WORD_W > 17 || M_W > 25 || OUT_W > 48)) begin : g_rule_dsp
+    $fatal(1, "volley_residual: WORD_W = %0d, M_W = %0d or OUT_W = %0d is above 17, 25 or 48, of a DSP slice (%m)",
+           WORD_W, M_W, OUT_W);
+  end
 
   typedef logic signed [OUT_W-1:0] v_t;
 
@@ -57,10 +63,24 @@ module volley_residual #(
   assign s_skip_tready  = ce && s_acc_tvalid && s_param_tvalid;
   assign s_param_tready = ce && s_acc_tvalid && s_skip_tvalid;
 
+  logic sum_valid, sum_last;                   // of what is added up now
+  if (DSP) begin : g_behind_product
+    always_ff @(posedge clk) begin
+      if (ce) begin
+        sum_valid <= all_valid;
+        sum_last  <= s_acc_tlast;
+      end
+      if (rst) sum_valid <= 1'b0;
+    end
+  end else begin : g_at_once
+    assign sum_valid = all_valid;
+    assign sum_last  = s_acc_tlast;
+  end
+
   always_ff @(posedge clk) begin
     if (ce) begin
-      m_acc_tvalid <= all_valid;
-      m_acc_tlast  <= s_acc_tlast;
+      m_acc_tvalid <= sum_valid;
+      m_acc_tlast  <= sum_last;
     end
     if (rst) m_acc_tvalid <= 1'b0;
   end
@@ -71,16 +91,29 @@ module volley_residual #(
     assign word = s_skip_tdata[n*WORD_W +: WORD_W];
     assign acc  = v_t'(signed'(s_acc_tdata[n*ACC_W +: ACC_W]));
     assign m    = v_t'(signed'(s_param_tdata[n/STEPS*M_W +: M_W]));
-    // Kept apart: yosys would merge the adders into a carry-save tree 1.5 times as large.
-    for (genvar i = 0; i <= WORD_W; i++) begin : g_bit
-      (* keep *) v_t sum;
-      if (i == 0) begin : g_acc
-        assign sum = acc <<< EXPONENT;
-      end else begin : g_add
-        assign sum = g_bit[i-1].sum + (word[i-1] ? m <<< (i-1) : '0);
+    if (DSP) begin : g_dsp
+      logic signed [M_W-1:0] factor;
+      v_t                    addend;           // registers of the slice, like the product and m_acc_tdata
+      (* use_dsp = "yes" *) logic signed [M_W+WORD_W:0] product;
+      assign factor = s_param_tdata[n/STEPS*M_W +: M_W];
+      always_ff @(posedge clk)
+        if (ce) begin
+          product <= factor * signed'({1'b0, word});
+          addend  <= acc <<< EXPONENT;
+        end
+      assign v = addend + v_t'(product);
+    end else begin : g_gates
+      // Kept apart: yosys would merge the adders into a carry-save tree 1.5 times as large.
+      for (genvar i = 0; i <= WORD_W; i++) begin : g_bit
+        (* keep *) v_t sum;
+        if (i == 0) begin : g_acc
+          assign sum = acc <<< EXPONENT;
+        end else begin : g_add
+          assign sum = g_bit[i-1].sum + (word[i-1] ? m <<< (i-1) : '0);
+        end
       end
+      assign v = g_bit[WORD_W].sum;
     end
-    assign v = g_bit[WORD_W].sum;
     always_ff @(posedge clk) if (ce) m_acc_tdata[n*OUT_W +: OUT_W] <= v;
 
 `ifndef SYNTHESIS
@@ -89,7 +122,7 @@ module volley_residual #(
     assign exact = (EXACT_W'(acc) <<< EXPONENT) + EXACT_W'(m) * EXACT_W'(signed'({1'b0, word}));
     always_ff @(posedge clk)
       if (!rst && all_valid && ce) begin
-        assert (exact == EXACT_W'(v)) else $error("volley_residual: OUT_W is too small");
+        assert (exact == EXACT_W'(v_t'(exact))) else $error("volley_residual: OUT_W is too small");
         assert (s_acc_tlast == s_skip_tlast)
           else $error("volley_residual: tlast of acc and skip differ");
       end

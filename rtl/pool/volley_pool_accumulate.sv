@@ -16,9 +16,9 @@ module volley_pool_accumulate #(
   parameter bit          MAXIMUM  = 1'b0,      // 1: maximum, 0: sum
   parameter int unsigned GROUPS   = 1,         // beats per pixel
   parameter int unsigned HEIGHT   = 8,         // of the map
-  parameter int unsigned WIDTH    = 8,         // in pixels; in groups of KERNEL_X where a beat brings several
+  parameter int unsigned WIDTH    = 8,         // columns of the map: pixels, or beats where one brings several
   parameter int unsigned KERNEL_Y = 8,         // rows of a window
-  parameter int unsigned KERNEL_X = 8          // columns of a window, as WIDTH counts
+  parameter int unsigned KERNEL_X = 8          // columns of a window
 ) (
   input  wire logic                    clk,
   input  wire logic                    rst,    // synchronous, active high

@@ -18,6 +18,7 @@ from pyflow.frontends import Normalize
 from pyflow.graph import Network
 from pyflow.integers import ceil_div
 from pyflow.operators import Conv, Linear, Synapse
+from pyflow.planning.bodies import residuals
 from pyflow.planning.lowering import embed_kernel
 from pyflow.planning.lowering.synapse import pixels_per_beat
 
@@ -137,6 +138,10 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
             layers[op.name]["neurons"] = int(apart.choice(fewer))
         buffered = isinstance(op, Conv) and kh * kw > 1 and layers[op.name]["slice"] != "tap"
         layers[op.name]["rows"] = ceil_div(layers[op.name]["rows"], kh) * kh if buffered else 0
+    slices = np.random.default_rng(seed + 82)
+    for layer, _ in residuals(network):  # with any weights a multiplier may be wider than a slice's
+        if layers[layer.name]["memory"] == "auto" and slices.random() < 0.5:
+            layers[layer.name]["residual"] = "dsp"
     skids = np.random.default_rng(seed + 79)
     for folding in layers.values():
         folding["skid"] = bool(skids.random() < 0.3)

@@ -12,6 +12,7 @@ from torch import nn
 
 import pyflow
 from pyflow.conversion import convert
+from pyflow.cores.eltwise import Residual as ResidualCore
 from pyflow.graph import Network
 from tests.flow.netlists import netlist_of
 from tests.unit.branches import Residual, Sum, headed
@@ -39,7 +40,11 @@ def residual() -> Network:
 def test_joins_take_several_pixels_per_beat(cycles: int, pix: int, tmp_path: Path) -> None:
     """At the rate of the 32-bit words of the input, four pixels each, nothing in a residual block is slower."""
     build = check(residual(), cycles, tmp_path)
-    assert [f.pix for f in netlist_of(build).foldings.values()] == [pix] * 6 + [1]
+    netlist = netlist_of(build)
+    assert [f.pix for f in netlist.foldings.values()] == [pix] * 6 + [1]
+    (core,) = [inst.core for inst in netlist.instances if isinstance(inst.core, ResidualCore)]
+    assert core.dsp  # a slice for each of three channels and `pix` pixels
+    assert core.lanes == 3 * pix
 
 
 @pytest.mark.slow

@@ -42,6 +42,19 @@ def test_residual(values):
     check("residual", "eltwise", RESIDUAL, values)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1, 0, 1, 2),  # smallest
+        (3, 1, 9, 4, 2, 6, 13),  # radix
+        (2, 1, 20, 17, 0, 25, 43),  # factors as wide as those of a DSP slice
+        (2, 4, 7, 1, 3, 9, 11),  # rate
+    ],
+)
+def test_residual_by_multipliers(values):
+    check("residual", "eltwise", (*RESIDUAL, "DSP"), (*values, 1))
+
+
 @pytest.mark.parametrize("values", [(1, 1, 0), (3, 4, 0), (3, 4, 1), (1, 1, 1)])
 def test_sew(values):
     check("sew", "eltwise", ("LANES", "TB", "MODE"), values)

@@ -183,6 +183,7 @@ ILLEGAL: list[Row] = [
     ("add", {"A_W": 8, "B_W": 5, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
     ("add", {"A_W": 8, "A_SIGNED": 0, "B_W": 5, "OUT_W": 8}, "OUT_W = 8 cannot hold an operand"),
     ("residual", {"M_W": 0}, "LANES, STEPS, ACC_W, WORD_W and M_W must be at least 1"),
+    ("residual", {"DSP": 1, "WORD_W": 18}, "WORD_W = 18, M_W = 8 or OUT_W = 14 is above 17, 25 or 48, of a DSP slice"),
     ("residual", {"OUT_W": 11}, "OUT_W = 11 cannot hold an operand"),
     ("residual", {"ACC_W": 4, "OUT_W": 7}, "OUT_W = 7 cannot hold an operand"),
     ("sew", {"TB": 0}, "LANES and TB must be at least 1"),

@@ -38,6 +38,7 @@ RADIX = ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "T", "UN
 LIF = ("LANES", "TB", "PASSES", "BEATS", "UNROLLED", "IN_W")
 GATED = ("LANES", "TB", "TAPS", "BEATS", "PASSES")
 ACCUMULATE = ("LANES", "STEPS", "IN_W", "IN_SIGNED", "BEATS", "PASSES", "OUT_W")
+RESIDUAL = ("LANES", "STEPS", "ACC_W", "WORD_W", "EXPONENT", "M_W", "OUT_W")
 POOLED = ("LANES", "WORD_W", "OUT_W", "MAXIMUM", "GROUPS", "HEIGHT", "WIDTH", "KERNEL_Y", "KERNEL_X")
 
 # core, its own bench, parameters: sets that its own tests use too, so that both benches judge the same mutants.
@@ -95,7 +96,8 @@ CORES = [
     ("pool_accumulate", "pool_accumulate", POOLED, (3, 4, 6, 0, 1, 6, 8, 2, 2)),
     ("pool_accumulate", "pool_accumulate", POOLED, (2, 3, 3, 1, 2, 4, 7, 2, 3)),
     ("add", "eltwise", ("LANES", "A_W", "B_W", "A_SIGNED", "B_SIGNED", "OUT_W"), (2, 12, 7, 1, 1, 13)),
-    ("residual", "eltwise", ("LANES", "STEPS", "ACC_W", "WORD_W", "EXPONENT", "M_W", "OUT_W"), (3, 1, 9, 4, 2, 6, 13)),
+    ("residual", "eltwise", RESIDUAL, (3, 1, 9, 4, 2, 6, 13)),
+    ("residual", "eltwise", (*RESIDUAL, "DSP"), (3, 1, 9, 4, 2, 6, 13, 1)),
     ("sew", "eltwise", ("LANES", "TB", "MODE"), (3, 4, 1)),
     ("step_delay", "step_delay", ("DATA_W", "BEATS", "PASSES"), (8, 3, 3)),
     ("lane_convert", "lane_convert", ("WORD_W", "LANES_IN", "LANES_OUT", "CHANNELS"), (3, 3, 5, 11)),

@@ -18,6 +18,7 @@ from pyflow.cores.neuron import Accumulate, NeuronLIF, NeuronRadix
 from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSum
 from pyflow.cores.recurrence import Channel, Ports
 from pyflow.cores.stream import Join, LaneConvert, Skid
+from pyflow.cores.sums import DSP48
 from pyflow.cores.synapse import EventList
 
 LIF = NeuronLIF(
@@ -31,6 +32,8 @@ MEASURED = {
     "add": Add(16, 12, 12, True, True, 13),
     "residual of spikes": Residual(4, 4, 12, 1, 0, 8, 13),
     "residual of words": Residual(4, 1, 12, 4, 0, 8, 13),
+    "residual in slices": Residual(4, 1, 12, 4, 0, 8, 14, True),
+    "residual in slices, shifted": Residual(4, 1, 16, 8, 3, 12, 22, True),
     "sew": Sew(4, 4, 0),
     "accumulate spikes": Accumulate(4, 4, 1, False, 25, 4, 6),
     "accumulate potentials": Accumulate(4, 4, 12, True, 100, 4, 16),
@@ -72,6 +75,15 @@ def test_estimated_cells_are_within_a_quarter_of_synthesis(core: Core) -> None:
     assert (cost.lut, cost.ff) == (pytest.approx(area.lut, rel=0.25), pytest.approx(area.ff, rel=0.25))
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("family", DSP48)
+@pytest.mark.parametrize("core", [core for core in MEASURED.values() if isinstance(core, Residual) and core.dsp])
+def test_a_residual_sum_takes_one_slice_per_number(core: Residual, family: str) -> None:
+    area, cost = area_of(synthesise_core(core.module, family, core.parameters()), family), core.cells(family)
+    assert area.dsp == cost.dsp == core.lanes
+    assert (cost.lut, cost.ff) == (pytest.approx(area.lut, rel=0.1), pytest.approx(area.ff, rel=0.1))
+
+
 # volley_ram: (width, depth) -> LUTs, flip-flops, block RAMs.
 RAMS = {
     ("ice40", 4, 8): (32, 36, 0), ("ice40", 8, 16): (13, 22, 1), ("ice40", 16, 32): (23, 39, 1),
@@ -102,8 +114,8 @@ def test_more_lanes_are_more_cells() -> None:
     for core in MEASURED.values():
         if "lanes" in {f.name for f in fields(core)}:
             small, large = (replace(core, **{"lanes": n}).cells("xc7", Reads(8, 2, "lut")) for n in (2, 16))
-            assert small.lut < large.lut
-            assert small.ff < large.ff
+            assert (small.lut, small.dsp) < (large.lut, large.dsp)
+            assert (small.ff, small.dsp) < (large.ff, large.dsp)
 
 
 def cycles(core: Core, beats: int, passes: int) -> float:

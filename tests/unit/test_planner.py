@@ -19,10 +19,12 @@ from torch import nn
 
 from pyflow import zoo
 from pyflow.conversion import convert
+from pyflow.cores.eltwise import Residual as ResidualCore
 from pyflow.cores.stream import LaneConvert, Skid
 from pyflow.cores.synapse import SynapseArray
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
+from pyflow.planning import bodies
 from pyflow.planning.board import load_board
 from pyflow.planning.buffers import resized
 from pyflow.planning.folding import Folding
@@ -253,14 +255,43 @@ def test_where_the_clock_is_near_only_neurons_with_a_state_fold_apart() -> None:
     assert kinds[-2:] == [LaneConvert, Skid]  # the neurons' handshake ends at a register
 
 
+def _residual() -> Network:
+    model = headed(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), Residual(4, 4), nn.MaxPool2d(2), features=64)
+    return convert(model, np.random.default_rng(0).random((8, 1, 8, 8)).astype(np.float32))
+
+
 def test_branches_have_the_lanes_and_pixels_of_chains() -> None:
     """A residual block keeps to the rate of the input's words, and takes less where it has more time."""
-    model = headed(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), Residual(4, 4), nn.MaxPool2d(2), features=64)
-    network = convert(model, np.random.default_rng(0).random((8, 1, 8, 8)).astype(np.float32))
-    fast, slow = (plan(network, BOARD, cycles_per_frame=cycles) for cycles in (17, 1000))
+    fast, slow = (plan(_residual(), BOARD, cycles_per_frame=cycles) for cycles in (17, 1000))
     assert fast.schedule.cycles_per_frame == 17
     assert {f.pix for name, f in fast.netlist.foldings.items() if name != "fc1"} == {4}
     assert slow.total.lut < fast.total.lut / 5
+
+
+@pytest.mark.parametrize("slices", [None, 12])
+def test_residual_sums_take_slices_where_there_are_some(slices: int | None) -> None:
+    """The conv in front is `conv3`. A board with few slices has none left of its arrays, or some for all of them."""
+    budget = BOARD.budget if slices is None else replace(BOARD.budget, dsp=slices)
+    found = plan(_residual(), replace(BOARD, budget=budget), cycles_per_frame=1000)
+    (core,) = [inst.core for inst in found.netlist.instances if isinstance(inst.core, ResidualCore)]
+    assert core.dsp == (found.netlist.foldings["conv3"].residual == "dsp")
+    assert core.dsp
+    assert found.total.dsp == bodies.dsp(found.netlist.network, found.netlist.foldings) <= 0.9 * budget.dsp
+    assert plan(_residual(), BOARD, folding=found.folding_json()).total == found.total
+
+
+def test_residual_sums_without_slices() -> None:
+    network, ecp5 = _residual(), load_board("ulx3s-85f")
+    found = plan(network, ecp5, cycles_per_frame=1000)
+    assert {folding.residual for folding in found.netlist.foldings.values()} == {"lut"}
+    layers = found.folding_json()
+    for layer, board, message in (
+        ("conv3", ecp5, "folding of conv3: residual=dsp is made of DSP48 slices, which ulx3s-85f"),
+        ("conv1", BOARD, "folding of conv1: residual=dsp, but nothing is added behind the layer; leave residual out"),
+    ):
+        changed = {**layers["layers"], layer: {**layers["layers"][layer], "residual": "dsp"}}
+        with pytest.raises(VolleyError, match=message):
+            plan(network, board, folding={**layers, "layers": changed})
 
 
 def test_the_fastest_that_fits_is_found() -> None:

@@ -32,8 +32,9 @@ def source(height: int, width: int) -> Tensor:
         ((11, 10), (3, 3), (3, 3), (0, 0), 1, True),  # rows and columns left over
         ((9, 9), (3, 3), (2, 2), (0, 0), 1, False),  # windows overlap
         ((9, 9), (3, 3), (4, 4), (0, 0), 1, False),  # pixels between them
-        ((4, 4), (2, 2), (3, 3), (0, 0), 1, False),  # one window, but two would fit
+        ((6, 6), (3, 3), (4, 4), (0, 0), 1, False),  # one window, but two would fit
         ((8, 8), (3, 3), (3, 3), (1, 1), 1, False),  # padding
+        ((8, 8), (2, 2), (2, 2), (0, 0), 1, False),  # small
         ((8, 8), (4, 4), (4, 4), (0, 0), 2, True),
         ((8, 8), (4, 4), (4, 4), (0, 0), 8, True),
         ((6, 6), (5, 5), (2, 2), (0, 0), 2, False),  # a beat would lie in a window and beside it

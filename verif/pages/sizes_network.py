@@ -324,7 +324,7 @@ ROWS: dict[str, Row] = {
     ),
     "volley_residual": Row(
         {"ACC_W": 1, "WORD_W": 1, "M_W": 1, "OUT_W": 3},
-        ({}, {"LANES": 8, "ACC_W": 16, "OUT_W": 18}),
+        ({}, {"LANES": 8, "ACC_W": 16, "OUT_W": 18}, {"LANES": 8, "ACC_W": 16, "OUT_W": 18, "DSP": 1}),
         # m = 3
         Wave(
             {"ACC_W": 8, "M_W": 4, "OUT_W": 10},

@@ -20,7 +20,7 @@ from verif.tb.coverage import declare, hit, of_parameters
 CORE = os.environ["VOLLEY_CORE"]
 P = params()
 COUNT = 150
-LATENCY = 1
+LATENCY = 1 + P.get("DSP", 0)
 
 
 def rails(width: int, signed: bool) -> tuple[int, int]:
@@ -80,6 +80,7 @@ elif CORE == "volley_residual":
             "no exponent": P["EXPONENT"] == 0,
             "a multiplier for several steps": P["STEPS"] > 1,
             "spikes": P["WORD_W"] == 1,
+            "a multiplier for each number": P.get("DSP", 0),
         }
     )
     declare(*OPERANDS)

@@ -8,6 +8,7 @@ import numpy as np
 
 from pyflow.cores import eltwise as cores
 from pyflow.cores.stream import Join
+from pyflow.errors import VolleyError
 from pyflow.integers import signed_width
 from pyflow.operators import Add, And, Concat, Encoding, IAnd, Operator, Residual
 from pyflow.planning.builder import Builder
@@ -52,28 +53,38 @@ def sew(b: Builder, op: And | IAnd, first: Stream, second: Stream) -> Stream:
     )
 
 
+def residual_core(b: Builder, op: Residual, potential: Stream, dsp: bool) -> cores.Residual:
+    a, other = b.sources(op)
+    most = op.most(a, other) if op.name in b.loaded else int(np.abs(op.multiplier).max())
+    return cores.Residual(
+        lanes=potential.pix * potential.lanes,
+        steps=potential.numbers,
+        acc_w=a.number_bits,
+        word_w=other.number_bits,
+        exponent=op.exponent,
+        m_w=signed_width(most),
+        out_w=b.tensors[op.name].number_bits,
+        dsp=dsp,
+    )
+
+
 @lowers(Residual)
 def residual(b: Builder, op: Residual, potential: Stream, skip: Stream) -> Stream:
-    a, other = b.sources(op)
     skip = aligned(b, op, potential, skip)
-    tensor = b.tensors[op.name]
-    most = op.most(a, other) if op.name in b.loaded else int(np.abs(op.multiplier).max())
-    m_w = signed_width(most)
+    layer = b.synapse_before(op)
+    folding = b.foldings.get(layer.name) if layer else None
+    core = residual_core(b, op, potential, dsp=folding is not None and folding.residual == "dsp")
+    if layer and core.dsp and core.unfit:
+        raise VolleyError(
+            f"folding of {layer.name}: residual=dsp: in {op.name!r} {core.unfit} of a DSP slice; use residual=lut"
+        )
     rows = np.tile(by_fold(op.multiplier[:, None], potential.lanes, fill=(0,)), (1, potential.pix))
     return b.join(
-        cores.Residual(
-            lanes=potential.pix * potential.lanes,
-            steps=potential.numbers,
-            acc_w=a.number_bits,
-            word_w=other.number_bits,
-            exponent=op.exponent,
-            m_w=m_w,
-            out_w=tensor.number_bits,
-        ),
+        core,
         op.name,
         [("acc", potential), ("skip", skip)],
-        [("acc", b.output(tensor, potential.lanes, potential.pix))],
-        b.memory(op, rows, (m_w,)),
+        [("acc", b.output(b.tensors[op.name], potential.lanes, potential.pix))],
+        b.memory(op, rows, (core.m_w,)),
     )
 
 

@@ -19,7 +19,7 @@ from pyflow.planning.lowering.registry import lowers
 from pyflow.planning.netlist import Stream
 from pyflow.planning.windows import Stage
 
-SMALL = 4  # taps of a window that always comes whole (docs/decisions/0036-pools-that-accumulate.md)
+SMALL = 4  # taps of a window that always comes whole (docs/decisions/0036-pools-and-residual-sums.md)
 
 
 def pool_input(b: Builder, op: Pool, stream: Stream) -> Stream:
@@ -52,11 +52,12 @@ def whole(b: Builder, op: Pool, stream: Stream) -> list[Stage]:
 
 
 def streams_past(op: Pool, source: Tensor, pix: int) -> bool:
-    """Can its windows be worked on pixel by pixel? They do not overlap, and `pix` pixels of a beat lie in one or fill
-    several."""
+    """May its windows be worked on pixel by pixel? They are large and do not overlap, and `pix` pixels of a beat lie in
+    one or fill several."""
     axes = zip(source.shape[1:], op.kernel, op.stride, op.padding, op.spatial(source), strict=True)
     apart = all(n // k == count and p == 0 and (s == k or count == 1) for n, k, s, p, count in axes)
-    return apart and (op.kernel[1] % pix == 0 or pix % op.kernel[1] == 0)
+    large = math.prod(op.kernel) > SMALL
+    return large and apart and (op.kernel[1] % pix == 0 or pix % op.kernel[1] == 0)
 
 
 def neighbours(op: Pool, stream: Stream, taps: int) -> Stage:
@@ -108,7 +109,7 @@ def pool(b: Builder, op: MaxPool | SumPool | OrPool, stream: Stream) -> Stream:
     """The cheaper form: both take a beat a cycle."""
     stream = pool_input(b, op, stream)
     forms = [whole(b, op, stream)]
-    if math.prod(op.kernel) > SMALL and streams_past(op, b.sources(op)[0], stream.pix):
+    if streams_past(op, b.sources(op)[0], stream.pix):
         forms.append(accumulated(b, op, stream))
     return windows.joined(b, op, stream, min(forms, key=price))
 

@@ -19,7 +19,7 @@ from pyflow.graph import Network
 from pyflow.integers import ceil_div
 from pyflow.operators import Conv, Linear, Synapse, Tensor
 from pyflow.planning import windows
-from pyflow.planning.bodies import size_of
+from pyflow.planning.bodies import residuals, size_of
 from pyflow.planning.builder import Builder
 from pyflow.planning.folding import Folding, folds, neuron_lanes, simd, steps_per_cycle
 from pyflow.planning.lowering.registry import lowers
@@ -78,6 +78,7 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
         raise VolleyError(
             f"{where}: neurons={folding.neurons} must divide pe={folding.pe}, with pix=1; use 0 for pe of them"
         )
+    _check_residual(op, folding, network)
     tp = steps_per_cycle(op, folding, source)
     fo, fi = folds(op, replace(folding, slice=kind), source)
     if folding.pix > 1:
@@ -105,6 +106,14 @@ def _check_events(op: Synapse, folding: Folding, source: Tensor) -> None:
         )
     if folding.events > inputs:
         raise VolleyError(f"{where} is above its {inputs} inputs; use 1..{inputs}, or 0 for every word")
+
+
+def _check_residual(op: Synapse, folding: Folding, network: Network) -> None:
+    """Refuses slices for a residual sum that is not there."""
+    if folding.residual == "dsp" and op.name not in {layer.name for layer, _ in residuals(network)}:
+        raise VolleyError(
+            f"folding of {op.name}: residual=dsp, but nothing is added behind the layer; leave residual out"
+        )
 
 
 def _check_pix(op: Synapse, folding: Folding, source: Tensor, whole: bool) -> None:
