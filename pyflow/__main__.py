@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from pyflow import __version__, options, signals
 from pyflow.errors import VolleyError, one_line
+from pyflow.frames import NearlyBlack
 from pyflow.jobs import COMMANDS
 from pyflow.packages import missing
 from pyflow.writing import check_target, write_file
@@ -42,11 +43,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _one_warning() -> Callable[..., None]:
+    """Shows a warning on one line; of images that are nearly black the first alone, since they come by again as
+    calibration and as input."""
+    said: set[type[Warning]] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_a: object, **_k: object) -> None:
+        if category is NearlyBlack and category in said:
+            return
+        said.add(category)
+        print(f"warning: {one_line(message)}", file=sys.stderr)
+
+    return show
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; exit status 0, 1 (mismatch, does not fit) or 2 (a VolleyError, printed as one line)."""
     args = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
-    warnings.showwarning = lambda message, *_a, **_k: print(f"warning: {one_line(message)}", file=sys.stderr)
+    warnings.showwarning = _one_warning()
     try:
         with signals.as_exceptions(), contextlib.ExitStack() as args.until_end:
             _check_options(args)

@@ -13,7 +13,6 @@ import io
 import math
 import os
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from pyflow.errors import VolleyError
+from pyflow.frames import real
 from pyflow.reading import MAX_BYTES, Archive, open_file
 from pyflow.shapes import check_shape, map_shape
 
@@ -37,15 +37,14 @@ IDX_UBYTE = 0x08
 MAX_IDX = 64 << 20  # bytes, unpacked
 MAX_LABEL = 2**31 - 1
 SHOWN = 8  # names listed in a message
-DARK = 31  # of 255: largest value of images that were hardly meant to be so dark
 NO_LABEL = -1  # in y where a file has images alone
 NPZ_ARRAYS = "x_train, y_train, x_test, y_test (or x, y)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """name: as the user gave it. x_train, x_test: float32 [N, C, H, W] or [N, C, L] in [0, 1]. y_train, y_test:
-    int64 [N].
+    """name: as the user gave it. x_train, x_test: float32 [N, C, H, W], [N, C, L] or [N, F], in [0, 1]. y_train,
+    y_test: int64 [N].
 
     A file with only x, y has no training images: x_train is then empty ([0, C, H, W]). Without labels (a file with x
     alone) every y is NO_LABEL.
@@ -60,8 +59,8 @@ class Dataset:
     def __post_init__(self) -> None:
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
-            if x.ndim not in (3, 4):
-                raise VolleyError(f"{self.name}: x_{part} has shape {x.shape}; needs [N, C, H, W] or [N, C, L]")
+            if x.ndim not in (2, 3, 4):
+                raise VolleyError(f"{self.name}: x_{part} has shape {x.shape}; needs [N, C, H, W], [N, C, L] or [N, F]")
             if y.shape != (len(x),):
                 raise VolleyError(f"{self.name}: y_{part} has shape {y.shape} for {len(x)} images; needs ({len(x)},)")
         if not len(self.x_test):
@@ -73,7 +72,7 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(C, H, W) of one image or (C, L) of one sequence."""
+        """(C, H, W) of one image, (C, L) of one sequence or (F,) of one vector."""
         return self.x_test.shape[1:]
 
     @property
@@ -101,7 +100,8 @@ def load(
     """Load a dataset: `digits`, `mnist` (needs data_dir) or the path of an .npz file.
 
     input_shape: (C, H, W) or (C, L) of the network; MNIST images smaller than it are centred in zeros.
-    sequences: without input_shape, an .npz array of three axes holds [N, C, L] and not images [N, H, W].
+    sequences: without input_shape, an .npz array of three axes holds [N, C, L] and not images [N, H, W], one of two
+        axes [N, L] and not vectors [N, F].
     labels: must an .npz hold labels? Without, x alone will do.
     Raises VolleyError if it is unknown, missing, corrupt, out of range or does not fit input_shape.
     """
@@ -256,39 +256,17 @@ def _npz(path: Path, sequences: bool, labels: bool) -> Dataset:
 
 
 def _samples(x: np.ndarray, sequences: bool, what: str) -> np.ndarray:
-    """uint8 or float in [0, 1]; NHW becomes N1HW, and NL N1L. sequences: three axes are NCL, not NHW."""
-    if x.ndim == 2 or (x.ndim == 3 and not sequences):
+    """Images as float32 in [0, 1]; NHW becomes N1HW. sequences: three axes are NCL and two NL, which becomes N1L."""
+    if x.ndim == (2 if sequences else 3):
         x = x[:, None]
-    if x.ndim not in (3, 4) or min(x.shape[1:]) < 1:
+    if x.ndim not in (2, 3, 4) or min(x.shape[1:]) < 1:
         raise VolleyError(
-            f"{what}: shape {x.shape} is neither images [N, C, H, W] or [N, H, W] nor sequences [N, C, L] or [N, L]"
+            f"{what}: shape {x.shape} is neither images [N, C, H, W] or [N, H, W], sequences [N, C, L] nor "
+            "vectors [N, F]"
         )
     if not len(x):
         raise VolleyError(f"{what}: is empty; give at least one sample")
-    if x.dtype == np.uint8:
-        check_grey(x, what)
-        grey = x.astype(np.float32)
-        grey /= np.float32(255)
-        return grey
-    if not np.issubdtype(x.dtype, np.floating):
-        raise VolleyError(f"{what}: dtype {x.dtype} is neither uint8 nor float in [0, 1]")
-    low, high = x.min(), x.max()  # NaN where there is one
-    if np.isnan(low):
-        first = next(n for n, image in enumerate(x) if np.isnan(image).any())
-        raise VolleyError(f"{what}: holds NaN (image {first}); give values in [0, 1]")
-    if low < 0 or high > 1:
-        raise VolleyError(f"{what}: values {low:g}..{high:g} are outside 0..1; scale them, normalise in the model")
-    return x.astype(np.float32, copy=False)
-
-
-def check_grey(x: np.ndarray, what: str) -> None:
-    """Warns of uint8 images that use a few grey levels of 255, such as 0/1 or 0..16: they are nearly black."""
-    if (top := int(x.max(initial=0))) <= DARK:
-        warnings.warn(
-            f"{what}: largest value is {top} of 255, so the images are nearly black; if {top} is white, give floats, "
-            f"x / {max(1, top)}",
-            stacklevel=3,
-        )
+    return real(x, what)
 
 
 def _labels(y: np.ndarray, what: str) -> np.ndarray:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 
+DARK = 31  # of 255: largest value of images that were hardly meant to be so dark
+MASK = 1  # of 255: largest value of integers that were hardly meant as grey levels, even of one frame
+DIVIDED_TWICE = 2.5 / 255  # of 1: what images of [0, 1] are below when they are divided by 255 once more
 FLAGS = ("short frame", "long frame", "bad tkeep", "cut by a reset")  # of a trailer, from bit 8 up
 
 
@@ -38,6 +42,70 @@ def as_array(x: Any, what: str) -> np.ndarray:
     return array
 
 
+class NearlyBlack(UserWarning):
+    """Images that were hardly meant to be so dark."""
+
+
+def pictures(x: np.ndarray, what: str, dark: int = DARK) -> np.ndarray:
+    """`x` as it is meant, the one rule for images: floats are in [0, 1], bool is 0.0 and 1.0, integers are grey levels
+    0..255. Floats come back as they are, bool as float32, integers as integers.
+
+    Raises VolleyError, naming it `what`, for anything else. Warns of images that are nearly black: integers up to
+    `dark`, floats of less than three grey levels.
+    """
+    if x.dtype == bool:
+        return x.astype(np.float32)
+    whole = np.issubdtype(x.dtype, np.integer)
+    if not whole and not np.issubdtype(x.dtype, np.floating):
+        raise VolleyError(f"{what}: dtype {x.dtype} is no image; give integers 0..255, bool, or floats in [0, 1]")
+    if not x.size:
+        return x
+    low, high, top = float(x.min()), float(x.max()), 255 if whole else 1
+    if not (low >= 0 and high <= top):
+        bad = ~((x >= 0) & (x <= top))
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise VolleyError(
+            f"{what}: value {x[where].item()!r} at {where} is outside 0..{top} ({x.dtype} images); "
+            f"{_scaling(low, high, bool(whole))}"
+        )
+    if whole and high <= dark:
+        white = max(1, int(high))
+        also = ", or bool" if white == 1 else ""
+        warnings.warn(
+            f"{what}: largest value is {int(high)} of 255, so the images are nearly black; if {int(high)} is white, "
+            f"give floats, x / {white}{also}",
+            NearlyBlack,
+            stacklevel=3,
+        )
+    elif not whole and 0 < high < DIVIDED_TWICE:
+        warnings.warn(
+            f"{what}: largest value is {high:.2g} of 1, so the images are nearly black; if they were divided by 255 "
+            "twice, divide once",
+            NearlyBlack,
+            stacklevel=3,
+        )
+    return x
+
+
+def _scaling(low: float, high: float, whole: bool) -> str:
+    """What to do with values that are outside of the range of images."""
+    if not whole and -1 <= low < 0 and high <= 1:
+        return "give (x + 1) / 2, and put pyflow.frontends.Normalize(0.5, 0.5) first in the model"
+    if not whole and low >= 0 and 1 < high <= 255:
+        return "give x / 255, or uint8"
+    return "scale the images, normalise in the model (pyflow.frontends.Normalize)"
+
+
+def real(x: np.ndarray, what: str) -> np.ndarray:
+    """Images, as pictures() takes them, as float32 in [0, 1]."""
+    x = pictures(x, what)
+    if not np.issubdtype(x.dtype, np.integer):
+        return x.astype(np.float32, copy=False)
+    grey = x.astype(np.float32)
+    grey /= np.float32(255)
+    return grey
+
+
 @dataclass(frozen=True)
 class InputFormat:
     """Frames of a network. shape: (C, H, W). encoding: "pixel", "signal" or "rate". steps: T of an input with time,
@@ -63,15 +131,16 @@ class InputFormat:
     def check(self, x: Any) -> np.ndarray:
         """Checked input as int64: [N, C, H, W], or [N, T, C, H, W] where the input has time.
 
-        x: pixels and signals: float in [0, 1] (becomes floor(255 x + 1/2)) or integers 0..255; spikes: 0 or 1.
-        Of that shape; H and W may be left out where they are 1 ([N, C, L] for a 1-D network). Raises
+        x: pixels and signals: float in [0, 1] (becomes floor(255 x + 1/2)), bool (0.0 or 1.0) or integers 0..255;
+        spikes: 0 or 1.
+        Of that shape; what is 1 may be left out: H ([N, C, L]), H and W ([N, C]), C and H ([N, F]). Raises
         VolleyError on another shape, NaN or a value out of range.
         """
         x = as_array(x, "input")
         c, h, w = self.shape
-        spikes = self.encoding == "rate"
         time = (self.steps,) if self.steps else ()
-        shapes = [(c, h, w), *([(c, w)] if h == 1 else []), *([(c,)] if h == w == 1 else [])]
+        shapes = [(c, h, w), *([(c, w)] if h == 1 else [])]
+        shapes += [*([(c,)] if h == w == 1 else []), *([(w,)] if c == h == 1 else [])]
         if x.shape[1:] not in [(*time, *s) for s in shapes] or not x.ndim:
             want = "x".join(map(str, (*time, *self.shape)))
             axes = "N,T,C,H,W" if time else "N,C,H,W"
@@ -79,23 +148,19 @@ class InputFormat:
                 f"input: shape {x.shape} does not fit network {self.network!r}, which takes [N, {want}] ({axes})"
             )
         x = x.reshape(len(x), *time, c, h, w)
-        if x.dtype == bool and spikes:
-            x = x.astype(np.int64)
-        if not (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
-            raise VolleyError(f"input: dtype {x.dtype} is neither integer pixels nor float images")
-        whole = np.issubdtype(x.dtype, np.integer)
-        top = 255 if whole and not spikes else 1
-        bad = ~((x >= 0) & (x <= top))
-        if spikes:
-            bad |= (x != 0) & (x != 1)
+        if self.encoding != "rate":
+            x = pictures(x, "input", dark=MASK)
+            if np.issubdtype(x.dtype, np.integer):
+                return np.asarray(x, np.int64)
+            return np.asarray(np.floor(x.astype(np.float64) * 255 + 0.5), np.int64)
+        numbers = x.dtype == bool or np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)
+        if not numbers:
+            raise VolleyError(f"input: dtype {x.dtype} is no spikes; give 0 and 1")
+        bad = (x != 0) & (x != 1)
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])
-            kind = "spikes" if spikes else "images"
-            limit = "neither 0 nor 1" if spikes else f"outside 0..{top}"
-            raise VolleyError(f"input: value {x[where].item()!r} at {where} is {limit} ({x.dtype} {kind})")
-        if whole or spikes:
-            return np.asarray(x, np.int64)
-        return np.asarray(np.floor(x.astype(np.float64) * 255 + 0.5), np.int64)
+            raise VolleyError(f"input: value {x[where].item()!r} at {where} is neither 0 nor 1 ({x.dtype} spikes)")
+        return np.asarray(x, np.int64)
 
     def to_bytes(self, x: Any) -> np.ndarray:
         """Input `x`, as check() takes it, as a host sends it: uint8 [N, passes * H * W * C], pass by pass, raster

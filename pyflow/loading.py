@@ -85,7 +85,6 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
         needed = [fits.weights(layer, size, bits["weight_bits"]) for layer, size in sizes]
         fits.check(name, needed, load_board(args.board), FILL if args.cycles is None else 1.0)
     check_function(model, traced, check_images(data.calibration, data.shape, "calibration"))
-    network = convert(traced, data.calibration, seed=args.seed, name=name, **bits)
     if data.labelled:
         meta["accuracy_float"] = accuracy(model.float(), data.x_test, data.y_test)
     if args.finetune:
@@ -97,6 +96,8 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
         tuned = finetune(traced, data, epochs=args.finetune, seed=args.seed, name=name, checkpoint=kept, **bits)
         network = tuned.network
         meta["accuracy_finetuned"] = tuned.accuracy
+    else:
+        network = convert(traced, data.calibration, seed=args.seed, name=name, **bits)
     return network.with_meta(**meta), fit(data, network.input_shape)
 
 

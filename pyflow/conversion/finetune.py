@@ -21,7 +21,7 @@ from torch import nn
 
 from pyflow.conversion.fake_quant import FakeQuant
 from pyflow.conversion.layout import Options
-from pyflow.conversion.radix import RATE_FRAMES, calibrate, check_images, check_seed, prepare
+from pyflow.conversion.radix import calibrate, check_images, check_seed, measured, prepare
 from pyflow.conversion.torch_blocks import batches
 from pyflow.conversion.training import Training, digest, progress
 from pyflow.data import Dataset
@@ -138,7 +138,8 @@ def finetune(
                 "fine-tune epoch %d/%d: loss %.4f, accuracy %.2f %% of the training images",
                 epoch + 1, epochs, training.losses[-1], 100 * training.accuracies[-1],
             )  # fmt: skip
-    network = fake.network(name, meta={"encoding": "radix", "seed": seed}).with_rates(data.calibration[:RATE_FRAMES])
+    network = fake.network(name, meta={"encoding": "radix", "seed": seed})
+    network, _ = measured(network, fake.current(), fake.scales(), images)
     found = accuracy(fake, data.x_test, data.y_test)
     return FineTuned(network, found, tuple(training.losses), fake, tuple(training.accuracies))
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -12,27 +14,31 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from pyflow.conversion import fidelity
 from pyflow.conversion.assemble import assemble
 from pyflow.conversion.guard import check_function
 from pyflow.conversion.layout import Options, layout
 from pyflow.conversion.over_time import convert_spiking
 from pyflow.conversion.quantise import round_scale
 from pyflow.conversion.specs import Layout
-from pyflow.conversion.torch_blocks import activations
-from pyflow.data import check_grey
+from pyflow.conversion.torch_blocks import activations, spans
 from pyflow.errors import VolleyError
-from pyflow.frames import as_array
+from pyflow.frames import as_array, real
 from pyflow.frontends.plain import is_fake_quantised
 from pyflow.frontends.spiking.neurons import is_spiking
 from pyflow.frontends.torch_fx import trace
 from pyflow.graph import INPUT, Network
-from pyflow.model.graph import FloatNetwork
+from pyflow.model.equalise import absorbed, equalised
+from pyflow.model.graph import Affine, FloatNetwork
+from pyflow.model.order import spiking_form
 from pyflow.operators import Add, RadixNeuron, Readout, Residual, Synapse
 from pyflow.shapes import as_maps, check_shape, map_shape
 
+log = logging.getLogger(__name__)
 ENCODINGS = ("radix",)
 SAMPLES = 1 << 18  # values per layer and batch that calibration looks at
 RATE_FRAMES = 256  # of calibration on which the words that are not zero are counted
+GREY_SCALE = 1 / 64  # a factor of the input that is no normalisation of [0, 1]
 MSE_STEPS = np.linspace(0.3, 1.0, 36)
 
 
@@ -54,13 +60,13 @@ def convert(
     """Convert a trained model to a Network of integers; same arguments, same network.
 
     model: nn.Module (its eval() behaviour; not changed) or a traced FloatNetwork.
-    calibration: float images [N, C, H, W] or sequences [N, C, L] in [0, 1] (uint8 is scaled), a few hundred
-        typical ones.
+    calibration: images [N, C, H, W], sequences [N, C, L] or vectors [N, F], a few hundred typical ones: floats in
+        [0, 1], bool, or integers 0..255, which are divided by 255. They are not written to.
     timesteps: T, 1..8, of every layer's output, or {layer: T} with an optional "default".
     weight_bits: W, 2..8, likewise; default 4, of a spiking model 8.
     input_bits: T of the input encoder, default `timesteps`. seed: of the sampling of activations.
-    percentile: of a layer's ReLU outputs that becomes its largest code, or "mse" for the smallest squared error.
-    name: of the network. input_shape: (C, H, W) or (C, L), default the model's attribute `input_shape`, else
+    percentile: of a layer's positive outputs that becomes its largest code, or "mse" for the smallest squared error.
+    name: of the network. input_shape: (C, H, W), (C, L) or (F,), default the model's attribute `input_shape`, else
         that of calibration.
     like: a network of the same layers, whose exponents e are taken. With one folding both then have the same structure:
         the weights of one can be loaded into a design of the other, where its memories are writable.
@@ -91,7 +97,22 @@ def convert(
     network = assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed})
     if like is not None and (difference := first_difference(network, like)):
         raise VolleyError(f"like: network {like.name!r} is of another structure: {difference}")
-    return network.with_rates(images[:RATE_FRAMES])
+    network, found = measured(network, plan, scales, images)
+    fidelity.warn(found)
+    return network
+
+
+def measured(
+    network: Network, plan: Layout, scales: Mapping[str, float], images: np.ndarray
+) -> tuple[Network, list[fidelity.Fidelity]]:
+    """(`network` with what `images` tell of it in its meta: how many words are not zero, and in the conversion report
+    what the integers keep of the float network; the latter)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is odd of the images was said when they came in
+        found = fidelity.compared(plan, scales, network, images)
+        network = network.with_rates(images[:RATE_FRAMES])
+    conversion = {**network.meta["conversion"], "fidelity": fidelity.records(found)}
+    return network.with_meta(conversion=conversion), found
 
 
 def check_seed(seed: object) -> None:
@@ -143,46 +164,63 @@ def prepare(
 ) -> tuple[Layout, np.ndarray]:
     """(layout, checked calibration images [N, C, H, W])."""
     images = as_array(calibration, "calibration")
-    if images.ndim not in (3, 4):
-        raise VolleyError(f"calibration: shape {images.shape} is neither [N, C, H, W] nor [N, C, L]")
+    if images.ndim not in (2, 3, 4):
+        raise VolleyError(f"calibration: shape {images.shape} is neither [N, C, H, W], [N, C, L] nor [N, F]")
     given = getattr(model, "input_shape", images.shape[1:]) if input_shape is None else input_shape
     shape = model.input_shape if isinstance(model, FloatNetwork) else check_shape(given, "model: input_shape")
     images = check_images(images, shape, "calibration")
     if isinstance(model, FloatNetwork):
-        return layout(model, options), as_maps(images)
-    network = trace(model, shape, name=name)
-    check_function(model, network, images.reshape(len(images), *shape))
-    if is_fake_quantised(model):
-        warnings.warn(
-            f"model {network.name!r} has fake quantisers of torch.ao: weights are taken as they round them, "
-            "activations are rounded by Volley, to T bits",
-            stacklevel=3,
-        )
-    return layout(network, options), as_maps(images)
+        network = model
+    else:
+        network = trace(model, shape, name=name)
+        check_function(model, network, images.reshape(len(images), *shape))
+        if is_fake_quantised(model):
+            warnings.warn(
+                f"model {network.name!r} has fake quantisers of torch.ao: weights are taken as they round them, "
+                "activations are rounded by Volley, to T bits",
+                stacklevel=3,
+            )
+    check_division(network)
+    images = as_maps(images)
+    return layout(_equalised(spiking_form(network), images), options), images
+
+
+def _equalised(network: FloatNetwork, images: np.ndarray) -> FloatNetwork:
+    """The network with channels of like ranges on a few of the images, in spiking form as before."""
+    few = fidelity.some_of(sum(map(math.prod, network.shapes.values())), images)
+    network, found = absorbed(network, spans(network, few))
+    network, factors = equalised(network, found)
+    for name, factor in factors.items():
+        if count := int((factor != 1).sum()):
+            log.info("layer %r: %d of %d channels are brought to its range", name, count, len(factor))
+    return network
 
 
 def check_images(images: np.ndarray, shape: Sequence[int], what: str) -> np.ndarray:
-    """Float32 images [N, C, H, W], or sequences [N, C, L], in [0, 1] from float or uint8 ones of the model's
-    input shape. Raises VolleyError otherwise."""
-    if images.ndim not in (3, 4) or map_shape(images.shape[1:]) != map_shape(shape):
+    """Float32 images [N, C, H, W], or sequences [N, C, L], in [0, 1] from any of the model's input shape that
+    pyflow.frames.pictures() takes. Raises VolleyError otherwise."""
+    if images.ndim not in (2, 3, 4) or map_shape(images.shape[1:]) != map_shape(shape):
         raise VolleyError(
             f"{what}: shape {images.shape} does not fit the model, which takes [N, {', '.join(map(str, shape))}]"
         )
     if not len(images):
         raise VolleyError(f"{what}: is empty; give a few hundred typical images")
-    if images.dtype == np.uint8:
-        check_grey(images, what)
-        return images.astype(np.float32) / np.float32(255)
-    if not np.issubdtype(images.dtype, np.floating):
-        raise VolleyError(f"{what}: dtype {images.dtype} is neither float in [0, 1] nor uint8")
-    bad = ~((images >= 0) & (images <= 1))
-    if bad.any():
-        where: tuple[int, ...] = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise VolleyError(
-            f"{what}: value {images[where].item()!r} at {where} is outside 0..1; "
-            "scale the images, normalise in the model"
-        )
-    return images.astype(np.float32)
+    return real(images, what)
+
+
+def check_division(network: FloatNetwork) -> None:
+    """Warns of a model that divides its input by a number of grey levels: images here are in [0, 1] already."""
+    scales: dict[str, np.ndarray] = {INPUT: np.ones(1)}
+    for layer in network.layers:
+        if isinstance(layer, Affine) and layer.source in scales:
+            scales[layer.name] = scales[layer.source].max() * np.abs(layer.scale)
+            chained = any(isinstance(reader, Affine) for reader in network.readers(layer.name))
+            if not chained and 0 < (most := float(scales[layer.name].max())) <= GREY_SCALE:
+                warnings.warn(
+                    f"layer {layer.label!r} ({layer.title}): divides the input by {1 / most:.4g}, but images come in "
+                    f"[0, 1] (integers are divided by 255 before); divide once: take it out of forward()",
+                    stacklevel=3,
+                )
 
 
 def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.9, seed: int = 0) -> dict[str, float]:
@@ -198,9 +236,10 @@ def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.
         if not spec.steps:
             continue
         values, top, unit = samples[spec.key], 2**spec.steps - 1, spec.codes.segments[0].unit
-        peak = _mse_peak(values, top) if percentile == "mse" else float(np.percentile(values, float(percentile)))
-        peak = peak if peak > 0 else float(values.max(initial=0.0))
-        if peak <= 0:
+        values = values[values > 0]  # the others are 0 at any scale
+        if values.size:
+            peak = _mse_peak(values, top) if percentile == "mse" else float(np.percentile(values, float(percentile)))
+        else:
             warnings.warn(
                 f"layer {spec.label!r}: no output is ever positive on the calibration images",
                 stacklevel=3,
@@ -223,10 +262,7 @@ def calibrate(plan: Layout, images: np.ndarray, *, percentile: float | str = 99.
 
 
 def _mse_peak(values: np.ndarray, top: int) -> float:
-    """Largest represented value with the smallest squared rounding and clipping error."""
-    values = values[values > 0]
-    peaks = MSE_STEPS * values.max(initial=0.0)
-    if not values.size:
-        return 0.0
+    """Largest represented value with the smallest squared rounding and clipping error. values: positive."""
+    peaks = MSE_STEPS * values.max()
     errors = [((np.clip(np.rint(values / (p / top)), 0, top) * (p / top) - values) ** 2).mean() for p in peaks]
     return float(peaks[int(np.argmin(errors))])

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from pyflow.bars import bar
 from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
 from pyflow.graph import INPUT
+from pyflow.model.equalise import Span
 from pyflow.model.graph import (
     Affine,
     AvgPool,
@@ -30,6 +31,7 @@ from pyflow.model.graph import (
 )
 from pyflow.shapes import as_maps
 
+OUTERMOST = 99.9  # percentile of a channel's values that counts as its largest
 SQUASHES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "softmax": lambda x: F.softmax(x, 1),
     "log_softmax": lambda x: F.log_softmax(x, 1),
@@ -66,11 +68,13 @@ def join(layer: FloatLayer, operands: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat(operands, 1) if isinstance(layer, FloatConcat) else functools.reduce(torch.add, operands)
 
 
-def float_values(network: FloatNetwork, images: np.ndarray) -> dict[str, torch.Tensor]:
-    """Every layer's output of a float network in float64: [N, C, H, W] by its name.
+def float_values(
+    network: FloatNetwork, images: np.ndarray, dtype: torch.dtype = torch.float64
+) -> dict[str, torch.Tensor]:
+    """Every layer's output of a float network, computed in `dtype`: [N, C, H, W] by its name.
 
     images: float [N, C, H, W] or [N, C, L]."""
-    values = {INPUT: as_maps(torch.from_numpy(np.ascontiguousarray(images)).double())}
+    values = {INPUT: as_maps(torch.from_numpy(np.ascontiguousarray(images)).to(dtype))}
     for layer in network.layers:
         first, *others = (values[source] for source in layer.sources)
         values[layer.name] = _float_layer(layer, first, others)
@@ -80,10 +84,11 @@ def float_values(network: FloatNetwork, images: np.ndarray) -> dict[str, torch.T
 def _float_layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor]) -> torch.Tensor:
     match layer:
         case FloatConv():
-            pad = torch.from_numpy(layer.pad) if layer.pad.size else None
-            return _conv(layer, x, torch.tensor(layer.weight), pad) + torch.tensor(layer.bias)[:, None, None]
+            weight, bias, pad = (torch.tensor(a).to(x) for a in (layer.weight, layer.bias, layer.pad))
+            return _conv(layer, x, weight, pad if layer.pad.size else None) + bias[:, None, None]
         case FloatLinear():
-            return F.linear(x.flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))[:, :, None, None]
+            weight, bias = (torch.tensor(a).to(x) for a in (layer.weight, layer.bias))
+            return F.linear(x.flatten(1), weight, bias)[:, :, None, None]
         case FloatRelu():
             return torch.clamp(x, 0, layer.ceiling)
         case FloatPad():
@@ -95,12 +100,29 @@ def _float_layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor])
         case AvgPool():
             return F.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
         case Affine():
-            scale, shift = (torch.tensor(a)[:, None, None] for a in (layer.scale, layer.shift))
+            scale, shift = (torch.tensor(a).to(x)[:, None, None] for a in (layer.scale, layer.shift))
             whole = x if len(layer.scale) == x.shape[1] else x.flatten(1)[:, :, None, None]
             return whole * scale + shift
         case FloatAdd() | FloatConcat():
             return join(layer, [x, *others])
     return x.flatten(1)[:, :, None, None]  # Flatten
+
+
+def spans(network: FloatNetwork, images: np.ndarray) -> dict[str, Span]:
+    """What reaches every ReLU of a float network, channel by channel. images: float [N, C, H, W] or [N, C, L]."""
+    values, found = float_values(network, images), dict[str, Span]()
+    for layer in network.layers:
+        if isinstance(layer, FloatRelu):
+            rows = values[layer.source].transpose(0, 1).flatten(1).numpy()
+            high = [_outermost(row) for row in rows]
+            found[layer.name] = Span(rows.min(1), np.array(high))
+    return found
+
+
+def _outermost(row: np.ndarray) -> float:
+    """The largest positive value but for outliers; of a channel that never fires, how far it moves."""
+    some = row[row > 0]
+    return float(np.percentile(some, OUTERMOST) if some.size else np.ptp(row))
 
 
 def encode(plan: Layout, x: torch.Tensor) -> torch.Tensor:
@@ -113,9 +135,10 @@ def encode(plan: Layout, x: torch.Tensor) -> torch.Tensor:
 
 
 def batches(x: np.ndarray, size: int, title: str) -> Iterator[torch.Tensor]:
-    """Batches of x as tensors, with a progress bar (quiet unless stderr is a terminal and it takes a while)."""
+    """Batches of x as tensors of their own, since a user's model may write to them; with a progress bar (quiet unless
+    stderr is a terminal and it takes a while)."""
     for start in bar(title, "batch", over=range(0, len(x), size)):
-        yield torch.from_numpy(np.ascontiguousarray(x[start : start + size]))
+        yield torch.from_numpy(np.array(x[start : start + size]))
 
 
 @torch.no_grad()

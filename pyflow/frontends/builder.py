@@ -86,7 +86,7 @@ class Builder:
     """Adds layers to a graph, each behind `stream`. Every method may raise VolleyError naming `label`."""
 
     def __init__(self, name: str, input_shape: Sequence[int]) -> None:
-        """input_shape: (C, H, W) of images or (C, L) of sequences."""
+        """input_shape: (C, H, W) of images, (C, L) of sequences or (F,) of vectors."""
         self.name = name
         self.input_shape = map_shape(input_shape)
         self.layers: list[FloatLayer] = []
@@ -110,7 +110,7 @@ class Builder:
             return
         forms = " or ".join(FORMS[a] for a in axes)
         what = f"layer {label!r} ({kind})"
-        if self.stream.flat:
+        if self.stream.flat and self.stream.layer != INPUT:
             raise VolleyError(f"{what}: follows a Flatten; needs {forms}")
         raise VolleyError(f"{what}: acts on {forms}, its input is {FORMS[self.stream.axes]}")
 

@@ -244,6 +244,7 @@ FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
     "feature_dropout": _identity,
     "contiguous": _identity,
     "float": _identity,
+    "double": _identity,
     "detach": _identity,
     "clone": _copy,
     **dict.fromkeys(("add", "sub", "mul", "truediv", "div", "divide", "subtract", "multiply"), _arithmetic),

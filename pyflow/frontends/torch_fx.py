@@ -9,6 +9,7 @@ function in `torch_functions.py`.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -134,7 +135,7 @@ def _traced(model: nn.Module, input_shape: Sequence[int]) -> fx.Graph:
     answers: list[Any] = []
     while True:
         try:
-            return _Tracer(answers).trace(model)
+            return _Tracer(answers).trace(model, _defaults(model))
         except _Asked as question:
             found = [question.what(_Shapes(model, input_shape, size).value(question.node)) for size in BATCHES]
             if any(answer != found[0] for answer in found) or len(answers) > MOST_QUESTIONS:
@@ -142,10 +143,16 @@ def _traced(model: nn.Module, input_shape: Sequence[int]) -> fx.Graph:
             answers.append(found[0])
 
 
+def _defaults(model: nn.Module) -> dict[str, Any]:
+    """Arguments of forward() behind the first that have a plain default: nobody gives them, so they have it."""
+    _, *others = inspect.signature(model.forward).parameters.values()
+    return {p.name: p.default for p in others if p.default is None or isinstance(p.default, bool | int | float | str)}
+
+
 def trace(model: nn.Module, input_shape: Sequence[int], *, name: str | None = None) -> FloatNetwork:
     """The float network of `model` in eval mode; `model` itself is not changed.
 
-    input_shape: (C, H, W) of one image or (C, L) of one sequence. name: of the network, default the
+    input_shape: (C, H, W) of one image, (C, L) of one sequence or (F,) of one vector. name: of the network, default the
     class name in lower case.
     Raises VolleyError naming the layer if the model cannot be traced or has no spiking form.
     """
@@ -252,7 +259,7 @@ class _Walk:
             else:
                 raise VolleyError(f"layer {node.name!r} ({called}): not supported; {layers.hint(called)}")
         except NOT_UNDERSTOOD as e:
-            raise VolleyError(f"layer {node.name!r} ({called}): arguments are not understood ({e})") from None
+            raise _refusal(e, f"layer {node.name!r} ({called}): arguments are not understood") from None
         if functions.in_place(call):
             self._written(streams[0], node.name)
         return self.builder.stream
@@ -269,7 +276,7 @@ class _Walk:
         try:
             handler(self.builder, label, module)
         except NOT_UNDERSTOOD as e:
-            raise VolleyError(f"layer {label!r} ({kind}): its settings are not understood ({e})") from None
+            raise _refusal(e, f"layer {label!r} ({kind}): its settings are not understood") from None
         if getattr(module, "inplace", False):
             self._written(streams[0], label)
         return self.builder.stream
@@ -305,6 +312,11 @@ class _Walk:
             raise VolleyError(
                 f"layer {node.name!r} ({called}): cannot be evaluated ({type(e).__name__}: {e})"
             ) from None
+
+
+def _refusal(error: Exception, otherwise: str) -> VolleyError:
+    """A handler's own line, or `otherwise` with what went wrong in it."""
+    return error if isinstance(error, VolleyError) else VolleyError(f"{otherwise} ({error})")
 
 
 def _flat(value: Any) -> list[Any]:

@@ -136,8 +136,10 @@ def pad(
 ) -> None:
     """Zeros around the map. pad: as F.pad has it, the last axis first, (before, after) of each."""
     sides = [int(v) for v in pad]
-    if mode != "constant" or value not in (0, None):
-        raise fail(label, "Pad", f"mode {mode!r}, value {value} are not supported; needs 'constant', 0")
+    if mode != "constant":
+        raise fail(label, "Pad", f"mode {mode!r} is not supported; needs 'constant', which pads with 0")
+    if value not in (0, None):
+        raise fail(label, "Pad", f"pads with {value}, which is not supported; needs 0")
     b.want(label, "Pad", 1, 2)
     if len(sides) % 2 or len(sides) > 2 * b.stream.axes:
         raise fail(label, "Pad", f"{tuple(sides)} is not (before, after) of the {b.stream.axes} map axes")
@@ -157,7 +159,10 @@ def relu(b: Builder, label: str, named: bool = True, *, ceiling: float = float("
 
 def clip(b: Builder, label: str, low: Any, high: Any, named: bool = True) -> None:
     """clamp, hardtanh: to low..high."""
-    if low != 0 or isinstance(high, torch.Tensor):
+    low, high = (x.item() if isinstance(x, torch.Tensor) and x.numel() == 1 else x for x in (low, high))
+    if isinstance(low, torch.Tensor) or isinstance(high, torch.Tensor):
+        raise fail(label, "clip", "limits of several numbers are not supported; give one for all channels")
+    if low != 0:
         raise fail(label, "clip", f"limits {low}, {high} are not supported; {HINTS['clamp']}")
     relu(b, label, named, ceiling=float("inf") if high is None else float(high))
 

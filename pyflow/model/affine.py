@@ -49,11 +49,7 @@ def _on_input(network: FloatNetwork, affine: Affine) -> FloatNetwork:
     before = network[affine.source]
     if not isinstance(before, Affine):
         return network
-    # One value per channel stands for those of all its pixels, where the other has one per feature: C,H,W order.
-    size = max(before.scale.size, affine.scale.size)
-    first, then = ([np.repeat(v, size // v.size) for v in (x.scale, x.shift)] for x in (before, affine))
-    scale, shift = first[0] * then[0], first[1] * then[0] + then[1]
-    network = network.edited([replace(affine, scale=scale, shift=shift, inputs=before.inputs)])
+    network = network.edited([replace(_composed(affine, before), inputs=before.inputs)])
     return network if network.readers(before.name) else network.edited(moved={before.name: INPUT})
 
 
@@ -97,6 +93,9 @@ def _into_readers(network: FloatNetwork, affine: Affine) -> FloatNetwork:
         if isinstance(layer, FloatConv | FloatLinear):
             changed.append(_scaled(layer, affine))
             continue
+        if isinstance(layer, Affine):
+            changed.append(_composed(layer, affine))
+            continue
         if not isinstance(layer, FloatPool):
             raise affine.fail(
                 f"follows {network.label(affine.source)!r} and goes into {layer.title} {layer.label!r}; put it before "
@@ -112,6 +111,13 @@ def _into_readers(network: FloatNetwork, affine: Affine) -> FloatNetwork:
     if not changed:
         raise affine.fail("is followed by no Conv or Linear; end in one that gives the logits")
     return network.edited(changed, {affine.name: affine.source})
+
+
+def _composed(then: Affine, affine: Affine) -> Affine:
+    """`then` of what `affine` gives, as one map. One of the two may be per feature, in C,H,W order."""
+    size = max(then.scale.size, affine.scale.size)
+    (s1, t1), (s2, t2) = ([np.repeat(v, size // v.size) for v in (x.scale, x.shift)] for x in (affine, then))
+    return replace(then, scale=s1 * s2, shift=t1 * s2 + t2)
 
 
 def _scaled(layer: Synapse, affine: Affine) -> Synapse:

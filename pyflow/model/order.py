@@ -60,10 +60,10 @@ def commute(network: FloatNetwork) -> FloatNetwork:
     that change nothing; and with a sum of sums as one."""
     network = _flat_sums(network)
     while True:
-        has_fired = fired(network)
+        has_fired, most = fired(network), _largest(network)
         for layer in network.layers:
             before = network[layer.source]
-            if isinstance(layer, FloatRelu) and has_fired[layer.source] and np.isinf(layer.ceiling):
+            if isinstance(layer, FloatRelu) and has_fired[layer.source] and layer.ceiling >= most[layer.source]:
                 network = network.edited(moved={layer.name: layer.source})
                 break
             if isinstance(layer, FloatRelu) and isinstance(before, FloatRelu):
@@ -76,6 +76,20 @@ def commute(network: FloatNetwork) -> FloatNetwork:
                 break
         else:
             return network
+
+
+def _largest(network: FloatNetwork) -> dict[str, float]:
+    """What no value of INPUT, and of every layer's output, is above."""
+    found = {INPUT: 1.0}
+    for layer in network.layers:
+        reads = [found[source] for source in layer.sources]
+        if isinstance(layer, FloatRelu):
+            found[layer.name] = min(layer.ceiling, *reads)
+        elif isinstance(layer, FloatAdd):
+            found[layer.name] = sum(reads)
+        else:
+            found[layer.name] = max(reads) if isinstance(layer, FloatConcat | FloatPool) else float("inf")
+    return found
 
 
 def _flat_sums(network: FloatNetwork) -> FloatNetwork:
@@ -126,6 +140,8 @@ def check_order(network: FloatNetwork) -> FloatNetwork:
     """The network; raises VolleyError for an order of layers that integer spikes cannot reproduce."""
     has_fired = fired(network)
     for layer in network.layers:
+        if isinstance(layer, FloatRelu) and layer.source == INPUT:
+            raise layer.fail("clips the input, whose pixels are in 0..1; clip the images before")
         if isinstance(layer, FloatRelu) and has_fired[layer.source]:
             raise layer.fail(f"clips {network.label(layer.source)!r}, which has fired; put it where that fires")
         silent = [s for s in layer.sources if not has_fired[s]]

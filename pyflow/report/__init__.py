@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pyflow.errors import VolleyError
 from pyflow.machine import Plan
 from pyflow.planning.board import Board
 from pyflow.reading import read_json
-from pyflow.report.record import Area, Layer, LayerFolding, Report
+from pyflow.report.record import Area, Fidelity, Layer, LayerFolding, Report
 from pyflow.writing import write_file
 
 
@@ -28,6 +29,7 @@ def blank(build: Build, board: Board, cycles: float | None = None) -> Report:
     return Report(
         network=build.network.name,
         board=board.name,
+        fidelity=_fidelity(build.network.meta),
         saturations={},
         stalls={},
         predicted_cycles_per_frame=plan.cycles_per_frame,
@@ -38,6 +40,17 @@ def blank(build: Build, board: Board, cycles: float | None = None) -> Report:
         layers=layer_rows(plan),
         area=area_of(build, board),
     )
+
+
+def _fidelity(meta: Mapping[str, Any]) -> list[Fidelity] | None:
+    """What conversion measured; None where the network has no such record, or a damaged one."""
+    conversion = meta.get("conversion")
+    try:
+        return msgspec.convert(
+            conversion.get("fidelity") if isinstance(conversion, dict) else None, list[Fidelity] | None
+        )
+    except msgspec.ValidationError:
+        return None
 
 
 def area_of(build: Build, board: Board) -> Area:

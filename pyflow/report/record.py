@@ -101,6 +101,18 @@ class Placed(Record, kw_only=True):
     power: Power | UnsetType = UNSET
 
 
+class Fidelity(Record, kw_only=True):
+    """A layer's integers beside the float network, on up to 64 calibration images. constant: channels that vary in
+    float only; saturated: share of positive values beyond the largest code."""
+
+    name: str
+    label: str
+    correlation: Annotated[float, Meta(ge=-1.001, le=1.001)] | None
+    channels: Size
+    constant: list[Count]
+    saturated: Share
+
+
 class Report(Record, kw_only=True):
     """A network on a board: predicted, simulated, placed. What nobody has measured yet is None; placed is left out
     where nothing was placed."""
@@ -111,6 +123,7 @@ class Report(Record, kw_only=True):
     accuracy_float: Share | None = None
     accuracy_finetuned: Share | None = None
     accuracy_snn: Share | None = None
+    fidelity: list[Fidelity] | None = None
     frames_compared: Count | None = None
     mismatches: Count | None = None
     first_mismatch: str | None = None

@@ -253,7 +253,7 @@ def test_frames(digits_small: Build) -> None:
         (np.zeros((2, 1, 8, 9), np.float32), "shape"),
         (np.full((2, 1, 8, 8), np.nan, np.float32), "outside 0..1"),
         (np.full((2, 1, 8, 8), 256), "outside 0..255"),
-        (np.zeros((2, 1, 8, 8), bool), "dtype"),
+        (np.zeros((2, 1, 8, 8), complex), "dtype"),
     ):
         with pytest.raises(VolleyError, match=word):
             digits_small.simulate(x)

@@ -241,7 +241,7 @@ def test_input_shapes(shape: Any) -> None:
 
     model = body()
     model.input_shape = shape
-    with pytest.raises(VolleyError, match=r"input_shape .* is neither \(C, H, W\) nor \(C, L\), positive integers"):
+    with pytest.raises(VolleyError, match=r"input_shape .* is neither \(C, H, W\), \(C, L\) nor \(F,\)"):
         pyflow.convert(model, np.zeros((4, 1, 8, 8), np.float32))
 
 

@@ -331,11 +331,11 @@ MODEL = seq(c=nn.Conv2d(2, 4, 3), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(140, 
         (IMAGES, {"percentile": 0}, "percentile: 0 is neither"),
         (IMAGES, {"percentile": "max"}, "percentile: 'max' is neither"),
         (IMAGES[:0], {}, "calibration: is empty"),
-        (IMAGES[0, 0], {}, r"calibration: shape \(9, 7\) is neither \[N, C, H, W\] nor \[N, C, L\]"),
+        (IMAGES[0, 0], {}, r"layer 'c' \(Conv2d\): acts on \[N, C, H, W\], its input is \[N, F\]"),
         (IMAGES, {"input_shape": (2, 9, 8)}, r"calibration: shape \(24, 2, 9, 7\) does not fit .*\[N, 2, 9, 8\]"),
         (IMAGES * 2, {}, r"calibration: value .* is outside 0..1"),
         (np.full_like(IMAGES, np.nan), {}, r"calibration: value nan at \(0, 0, 0, 0\)"),
-        (IMAGES.astype(np.int64), {}, "calibration: dtype int64"),
+        (IMAGES.astype(complex), {}, "calibration: dtype complex"),
     ],
 )
 def test_bad_input_is_one_clear_error(images: np.ndarray, options: dict[str, object], message: str) -> None:

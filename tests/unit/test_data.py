@@ -179,7 +179,7 @@ def test_npz_of_sequences(tmp_path: Path) -> None:
     with pytest.raises(VolleyError, match=r"'a.npz'.*3x1x9, the network takes 3x1x8"):
         data.load(path, input_shape=(3, 8))
     np.savez(path, x=pixels[:, 0], y=np.arange(7))  # [N, L]
-    assert data.load(path).shape == data.load(path, input_shape=(1, 9)).shape == (1, 9)
+    assert data.load(path, sequences=True).shape == data.load(path, input_shape=(1, 9)).shape == (1, 9)
     assert data.load(path, input_shape=(1, 1, 9)).x_test.shape == (7, 1, 1, 9)
 
 
@@ -188,11 +188,11 @@ def test_npz_of_sequences(tmp_path: Path) -> None:
     [
         ({"x_test": None}, "needs arrays x_train, y_train"),
         ({"x_test": np.full((3, 2, 4, 3), 1.5)}, "outside 0..1"),
-        ({"x_test": np.full((3, 2, 4, 3), np.nan)}, "NaN"),
+        ({"x_test": np.full((3, 2, 4, 3), np.nan)}, "value nan at"),
         ({"x_test": np.full((3, 2, 4, 3), np.inf)}, "outside 0..1"),
-        ({"x_test": np.zeros((3, 2, 4, 3), np.int32)}, "neither uint8 nor float"),
-        ({"x_test": np.zeros(3)}, "is neither images .* nor sequences"),
-        ({"x_test": np.zeros((3, 4))}, "x_train images are .2, 4, 3., x_test .1, 4."),
+        ({"x_test": np.full((3, 2, 4, 3), 256, np.int32)}, "value 256 at .* outside 0..255"),
+        ({"x_test": np.zeros(3)}, "is neither images .* nor vectors"),
+        ({"x_test": np.zeros((3, 4))}, "x_train images are .2, 4, 3., x_test .4,."),
         ({"x_test": np.zeros((0, 2, 4, 3)), "y_test": np.zeros(0, int)}, "x_test: is empty"),
         ({"x_test": np.zeros((3, 1, 4, 3))}, "x_train images are"),
         ({"y_test": np.arange(4)}, "x_test has 3 images, y_test 4 labels"),

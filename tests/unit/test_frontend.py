@@ -188,7 +188,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "hardtanh": (seq(c=C(), act=nn.Hardtanh(), **TAIL), r"'act' \(clip\): limits -1.0, 1.0 are not supported; a lower"),
     "clips-a-sum": (seq(c=C(), s=nn.ReLU(), p=nn.AvgPool2d(3, 1, 1), a=nn.ReLU6(), **TAIL),
         r"'a'.*clips 'p', which has fired"),
-    "pad-value": (seq(z=nn.ConstantPad2d(1, 0.5), c=C(), **TAIL), r"'z' \(Pad\): mode 'constant', value 0.5"),
+    "pad-value": (seq(z=nn.ConstantPad2d(1, 0.5), c=C(), **TAIL), r"'z' \(Pad\): pads with 0.5"),
     "pad-cuts": (seq(z=nn.ZeroPad2d(-1), c=C(), **TAIL), r"'z' \(Pad\): padding .* cuts the map"),
     "pad-of-potentials": (seq(c=C(), z=nn.ZeroPad2d(1), p=nn.MaxPool2d(3, 1), **TAIL),
         r"'z' \(Pad\): pads with 0 what 'p'"),

@@ -244,7 +244,7 @@ def test_images_for_a_1d_model_and_shapes_that_are_neither() -> None:
     net = seq(c=C(), r=nn.ReLU(), f=nn.Flatten(), l=nn.Linear(72, 3))
     with pytest.raises(VolleyError, match=r"'c' \(Conv1d\): acts on \[N, C, L\], its input is \[N, C, H, W\]"):
         trace(net, (2, 8, 8))
-    with pytest.raises(VolleyError, match=r"input shape \(20,\) is neither \(C, H, W\) nor \(C, L\)"):
+    with pytest.raises(VolleyError, match=r"\(Conv1d\): acts on \[N, C, L\], its input is \[N, F\]"):
         trace(net, (20,))
     with pytest.raises(VolleyError, match=r"calibration: shape \(24, 2, 20\) does not fit.*\[N, 2, 21\]"):
         convert(net, SEQUENCES, input_shape=(2, 21))

@@ -128,6 +128,127 @@ for _name, _function in {
     around(_name, _function)
 
 
+# ------------------------------------------------------------------ ways that people write models, and others
+def _out_argument(s: Any, x: torch.Tensor) -> torch.Tensor:
+    y = s.body(x)
+    torch.mul(y, 2.0, out=y)
+    return y
+
+
+def _clamped_data(s: Any, x: torch.Tensor) -> torch.Tensor:
+    y = s.body[0](x)
+    y.data.clamp_(-0.2, 0.2)
+    return s.body[4](s.body[2](s.body[1](y)).flatten(1))
+
+
+def _view_written(s: Any, x: torch.Tensor) -> torch.Tensor:
+    y = s.body[1](s.body[0](x))
+    z = y.view(y.shape[0], -1)
+    z.mul_(0.25)
+    return s.body[4](s.body[2](y).flatten(1))
+
+
+def _aliased(s: Any, x: torch.Tensor) -> torch.Tensor:
+    y = s.body(x)
+    z = y
+    z -= 0.5
+    return y * 2
+
+
+def _weight_written(s: Any, x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        s.body[4].weight.mul_(0.9)
+    return s.body(x)
+
+
+def _weight_computed(s: Any, x: torch.Tensor) -> torch.Tensor:
+    y = s.body[2](s.body[1](s.body[0](x))).flatten(1)
+    return F.linear(y, s.body[4].weight.sign() * s.body[4].weight.abs().mean(), s.body[4].bias)
+
+
+def _used_twice(s: Any, x: torch.Tensor) -> torch.Tensor:
+    return s.body[4](s.body[2](s.body[1](s.body[0](s.body[1](s.body[0](x))[:, :1]))).flatten(1))
+
+
+def _numpy(s: Any, x: torch.Tensor) -> torch.Tensor:
+    return s.body(torch.from_numpy(np.sqrt(x.numpy())))
+
+
+def _training_decides(s: Any, x: torch.Tensor) -> torch.Tensor:
+    return s.body(x) if s.training else s.body(x) * 3 - s.scale
+
+
+def _grad_decides(s: Any, x: torch.Tensor) -> torch.Tensor:
+    return s.body(x) if torch.is_grad_enabled() else s.body(x) * s.scale
+
+
+def _item_decides(s: Any, x: torch.Tensor) -> torch.Tensor:
+    return s.body(x * x.max().item())
+
+
+def _caught(s: Any, x: torch.Tensor) -> torch.Tensor:
+    try:
+        big = bool(x.sum() > 3)
+    except Exception:
+        big = False
+    return s.body(x) * (2 if big else 1)
+
+
+def _remembers(s: Any, x: torch.Tensor) -> torch.Tensor:
+    before = getattr(s, "last", torch.zeros(()))
+    s.last = s.body(x).detach().mean()
+    return s.body(x) + before
+
+
+for _name, _function in {
+    "out argument": _out_argument,
+    "clamped data": _clamped_data,
+    "a view is written": _view_written,
+    "an alias is written": _aliased,
+    "its weight is written": _weight_written,
+    "its weight is computed": _weight_computed,
+    "layers used twice": _used_twice,
+    "numpy": _numpy,
+    "training decides": _training_decides,
+    "gradients decide": _grad_decides,
+    "an item decides": _item_decides,
+    "an exception is caught": _caught,
+    "remembers": _remembers,
+    "where": lambda s, x: s.body(torch.where(x > 0.5, x, torch.zeros_like(x))),
+    "masked": lambda s, x: s.body(x * (x > 0.3)),
+    "cropped": lambda s, x: s.body(F.pad(x[:, :, 1:7, 1:7], (1, 1, 1, 1))),
+    "padded with ones": lambda s, x: s.body(F.pad(x, (1, 1, 1, 1), value=1.0)[:, :, 1:9, 1:9]),
+    "rolled": lambda s, x: s.body(torch.roll(x, 1, 3)),
+    "normalised by itself": lambda s, x: s.body(F.normalize(x.flatten(1)).view(-1, 1, 8, 8)),
+    "centred by itself": lambda s, x: s.body(x - x.mean((2, 3), keepdim=True)),
+    "instance norm": lambda s, x: s.body(F.instance_norm(x)),
+    "threshold": lambda s, x: s.body[4](s.body[2](F.threshold(s.body[0](x), 0.2, 0.0)).flatten(1)),
+    "negative clamp": lambda s, x: s.body[4](s.body[2](s.body[0](x).clamp(min=-0.1)).flatten(1)),
+    "clamp of tensors": lambda s, x: s.body[4](s.body[2](s.body[0](x).clamp(s.scale[2], s.scale[4])).flatten(1)),
+    "permuted channels": lambda s, x: s.body[4](s.body[2](s.body[1](s.body[0](x)).flip(1)).flatten(1)),
+    "flattened channels last": lambda s, x: s.body[4](
+        s.body[2](s.body[1](s.body[0](x))).permute(0, 2, 3, 1).flatten(1)
+    ),
+    "reshaped across the batch": lambda s, x: s.body[4](s.body[2](s.body[1](s.body[0](x))).view(-1, 128)),
+    "batch as channels": lambda s, x: s.body(x.transpose(0, 1).transpose(0, 1).cumsum(0)),
+    "einsum": lambda s, x: torch.einsum("nc,c->nc", s.body(x), s.scale),
+    "matmul": lambda s, x: s.body(x) @ torch.diag(s.scale),
+    "softmax in the middle": lambda s, x: s.body(torch.softmax(x.flatten(1), 1).view(-1, 1, 8, 8)),
+    "its own answer subtracted": lambda s, x: s.body(x) - s.body(x).mean(1, keepdim=True),
+    "two outputs": lambda s, x: (s.body(x), x),
+    "double": lambda s, x: s.body(x.double().float()),
+    "integers": lambda s, x: s.body((x * 4).int().float() / 4),
+    "upsampled": lambda s, x: s.body(F.interpolate(F.avg_pool2d(x, 2), scale_factor=2)),
+    "dilated maximum": lambda s, x: s.body(F.max_pool2d(x, 2, 1, 1, dilation=2)),
+    "power": lambda s, x: s.body(x**2),
+    "absolute": lambda s, x: s.body[4](s.body[2](s.body[0](x).abs()).flatten(1)),
+    "product of branches": lambda s, x: s.body[4](
+        (s.body[2](s.body[1](s.body[0](x))) * s.body[2](torch.sigmoid(s.body[0](x)))).flatten(1)
+    ),
+}.items():
+    around(_name, _function)
+
+
 # ------------------------------------------------------------------ hooks and replaced parts
 @model
 def hook_of_a_layer() -> nn.Module:
@@ -224,7 +345,87 @@ MODELS |= {
     "a subclass that is called otherwise": lambda: with_part(4, Called(128, 5)),
     "a BatchNorm that stays in training": lambda: nn.Sequential(*body()[:1], Stays(8), *body()[1:]),
     "a global hook": body,
+    "shared BatchNorm": lambda: _shared_norm(),
+    "spectral norm of a Linear": lambda: _wrapped(4, parametrizations.spectral_norm),
+    "weight norm": lambda: _wrapped(4, parametrizations.weight_norm),
+    "orthogonal": lambda: _wrapped(4, parametrizations.orthogonal),
+    "a parametrisation of one's own": lambda: _parametrised(),
+    "in place ReLU": lambda: with_part(1, nn.ReLU(inplace=True)),
+    "a subclass of Flatten": lambda: with_part(3, Reversed()),
+    "a subclass of MaxPool2d": lambda: with_part(2, Scaled(2)),
+    "a Conv of circular padding": lambda: with_part(0, nn.Conv2d(1, 8, 3, padding=1, padding_mode="circular")),
+    "a BatchNorm without statistics": lambda: nn.Sequential(
+        *body()[:1], nn.BatchNorm2d(8, track_running_stats=False), *body()[1:]
+    ),
+    "random ReLU": lambda: with_part(1, nn.RReLU()),
+    "a state-dict hook": lambda: _state_hook(),
+    "a replaced pool": lambda: _replaced_pool(),
+    "a replaced class": lambda: _replaced_class(),
+    "a property": lambda: with_part(4, Property(128, 5)),
 }
+
+
+def _shared_norm() -> nn.Module:
+    norm = nn.BatchNorm2d(8)
+    with torch.no_grad():
+        norm.weight.copy_(torch.linspace(0.5, 2, 8))
+    m = body()
+    return nn.Sequential(m[0], norm, nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), norm, *m[1:])
+
+
+class Signed(nn.Module):
+    def forward(self, w: torch.Tensor) -> torch.Tensor:
+        return w.sign() * 0.1
+
+
+def _parametrised() -> nn.Module:
+    m = body()
+    nn.utils.parametrize.register_parametrization(m[0], "weight", Signed())
+    return m
+
+
+def _wrapped(place: int, wrap: Callable[..., Any]) -> nn.Module:
+    m = body()
+    wrap(m[place])
+    return m
+
+
+class Reversed(nn.Flatten):
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input).flip(1)
+
+
+class Scaled(nn.MaxPool2d):
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input) * 3
+
+
+class Property(nn.Linear):
+    """Its weight is made of another whenever it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        found: Any = super().__getattr__(name)
+        return found * 0.5 if name == "weight" else found
+
+
+def _state_hook() -> nn.Module:
+    m = body()
+    m.register_state_dict_post_hook(lambda _m, d, _p, _l: d.update({k: v * 2 for k, v in d.items()}))
+    return m
+
+
+def _replaced_pool() -> nn.Module:
+    m = body()
+    m[2].kernel_size, m[2].stride = 3, 2
+    m[2].padding = 1
+    return m
+
+
+def _replaced_class() -> nn.Module:
+    m = body()
+    m[1].__class__ = nn.Softplus
+    m[1].beta, m[1].threshold = 1, 20
+    return m
 
 
 @pytest.mark.parametrize("name", MODELS)
