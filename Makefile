@@ -170,7 +170,7 @@ $(STAMP): | pyproject.toml constraints.txt
 	rm -f $(call quote,$(VENV))/.volley-*
 	touch $(foreach set,run models synthesis boards dev,$(call quote,$(call plain,$(set))))
 
-CACHED = echo many area cases four-states mutation net netlist placed runtime sim yosys-* last-failed-* volley-*
+CACHED = echo many area cases four-states mutation net netlist placed runtime schedule sim trained yosys-* last-failed-* volley-*
 
 clean: ## build outputs and cached simulators and syntheses (not the virtual environment)
 	rm -rf build dist $(foreach d,$(CACHED),$(call quote,$(VOLLEY_CACHE))/$(d))

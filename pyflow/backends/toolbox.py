@@ -19,19 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pyflow.caches import cache_dir as cache_dir
 from pyflow.errors import VolleyError
-
-
-def cache_dir() -> Path:
-    """Folder of everything expensive to rebuild, outside the checkout (VOLLEY_CACHE)."""
-    path = Path(os.environ.get("VOLLEY_CACHE") or "~/.cache/volley").expanduser().resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise VolleyError(
-            f"{path}: build cache cannot be made ({e.strerror}); set VOLLEY_CACHE to a writable folder"
-        ) from None
-    return path
 
 
 def digest(*parts: Any) -> str:

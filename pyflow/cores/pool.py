@@ -106,8 +106,7 @@ class PoolAccumulate(Core):
         ends = np.zeros((self.height, self.width, self.groups), bool)
         ky, kx = self.kernel_y, self.kernel_x
         ends[ky - 1 :: ky, kx - 1 :: kx] = True
-        emits = ends.ravel().tolist()
-        return [Pipe(ports.sink, ports.source, latency=2, emits=lambda n: emits[(n - 1) % len(emits)])]
+        return [Pipe(ports.sink, ports.source, latency=2, pattern=ends.ravel().tolist())]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         """A sum takes a LUT a bit, what it chooses its operand from included. So does the choice of a maximum; its

@@ -56,10 +56,21 @@ class Recurrence:
     def advance(self, force: bool) -> bool:
         raise NotImplementedError
 
+    def numbers(self) -> Sequence[int] | None:
+        """What its twin in recurrence.cpp is made of; None where it has none."""
+        return None
+
+    def table(self) -> Sequence[int]:
+        """A list of any length that it has besides."""
+        return ()
+
 
 class Pipe(Recurrence):
     """A pipeline that stalls as a whole: each beat in takes `interval` cycles, and `latency` unstalled cycles
-    (ticks) after one that `emits` an output that shows. `emits(n)`: does the n-th beat, counted from 1?
+    (ticks) after one that emits an output that shows.
+
+    pattern: which beats emit, over and over. emits: instead, where the data decides it: does the n-th beat, counted
+    from 1?
 
     state: (beats, ticks), where a beat waits for what the beat `beats` before left behind `ticks` ticks after its
     own start: a state memory.
@@ -73,13 +84,16 @@ class Pipe(Recurrence):
         sink: Channel,
         source: Channel,
         *,
-        emits: Callable[[int], bool] = lambda _: True,
+        pattern: Sequence[bool] = (True,),
+        emits: Callable[[int], bool] | None = None,
         interval: int = 1,
         latency: int = 1,
         state: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(sink, source)
-        self.emits, self.interval, self.latency, self.state = emits, interval, latency, state
+        self.pattern, self.by_data = pattern, emits is not None
+        self.emits = emits or (lambda n: pattern[(n - 1) % len(pattern)])
+        self.interval, self.latency, self.state = interval, latency, state
         self.started: list[int] = []  # tick of each input's first step, where there is a state
         self.ticks: list[int] = []  # of each output
         self.passed = 0  # outputs whose stall the input side has behind it
@@ -130,6 +144,12 @@ class Pipe(Recurrence):
                     ticks.append(t - self.lost + self.latency)
         return before != (len(v_out), len(h_in), self.left)
 
+    def numbers(self) -> Sequence[int] | None:
+        return None if self.by_data else (self.interval, self.latency, *(self.state or (0, 0)))
+
+    def table(self) -> Sequence[int]:
+        return self.pattern
+
 
 class Serial(Recurrence):
     """Serial neuron: a beat occupies the comparators for `steps` cycles."""
@@ -152,6 +172,9 @@ class Serial(Recurrence):
             j += 1
         return j > start
 
+    def numbers(self) -> Sequence[int]:
+        return (self.steps,)
+
 
 class Register(Recurrence):
     """A register that takes the next beat when the present one leaves."""
@@ -167,6 +190,9 @@ class Register(Recurrence):
             v_out.append(t + 1)
             j += 1
         return j > start
+
+    def numbers(self) -> Sequence[int]:
+        return ()
 
 
 class Queue(Recurrence):
@@ -191,6 +217,9 @@ class Queue(Recurrence):
             j += 1
         return j > start
 
+    def numbers(self) -> Sequence[int]:
+        return self.depth, self.latency
+
 
 class Zip(Recurrence):
     """Two sinks that move together, seen as one: `source` is the sink of the core behind."""
@@ -208,6 +237,9 @@ class Zip(Recurrence):
             for s in self.sinks:
                 s.moved.append(t)
         return (shown, taken) != (len(both.valid), len(self.sink.moved))
+
+    def numbers(self) -> Sequence[int]:
+        return ()
 
 
 class Fork(Recurrence):
@@ -231,6 +263,9 @@ class Fork(Recurrence):
             else:
                 return before != (len(self.source.valid), len(h_in))
 
+    def numbers(self) -> Sequence[int]:
+        return ()
+
 
 class Store(Recurrence):
     """A buffer with its own reader (line buffer, folded window): reads are issued in order, one a cycle.
@@ -241,7 +276,8 @@ class Store(Recurrence):
 
     def __init__(self, sink: Channel, source: Channel, need: np.ndarray, room: Callable[[int], np.ndarray]) -> None:
         super().__init__(sink, source)
-        self.need, self.room = need.tolist(), room
+        self.need: list[int] = need.tolist()
+        self.room = room
         self.gates: list[int] = []  # of all input beats so far
         self.issued: list[int] = []
 
@@ -289,6 +325,12 @@ class Store(Recurrence):
             if not progress:
                 return moved
             moved = True
+
+    def numbers(self) -> Sequence[int]:
+        return ()
+
+    def table(self) -> Sequence[int]:
+        return self.need
 
 
 def tree_depth(n: int) -> int:

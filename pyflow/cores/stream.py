@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -188,6 +189,9 @@ class Gearbox(Recurrence):
             self.filled = filled
             j += 1
         return j > start
+
+    def numbers(self) -> Sequence[int]:
+        return self.units_in, self.units_out, self.beats_in, self.beats_out, self.room
 
 
 class Delayed(Recurrence):

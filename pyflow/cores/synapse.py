@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class SynapseArray(Core):
     pix: int
 
     def times(self, ports: Ports) -> list[Recurrence]:
-        return [array_pipe(self, ports.sink, ports.source, lambda n: n % self.folds == 0)]
+        return [array_pipe(self, ports.sink, ports.source, pattern=[False] * (self.folds - 1) + [True])]
 
     @property
     def beat_cycles(self) -> int:
@@ -124,7 +124,7 @@ class SynapseEvent(Core):
     def times(self, ports: Ports) -> list[Recurrence]:
         row, weights = Channel(), Channel()  # in front of the look-up, and behind it
         ends = ports.sink.last  # an event list stands right in front
-        array = array_pipe(self, weights, ports.source, lambda n: ends[n - 1])
+        array = array_pipe(self, weights, ports.source, emits=lambda n: ends[n - 1])
         return [Register(ports.sink, row), Register(row, weights), array]
 
     @property
@@ -154,11 +154,11 @@ def event_list_depth(inputs: int, events: int, replay: int) -> int:
     return 2 << max(1, (ceil_div(inputs, events) - 1).bit_length()) if replay > 1 else 4
 
 
-def array_pipe(core: SynapseArray | SynapseEvent, sink: Channel, source: Channel, emits: Callable[[int], bool]) -> Pipe:
-    """What both arrays are made of."""
+def array_pipe(core: SynapseArray | SynapseEvent, sink: Channel, source: Channel, **when: Any) -> Pipe:
+    """What both arrays are made of. when: a beat emits, as Pipe has it."""
     steps = core.beat_cycles
     latency = 1 + (steps > 1 and not core.per_step) + core.sum.latency
-    return Pipe(sink, source, emits=emits, interval=steps, latency=latency)
+    return Pipe(sink, source, interval=steps, latency=latency, **when)
 
 
 def sum_cells(size: Size, family: str, memory: Reads) -> Cost:

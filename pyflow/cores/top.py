@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -47,6 +48,9 @@ class Guarded(Recurrence):
             j += 1
         return j > start
 
+    def numbers(self) -> Sequence[int]:
+        return ()
+
 
 class Answered(Recurrence):
     """Logits one by one, then the trailer (which has no input beat)."""
@@ -67,3 +71,6 @@ class Answered(Recurrence):
                 self.source.moved.append(t + 2)
             j += 1
         return j > start
+
+    def numbers(self) -> Sequence[int]:
+        return ()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -240,3 +241,8 @@ class RowWalk(Recurrence):
                 if self.beat == along.beats + along.beyond:
                     self.beat, self.ahead = self.ahead, 0
                     self.row = 0 if last_row else self.row + 1
+
+    def numbers(self) -> Sequence[int]:
+        core, along = self.core, self.along
+        walk = along.beats, along.beyond, along.overlap, along.lead_in, along.last, along.step
+        return *walk, core.height, core.groups, core.replay

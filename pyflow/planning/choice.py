@@ -23,7 +23,7 @@ from pyflow.planning import bodies, sparsity
 from pyflow.planning.folding import Folding, folds, neuron_lanes, steps_per_cycle
 from pyflow.planning.lowering.eltwise import residual_core
 from pyflow.planning.lowering.synapse import offers, pixels_per_beat
-from pyflow.planning.paths import Paths, Prices, divisors
+from pyflow.planning.paths import Paths, Prices, divisors, per_pass
 from pyflow.planning.windows import idle_shifts, row_windows
 
 DSP_FILL = 0.9  # share of a board's DSP slices that a plan may use
@@ -99,6 +99,14 @@ class Layer:
             self._kept[target] = self._keeping(target)
         return self._kept[target].cheapest(prices, prices.own.get(self.op.name, prices.dsp))
 
+    def fewest(self, target: int, dsp: float) -> tuple[float, float, float]:
+        """(LUTs with `dsp` of them for each DSP slice, FF, block RAMs): at least so many in any folding that keeps to
+        `target`; infinite where there is none."""
+        if target not in self._kept:
+            self._kept[target] = self._keeping(target)
+        lut, ff, bram, slices = self._kept[target].cells.T
+        return tuple(float(x.min(initial=math.inf)) for x in (lut + dsp * slices, ff, bram))  # type: ignore[return-value]
+
     def _least(self, folding: Folding) -> int:
         """Cycles per pass of the array and of the streams around it."""
         op, (c, _, w) = self.op, self.source.shape
@@ -171,6 +179,20 @@ class Chooser:
                 prices, found = cheaper, other
         lowest = replace(prices, dsp=DSP_PRICES[0])
         return found | self._multiplied(found, lowest, limit - bodies.dsp(self.network, found))
+
+    def fewest(self, target: int, slices: float) -> Cost:
+        """Cells that the layers take, at least, in any foldings that keep to `target` with the board's `slices`.
+
+        At any price of a slice this holds: what the slices save is paid for them.
+        """
+        limit, found = DSP_FILL * slices, Cost()
+        for dsp in (0.0, *DSP_PRICES[:-1]) if self.layers else ():
+            least = [
+                layer.fewest(per_pass(target, self.network.sources(layer.op)[0]), dsp) for layer in self.layers.values()
+            ]
+            lut, ff, bram = map(sum, zip(*least, strict=True))
+            found = Cost(lut=max(found.lut, lut - dsp * limit), ff=ff, bram=bram)
+        return found
 
     def _choose(self, target: int, prices: Prices) -> Foldings | None:
         found = self.paths.cheapest(target, prices, lambda op, goal: self.layers[op.name].cheapest(goal, prices))

@@ -160,7 +160,7 @@ class Paths:
             if all(self._keeps(ways[p], source, target) for p, source in zip(places, sources, strict=True))
         }
         if isinstance(op, Synapse):
-            steps = self._synapse(op, sources[0], places[0], target, prices, front, candidates)
+            steps = self._synapse(n, op, sources[0], places[0], target, prices, front, candidates)
         else:
             steps = self._other(op, sources, places, target, prices, front)
         kept = [place for place, name in enumerate(live) if self.until[name] > n]
@@ -196,6 +196,7 @@ class Paths:
 
     def _synapse(
         self,
+        n: int,
         op: Synapse,
         source: Tensor,
         place: int,
@@ -206,21 +207,45 @@ class Paths:
     ) -> Iterator[_Step]:
         channels, height, width = source.shape
         goal, raw = per_pass(target, source), source.name in self.raw
+        brought = self._brought(n, source, place, prices, front)
         for price, folding in candidates(op, goal):
             way = (folding.lanes, folding.pix)
             if beats(way, channels, height * width) > goal:
                 continue
             out = (folding.pe, row_windows(op, source, folding.pix).pix)
             apart = list(self._apart(op, folding, out, target, prices))
-            for ways in front:
+            for ways, converted in brought(way):
                 before = ways[place]
                 if before is None and folding.pix == 1:  # the lanes of a state edge are those of its first reader
                     for added, lanes, chosen in apart:
                         yield _Step(ways, (lanes, out[1]), price + added, chosen, fixed=((place, way),))
                 elif isinstance(before, tuple) and not (raw and folding.pix > before[1]):
-                    paid, met = price + self._convert(before, way, source, prices), raw and before[1] == folding.pix
+                    paid, met = price + converted, raw and before[1] == folding.pix
                     for added, lanes, chosen in apart:
                         yield _Step(ways, (lanes, out[1]), paid + added, chosen, met=met)
+
+    def _brought(
+        self, n: int, source: Tensor, place: int, prices: Prices, front: dict[Ways, _Offer]
+    ) -> Callable[[Way], list[tuple[Ways, float]]]:
+        """For a way in which operator `n` reads `source`: the combinations to go on from, each with the price of
+        bringing the tensor there. Of those that differ in nothing but a way which ends here, the cheapest."""
+        ends = self.until[source.name] <= n and source.name not in self.raw and not self.edges
+        known: dict[Way, list[tuple[Ways, float]]] = {}
+
+        def brought(way: Way) -> list[tuple[Ways, float]]:
+            if way in known:
+                return known[way]
+            found: dict[Ways, tuple[float, Ways, float]] = {}
+            for ways, offer in front.items():
+                before = ways[place]
+                converted = self._convert(before, way, source, prices) if isinstance(before, tuple) else 0.0
+                key, total = (*ways[:place], *ways[place + 1 :]) if ends else ways, offer.price + converted
+                if key not in found or total < found[key][0]:
+                    found[key] = total, ways, converted
+            known[way] = [(ways, converted) for _, ways, converted in found.values()]
+            return known[way]
+
+        return brought
 
     def _apart(
         self, op: Synapse, folding: Folding, out: Way, target: int, prices: Prices

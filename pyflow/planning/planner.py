@@ -162,6 +162,9 @@ class _Search:
             def fitting(target: int) -> tuple[dict[str, Folding] | None, Cost | None]:
                 """(foldings, if they fit; what they cost)."""
                 done.update()
+                if target < slowest and not fits.fits(self._fewest(target), self.board, FILL):
+                    log.info("%d cycles per frame: the layers alone are too much for %s", target, self.board.name)
+                    return None, None
                 cost = self._price(foldings := self._choose(target))
                 if fits.fits(cost, self.board, FILL):
                     return foldings, cost
@@ -214,10 +217,7 @@ class _Search:
     def _choose(self, target: int, board: Board | None = None) -> dict[str, Folding] | None:
         """Foldings that keep to `target`, with as many DSP slices as the board has and as pay."""
         board = board or self.board
-        kind = (board.family, board.skids)
-        if kind not in self.choosers:
-            self.choosers[kind] = Chooser(self.hardware, *kind)
-        found = self.choosers[kind].within(target, board.budget.dsp)
+        found = self._chooser(board).within(target, board.budget.dsp)
         log.info(
             "%d cycles per frame on %s: %s",
             target,
@@ -227,6 +227,16 @@ class _Search:
             else "; ".join(f"{name} {shown(folding)}" for name, folding in found.items()),
         )
         return found and {name: replace(folding, skid=board.skids) for name, folding in found.items()}
+
+    def _chooser(self, board: Board) -> Chooser:
+        kind = (board.family, board.skids)
+        if kind not in self.choosers:
+            self.choosers[kind] = Chooser(self.hardware, *kind)
+        return self.choosers[kind]
+
+    def _fewest(self, target: int) -> Cost:
+        """Cells, at least, of any foldings that keep to `target`."""
+        return self._chooser(self.board).fewest(target, self.board.budget.dsp)
 
     def _price(self, foldings: dict[str, Folding] | None, board: Board | None = None) -> Cost | None:
         if foldings is None:

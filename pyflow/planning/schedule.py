@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyflow.cores import compiled
 from pyflow.cores.recurrence import Channel, Ports, Recurrence
 from pyflow.cores.stream import Fifo, LaneConvert
 from pyflow.cores.top import FrameGuard, FrameResult
@@ -66,10 +67,10 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
     else:
         frames *= SAMPLES if skipping else 1
         counts = sparsity.expected(netlist, frames)
-    words = {layer: found.ravel().tolist() for layer, found in counts.items()}
+    filled = {layer: found.ravel().tolist() for layer, found in counts.items()}
     for inst in netlist.instances:
         sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
-        cores += inst.core.times(Ports(sinks, sources, words.get(inst.layer, ())))
+        cores += inst.core.times(Ports(sinks, sources, filled.get(inst.layer, ())))
     logits, classes = channels[netlist.logits.name], netlist.network.classes
     if netlist.logits.lanes > 1:
         single = Channel(classes)
@@ -78,17 +79,21 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
     out = Channel(classes + 1)
     cores += FrameResult().times(Ports([logits], [out]))
 
-    host.valid = [0] * (host.beats * frames)
-    target = out.beats * frames
-    if not _run(cores, lambda: len(out.moved) < target):
+    words, target = host.beats * frames, out.beats * frames
+    fifos = [inst for inst in netlist.instances if isinstance(inst.core, Fifo)]
+    around = [channels[s.name] for inst in fifos for s in (inst.sink, inst.source)]
+    done = compiled.run(cores, host, words, out, target, around)
+    if done is None:
+        host.valid = [0] * words
+        done = _run(cores, lambda: len(out.moved) < target)
+    if not done:
         stuck = next(n for n, ch in reversed(channels.items()) if len(ch.moved) < len(ch.valid))
         raise RuntimeError(f"schedule: no progress at stream {stuck!r}; this is a bug in the schedule")
     ends = np.array(out.moved[out.beats - 1 :: out.beats][:frames])
     gaps = np.diff(ends)
-    fifos = [inst for inst in netlist.instances if isinstance(inst.core, Fifo)]
     peaks = {i.source.name: _peak(channels[i.sink.name].moved, channels[i.source.name].moved) for i in fifos}
     period = float(gaps[len(gaps) // 2 :].mean())  # gaps may alternate, by 40 and 41 cycles say
-    start = host.moved[0]
+    start = int(host.moved[0])
     latency, busy = int(out.moved[classes - 1] - start), sparsity.array_cycles(netlist, counts)
     full = {core.sink for core in cores if core.full}
     held_up = frozenset(name for name, channel in channels.items() if channel in full)
