@@ -20,6 +20,8 @@ from pyflow.planning.schedule import Schedule, predict
 log = logging.getLogger(__name__)
 
 ENDLESS = 1 << 30  # beats
+MANY = 24  # buffers, of which not all are tried for each that is made deeper
+GAIN = 0.99  # to which many buffers together must bring the cycles per frame, or they stay
 
 Predict = Callable[[Netlist], Schedule]
 
@@ -68,15 +70,20 @@ def resized(netlist: Netlist, grow: bool) -> list[Resized]:
 def settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[Netlist, Schedule]:
     """Size the buffers: the frame rate of `goal`, or the best there is, with little memory.
 
-    One buffer at a time, whichever helps most. Where none helps alone, all are deepened together and
-    then cut back one at a time.
+    One buffer at a time, whichever helps most; of many, each that helps. Where none helps alone, all are deepened
+    together and then cut back one at a time.
     """
     with _counted(network) as predicted:
         netlist = build_netlist(network, foldings, branch_fifos(network, foldings, predicted))
         schedule = predicted(netlist)
         while schedule.cycles_per_frame > goal:
-            # A deeper buffer where nothing waits for room changes no cycle.
-            offers = [r for r in resized(netlist, grow=True) if not r.behind or r.behind in schedule.held_up]
+            offers = _offers(netlist, schedule)
+            if len(offers) > MANY:
+                before = schedule.cycles_per_frame
+                netlist, schedule = _sweep(netlist, schedule, goal, predicted)
+                if schedule.cycles_per_frame <= GAIN * before:
+                    continue
+                return _flood(netlist, schedule, goal, predicted)
             tried: list[tuple[Schedule, Netlist, Resized]] = []
             for r in offers:
                 trial = r.build(network)
@@ -92,6 +99,28 @@ def settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[N
                 chosen.what, schedule.cycles_per_frame, before, len(tried),
             )  # fmt: skip
         return netlist, schedule
+
+
+def _offers(netlist: Netlist, schedule: Schedule) -> list[Resized]:
+    """A deeper buffer where nothing waits for room changes no cycle: those where something does."""
+    return [r for r in resized(netlist, grow=True) if not r.behind or r.behind in schedule.held_up]
+
+
+def _sweep(netlist: Netlist, schedule: Schedule, goal: int, predicted: Predict) -> tuple[Netlist, Schedule]:
+    """Each buffer in turn, as deep as it helps."""
+    tried: set[str] = set()
+    while schedule.cycles_per_frame > goal:
+        offer = next((r for r in _offers(netlist, schedule) if r.what not in tried), None)
+        if offer is None:
+            break
+        trial = offer.build(netlist.network)
+        outcome = predicted(trial)
+        if outcome.cycles_per_frame < schedule.cycles_per_frame:
+            log.info("%s: %g cycles per frame", offer.what, outcome.cycles_per_frame)
+            netlist, schedule = trial, outcome
+        else:
+            tried.add(offer.what)
+    return netlist, schedule
 
 
 def _rate(tried: tuple[Schedule, Netlist, Resized]) -> float:
@@ -124,7 +153,8 @@ def _flood(start: Netlist, schedule: Schedule, goal: int, predicted: Predict) ->
             break
         full = build_netlist(network, foldings, fifos)
     reached = predicted(full)
-    if reached.cycles_per_frame >= schedule.cycles_per_frame:
+    many = len(resized(full, grow=False)) > MANY
+    if reached.cycles_per_frame >= schedule.cycles_per_frame * (GAIN if many else 1):
         log.info("nor do all together: %g cycles per frame", reached.cycles_per_frame)
         return start, schedule
     log.info("all together: %g cycles per frame", reached.cycles_per_frame)

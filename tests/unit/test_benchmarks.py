@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from benchmarks import busy, density, networks, planning
+from benchmarks import busy, density, models, networks, planning, resnet
 from benchmarks.goals import MET, MISSED, NO_GOAL, status, verdict
+from pyflow import data as datasets
+from pyflow.conversion import training
+from pyflow.planning.board import load_board
+from pyflow.zoo.train import Recipe
 
 
 def test_a_verdict_and_the_status_that_it_gives() -> None:
@@ -64,6 +71,39 @@ def test_lenet5_against_its_goals(name: str, change: dict[str, float], missed: l
     rows, line = networks.against_goals(name, report, area)
     assert [row[1] for row in rows if row[-1] == MISSED] == missed
     assert "97,656 frames/s at 100 MHz" in line
+
+
+@pytest.mark.parametrize(("seconds", "rate", "missed"), [(60.0, 1.0, 0), (0.0, 1e9, 4)])
+def test_a_residual_network_against_its_goals(seconds: float, rate: float, missed: int) -> None:
+    goals = resnet.Goals(seconds, -1.0 if missed else seconds, seconds, rate)
+    rows = resnet.rows_of("narrow", resnet.resnet20((2, 3, 4), (1, 8, 8)), goals, load_board("pynq-z2"))
+    assert sum(row[-1] == MISSED for row in rows) == missed
+    assert len([row for row in rows if row[1].startswith("FIFO ")]) == 2 * 9, "of both ways of nine blocks"
+
+
+@pytest.mark.parametrize("name", models.FAMILIES)
+def test_a_training_of_the_bench_is_kept(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    """The second time no step is made, and another recipe is another training."""
+    monkeypatch.setenv("VOLLEY_CACHE", str(tmp_path))
+    whole = datasets.load("digits")
+    part = datasets.Dataset("digits", whole.x_train[:40], whole.y_train[:40], whole.x_test[:20], whole.y_test[:20])
+    recipe = Recipe("digits", 256, 2, 1, 20, 3e-3, 1e-3, degrees=10, shift=0.7, zoom=0.08)
+    first = models.trained(name, part, recipe)
+    steps: list[int] = []
+    monkeypatch.setattr(training.Progress, "step", lambda *_: steps.append(1))
+    again = models.trained(name, part, recipe)
+    assert not steps
+    for one, other in ((first.plain, again.plain), (first.tuned, again.tuned)):
+        np.testing.assert_array_equal(one.run(part.x_test), other.run(part.x_test))
+
+
+def test_what_a_family_is_made_of() -> None:
+    """Residual, depthwise and concatenating layers are in the networks that are called so."""
+    made = {name: list(make((1, 8, 8)).modules()) for name, make in models.FAMILIES.items()}
+    assert any(isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1 for m in made["depthwise-separable"])
+    with torch.no_grad():
+        for name, make in models.FAMILIES.items():
+            assert make((1, 8, 8)).eval()(torch.rand(2, 1, 8, 8)).shape == (2, 10), name
 
 
 @pytest.mark.long
