@@ -31,6 +31,7 @@ encode/volley_encode_event.sv
 window/volley_line_buffer.sv
 window/volley_window_full.sv
 window/volley_window_fold.sv
+window/volley_upsample.sv
 stream/volley_replay.sv
 synapse/volley_weight_source.sv
 synapse/volley_memory_loader.sv

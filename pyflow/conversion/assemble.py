@@ -13,7 +13,7 @@ import numpy as np
 
 from pyflow import operators as ops
 from pyflow.conversion.quantise import Quantised
-from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
+from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec, UpsampleSpec
 from pyflow.graph import INPUT, Network
 from pyflow.model.graph import AvgPool, FloatConcat, FloatConv
 
@@ -57,6 +57,9 @@ class _Assembly:
                 self._neuron(spec)
             elif isinstance(spec, PoolSpec):
                 self._pool(spec)
+            elif isinstance(spec, UpsampleSpec):
+                source = self.tensors[spec.layer.source]
+                self.tensors[spec.name] = self._append(ops.Upsample, spec.name, source, scale=spec.layer.scale)
             elif isinstance(spec, JoinSpec):
                 kind = ops.Concat if isinstance(spec.layer, FloatConcat) else ops.Add
                 self.tensors[spec.name] = self._chained(kind, spec.name, [self.tensors[s] for s in spec.layer.sources])

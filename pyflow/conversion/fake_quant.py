@@ -13,8 +13,8 @@ from torch import nn
 
 from pyflow.conversion.assemble import assemble
 from pyflow.conversion.quantise import Quantised, round_scale
-from pyflow.conversion.specs import Codes, JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
-from pyflow.conversion.torch_blocks import encode, join, pool, synapse
+from pyflow.conversion.specs import Codes, JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec, UpsampleSpec
+from pyflow.conversion.torch_blocks import encode, join, pool, synapse, upsample
 from pyflow.graph import INPUT, Network
 from pyflow.model.graph import FloatConv, MaxPool
 from pyflow.shapes import as_maps
@@ -98,6 +98,8 @@ class _Forward:
                 self.values[spec.name] = self._sum(spec, operands[0])
             elif isinstance(spec, PoolSpec):
                 self.values[spec.name] = _code_pool(spec, operands[0])
+            elif isinstance(spec, UpsampleSpec):
+                self.values[spec.name] = upsample(spec.layer, operands[0])
             elif isinstance(spec, JoinSpec):
                 self.values[spec.name] = join(spec.layer, operands)
             elif isinstance(spec, NeuronSpec) and spec.steps:

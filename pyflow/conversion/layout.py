@@ -20,6 +20,7 @@ from pyflow.conversion.specs import (
     Segment,
     Spec,
     SynapseSpec,
+    UpsampleSpec,
     input_scale,
 )
 from pyflow.errors import VolleyError
@@ -33,6 +34,7 @@ from pyflow.model.graph import (
     FloatNetwork,
     FloatPool,
     FloatRelu,
+    FloatUpsample,
     Synapse,
 )
 from pyflow.model.order import fired, spiking_form
@@ -122,6 +124,8 @@ class _Layer:
                 specs.append(self._neuron(layer))
             elif isinstance(layer, FloatPool):
                 specs.append(self._pool(layer))
+            elif isinstance(layer, FloatUpsample):
+                specs.append(UpsampleSpec(layer, self.codes[layer.source]))
             elif isinstance(layer, FloatAdd | FloatConcat) and self.has_fired[layer.name]:
                 specs.append(JoinSpec(layer, self._join(layer)))
             elif not isinstance(layer, FloatAdd):  # of potentials: its neuron has them
@@ -214,11 +218,12 @@ def _shared_units(network: FloatNetwork) -> dict[str, str]:
 
 
 def _joined(network: FloatNetwork) -> set[str]:
-    """Names of what comes, itself or through pools, to a join that wants words of one length and unit."""
+    """Names of what comes, itself or through pools and upsamplings, to a join that wants words of one length and
+    unit."""
     has_fired, found = fired(network), set[str]()
     for layer in reversed(network.layers):
         joins = isinstance(layer, FloatConcat | FloatAdd) and has_fired[layer.name]
-        if joins or (isinstance(layer, FloatPool) and layer.name in found):
+        if joins or (isinstance(layer, FloatPool | FloatUpsample) and layer.name in found):
             found |= set(layer.sources)
     return found
 

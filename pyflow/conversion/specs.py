@@ -13,7 +13,7 @@ import numpy as np
 
 from pyflow.conversion.quantise import Part, Quantised, Skip, quantise_neuron, quantise_readout
 from pyflow.graph import INPUT
-from pyflow.model.graph import FloatConv, FloatLayer, FloatNetwork, FloatPool, FloatRelu, Synapse
+from pyflow.model.graph import FloatConv, FloatLayer, FloatNetwork, FloatPool, FloatRelu, FloatUpsample, Synapse
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,13 @@ class PoolSpec(Spec):
     @property
     def area(self) -> int:
         return self.layer.kernel[0] * self.layer.kernel[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpsampleSpec(Spec):
+    """The same codes on a larger map."""
+
+    layer: FloatUpsample
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from pyflow.bars import bar
-from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec
+from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, SynapseSpec, UpsampleSpec
 from pyflow.graph import INPUT
 from pyflow.model.equalise import Span
 from pyflow.model.graph import (
@@ -27,6 +27,7 @@ from pyflow.model.graph import (
     FloatPad,
     FloatRelu,
     FloatSquash,
+    FloatUpsample,
     MaxPool,
 )
 from pyflow.shapes import as_maps
@@ -61,6 +62,11 @@ def pool(spec: PoolSpec, x: torch.Tensor) -> torch.Tensor:
     if isinstance(p, MaxPool):
         return F.max_pool2d(x, p.kernel, p.stride, p.padding)
     return F.avg_pool2d(x, p.kernel, p.stride, p.padding, divisor_override=1)
+
+
+def upsample(layer: FloatUpsample, x: torch.Tensor) -> torch.Tensor:
+    """Rows and pixels repeated."""
+    return x.repeat_interleave(layer.scale[0], 2).repeat_interleave(layer.scale[1], 3)
 
 
 def join(layer: FloatLayer, operands: list[torch.Tensor]) -> torch.Tensor:
@@ -99,6 +105,8 @@ def _float_layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor])
             return F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
         case AvgPool():
             return F.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        case FloatUpsample():
+            return upsample(layer, x)
         case Affine():
             scale, shift = (torch.tensor(a).to(x)[:, None, None] for a in (layer.scale, layer.shift))
             whole = x if len(layer.scale) == x.shape[1] else x.flatten(1)[:, :, None, None]
@@ -167,6 +175,8 @@ def _real(plan: Layout, images: torch.Tensor) -> Iterator[tuple[str, torch.Tenso
         elif isinstance(spec, PoolSpec):
             x = pool(spec, operands[0])
             values[spec.name] = x if isinstance(spec.layer, MaxPool) else x / spec.area
+        elif isinstance(spec, UpsampleSpec):
+            values[spec.name] = upsample(spec.layer, operands[0])
         elif isinstance(spec, JoinSpec):
             values[spec.name] = join(spec.layer, operands)
         elif isinstance(spec, NeuronSpec) and spec.steps:

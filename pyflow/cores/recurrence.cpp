@@ -193,12 +193,12 @@ struct Fork : Recurrence {
 };
 
 struct Store : Recurrence {
-  const int64_t number, reads;
+  const int64_t number, registers, reads;
   const Gates more;
   Times need, gates, issued;
 
-  Store(int64_t number, const int64_t *need, int64_t reads, Gates more)
-      : number(number), reads(reads), more(more), need(need, need + reads) {}
+  Store(int64_t number, const int64_t *p, const int64_t *need, int64_t reads, Gates more)
+      : number(number), registers(p[0]), reads(reads), more(more), need(need, need + reads) {}
 
   bool advance(bool) override {
     Times &v_in = this->v_in(), &h_in = this->h_in(), &v_out = this->v_out(), &h_out = this->h_out();
@@ -222,7 +222,7 @@ struct Store : Recurrence {
         h_in.push_back(t);
         progress = true;
       }
-      for (int64_t m = count(issued); m - 2 < count(h_out); ++m) {
+      for (int64_t m = count(issued); m - registers < count(h_out); ++m) {
         const int64_t frame = m / reads;
         int64_t wait = need[m % reads];
         Time t = m ? last(issued) + 1 : 0;
@@ -233,9 +233,9 @@ struct Store : Recurrence {
         } else if (frame * beats > count(v_in)) {
           break;
         }
-        if (m > 1 && h_out[m - 2] > t) t = h_out[m - 2];
+        if (m >= registers && h_out[m - registers] > t) t = h_out[m - registers];
         issued.push_back(t);
-        v_out.push_back(t + 2);
+        v_out.push_back(t + registers);
         progress = true;
       }
       if (!progress) return moved;
@@ -446,7 +446,7 @@ void volley_add(Schedule *schedule, int64_t kind, int64_t sinks, const int64_t *
   const auto number = static_cast<int64_t>(schedule->cores.size());
   std::unique_ptr<Recurrence> core;
   if (kind == store)
-    core = std::make_unique<Store>(number, table, length, more);
+    core = std::make_unique<Store>(number, parameters, table, length, more);
   else if (kind == pipe)
     core = std::make_unique<Pipe>(parameters, table, length);
   else

@@ -268,22 +268,30 @@ class Fork(Recurrence):
 
 
 class Store(Recurrence):
-    """A buffer with its own reader (line buffer, folded window): reads are issued in order, one a cycle.
+    """A buffer with its own reader (line buffer, folded window, upsampling): reads are issued in order, one a cycle.
 
     need[m]: the input beat that read m waits for (-1: none), of one frame. room(f): for each input beat of frame f, how
-    many reads must have been issued before it fits. Two registers follow the memory.
+    many reads must have been issued before it fits. registers: from the memory on, its own included.
     """
 
-    def __init__(self, sink: Channel, source: Channel, need: np.ndarray, room: Callable[[int], np.ndarray]) -> None:
+    def __init__(
+        self,
+        sink: Channel,
+        source: Channel,
+        need: np.ndarray,
+        room: Callable[[int], np.ndarray],
+        *,
+        registers: int = 2,
+    ) -> None:
         super().__init__(sink, source)
         self.need: list[int] = need.tolist()
-        self.room = room
+        self.room, self.registers = room, registers
         self.gates: list[int] = []  # of all input beats so far
         self.issued: list[int] = []
 
     def advance(self, force: bool) -> bool:
         v_in, h_in, v_out, h_out = self.sink.valid, self.sink.moved, self.source.valid, self.source.moved
-        issued, reads, beats = self.issued, len(self.need), self.sink.beats
+        issued, reads, beats, registers = self.issued, len(self.need), self.sink.beats, self.registers
         moved = False
         while True:
             progress = False
@@ -304,7 +312,7 @@ class Store(Recurrence):
                 j += 1
                 progress = True
             m = len(issued)
-            while m - 2 < len(h_out):
+            while m - registers < len(h_out):
                 frame, k = divmod(m, reads)
                 wait = self.need[k]
                 t = issued[-1] + 1 if m else 0
@@ -316,10 +324,10 @@ class Store(Recurrence):
                         t = h_in[wait] + 1
                 elif frame * beats > len(v_in):
                     break  # nothing but padding, of a frame beyond the schedule
-                if m > 1 and h_out[m - 2] > t:
-                    t = h_out[m - 2]
+                if m >= registers and h_out[m - registers] > t:
+                    t = h_out[m - registers]
                 issued.append(t)
-                v_out.append(t + 2)
+                v_out.append(t + registers)
                 m += 1
                 progress = True
             if not progress:
@@ -327,7 +335,7 @@ class Store(Recurrence):
             moved = True
 
     def numbers(self) -> Sequence[int]:
-        return ()
+        return (self.registers,)
 
     def table(self) -> Sequence[int]:
         return self.need

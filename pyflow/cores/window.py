@@ -191,6 +191,49 @@ class WindowFold(Padded):
         return buffer + Cost(lut=2 * CONTROL_LUT + place, ff=self.item_w + 2 * CONTROL_FF)
 
 
+@dataclass(frozen=True, slots=True)
+class Upsample(Core):
+    module: ClassVar = "volley_upsample"
+    item_w: int
+    groups: int
+    height: int
+    width: int
+    scale_y: int
+    scale_x: int
+    depth: int
+    pix: int
+    out_pix: int
+
+    @property
+    def parts(self) -> int:
+        """Beats out for one in, each time that its row is sent."""
+        return self.pix * self.scale_x // self.out_pix
+
+    @property
+    def beat_cycles(self) -> int:
+        return self.scale_y * self.parts
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        row, turns, parts = self.width // self.pix, self.scale_y, self.parts
+        beats = np.arange(self.height * row * self.groups).reshape(self.height, 1, row, 1, self.groups)
+        need = np.broadcast_to(beats, (self.height, turns, row, parts, self.groups)).ravel()
+        # Of every beat the place behind its last read, at which the beat that comes `depth` later fits.
+        done = np.arange(1, need.size + 1).reshape(-1, turns, row, parts, self.groups)[:, -1, :, -1].ravel()
+        frame, place = np.divmod(np.arange(done.size) - self.depth, done.size)
+        gates = done[place] + frame * need.size
+        room = lambda f: np.maximum(0, gates + f * need.size)  # noqa: E731
+        return [Store(ports.sink, ports.source, need, room, registers=1)]
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """A buffer, addresses and counters; where several pixels come in a beat, a choice among its parts."""
+        places = 2 + (self.scale_y > 1) + (self.groups > 1 and self.parts > 1)  # written, read, and gone back to
+        counts = self.height, self.width // self.pix, self.groups, self.parts, self.scale_y
+        control = places * (self.depth - 1).bit_length() + 2 * self.depth.bit_length()
+        control += 2 + sum((n - 1).bit_length() for n in counts)
+        choice = (self.parts - 1) * self.out_pix * self.item_w / 2 if self.pix > 1 else 0
+        return ram_cost(self.pix * self.item_w, self.depth, family) + Cost(lut=1.1 * control + choice, ff=control)
+
+
 class RowWalk(Recurrence):
     """Position by position, as the header of volley_window_full tells."""
 

@@ -26,6 +26,7 @@ from pyflow.model.graph import (
     FloatPad,
     FloatRelu,
     FloatSquash,
+    FloatUpsample,
     FloatWindow,
     MaxPool,
     Shape,
@@ -41,6 +42,7 @@ PREFIX = {
     AvgPool: "pool",
     Flatten: "flatten",
     FloatPad: "pad",
+    FloatUpsample: "up",
     FloatSquash: "squash",
     Affine: "affine",
     FloatAdd: "add",
@@ -49,6 +51,10 @@ PREFIX = {
 }
 FORMS = ("[N, F]", "[N, C, L]", "[N, C, H, W]")  # of activations, by their map axes
 RESERVED = {INPUT, "encode", "pixel", "s_pixel", "m_logit"}
+
+
+def fail(label: str, kind: str, message: str) -> VolleyError:
+    return VolleyError(f"layer {label!r} ({kind}): {message}")
 
 
 @dataclass(slots=True, eq=False)

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from pyflow.frontends.builder import Activations, Builder
+from pyflow.frontends.builder import Activations, Builder, fail
 from pyflow.frontends.torch_layers import (
     adaptive_pool,
     array_of,
     avg_pool,
     clip,
     conv,
-    fail,
     flatten,
     linear,
     max_pool,
@@ -26,6 +25,7 @@ from pyflow.frontends.torch_layers import (
     relu,
     squash,
 )
+from pyflow.frontends.torch_upsample import upsample
 from pyflow.model.graph import FloatAdd, FloatConcat, MaxPool
 
 
@@ -225,6 +225,7 @@ FUNCTIONS: dict[str, Callable[[Builder, Call], None]] = {
     **{f"avg_pool{n}d": _call(avg_pool, axes=n) for n in (1, 2)},
     **{f"adaptive_avg_pool{n}d": _call(adaptive_pool, axes=n) for n in (1, 2)},
     **{f"adaptive_max_pool{n}d": _call(adaptive_pool, axes=n, kind=MaxPool) for n in (1, 2)},
+    **dict.fromkeys(("interpolate", "upsample"), _call(upsample)),
     "relu6": lambda b, c: relu(b, c.name, named=False, ceiling=6),
     "hardtanh": _hardtanh,
     "pad": _call(pad),

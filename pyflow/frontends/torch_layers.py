@@ -15,23 +15,35 @@ import numpy as np
 import torch
 from torch import nn
 
-from pyflow.errors import VolleyError
-from pyflow.frontends.builder import Builder
+from pyflow.frontends.builder import Builder, fail
 from pyflow.frontends.normalize import Normalize
-from pyflow.model.graph import AvgPool, Flatten, FloatConv, FloatLinear, FloatPad, FloatRelu, FloatSquash, MaxPool
+from pyflow.frontends.torch_upsample import upsample_module
+from pyflow.model.graph import (
+    AvgPool,
+    Flatten,
+    FloatConv,
+    FloatLinear,
+    FloatPad,
+    FloatRelu,
+    FloatSquash,
+    MaxPool,
+)
 
 SUPPORTED = (
     "Conv1d/2d, BatchNorm1d/2d, ReLU, ReLU6, Hardtanh(0, b), MaxPool1d/2d, AvgPool1d/2d, AdaptiveAvgPool1d/2d, "
-    "AdaptiveMaxPool1d/2d, ZeroPad1d/2d, Flatten, Linear, Dropout, Identity, Softmax and LogSoftmax at the end, "
-    "pyflow.frontends.Normalize"
+    "AdaptiveMaxPool1d/2d, Upsample(mode='nearest'), ZeroPad1d/2d, Flatten, Linear, Dropout, Identity, Softmax and "
+    "LogSoftmax at the end, pyflow.frontends.Normalize"
 )
 MOST_WEIGHTS = 1 << 25  # of a layer, zeros for groups and dilation among them
 HINTS = {
     "clamp": "a lower limit of 0 is what spikes can do",
     "clip": "a lower limit of 0 is what spikes can do",
     "hardtanh": "a lower limit of 0 is what spikes can do",
-    "convtranspose1d": "use nearest upsampling and a Conv",
-    "convtranspose2d": "use nearest upsampling and a Conv",
+    **dict.fromkeys(
+        (*(f"convtranspose{n}d" for n in (1, 2, 3)), *(f"conv_transpose{n}d" for n in (1, 2, 3))),
+        "use nearest upsampling and a Conv: Upsample(scale_factor=stride), Conv",
+    ),
+    **dict.fromkeys(("pixelshuffle", "pixel_shuffle"), "use nearest upsampling and a Conv"),
     "gelu": "train with ReLU",
     "silu": "train with ReLU",
     "tanh": "train with ReLU",
@@ -45,10 +57,6 @@ HINTS = {
 def hint(kind: str) -> str:
     own = HINTS.get(kind.lower())
     return (own + "; " if own else "") + f"supported: {SUPPORTED}"
-
-
-def fail(label: str, kind: str, message: str) -> VolleyError:
-    return VolleyError(f"layer {label!r} ({kind}): {message}")
 
 
 def _sides(value: Any, axes: int, other: int) -> tuple[int, int]:
@@ -329,6 +337,7 @@ MODULES: dict[type[nn.Module], Callable[[Builder, str, Any], None]] = {
     nn.AdaptiveMaxPool2d: partial(_adaptive_module, axes=2, kind=MaxPool),
     nn.ReLU6: lambda b, label, _: relu(b, label, ceiling=6),
     nn.Hardtanh: lambda b, label, m: clip(b, label, m.min_val, m.max_val),
+    nn.Upsample: upsample_module,
     nn.ZeroPad1d: lambda b, label, m: pad(b, label, m.padding),
     nn.ZeroPad2d: lambda b, label, m: pad(b, label, m.padding),
     nn.ConstantPad1d: lambda b, label, m: pad(b, label, m.padding, value=m.value),

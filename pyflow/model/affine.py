@@ -20,6 +20,7 @@ from pyflow.model.graph import (
     FloatNetwork,
     FloatPool,
     FloatRelu,
+    FloatUpsample,
     MaxPool,
     Synapse,
 )
@@ -55,10 +56,10 @@ def _on_input(network: FloatNetwork, affine: Affine) -> FloatNetwork:
 
 def _into_weights(network: FloatNetwork, affine: Affine) -> FloatNetwork:
     scale, shift = affine.scale, affine.shift
-    way: list[Affine | FloatPool] = [affine]  # back to the layer, each behind the next
-    while isinstance(before := network[way[-1].source], FloatPool):
+    way: list[Affine | FloatPool | FloatUpsample] = [affine]  # back to the layer, each behind the next
+    while isinstance(before := network[way[-1].source], FloatPool | FloatUpsample):
         way.append(before)
-    pool = way[-1] if isinstance(way[-1], FloatPool) else None
+    pool = next((layer for layer in reversed(way) if isinstance(layer, FloatPool)), None)
     if not isinstance(before, FloatConv | FloatLinear):
         return _into_readers(network, affine)
     if scale.size != before.weight.shape[0]:
@@ -84,8 +85,8 @@ def _into_weights(network: FloatNetwork, affine: Affine) -> FloatNetwork:
 
 
 def _into_readers(network: FloatNetwork, affine: Affine) -> FloatNetwork:
-    """The affine map in the weights and biases of the Conv and Linear layers behind it, which pools may stand in front
-    of."""
+    """The affine map in the weights and biases of the Conv and Linear layers behind it, which pools and upsamplings may
+    stand in front of."""
     behind, changed = [affine.name], list[FloatLayer]()
     for layer in network.layers:
         if not set(layer.sources) & set(behind):
@@ -96,7 +97,7 @@ def _into_readers(network: FloatNetwork, affine: Affine) -> FloatNetwork:
         if isinstance(layer, Affine):
             changed.append(_composed(layer, affine))
             continue
-        if not isinstance(layer, FloatPool):
+        if not isinstance(layer, FloatPool | FloatUpsample):
             raise affine.fail(
                 f"follows {network.label(affine.source)!r} and goes into {layer.title} {layer.label!r}; put it before "
                 "the ReLU, or in front of a Conv or Linear"
@@ -151,7 +152,7 @@ def fold_normalisation(network: FloatNetwork) -> FloatNetwork:
 
 
 def _first(network: FloatNetwork, affine: Affine, mean: np.ndarray) -> Iterator[Synapse]:
-    """The Conv and Linear layers that read the normalised input, themselves or through pools."""
+    """The Conv and Linear layers that read the normalised input, themselves or through pools and upsamplings."""
     behind = [affine.name]
     for layer in network.layers:
         if not set(layer.sources) & set(behind):
@@ -168,7 +169,7 @@ def _first(network: FloatNetwork, affine: Affine, mean: np.ndarray) -> Iterator[
             raise layer.fail(
                 "pads the normalised input with 0, which is no pixel value; use padding 0 or no normalisation"
             )
-        elif not isinstance(layer, FloatPool):
+        elif not isinstance(layer, FloatPool | FloatUpsample):
             raise layer.fail("joins the normalised input with other maps; put a Conv in front, or normalise in that")
         behind.append(layer.name)
 

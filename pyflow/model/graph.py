@@ -239,6 +239,18 @@ class AvgPool(FloatPool):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FloatUpsample(FloatLayer):
+    """Nearest neighbour by whole factors. scale: (y, x), times a row and a pixel is repeated."""
+
+    scale: tuple[int, int] = (2, 2)
+    kind: ClassVar[str] = "Upsample"
+
+    def infer(self, *shapes: Shape) -> Shape:
+        ((c, h, w),) = shapes
+        return c, h * self.scale[0], w * self.scale[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Flatten(FloatLayer):
     """(C, H, W) -> vector in C,H,W order."""
 

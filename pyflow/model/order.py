@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The Volley authors
 """Passes that bring layers into an order that integer spikes can compute, and refuse by name what has none.
 
-A neuron fires right behind its synapses. A maximum commutes with ReLU and with rounding, as a concatenation does, so
-both follow the neuron.
+A neuron fires right behind its synapses. A maximum commutes with ReLU and with rounding, as an upsampling and a
+concatenation do, so all three follow the neuron.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pyflow.model.graph import (
     FloatNetwork,
     FloatPool,
     FloatRelu,
+    FloatUpsample,
     MaxPool,
 )
 from pyflow.model.rewrite import close, drop_squash, fold_padding, merge_averages
@@ -56,8 +57,8 @@ def drop_flatten(network: FloatNetwork) -> FloatNetwork:
 
 
 def commute(network: FloatNetwork) -> FloatNetwork:
-    """The network with every ReLU right behind what it acts on, in front of maxima and concatenations; without those
-    that change nothing; and with a sum of sums as one."""
+    """The network with every ReLU right behind what it acts on, in front of maxima, upsamplings and concatenations;
+    without those that change nothing; and with a sum of sums as one."""
     network = _flat_sums(network)
     while True:
         has_fired, most = fired(network), _largest(network)
@@ -71,7 +72,7 @@ def commute(network: FloatNetwork) -> FloatNetwork:
                     both = replace(before, ceiling=min(before.ceiling, layer.ceiling))
                     network = network.edited([both], {layer.name: before.name})
                     break
-            elif isinstance(layer, FloatRelu) and isinstance(before, MaxPool | FloatConcat):
+            elif isinstance(layer, FloatRelu) and isinstance(before, MaxPool | FloatUpsample | FloatConcat):
                 network = _exchanged(network, before, layer)
                 break
         else:
@@ -104,7 +105,7 @@ def _flat_sums(network: FloatNetwork) -> FloatNetwork:
     return network
 
 
-def _exchanged(network: FloatNetwork, before: MaxPool | FloatConcat, relu: FloatRelu) -> FloatNetwork:
+def _exchanged(network: FloatNetwork, before: MaxPool | FloatUpsample | FloatConcat, relu: FloatRelu) -> FloatNetwork:
     """`relu` in front of `before`, once for each of its inputs that has not fired."""
     if others := [x.label for x in network.readers(before.name) if x is not relu]:
         raise relu.fail(f"follows {before.label!r}, which {others[0]!r} reads too; put the ReLU before it")
@@ -155,7 +156,7 @@ def check_order(network: FloatNetwork) -> FloatNetwork:
 def _synapse(network: FloatNetwork, name: str) -> str:
     """What the user calls the layer whose potentials `name` is."""
     layer = network[name]
-    while isinstance(layer, FloatPool):
+    while isinstance(layer, FloatPool | FloatUpsample):
         layer = network[layer.source]
     return layer.label if layer is not None else "the input"
 

@@ -21,6 +21,7 @@ from pyflow.model.graph import (
     FloatPool,
     FloatRelu,
     FloatSquash,
+    FloatUpsample,
 )
 
 
@@ -66,8 +67,8 @@ def _padded(network: FloatNetwork, reader: FloatLayer, pad: FloatPad) -> FloatLa
 
 
 def _never_negative(network: FloatNetwork, name: str) -> bool:
-    """Is it the input, or a ReLU's output, itself or through pools?"""
-    while isinstance(layer := network[name], FloatPool):
+    """Is it the input, or a ReLU's output, itself or through pools and upsamplings?"""
+    while isinstance(layer := network[name], FloatPool | FloatUpsample):
         name = layer.source
     return layer is None or isinstance(layer, FloatRelu)
 

@@ -13,6 +13,7 @@ from pyflow.operators.lif import LIFNeuron
 from pyflow.operators.neuron import Accumulate, RadixNeuron, Readout
 from pyflow.operators.pool import GatedMaxPool, MaxPool, OrPool, SumPool
 from pyflow.operators.synapse import Conv, Linear, Synapse
+from pyflow.operators.upsample import Upsample
 
 __all__ = [
     "OPERATORS",
@@ -44,6 +45,7 @@ __all__ = [
     "Synapse",
     "TTFSEncode",
     "Tensor",
+    "Upsample",
     "Windowed",
 ]
 
@@ -52,7 +54,7 @@ OPERATORS: dict[str, type[Operator]] = {
     for op in (
         *(Encode, RateEncode, TTFSEncode, PhaseEncode, BurstEncode, DeltaEncode, Direct),
         *(Conv, Linear, RadixNeuron, LIFNeuron, Readout, Accumulate),
-        *(MaxPool, SumPool, OrPool, GatedMaxPool),
+        *(MaxPool, SumPool, OrPool, GatedMaxPool, Upsample),
         *(Add, And, IAnd, Residual, Concat),
     )
 }

@@ -33,6 +33,7 @@ from pyflow.operators import (
     SumPool,
     Synapse,
     Tensor,
+    Upsample,
     Windowed,
 )
 from pyflow.operators.encode import OverTime
@@ -82,6 +83,8 @@ def memories(network: Network) -> list[Memory]:
             if isinstance(op, MaxPool | SumPool | OrPool) and streams_past(op, source, 1):
                 rows = min(rows, _results(op, source, network.tensors[op.name]))
             found.append(Memory(op.name, "line buffers", rows, RAM))
+        if isinstance(op, Upsample) and op.scale[0] > 1:
+            found.append(Memory(op.name, "line buffers", source.shape[2] * source.shape[0] * source.bits, RAM))
         found.append(Memory(op.name, "states", _states(network, op), RAM))
     for edge in network.state_edges:
         found.append(Memory(edge.source, "states", math.prod(edge.tensor.shape) * edge.tensor.number_bits, RAM))

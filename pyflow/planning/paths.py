@@ -16,10 +16,10 @@ from pyflow.cores.cells import Cost
 from pyflow.cores.stream import LaneConvert, conversions
 from pyflow.graph import INPUT, Network
 from pyflow.integers import ceil_div
-from pyflow.operators import Concat, Encoding, LIFNeuron, Operator, RadixNeuron, Synapse, Tensor, Windowed
+from pyflow.operators import Concat, Encoding, LIFNeuron, Operator, RadixNeuron, Synapse, Tensor, Upsample, Windowed
 from pyflow.planning.alone import Operators, Way
 from pyflow.planning.folding import Folding
-from pyflow.planning.windows import legal_pix, row_windows
+from pyflow.planning.windows import legal_pix, row_windows, stretched
 
 FOLLOWED = 256  # combinations, where several tensors are open
 
@@ -286,21 +286,33 @@ class Paths:
                 price += self._convert(before, way, source, prices)
                 taken.append(way)
             (lanes, pix), (channels, height, width) = taken[0], sources[0].shape
-            rows = height
-            if isinstance(op, Windowed):
-                rows = max(height, op.spatial(sources[0])[0])
-                out = row_windows(op, sources[0], pix).pix
-            else:
-                out = pix
             layer = self.operators.drives(op)
             folding = _Chosen.of(front[ways].chosen, layer.name) if layer else None
             alone = self.operators.alone(op, tuple(taken), folding)
             price += prices.of(alone.cells)
+            # A concatenation has the lanes of both, ON and OFF channels twice as many.
+            growth = tensor.shape[0] if isinstance(op, Concat) else tensor.shape[0] // channels * lanes
+            if isinstance(op, Upsample):
+                for out in self._stretched(op, taken[0], target):
+                    yield _Step(ways, (growth, out), price, fixed=tuple(fixed))
+                continue
+            rows, out = height, pix
+            if isinstance(op, Windowed):
+                rows = max(height, op.spatial(sources[0])[0])
+                out = row_windows(op, sources[0], pix).pix
             cycles = max(alone.busy, beats((lanes, pix), channels, rows * width))
             if cycles <= per_pass(target, sources[0]):
-                # A concatenation has the lanes of both, ON and OFF channels twice as many.
-                growth = tensor.shape[0] if isinstance(op, Concat) else tensor.shape[0] // channels * lanes
                 yield _Step(ways, (growth, out), price, fixed=tuple(fixed))
+
+    def _stretched(self, op: Upsample, way: Way, target: int) -> Iterator[int]:
+        """Pixels per beat that `op` may give of what comes as `way`: its readers have what they want without a
+        converter."""
+        tensor, (lanes, pix) = self.network.tensors[op.name], way
+        channels, height, width = tensor.shape
+        for out in stretched(op, pix, lanes >= channels):
+            given = op.name not in self.raw or ceil_div(out, op.scale[1]) == pix  # the input's follow from it
+            if given and beats((lanes, out), channels, height * width) <= per_pass(target, tensor):
+                yield out
 
     def _taken(self, op: Operator, source: Tensor, before: Way, first: Way | None) -> Way:
         """The way in which `op` takes an operand that comes as `before`. first: of its first operand."""

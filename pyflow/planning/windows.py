@@ -11,7 +11,7 @@ from pyflow.cores.base import Core
 from pyflow.cores.window import LineBuffer, RowWindows, WindowFold, WindowFull
 from pyflow.errors import VolleyError
 from pyflow.integers import ceil_div
-from pyflow.operators import Tensor, Windowed
+from pyflow.operators import Tensor, Upsample, Windowed
 from pyflow.planning.builder import Builder
 from pyflow.planning.netlist import Stream
 
@@ -52,6 +52,12 @@ def legal_pix(op: Windowed, source: Tensor) -> list[int]:
     """Pixels per beat that a full window can take."""
     along = (source.shape[2], op.kernel[1], op.stride[1], op.padding[1])
     return [pix for pix in range(1, source.shape[2] + 1) if RowWindows.legal(*along, pix)]
+
+
+def stretched(op: Upsample, pix: int, whole: bool) -> list[int]:
+    """Pixels per beat that it can give, of `pix` that come. whole: does a beat carry all channels?"""
+    pixels = pix * op.scale[1] if whole else 1
+    return [n for n in range(1, pixels + 1) if pixels % n == 0]
 
 
 def idle_shifts(op: Windowed, source: Tensor, pix: int = 1) -> int:

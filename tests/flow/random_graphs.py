@@ -34,6 +34,7 @@ from pyflow.operators import (
     SumPool,
     Tensor,
     TTFSEncode,
+    Upsample,
 )
 
 FRAMES = 16
@@ -151,6 +152,12 @@ class Draw:
         out = self.add(kind(self.name("pool"), (source,), **options))
         return self.neuron(out) if kind is SumPool else out
 
+    def upsample(self, source: str, ups: np.random.Generator) -> str:
+        """`source` as it is, or on a larger map. ups: draws of its own."""
+        if ups.random() < 0.7 or np.prod(self.tensors[source].shape[1:]) > 24:
+            return source
+        return self.add(Upsample(self.name("up"), (source,), tuple(ups.integers(1, 4, 2))))
+
     def join(self, a: str, b: str) -> str:
         """Spikes of two spike tensors of one shape."""
         ta, tb = self.tensors[a], self.tensors[b]
@@ -198,12 +205,15 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
     d.tensors[INPUT] = Tensor(INPUT, shape, encoding, steps if timed else 8, 1 if kind == "rate" else 255, timed=timed)
     spikes = _first(d, kind if seed % 2 == 0 else "radix", steps)
     recurrent = seed % 2 == 0 and d.coin(0.25)
+    ups = np.random.default_rng(seed + 81)
     for _ in range(d.number(0, 2)):
         before = spikes
         if d.coin(0.5) and min(d.tensors[spikes].shape[2], 2 * d.tensors[spikes].shape[1]) >= 2:
             before = spikes = d.pool(spikes)
+        before = spikes = d.upsample(spikes, ups)
         same = d.coin(0.6)
-        spikes = d.neuron(d.conv(spikes, d.tensors[before].shape[0] if same else d.number(1, 6), same=same))
+        potential = d.conv(spikes, d.tensors[before].shape[0] if same else d.number(1, 6), same=same)
+        spikes = d.neuron(potential if same else d.upsample(potential, ups))
         if same and d.tensors[before].encoding in (Encoding.RADIX, *SPIKES):
             spikes = d.join(spikes, before) if d.tensors[before].encoding is not Encoding.TTFS else spikes
     if recurrent:

@@ -29,12 +29,13 @@ MAX_POOL: dict[int, type[nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d}
 AVG_POOL: dict[int, type[nn.Module]] = {1: nn.AvgPool1d, 2: nn.AvgPool2d}
 SIZES = {1: (5, 41), 2: (5, 13)}
 KERNELS = {1: [1, 2, 3, 5, 8], 2: [1, 3, 5]}
+UP: dict[int, list[Any]] = {1: [2, 3], 2: [2, (1, 3), (2, 1)]}
 POOLS = {1: ["none", "max", "max3", "avg", "whole"], 2: ["none", "max", "max3", "avg"]}
 
 
 def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
     """(integer network, float images [N, C, H, W], or sequences [N, C, L] where axes = 1)."""
-    rng = np.random.default_rng(seed)
+    rng, ups = np.random.default_rng(seed), np.random.default_rng(seed + 82)
     torch.manual_seed(seed)
     c, sides = int(rng.integers(1, 5)), [int(rng.integers(*SIZES[axes])) for _ in range(axes)]
     shape = (c, *sides)
@@ -73,6 +74,12 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
             size, step, pad = {"max3": (3, 2, 1), "whole": (sides[0], 1, 0)}.get(kind, (2, 2, 0))
             layers[f"pool{i}"] = (MAX_POOL if kind in ("max", "max3") else AVG_POOL)[axes](size, step, pad)
             sides = [(side + 2 * pad - size) // step + 1 for side in sides]
+        if ups.random() < 0.35 and np.prod(sides) <= 30:
+            up = nn.Upsample(scale_factor=UP[axes][ups.integers(len(UP[axes]))])
+            layers[f"up{i}"] = up
+            if ups.random() < 0.3 and kind in ("none", "max", "max3"):
+                layers.move_to_end(f"relu{i}")  # the ReLU goes in front of it, and of a pool
+            sides = [int(s) for s in up(torch.zeros(1, 1, *sides)).shape[2:]]
     pools = np.random.default_rng(seed + 81)
     if min(sides) >= 3 and pools.random() < 0.5:  # large windows, up to the whole map
         window = [int(pools.integers(3, side + 1)) for side in sides]

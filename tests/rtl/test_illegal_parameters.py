@@ -112,6 +112,11 @@ ILLEGAL: list[Row] = [
     ("window_fold", {"HEIGHT": 2, "KERNEL_Y": 5}, "the kernel is larger than the map"),
     ("window_fold", {"DEPTH": 48}, "DEPTH = 48 is not a power of two from 2 on"),
     ("window_fold", {"DEPTH": 16}, "DEPTH = 16 is below the window's span 19"),
+    ("upsample", {"GROUPS": 0}, "ITEM_W, GROUPS, HEIGHT, WIDTH, PIX and OUT_PIX must be at least 1"),
+    ("upsample", {"SCALE_X": 0}, "SCALE_Y = 2 and SCALE_X = 0 must be at least 1"),
+    ("upsample", {"PIX": 3}, "PIX = 3 does not divide WIDTH = 8: rows are whole beats"),
+    ("upsample", {"OUT_PIX": 3}, "OUT_PIX = 3 does not divide the 2 pixels that a beat becomes"),
+    ("upsample", {"DEPTH": 7}, "DEPTH = 7 is below the 8 beats that are sent again"),
     # Synapses and neurons
     ("weight_source", {"WIDTH": 0}, "WIDTH and DEPTH must be at least 1"),
     ("memory_loader", {"WIDTH": 0}, "WIDTH and DEPTH must be at least 1"),

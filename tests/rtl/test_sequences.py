@@ -27,6 +27,7 @@ FOLD = (
     "DEPTH",
     "PAD_ITEM",
 )
+UP = ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH", "SCALE_Y", "SCALE_X", "DEPTH")
 PIXELS = ("LANES", "T", "TB", "BEATS")
 RATE = (*PIXELS, "MODE", "SEED")
 BURST = (*PIXELS, "ISI_MIN", "ISI_MAX", "COUNT")
@@ -63,6 +64,8 @@ CORES = [
     ("window_full", "window", (*FULL, "PIX"), (3, 2, 3, 8, 3, 2, 1, 1, 6, 4)),
     ("window_fold", "window", FOLD, (4, 1, 5, 6, 3, 3, 1, 1, 1, 1, 1, 32, 0)),
     ("window_fold", "window", FOLD, (12, 1, 4, 7, 1, 5, 1, 1, 0, 2, 2, 8, 99)),
+    ("upsample", "window", UP, (3, 3, 4, 3, 3, 2, 11)),
+    ("upsample", "window", (*UP, "PIX", "OUT_PIX"), (2, 1, 3, 8, 2, 3, 3, 4, 6)),
     ("weight_source", "weight_source", ("WIDTH", "DEPTH", "KIND", "INIT_FILE"), (9, 5, 3, "weights.mem")),
     ("synapse_array", "synapse_array", (*ARRAY, "ACC_W"), (2, 9, 4, 2, 8, 2, 17)),
     ("synapse_array", "synapse_array", (*ARRAY, "PER_STEP", "ACC_W"), (2, 9, 6, 2, 5, 2, 1, 10)),

@@ -22,6 +22,8 @@ FOLD = (
     "PAD_ITEM",
 )
 
+UP = ("ITEM_W", "GROUPS", "HEIGHT", "WIDTH", "SCALE_Y", "SCALE_X", "DEPTH")
+
 
 def check(core: str, names: tuple[str, ...], values: tuple[int, ...]) -> None:
     run_bench(core, "tb_volley_window", dict(zip(names, values, strict=True)))
@@ -98,6 +100,32 @@ def test_window_full_of_several_pixels(values):
 )
 def test_window_fold(values):
     check("volley_window_fold", FOLD, values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (4, 1, 3, 5, 2, 2, 5),  # twice, with a row
+        (3, 3, 4, 3, 3, 2, 11),  # groups, more than a row
+        (5, 2, 1, 7, 1, 4, 2),  # a sequence: one pixel suffices
+        (2, 1, 5, 1, 3, 1, 2),  # rows of one beat
+    ],
+)
+def test_upsample(values):
+    check("volley_upsample", UP, values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (3, 1, 3, 4, 2, 2, 4, 1, 2),  # twice as many pixels per beat: no beat is sent twice in a row
+        (2, 2, 3, 6, 2, 3, 6, 2, 2),  # three beats out for one, groups
+        (3, 1, 2, 9, 3, 2, 4, 3, 1),  # fewer pixels per beat out than in
+        (2, 1, 3, 8, 2, 3, 3, 4, 6),  # pixels per beat of which neither divides the other
+    ],
+)
+def test_upsample_of_several_pixels(values):
+    check("volley_upsample", (*UP, "PIX", "OUT_PIX"), values)
 
 
 # Every kernel, stride, padding, group and replay count at least once, and the smallest maps.
@@ -190,3 +218,26 @@ def test_window_full_all(values):
 )
 def test_window_fold_all(values):
     check("volley_window_fold", FOLD, values)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1, 1, 1, 2, 1, 1),
+        (4, 1, 1, 1, 4, 4, 2, 1, 1),
+        (4, 1, 3, 2, 2, 1, 2, 1, 1),
+        (4, 2, 3, 1, 2, 2, 2, 1, 1),
+        (4, 3, 2, 4, 1, 2, 3, 1, 1),
+        (4, 1, 2, 5, 1, 1, 2, 1, 1),
+        (4, 1, 3, 4, 5, 3, 7, 1, 1),
+        (4, 1, 3, 4, 2, 4, 8, 1, 4),
+        (4, 1, 3, 6, 2, 4, 6, 1, 2),
+        (2, 1, 3, 8, 3, 1, 2, 4, 2),
+        (2, 1, 3, 8, 1, 2, 2, 4, 8),
+        (2, 3, 2, 4, 2, 2, 7, 2, 4),
+        (40, 1, 4, 6, 2, 2, 6, 1, 1),
+    ],
+)
+def test_upsample_all(values):
+    check("volley_upsample", (*UP, "PIX", "OUT_PIX"), values)

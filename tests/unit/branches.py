@@ -74,6 +74,21 @@ class Dense(nn.Module):
         return torch.cat([x, torch.relu(self.two(x))], 1)
 
 
+class U(nn.Module):
+    """A pool and a convolution on the way round, brought back to the size of what skips them, as in U-Net
+    (arXiv 1505.04597). early: the ReLU in front of the upsampling."""
+
+    def __init__(self, channels: int, early: bool) -> None:
+        super().__init__()
+        self.conv, self.early = nn.Conv2d(channels, 3, 3, padding=1), early
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(F.max_pool2d(x, 2))
+        if self.early:
+            return torch.cat([x, F.interpolate(y.relu(), scale_factor=2)], 1)
+        return torch.cat([F.interpolate(y, size=x.shape[2:], mode="nearest-exact").relu(), x], 1)
+
+
 def randomise(model: nn.Module, seed: int) -> nn.Module:
     """Statistics of BatchNorm as a trained model has them, scales of either sign."""
     g = torch.Generator().manual_seed(seed)
@@ -95,9 +110,9 @@ def headed(*layers: nn.Module, features: int) -> nn.Module:
 
 
 def random_model(seed: int, shape: tuple[int, int, int] = (2, 8, 6)) -> nn.Module:
-    """A stem and one to three random blocks, perhaps pools between them, and a head; some end as ResNets do, in an
-    average of the whole map."""
-    rng = np.random.default_rng(seed)
+    """A stem and one to three random blocks, perhaps pools and upsamplings between them, and a head; some end as
+    ResNets do, in an average of the whole map."""
+    rng, ups = np.random.default_rng(seed), np.random.default_rng(seed + 83)
     torch.manual_seed(seed)
     channels, h, w = shape
     layers: list[nn.Module] = [nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU()]
@@ -116,6 +131,12 @@ def random_model(seed: int, shape: tuple[int, int, int] = (2, 8, 6)) -> nn.Modul
         wide = kind == "sum"
         if kind == "down":
             h, w = -(-h // 2), -(-w // 2)
+        if ups.random() < 0.4 and not (wide or h % 2 or w % 2):
+            layers.append(U(channels, bool(ups.integers(2))))
+            channels += 3
+        if ups.random() < 0.3 and h * w <= 24:
+            layers.append(nn.Upsample(scale_factor=(2, 1)))
+            h *= 2
         if rng.random() < 0.4 and min(h, w) >= 2:
             layers.append((nn.MaxPool2d if rng.random() < 0.6 else nn.AvgPool2d)(2))
             h, w = h // 2, w // 2

@@ -22,7 +22,9 @@ from pyflow.model.graph import (
     FloatConv,
     FloatLayer,
     FloatLinear,
+    FloatPad,
     FloatRelu,
+    FloatUpsample,
     MaxPool,
 )
 from pyflow.model.order import spiking_form
@@ -54,10 +56,14 @@ def _layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor]) -> to
             return y[:, :, None, None]
         case FloatRelu():
             return F.relu(x)
+        case FloatPad():
+            return F.pad(x, (layer.before[1], layer.after[1], layer.before[0], layer.after[0]))
         case MaxPool():
             return F.max_pool2d(x, layer.kernel, layer.stride, layer.padding)
         case AvgPool():
             return F.avg_pool2d(x, layer.kernel, layer.stride, layer.padding)
+        case FloatUpsample():
+            return F.interpolate(x, (x.shape[2] * layer.scale[0], x.shape[3] * layer.scale[1]), mode="nearest-exact")
         case Affine():
             shape = (-1, *[1] * (x.ndim - 2))
             return x * torch.tensor(layer.scale).reshape(shape) + torch.tensor(layer.shift).reshape(shape)

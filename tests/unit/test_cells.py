@@ -20,6 +20,7 @@ from pyflow.cores.recurrence import Channel, Ports
 from pyflow.cores.stream import Join, LaneConvert, Skid
 from pyflow.cores.sums import DSP48
 from pyflow.cores.synapse import EventList
+from pyflow.cores.window import Upsample
 
 LIF = NeuronLIF(
     lanes=8, tb=1, passes=4, beats=32, unrolled=True, held=False, in_w=9, in_signed=True, frac=0, bias_w=9, theta_w=9,
@@ -48,6 +49,10 @@ MEASURED = {
     "global maximum": PoolAccumulate(4, 4, 4, True, 1, 8, 8, 8, 8),
     "maxima 8 x 8": PoolAccumulate(16, 4, 4, True, 1, 64, 64, 8, 8),
     "maxima of groups": PoolAccumulate(2, 4, 4, True, 8, 9, 9, 3, 3),
+    "upsample": Upsample(4, 1, 14, 14, 2, 2, 14, 1, 1),
+    "upsample of groups": Upsample(32, 4, 32, 32, 2, 2, 128, 1, 1),
+    "upsample to more pixels": Upsample(64, 1, 16, 16, 2, 2, 16, 1, 2),
+    "upsample of several pixels": Upsample(16, 1, 16, 16, 3, 3, 12, 2, 2),
     "event list 1": EventList(4, 1, 120, 1, 10, 128),
     "event list 3": EventList(4, 3, 40, 2, 10, 64),
     "event list 8": EventList(4, 8, 18, 4, 10, 64),
@@ -155,6 +160,8 @@ def cycles(core: Core, beats: int, passes: int) -> float:
         (NeuronRadix(2, 12, True, 0, 8, 12, 16, 4, False, 1), 10, 1, 40),
         (NeuronRadix(2, 12, True, 0, 8, 12, 16, 4, True, 1), 10, 1, 10),
         (LaneConvert(4, 2, 1, 8), 4, 1, 8),
+        (Upsample(4, 2, 3, 4, 2, 3, 8, 1, 1), 24, 1, 144),
+        (Upsample(4, 1, 3, 4, 2, 2, 4, 1, 2), 12, 1, 24),
         (LaneConvert(4, 1, 2, 8), 8, 1, 8),
     ],
 )

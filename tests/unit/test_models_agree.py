@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyflow.operators import Conv, Encode, Linear, MaxPool, RadixNeuron, Readout, SumPool
+from pyflow.operators import Conv, Encode, Linear, MaxPool, RadixNeuron, Readout, SumPool, Upsample
 from verif.models.encode_radix import encode_radix
 from verif.models.neuron_radix import neuron_radix
 from verif.models.pool import pool
 from verif.models.readout import readout
 from verif.models.synapse_array import synapse_array
-from verif.models.window import line_buffer, span, window_fold, window_full
+from verif.models.window import line_buffer, span, upsample, window_fold, window_full
 
 SEEDS = range(24)
 
@@ -120,6 +120,13 @@ def test_pools(seed, operator, reduce):
         expected = [pool(window, reduce) for window in windows(frame, **shape, pad=[0] * 3)]
         assert words.reshape(3, -1).T.tolist() == expected
         assert words.shape[1:] == tuple(span(*axis) for axis in zip(frame.shape[1:], *shape.values(), strict=True))
+
+
+@pytest.mark.parametrize("scale", [(2, 2), (1, 3), (4, 1)])
+def test_upsample(scale):
+    x = random_codes(1, 4, 3)
+    got = Upsample("up", ("x",), scale).run(x)
+    assert [as_map(frame) for frame in got] == [upsample(as_map(frame), *scale) for frame in x]
 
 
 def test_readout():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Scalar models of volley_line_buffer, volley_window_full and volley_window_fold.
+"""Scalar models of volley_line_buffer, volley_window_full, volley_window_fold and volley_upsample.
 
 A map is rows of pixels of groups: map[y][x][g] is an item. What an item is does not matter: a spike word,
 a beat of lanes, a column of pixels.
@@ -107,3 +107,10 @@ def window_fold_cycles(
                 written += written - first < depth
                 ends[-1] += 1
     return ends[-1] - ends[-2]
+
+
+def upsample(frame: Map, scale_y: int, scale_x: int) -> list[list[Sequence[Any]]]:
+    """The larger map: every row `scale_y` times, every pixel `scale_x` times."""
+    return [
+        [frame[y // scale_y][x // scale_x] for x in range(len(frame[0]) * scale_x)] for y in range(len(frame) * scale_y)
+    ]

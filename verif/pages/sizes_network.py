@@ -198,6 +198,15 @@ ROWS: dict[str, Row] = {
             stalls=(12,),
         ),
     ),
+    "volley_upsample": Row(
+        {"ITEM_W": 1, "HEIGHT": 1, "WIDTH": 1, "SCALE_Y": 1, "SCALE_X": 1, "DEPTH": 2},
+        (
+            {"HEIGHT": 14, "WIDTH": 14, "DEPTH": 14},
+            {"ITEM_W": 128, "HEIGHT": 32, "WIDTH": 32, "DEPTH": 32},
+            {"ITEM_W": 32, "GROUPS": 4, "HEIGHT": 32, "WIDTH": 32, "DEPTH": 128},
+        ),
+        Wave({"HEIGHT": 2, "WIDTH": 3, "DEPTH": 3}, 20, 6, data={"s_axis": range(1, 7)}, stalls=(12,)),
+    ),
     # ---------------------------------------------------------------- synapse
     "volley_weight_source": Row(
         {"WIDTH": 1, "DEPTH": 1},

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""volley_line_buffer, volley_window_full, volley_window_fold: values, cycles per frame, frames kept apart.
+"""volley_line_buffer, volley_window_full, volley_window_fold, volley_upsample: values, cycles per frame, frames kept
+apart.
 
-The three share their tests: a map of items goes in, the model's list of beats comes out.
+The four share their tests: a map of items goes in, the model's list of beats comes out.
 """
 
 import itertools
@@ -11,7 +12,7 @@ import random
 
 import cocotb
 
-from verif.models.window import beats, line_buffer, span, window_fold, window_fold_cycles, window_full
+from verif.models.window import beats, line_buffer, span, upsample, window_fold, window_fold_cycles, window_full
 from verif.tb.axis import FLOWS, TB, Beat, pack, params
 from verif.tb.coverage import declare, hit, of_parameters
 
@@ -66,6 +67,21 @@ elif CORE == "volley_window_full":
         last_row = overlap - (overlap > 0 and GROUPS == 1)
         return (HEIGHT * (row + beyond - overlap) + last_row) * GROUPS + HEIGHT * COLS // OUT_PIX * (REPLAY - 1)
 
+elif CORE == "volley_upsample":
+    SOURCE, SINK = "s_axis", "m_axis"
+    SCALES = (P["SCALE_Y"], P["SCALE_X"])
+    OUT_PIX = P.get("OUT_PIX", 1)
+    LATENCY = 2
+
+    def completing():
+        return 0
+
+    def outputs(frame):
+        return [pack(pixels, ITEM_W) for pixels in beats(upsample(frame, *SCALES), OUT_PIX)]
+
+    def cycles():
+        return HEIGHT * SCALES[0] * WIDTH * SCALES[1] // OUT_PIX * GROUPS
+
 else:
     SOURCE, SINK = "s_item", "m_window"
     KERNEL, STRIDE, PADDING = ((P[f"{k}_Y"], P[f"{k}_X"]) for k in ("KERNEL", "STRIDE", "PAD"))
@@ -82,17 +98,28 @@ else:
         return max(IN, window_fold_cycles(random_frame(), *WINDOW, REPLAY, P["DEPTH"]))
 
 
-PADDINGS = [P[name] for name in ("PADDING", "PAD_Y", "PAD_X") if name in P]
-of_parameters(
-    {
-        "one group": GROUPS == 1,
-        "several groups": GROUPS > 1,
-        "no padding": not any(PADDINGS),
-        "padding": any(PADDINGS),
-        "padding code": PAD > 0,
-        "stride": any(P[name] > 1 for name in ("STRIDE", "STRIDE_Y", "STRIDE_X") if name in P),
-    }
-)
+of_parameters({"one group": GROUPS == 1, "several groups": GROUPS > 1})
+if CORE == "volley_upsample":
+    of_parameters(
+        {
+            "more pixels per beat out than in": OUT_PIX > PIX,
+            "fewer pixels per beat out than in": OUT_PIX < PIX,
+            "rows once": SCALES[0] == 1,
+            "pixels once": SCALES[1] == 1,
+            "one row held": P["DEPTH"] == ROW,
+            "more than a row held": P["DEPTH"] > ROW,
+        }
+    )
+else:
+    PADDINGS = [P[name] for name in ("PADDING", "PAD_Y", "PAD_X") if name in P]
+    of_parameters(
+        {
+            "no padding": not any(PADDINGS),
+            "padding": any(PADDINGS),
+            "padding code": PAD > 0,
+            "stride": any(P[name] > 1 for name in ("STRIDE", "STRIDE_Y", "STRIDE_X") if name in P),
+        }
+    )
 if "REPLAY" in P:
     of_parameters({"replay": REPLAY > 1})
 if "SLOTS" in P:
@@ -204,7 +231,7 @@ async def latency(dut):
 @cocotb.parametrize(share=[0, 0.4, 0.9])
 async def a_stall_fills_every_stage(dut, share):
     """Input trickles in and fills what is behind a stalled output: no gap once that moves again."""
-    if CORE == "volley_window_full":  # its output register is its only stage
+    if CORE in ("volley_window_full", "volley_upsample"):  # the output register is the only stage
         return
     taken, trickle = EARLY + int(share * OUT), 5
 

@@ -12,7 +12,7 @@ from pyflow.graph import INPUT, Network
 from pyflow.operators import Conv, Readout, Synapse
 from pyflow.planning.builder import Builder
 from pyflow.planning.folding import Folding
-from pyflow.planning.lowering import eltwise, encode, neuron, pool, synapse  # noqa: F401  (they register themselves)
+from pyflow.planning.lowering import eltwise, encode, neuron, pool, synapse, upsample  # noqa: F401  (they register)
 from pyflow.planning.lowering.encode import network_input
 from pyflow.planning.lowering.registry import LOWERINGS
 from pyflow.planning.lowering.synapse import embed_kernel

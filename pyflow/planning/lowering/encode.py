@@ -11,6 +11,7 @@ from pyflow.cores import encode as cores
 from pyflow.cores.base import Core
 from pyflow.cores.stream import Replay
 from pyflow.graph import INPUT
+from pyflow.integers import ceil_div
 from pyflow.operators import (
     BurstEncode,
     Conv,
@@ -21,6 +22,7 @@ from pyflow.operators import (
     PhaseEncode,
     RateEncode,
     TTFSEncode,
+    Upsample,
     Windowed,
 )
 from pyflow.planning.builder import Builder
@@ -30,14 +32,16 @@ from pyflow.planning.netlist import Stream
 
 def pixels_wanted(b: Builder, tensor: str) -> int:
     """Pixels per beat of `tensor` that its readers want: those of the nearest convolutions, times the strides of
-    pools in front of them."""
+    pools in front of them, over the factors of upsamplings."""
     wanted = 1
     for op in b.network.operators:
         if tensor not in op.inputs or not op.pixelwise:
             continue
         if isinstance(op, Conv):
-            wanted = max(wanted, b.foldings[op.name].pix)
+            wanted = max(wanted, b.foldings[op.name].pix if op.name in b.foldings else 1)
         elif (behind := pixels_wanted(b, op.name)) > 1:
+            if isinstance(op, Upsample):
+                behind = ceil_div(behind, op.scale[1])
             wanted = max(wanted, behind * (op.stride[1] if isinstance(op, Windowed) else 1))
     return wanted
 

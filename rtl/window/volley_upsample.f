@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
+// volley_upsample and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_ram.sv
+volley_upsample.sv
