@@ -27,16 +27,29 @@ class Target:
     folding: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedFifo:
+    """A FIFO of a plan. name: its key in the folding. beats: its depth, of `width` bits each; held: the most that are
+    inside at a time, predicted. bram36: estimated."""
+
+    name: str
+    beats: int
+    width: int
+    held: int
+    bram36: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PlannedLayer:
     """One operator of the network in a plan. folding: how it is laid, for the report; None where there is no choice.
-    cycles: per frame, busy. cells: estimated."""
+    cycles: per frame, busy. cells: estimated, those of the FIFOs in front of it included."""
 
     name: str
     kind: str
     folding: Mapping[str, Any] | None
     cycles: int
     cells: Cost
+    fifos: tuple[PlannedFifo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

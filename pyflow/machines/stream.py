@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 from pyflow.backends import verilator
+from pyflow.cores.stream import Fifo
 from pyflow.design_files import written_here
 from pyflow.emit import emit, probes
 from pyflow.graph import Network
-from pyflow.machine import Emitted, PlannedLayer, Run, Target
+from pyflow.machine import Emitted, PlannedFifo, PlannedLayer, Run, Target
 from pyflow.operators import Synapse
 from pyflow.planning import fits, planner
 from pyflow.planning.board import Board
 from pyflow.planning.folding import folds, simd
 from pyflow.planning.lowering import build_netlist
-from pyflow.planning.netlist import Netlist
+from pyflow.planning.netlist import Netlist, fifo_name
 
 PASSES = ("bound", "fold", "lower", "size")
 
@@ -51,8 +52,25 @@ class StreamPlan(planner.Plan):
             if isinstance(op, Synapse):
                 own, (source,) = self.netlist.foldings[op.name], self.network.sources(op)
                 folding = {**own.to_json(), "simd": simd(op, own, source), "folds": list(folds(op, own, source))}
-            rows.append(PlannedLayer(op.name, op.kind, folding, round(cycles), self.cost[op.name]))
+            rows.append(
+                PlannedLayer(op.name, op.kind, folding, round(cycles), self.cost[op.name], self._fifos(op.name))
+            )
         return rows
+
+    def _fifos(self, layer: str) -> tuple[PlannedFifo, ...]:
+        """In front of that operator."""
+        named = {fifo_name(key): key for key in self.netlist.fifos}
+        return tuple(
+            PlannedFifo(
+                named[inst.source.name],
+                inst.core.depth,
+                inst.core.data_w,
+                self.schedule.peaks[inst.source.name],
+                inst.cells(self.family).bram,
+            )
+            for inst in self.netlist.instances
+            if isinstance(inst.core, Fifo) and inst.layer == layer
+        )
 
     def emit(self, folder: Path, *, probed: bool = False) -> Emitted:
         return emit(self.netlist, folder, probed=probed)
@@ -113,7 +131,7 @@ class StreamMachine:
 
     def plan(self, network: Network, board: Board, target: Target) -> StreamPlan:
         found = planner.plan(network, board, cycles_per_frame=target.cycles_per_frame, folding=target.folding)
-        return StreamPlan(found.netlist, found.schedule, found.cost, found.given)
+        return StreamPlan(found.netlist, found.schedule, found.cost, found.given, found.family)
 
     def look(self, network: Network, board: Board, target: Target, after: str) -> str:
         from tabulate import tabulate

@@ -28,7 +28,7 @@ from pyflow.planning.choice import Chooser
 from pyflow.planning.folding import Folding
 from pyflow.planning.lowering import build_netlist, embed_kernel
 from pyflow.planning.netlist import Netlist
-from pyflow.planning.schedule import Schedule, predict
+from pyflow.planning.schedule import Deadlock, Schedule, predict
 from pyflow.planning.windows import idle_shifts
 from pyflow.reading import read_json
 
@@ -47,6 +47,7 @@ class Plan:
     schedule: Schedule
     cost: dict[str, Cost]  # by IR operator
     given: bool = False  # the folding was, and was not chosen here
+    family: str = "xc7"  # of the cells
 
     @property
     def total(self) -> Cost:
@@ -114,9 +115,16 @@ def plan(
         return search.planned(foldings, goal) if cycles_per_frame is None else search.within(foldings, goal)
     _check_length(network)
     given, fifos = read_folding(folding)
-    netlist = build_netlist(network, given, {**branch_fifos(network, given), **fifos})
+    sized = branch_fifos(network, given)
+    netlist = build_netlist(network, given, {**sized, **fifos})
     _check_slices(netlist, board)
-    return Plan(netlist, predict(netlist), costs(netlist, board.family), given=True)
+    try:
+        schedule = predict(netlist)
+    except Deadlock:
+        if not fifos.keys() & sized.keys():
+            raise  # ours
+        raise _too_shallow(fifos, sized) from None
+    return Plan(netlist, schedule, costs(netlist, board.family), True, board.family)
 
 
 def choose(
@@ -253,7 +261,7 @@ class _Search:
 
     def planned(self, foldings: dict[str, Folding], goal: int) -> Plan:
         netlist, schedule = settle(self.network, foldings, goal)
-        plan = Plan(netlist, schedule, costs(netlist, self.board.family))
+        plan = Plan(netlist, schedule, costs(netlist, self.board.family), family=self.board.family)
         log.info(
             "%s: %g cycles per frame, latency %d, %s (estimated)",
             self.network.name,
@@ -289,6 +297,15 @@ def _check_length(network: Network) -> None:
                 f"network {network.name!r}: {tensor.name!r} has {words:,} words a frame, at most {MAX_WORDS:,} can be "
                 f"planned ({tensor.shape[1]} x {tensor.shape[2]} pixels{time}); use fewer pixels or time steps"
             )
+
+
+def _too_shallow(fifos: dict[str, int], sized: dict[str, int]) -> VolleyError:
+    """The line for FIFOs that are given and stop the network. sized: beats with which none waits."""
+    key = min((key for key in fifos if key in sized), key=lambda key: fifos[key] / sized[key])
+    return VolleyError(
+        f"folding: fifos: {key}={fifos[key]} beats stops the network for ever: the branch that waits at a join holds "
+        f"up the one it waits for; {sized[key]} are enough, which are taken where it is left out"
+    )
 
 
 def _check_slices(netlist: Netlist, board: Board) -> None:

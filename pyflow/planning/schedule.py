@@ -44,10 +44,14 @@ class Schedule:
     held_up: frozenset[str]
 
 
+class Deadlock(RuntimeError):
+    """No core can go on. The planner sizes FIFOs so that it cannot happen; too shallow ones may be given."""
+
+
 def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
     """Schedule of back-to-back frames through `netlist` and its top.
 
-    x: the frames. Without them a layer that skips zeros is given frames by its measured rate.
+    x: the frames. Without them a layer that skips zeros is given frames by its measured rate. Raises Deadlock.
     """
     size = netlist.network.frame_bytes
     host = Channel(ceil_div(size, 4))
@@ -88,7 +92,7 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
         done = _run(cores, lambda: len(out.moved) < target)
     if not done:
         stuck = next(n for n, ch in reversed(channels.items()) if len(ch.moved) < len(ch.valid))
-        raise RuntimeError(f"schedule: no progress at stream {stuck!r}; this is a bug in the schedule")
+        raise Deadlock(f"schedule: no progress at stream {stuck!r}")
     ends = np.array(out.moved[out.beats - 1 :: out.beats][:frames])
     gaps = np.diff(ends)
     peaks = {i.source.name: _peak(channels[i.sink.name].moved, channels[i.source.name].moved) for i in fifos}

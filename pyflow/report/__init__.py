@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pyflow.errors import VolleyError
 from pyflow.machine import Plan
 from pyflow.planning.board import Board
 from pyflow.reading import read_json
-from pyflow.report.record import Area, Fidelity, Layer, LayerFolding, Report
+from pyflow.report.record import Area, Fidelity, Fifo, Layer, LayerFolding, Report
 from pyflow.writing import write_file
 
 
@@ -84,6 +85,7 @@ def layer_rows(plan: Plan, result: Result | None = None) -> list[Layer]:
             predicted_cycles=layer.cycles,
             measured_cycles=result.layers.get(layer.name, {}).get("measured_cycles") if result else None,
             stalls=result.stalls.get(layer.name) if result else None,
+            fifos=[msgspec.convert(asdict(fifo), Fifo) for fifo in layer.fifos],
         )
         for layer in plan.layers()
     ]

@@ -43,8 +43,20 @@ class LayerFolding(Record, kw_only=True):
     folds: Annotated[list[Size], Meta(min_length=2, max_length=2)]
 
 
+class Fifo(Record, kw_only=True):
+    """A FIFO, by its key in folding.json. beats: its depth, of `width` bits each; held: the most inside at a time,
+    predicted."""
+
+    name: str
+    beats: Size
+    width: Size
+    held: Count
+    bram36: Amount
+
+
 class Layer(Record, kw_only=True):
-    """One operator. Cycles: busy, per frame; stalls: per frame in front of it; cells: estimated."""
+    """One operator. Cycles: busy, per frame; stalls: per frame in front of it; cells: estimated, with those of its
+    FIFOs, which stand in front of it."""
 
     name: str
     kind: str
@@ -57,6 +69,7 @@ class Layer(Record, kw_only=True):
     predicted_cycles: Count
     measured_cycles: Amount | None
     stalls: Amount | None
+    fifos: list[Fifo] = msgspec.field(default_factory=list)
 
 
 class Area(Record, kw_only=True):

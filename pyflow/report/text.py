@@ -7,11 +7,11 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from pyflow.report import over
-from pyflow.report.record import Area, Layer, LayerFolding, Report
+from pyflow.report.record import Area, Fifo, Layer, LayerFolding, Report
 
 
 def layer_table(layers: list[Layer]) -> str:
-    """The layers of a report as text: folding, predicted and measured cycles, LUTs."""
+    """The layers of a report as text: folding, predicted and measured cycles, LUTs. Below, their FIFOs, if any."""
     from tabulate import tabulate  # no command needs it to start
 
     rows = [
@@ -41,6 +41,21 @@ def layer_table(layers: list[Layer]) -> str:
         tablefmt="simple",
         disable_numparse=True,
         colalign=("left", "left", "left", "right", "right", "right", "right"),
+    )
+    fifos = [fifo for layer in layers for fifo in layer.fifos]
+    return f"{table}\n\n{_fifo_table(fifos)}" if fifos else table
+
+
+def _fifo_table(fifos: list[Fifo]) -> str:
+    from tabulate import tabulate
+
+    rows = [[f.name, f.beats, f.width, f.held, f"{f.bram36:g}"] for f in fifos]
+    table: str = tabulate(
+        rows,
+        headers=["FIFO", "beats", "bits of\na beat", "most held\npredicted", "BRAM36\n(estimate)"],
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=("left", "right", "right", "right", "right"),
     )
     return table
 
