@@ -27,17 +27,18 @@ from pyflow.report import layer_rows
 from pyflow.report.text import layer_table
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "u_shape" / "u_net.py"
+BOARD, PIXEL = "kv260", 4  # cycles per pixel
 SIDES = (32, 64)
-BOARD = "kv260"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-skips", description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, nargs="*", default=SIDES, help="pixels a side, multiples of 4")
     parser.add_argument("--board", default=BOARD)
-    parser.add_argument("--cycles", type=int, help="cycles per frame; default: the fastest that fits")
+    parser.add_argument("--cycles", type=int, help="per frame; default: 4 for every pixel")
     options = parser.parse_args()
     for side in options.side:
+        cycles = options.cycles or PIXEL * side**2
         model = load_model(f"{EXAMPLE}:full")
         assert isinstance(model, nn.Module)
         images = np.random.default_rng(0).random((16, 1, side, side), dtype=np.float32)
@@ -45,7 +46,7 @@ def main() -> int:
             warnings.simplefilter("ignore")  # of channels that never fire on noise
             network = convert(model, images, name=f"u{side}")
         began = time.process_time()
-        plan = STREAM.plan(network, load_board(options.board), Target(options.cycles))
+        plan = STREAM.plan(network, load_board(options.board), Target(cycles))
         seconds = time.process_time() - began
         total = plan.total
         print(f"\n{side} x {side} on {options.board}: {plan.cycles_per_frame:,g} cycles per frame, latency "

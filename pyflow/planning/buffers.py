@@ -71,10 +71,11 @@ def settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[N
     """Size the buffers: the frame rate of `goal`, or the best there is, with little memory.
 
     One buffer at a time, whichever helps most; of many, each that helps. Where none helps alone, all are deepened
-    together and then cut back one at a time.
+    together and then cut back one at a time. FIFOs of branches are endless meanwhile, and at the end as deep as they
+    got.
     """
     with _counted(network) as predicted:
-        netlist = build_netlist(network, foldings, branch_fifos(network, foldings, predicted))
+        netlist = build_netlist(network, foldings, dict.fromkeys(_branches(network), ENDLESS))
         schedule = predicted(netlist)
         while schedule.cycles_per_frame > goal:
             offers = _offers(netlist, schedule)
@@ -83,7 +84,8 @@ def settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[N
                 netlist, schedule = _sweep(netlist, schedule, goal, predicted)
                 if schedule.cycles_per_frame <= GAIN * before:
                     continue
-                return _flood(netlist, schedule, goal, predicted)
+                netlist, schedule = _flood(netlist, schedule, goal, predicted)
+                break
             tried: list[tuple[Schedule, Netlist, Resized]] = []
             for r in offers:
                 trial = r.build(network)
@@ -92,13 +94,14 @@ def settle(network: Network, foldings: dict[str, Folding], goal: int) -> tuple[N
                     break  # a beat takes a cycle: none can be better
             if not tried or min(tried, key=_rate)[0].cycles_per_frame >= schedule.cycles_per_frame:
                 log.info("%g cycles per frame: none of %d buffers helps alone", schedule.cycles_per_frame, len(tried))
-                return _flood(netlist, schedule, goal, predicted)
+                netlist, schedule = _flood(netlist, schedule, goal, predicted)
+                break
             before, (schedule, netlist, chosen) = schedule.cycles_per_frame, min(tried, key=_rate)
             log.info(
                 "%s: %g cycles per frame, %g before; best of %d",
                 chosen.what, schedule.cycles_per_frame, before, len(tried),
             )  # fmt: skip
-        return netlist, schedule
+        return _sized(netlist, schedule, predicted)
 
 
 def _offers(netlist: Netlist, schedule: Schedule) -> list[Resized]:
@@ -127,18 +130,36 @@ def _rate(tried: tuple[Schedule, Netlist, Resized]) -> float:
     return tried[0].cycles_per_frame
 
 
-def branch_fifos(network: Network, foldings: dict[str, Folding], predicted: Predict = predict) -> dict[str, int]:
+def branch_fifos(network: Network, foldings: dict[str, Folding]) -> dict[str, int]:
     """FIFOs for the branches of a network, as deep as they get when nothing limits them.
 
     A shallower one would stall the branches' common source, or stop for ever: the branch that waits at a join holds
     what the other one still needs.
     """
-    readers = {name: network.destinations(name) for name in network.tensors}
-    branches = [branch_name(name, reader) for name, ways in readers.items() if len(ways) > 1 for reader in ways]
+    branches = _branches(network)
     if not branches:
         return {}
-    peaks = predicted(build_netlist(network, foldings, dict.fromkeys(branches, ENDLESS))).peaks
-    return {key: max(2, peaks[fifo_name(key)]) for key in branches}
+    return _depths(network, predict(build_netlist(network, foldings, dict.fromkeys(branches, ENDLESS))))
+
+
+def _branches(network: Network) -> list[str]:
+    """Keys of the FIFOs of all branches."""
+    readers = {name: network.destinations(name) for name in network.tensors}
+    return [branch_name(name, reader) for name, ways in readers.items() if len(ways) > 1 for reader in ways]
+
+
+def _depths(network: Network, endless: Schedule) -> dict[str, int]:
+    """Beats of the FIFOs of all branches, from a schedule in which these are endless."""
+    return {key: max(2, endless.peaks[fifo_name(key)]) for key in _branches(network)}
+
+
+def _sized(netlist: Netlist, schedule: Schedule, predicted: Predict) -> tuple[Netlist, Schedule]:
+    """With the FIFOs of branches, endless so far, as deep as they get."""
+    depths = _depths(netlist.network, schedule)
+    if not depths:
+        return netlist, schedule
+    sized = build_netlist(netlist.network, netlist.foldings, {**netlist.fifos, **depths})
+    return sized, predicted(sized)
 
 
 def _flood(start: Netlist, schedule: Schedule, goal: int, predicted: Predict) -> tuple[Netlist, Schedule]:

@@ -225,7 +225,7 @@ def busy(op: Synapse, folding: Folding, source: Tensor) -> int:
     cycles = fo * fi * op.outputs(source) // row_windows(op, source, folding.pix).pix * interval
     if folding.slice == "all" and op.kernel != (1, 1):
         # The window's shift register waits while the array works: shifts that complete no window add up.
-        cycles += idle_shifts(op, source, folding.pix) * groups
+        cycles += idle_shifts(op, source, folding.pix, groups) * groups
     return max(groups * h * w // folding.pix, cycles)
 
 

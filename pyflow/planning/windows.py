@@ -60,10 +60,12 @@ def stretched(op: Upsample, pix: int, whole: bool) -> list[int]:
     return [n for n in range(1, pixels + 1) if pixels % n == 0]
 
 
-def idle_shifts(op: Windowed, source: Tensor, pix: int = 1) -> int:
-    """Beats per frame that a full window shifts in without completing windows."""
+def idle_shifts(op: Windowed, source: Tensor, pix: int = 1, groups: int = 1) -> int:
+    """Pixels, or beats of several, per frame that a full window shifts in without completing windows, `groups` beats
+    each."""
     (rows, cols), along = op.spatial(source), row_windows(op, source, pix)
-    return rows * (along.row - cols // along.pix) + max(0, along.overlap - 1)
+    late = along.overlap if groups > 1 else max(0, along.overlap - 1)  # the last row shares less with the next frame
+    return rows * (along.row - cols // along.pix) + late
 
 
 def columns(op: Windowed, stream: Stream, shape: Shape, rows: int, pad: int) -> Stage:
