@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from pyflow.cores.window import Upsample as Core
-from pyflow.integers import ceil_div
 from pyflow.operators import Upsample
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.encode import pixels_wanted
@@ -20,9 +19,8 @@ def upsample(b: Builder, op: Upsample, stream: Stream) -> Stream:
     (source,), (sy, sx) = b.sources(op), op.scale
     _, height, width = source.shape
     pix = max(n for n in stretched(op, stream.pix, stream.groups == 1) if n <= pixels_wanted(b, op.name))
-    row = width // stream.pix * stream.groups
-    # Where the input comes steadily, a row comes in while the one before is sent for the second to the last time.
-    again = ceil_div(row * (2 * sy - 2), sy) if sy > 1 else stream.groups
+    # What is sent again, twice: while a row (or a pixel) is repeated, the next one comes in, in bursts too.
+    again = (width // stream.pix if sy > 1 else 1) * stream.groups
     return b.join(
         Core(
             item_w=stream.pixel_width,
@@ -31,7 +29,7 @@ def upsample(b: Builder, op: Upsample, stream: Stream) -> Stream:
             width=width,
             scale_y=sy,
             scale_x=sx,
-            depth=max(2, again),
+            depth=2 * again,
             pix=stream.pix,
             out_pix=pix,
         ),
