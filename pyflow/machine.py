@@ -29,8 +29,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFifo:
-    """A FIFO of a plan. name: its key in the folding. beats: its depth, of `width` bits each; held: the most that are
-    inside at a time, predicted. bram36: estimated."""
+    """A FIFO of a plan. name: its key in the folding; of a layer's own one the stream that it makes. beats: its depth,
+    of `width` bits each; held: the most that are inside at a time, predicted. bram36: estimated."""
 
     name: str
     beats: int

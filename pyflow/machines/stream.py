@@ -62,7 +62,7 @@ class StreamPlan(planner.Plan):
         named = {fifo_name(key): key for key in self.netlist.fifos}
         return tuple(
             PlannedFifo(
-                named[inst.source.name],
+                named.get(inst.source.name, inst.source.name),
                 inst.core.depth,
                 inst.core.data_w,
                 self.schedule.peaks[inst.source.name],

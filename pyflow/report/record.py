@@ -44,8 +44,8 @@ class LayerFolding(Record, kw_only=True):
 
 
 class Fifo(Record, kw_only=True):
-    """A FIFO, by its key in folding.json. beats: its depth, of `width` bits each; held: the most inside at a time,
-    predicted."""
+    """A FIFO, by its key in folding.json; a layer's own one by the stream that it makes. beats: its depth, of `width`
+    bits each; held: the most inside at a time, predicted."""
 
     name: str
     beats: Size
