@@ -8,9 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pyflow.conversion.torch_blocks import upsample
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT
-from pyflow.model.graph import FloatAdd, FloatConcat, FloatConv, FloatLayer, FloatLinear, MaxPool
+from pyflow.model.graph import FloatAdd, FloatConcat, FloatConv, FloatLayer, FloatLinear, FloatUpsample, MaxPool
 from pyflow.model.spiking import FloatNeuron, NeuronState, SpikingModel
 
 ALIKE = 0.9  # share of samples with the same answer; the others may have come near a threshold
@@ -63,6 +64,8 @@ def _value(layer: FloatLayer, given: list[torch.Tensor], states: dict[str, Neuro
             return torch.cat(given, 1)
         case MaxPool():
             return F.max_pool2d(given[0], layer.kernel, layer.stride, layer.padding)
+        case FloatUpsample():
+            return upsample(layer, given[0])
         case FloatNeuron():
             x = given[0]
             state = states.setdefault(layer.name, NeuronState(layer.neuron, tuple(x.shape)))

@@ -26,6 +26,7 @@ from pyflow.model.graph import (
     FloatLayer,
     FloatLinear,
     FloatNetwork,
+    FloatUpsample,
     MaxPool,
     Synapse,
 )
@@ -45,6 +46,7 @@ from pyflow.operators import (
     Operator,
     OrPool,
     Readout,
+    Upsample,
 )
 
 PIXEL = 1 / 255  # real value of one code of the input
@@ -61,6 +63,9 @@ class Precision:
     weight_bits: int
     frac: int
     widths: tuple[tuple[str, int], ...] = ()
+
+
+PASSING = MaxPool | FloatUpsample | FloatConcat  # of spikes, what gives spikes
 
 
 def ordered(model: SpikingModel) -> SpikingModel:
@@ -82,13 +87,15 @@ def ordered(model: SpikingModel) -> SpikingModel:
             raise layer.fail(
                 "takes the largest potential of a time step, which has no core yet; put it behind the neuron"
             )
-        if not isinstance(layer, FloatNeuron | FloatConv | FloatLinear | FloatAdd | FloatConcat | MaxPool):
+        if isinstance(layer, FloatUpsample) and (not fired[layer.source] or layer.source == INPUT):
+            raise layer.fail("repeats what are no spikes of neurons; put it behind the neuron, which gives the same")
+        if not isinstance(layer, FloatNeuron | FloatConv | FloatLinear | FloatAdd | PASSING):
             raise layer.fail(
-                "has no form over time; use Conv, Linear, neurons, pools of spikes, sums and concatenations"
+                "has no form over time; use Conv, Linear, neurons, pools of spikes, upsampling, sums and concatenations"
             )
-        fired[layer.name] = fires or (isinstance(layer, MaxPool | FloatConcat) and all(fired[s] for s in layer.sources))
+        fired[layer.name] = fires or (isinstance(layer, PASSING) and all(fired[s] for s in layer.sources))
     last = network.layers[-1]
-    if network.shapes[last.name][1:] != (1, 1) or isinstance(last, MaxPool | FloatConcat | FloatAdd):
+    if network.shapes[last.name][1:] != (1, 1) or isinstance(last, PASSING | FloatAdd):
         raise last.fail("is the last layer; end in a Linear, or in neurons behind one")
     return replace(model, network=network)
 
@@ -186,6 +193,8 @@ class _Integers:
             case MaxPool():
                 op = OrPool(layer.name, (sources[0],), kernel=layer.kernel, stride=layer.stride, padding=layer.padding)
                 self._spikes(layer, self._add(op))
+            case FloatUpsample():
+                self._spikes(layer, self._add(Upsample(layer.name, (sources[0],), layer.scale)))
 
     def _spikes(self, layer: FloatLayer, name: str) -> None:
         self.names[layer.name], self.codes[layer.name] = name, self.codes[layer.source]

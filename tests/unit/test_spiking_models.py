@@ -88,6 +88,21 @@ def test_a_shift_leak_is_exact() -> None:
     assert network.meta["verdict"] == {"lif": 1.0}
 
 
+def test_spikes_are_upsampled() -> None:
+    def leaky(**options: Any) -> nn.Module:
+        return snn.Leaky(beta=0.5, init_hidden=True, **options)
+
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 3, 3, 2), leaky(), nn.Upsample(scale_factor=2), nn.Conv2d(3, 2, 3), leaky(), nn.Flatten(),
+        nn.Linear(32, 5), leaky(output=True),
+    )  # fmt: skip
+    options: dict[str, Any] = STEP
+    network = pyflow.convert(loud(model), torch.rand(32, *IMAGE).numpy(), **options)
+    assert "upsample" in [op.kind for op in network.operators]
+    assert min(network.meta["verdict"].values()) > 0.7
+
+
 # ------------------------------------------------------------------ refused
 class Around(nn.Module):
     """A layer of neurons behind a Linear, in a loop of `body`."""
@@ -212,6 +227,9 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
     "a maximum of potentials": (
         lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), neuron.IFNode(), nn.Flatten(), nn.Linear(18, 5),
                               neuron.IFNode()), STEP, "largest potential of a time step, which has no core yet"),
+    "potentials upsampled": (
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Upsample(scale_factor=2), neuron.IFNode(), nn.Flatten(),
+                              nn.Linear(288, 5), neuron.IFNode()), STEP, "put it behind the neuron"),
     "a ReLU": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.ReLU(), neuron.IFNode()), STEP, "ReLU"),
     "weight bits": (lambda: loud(SnnMlp()), {"weight_bits": 9}, "weight_bits 9 must be"),
     "time axis": (lambda: loud(SnnMlp()), {"time_axis": 3}, "time_axis 3 must be 0"),
