@@ -36,7 +36,7 @@ STAMP  := $(call stamp,dev)
 NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-models bench-resnet calibrate docs pictures registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet calibrate docs pictures registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,7 +96,7 @@ ip: $(NEEDED) ## the network as IP for Vivado's catalogue and FuseSoC  [NET= BOA
 estimate: $(NEEDED) $(call stamp,synthesis) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)
 
-bench: bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-models bench-resnet ## every table of benchmarks/
+bench: bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet ## every table of benchmarks/
 
 bench-prices: $(STAMP) ## the planner's cells beside those of synthesis, core by core
 	$(PY) -m benchmarks.prices
@@ -112,6 +112,9 @@ bench-busy: $(STAMP) ## share of an array's lanes that work, over back-to-back f
 
 bench-skipping: $(STAMP) ## linear layers with every word, and with those that are not zero  [DATA_DIR=]
 	$(PY) -m benchmarks.skipping $(call opt,data-dir,DATA_DIR)
+
+bench-depthwise: $(STAMP) ## MobileNetV1: depthwise layers beside dense kernels with zeros
+	$(PY) -m benchmarks.depthwise
 
 bench-skips: $(STAMP) ## a U-shaped network at full size, planned: cycles, cells, the FIFOs of its skip connections
 	$(PY) -m benchmarks.skips

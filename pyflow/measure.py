@@ -77,7 +77,7 @@ def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
         if isinstance(op, Synapse):
             (source,) = network.sources(op)
             events = np.bitwise_count(trace[source.name]).astype(np.int64)
-            outputs = op.weight.shape[0]
+            outputs = op.readers(source)
             if isinstance(op, Conv):
                 reach = op.windows(np.ones((1, 1, *source.shape[1:]), np.int64))
                 hits = np.zeros(source.shape[1:], np.int64)

@@ -40,6 +40,7 @@ synapse/volley_synapse_lut.sv
 synapse/volley_synapse_dsp.sv
 synapse/volley_synapse_sum.sv
 synapse/volley_synapse_array.sv
+synapse/volley_synapse_depthwise.sv
 synapse/volley_event_list.sv
 synapse/volley_synapse_event.sv
 neuron/volley_neuron_radix.sv

@@ -98,7 +98,7 @@ class _Assembly:
         weight, source = integers.weights[place], self.tensors[layer.source]
         if isinstance(layer, FloatConv):
             self._append(
-                ops.Conv,
+                ops.DepthwiseConv if layer.depthwise else ops.Conv,
                 spec.name,
                 source,
                 weight=weight,

@@ -98,12 +98,13 @@ class SynapseSpec(Spec):
         return scales[alone.unit] / alone.divisor if alone else float(self.codes.scale(scales).max())
 
     def columns(self, scales: Mapping[str, float]) -> np.ndarray | None:
-        """What brings the weights of inputs of other units to that of unit(), by column; None where all have it."""
+        """What brings the weights of inputs of other units to that of unit(), weight by weight; None where all have
+        it."""
         if self.codes.alone:
             return None
         ratio = self.codes.scale(scales) / self.unit(scales)
         if isinstance(self.layer, FloatConv):
-            return ratio[:, None, None]
+            return self.layer.by_channel(ratio)
         return np.repeat(ratio, self.weight.shape[1] // len(ratio))
 
     def part(self, scales: Mapping[str, float]) -> Part:

@@ -49,11 +49,13 @@ def synapse(spec: SynapseSpec, x: torch.Tensor, weight: torch.Tensor, pad: torch
 
 
 def _conv(layer: FloatConv, x: torch.Tensor, weight: torch.Tensor, pad: torch.Tensor | None) -> torch.Tensor:
+    groups = x.shape[1] if layer.depthwise else 1
     if pad is None:
-        return F.conv2d(x, weight, None, layer.stride, layer.padding)
+        return F.conv2d(x, weight, None, layer.stride, layer.padding, 1, groups)
     # Zero padding around x - pad, and the constant put back: exact for integers.
-    constant = (weight * pad[:, None, None]).sum((1, 2, 3))
-    return F.conv2d(x - pad[:, None, None], weight, constant, layer.stride, layer.padding)
+    everywhere = pad[None, :, None, None].expand(-1, -1, *weight.shape[2:])
+    constant = F.conv2d(everywhere, weight, groups=groups).flatten()
+    return F.conv2d(x - pad[:, None, None], weight, constant, layer.stride, layer.padding, 1, groups)
 
 
 def pool(spec: PoolSpec, x: torch.Tensor) -> torch.Tensor:

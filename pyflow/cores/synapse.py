@@ -108,6 +108,47 @@ class SynapseArray(Core):
 
 
 @dataclass(frozen=True, slots=True)
+class SynapseDepthwise(Core):
+    module: ClassVar = "volley_synapse_depthwise"
+    memory_port: ClassVar = "weight"
+    lanes: int
+    multiplier: int
+    taps: int
+    t: int
+    tp: int
+    weight_w: int
+    acc_w: int
+    per_step: bool
+    pix: int
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        return [Pipe(ports.sink, ports.source, interval=self.beat_cycles, latency=1 + self.sum.latency)]
+
+    @property
+    def beat_cycles(self) -> int:
+        return self.t // self.tp
+
+    @property
+    def sum(self) -> Size:
+        """Of one channel."""
+        return Size("lut", self.multiplier, self.taps, self.tp, self.beat_cycles, self.weight_w, self.per_step)
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """A sum per channel and pixel; whether a spike of this cycle's step adds its weights, which are those of few
+        outputs; the output register, which adds up steps."""
+        assert memory
+        steps, channels = self.beat_cycles, self.lanes * self.pix
+        outputs, inputs = channels * self.multiplier * self.acc_w, steps + (steps - 1).bit_length()
+        total = sum([sum_cells(self.sum, family, memory)] * channels, Cost())
+        total += Cost(lut=channels * self.taps * self.tp * ceil_div(inputs, 5) + CONTROL_LUT, ff=CONTROL_FF)
+        if self.per_step:
+            total += Cost(ff=outputs * self.t)
+        else:
+            total += Cost(lut=outputs if steps > 1 else 0, ff=outputs)
+        return total + Cost(weight_bits=memory.width * memory.depth)
+
+
+@dataclass(frozen=True, slots=True)
 class SynapseEvent(Core):
     module: ClassVar = "volley_synapse_event"
     body: int

@@ -91,13 +91,15 @@ def conv(
     w = array_of(weight)
     dense = w.reshape(*w.shape[:2], *_kernel(kernel, axes))
     apart = _dilation(dilation, axes)
-    size = dense.shape[0] * dense.shape[1] * groups
+    depthwise = groups > 1 and w.shape[1] == 1  # a group is a channel
+    laid = 1 if depthwise else groups
+    size = dense.shape[0] * dense.shape[1] * laid
     for taps, step in zip(dense.shape[2:], apart, strict=True):
         size *= (taps - 1) * step + 1
     if size > MOST_WEIGHTS:
         message = f"groups {groups}, dilation {dilation} are laid out with zeros, {size:,} weights in all"
         raise fail(label, f"Conv{axes}d", f"{message}; at most {MOST_WEIGHTS:,}")
-    dense, free = _ungrouped(*_undilated(dense, apart), groups)
+    dense, free = _ungrouped(*_undilated(dense, apart), laid)
     if padding == "valid":
         padding = 0
     elif padding == "same":
@@ -115,6 +117,7 @@ def conv(
         stride=_stride(stride, axes),
         padding=_padding(padding, axes),
         free=np.zeros(0, bool) if free.all() else free,
+        depthwise=depthwise,
         axes=axes,
     )
 

@@ -130,8 +130,7 @@ def _scaled(layer: Synapse, affine: Affine) -> Synapse:
                 f"shifts what {layer.title} {layer.label!r} pads with 0, so that its rim differs; put it before the "
                 "ReLU, or use padding 0"
             )
-        weight = layer.weight * scale[None, :, None, None]
-        return replace(layer, weight=weight, bias=layer.bias + np.einsum("oikl,i->o", layer.weight, shift))
+        return replace(layer, weight=layer.weight * layer.by_channel(scale), bias=layer.bias + layer.constant(shift))
     columns = layer.weight.shape[1] // len(scale)
     first, then = np.repeat(scale, columns), np.repeat(shift, columns)
     return replace(layer, weight=layer.weight * first, bias=layer.bias + layer.weight @ then)
@@ -177,9 +176,9 @@ def _first(network: FloatNetwork, affine: Affine, mean: np.ndarray) -> Iterator[
 def _normalised(layer: Synapse, mean: np.ndarray, std: np.ndarray) -> Synapse:
     """(x - mean) / std folded into its weight, bias and padded value."""
     if isinstance(layer, FloatConv):
-        weight = layer.weight / std[None, :, None, None]
         pad = mean if any(layer.padding) and np.any(mean) else np.zeros(0)
-        return replace(layer, weight=weight, bias=layer.bias - np.einsum("oikl,i->o", weight, mean), pad=pad)
+        scaled = replace(layer, weight=layer.weight / layer.by_channel(std), pad=pad)
+        return replace(scaled, bias=layer.bias - scaled.constant(mean))
     area = layer.weight.shape[1] // len(mean)  # columns in C,H,W order
     weight = layer.weight / np.repeat(std, area)
     return replace(layer, weight=weight, bias=layer.bias - weight @ np.repeat(mean, area))

@@ -130,6 +130,7 @@ class FloatWindow(FloatLayer):
 class FloatConv(FloatWindow):
     """weight: float64 [Co, Ci, KH, KW], bias: float64 [Co]. pad: float64 [Ci], value of a padded position; empty where
     that is 0. free: bool like weight, taps that the user's layer has; empty where it has all (no groups, dilation 1).
+    depthwise: weight is [Ci * M, 1, KH, KW], outputs c*M … c*M + M-1 read channel c.
     """
 
     weight: np.ndarray
@@ -138,6 +139,7 @@ class FloatConv(FloatWindow):
     padding: tuple[int, int] = (0, 0)
     pad: np.ndarray = field(default_factory=lambda: np.zeros(0))
     free: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    depthwise: bool = False
     kind: ClassVar[str] = "Conv"
 
     def __post_init__(self) -> None:
@@ -146,9 +148,23 @@ class FloatConv(FloatWindow):
     def infer(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
         co, ci, kh, kw = self.weight.shape
-        if ci != shape[0]:
+        if self.depthwise and co % shape[0]:
+            raise self.fail(f"weight has {co} kernels, no multiple of its input's {shape[0]} channels")
+        if not self.depthwise and ci != shape[0]:
             raise self.fail(f"weight takes {ci} channels, its input has {shape[0]}")
         return (co, *self.spatial(shape, (kh, kw), self.stride, self.padding))
+
+    def by_channel(self, values: np.ndarray) -> np.ndarray:
+        """A value per input channel [Ci] in the place of the weights that read it: multiplies `weight`."""
+        if self.depthwise:
+            return np.repeat(values, len(self.weight) // len(values))[:, None, None, None]
+        return values[None, :, None, None]
+
+    def constant(self, values: np.ndarray) -> np.ndarray:
+        """Its sums, [Co], where every position of channel c is values[c], and without bias."""
+        if self.depthwise:
+            return np.asarray(self.weight.sum((1, 2, 3)) * self.by_channel(values)[:, 0, 0, 0])
+        return np.asarray(np.einsum("oikl,i->o", self.weight, values))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

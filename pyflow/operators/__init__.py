@@ -12,7 +12,7 @@ from pyflow.operators.encode import BurstEncode, DeltaEncode, Direct, Encode, Ph
 from pyflow.operators.lif import LIFNeuron
 from pyflow.operators.neuron import Accumulate, RadixNeuron, Readout
 from pyflow.operators.pool import GatedMaxPool, MaxPool, OrPool, SumPool
-from pyflow.operators.synapse import Conv, Linear, Synapse
+from pyflow.operators.synapse import Conv, DepthwiseConv, Linear, Synapse
 from pyflow.operators.upsample import Upsample
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Concat",
     "Conv",
     "DeltaEncode",
+    "DepthwiseConv",
     "Direct",
     "Encode",
     "Encoding",
@@ -53,7 +54,7 @@ OPERATORS: dict[str, type[Operator]] = {
     op.kind: op
     for op in (
         *(Encode, RateEncode, TTFSEncode, PhaseEncode, BurstEncode, DeltaEncode, Direct),
-        *(Conv, Linear, RadixNeuron, LIFNeuron, Readout, Accumulate),
+        *(Conv, DepthwiseConv, Linear, RadixNeuron, LIFNeuron, Readout, Accumulate),
         *(MaxPool, SumPool, OrPool, GatedMaxPool, Upsample),
         *(Add, And, IAnd, Residual, Concat),
     )

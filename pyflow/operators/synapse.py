@@ -54,6 +54,10 @@ class Synapse(Windowed):
         rows = self.weight.reshape(self.weight.shape[0], -1)
         return int(np.abs(rows, dtype=np.int16).sum(1, dtype=np.int64).max())
 
+    def readers(self, source: Tensor) -> int:
+        """Outputs per pixel that read an input channel."""
+        return len(self.weight)
+
     def exact_float(self, codes: np.ndarray) -> type:
         """Float type in which BLAS is exact on `codes`: every partial sum is an integer below 2^24 (2^53)."""
         top = max(1, int(codes.max(initial=0)), int(self.pad_code.max(initial=0)))
@@ -83,22 +87,28 @@ class Synapse(Windowed):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conv(Synapse):
-    """Spiking 2-D convolution, cross-correlation as in torch.nn.Conv2d (groups = 1, dilation = 1)."""
+    """Spiking 2-D convolution, cross-correlation as in torch.nn.Conv2d (groups = 1, dilation = 1). Every output reads
+    every channel."""
 
     kind: ClassVar[str] = "conv"
     pixelwise: ClassVar[bool] = True
 
     def infer(self, source: Tensor) -> Tensor:
         self._spikes_in(source)
-        ci = self.weight.shape[1]
-        if ci != source.shape[0]:
-            raise self._fail(f"weight has {ci} input channels, input {source.name!r} has {source.shape[0]}")
+        ci = source.shape[0]
+        self._check_channels(source)
         if self.pad_code.size not in (0, ci):
             raise self._fail(f"pad_code has {self.pad_code.size} entries, needs {ci}")
         for code in (self.pad_code.min(initial=0), self.pad_code.max(initial=0)):
             if not 0 <= code <= source.bound:
                 raise self._fail(f"pad_code {code} is outside 0..{source.bound}")
         return self._potential(source, self.spatial(source))
+
+    def _check_channels(self, source: Tensor) -> None:
+        """Refuses a weight that does not belong to the channels of `source`."""
+        ci = self.weight.shape[1]
+        if ci != source.shape[0]:
+            raise self._fail(f"weight has {ci} input channels, input {source.name!r} has {source.shape[0]}")
 
     def taps(self, source: Tensor) -> tuple[int, int, int]:
         return (*self.kernel, source.shape[0])
@@ -112,6 +122,40 @@ class Conv(Synapse):
         view = self.windows(x.astype(dtype), self.pad_code if self.pad_code.size else 0)
         out = np.tensordot(view, self.weight.astype(dtype), axes=((1, 4, 5), (1, 2, 3)))
         return np.ascontiguousarray(out.transpose(0, 3, 1, 2)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthwiseConv(Conv):
+    """Convolution in which every channel has kernels of its own, as torch.nn.Conv2d with groups = Ci.
+
+    weight: int8 [Ci * M, 1, KH, KW]; outputs c*M … c*M + M-1 read channel c, M is the depth multiplier.
+    """
+
+    kind: ClassVar[str] = "depthwise"
+
+    def __post_init__(self) -> None:
+        Conv.__post_init__(self)
+        if self.weight.shape[1] != 1:
+            raise self._fail(f"weight {self.weight.shape} must be [Ci * M, 1, KH, KW]")
+
+    def _check_channels(self, source: Tensor) -> None:
+        co, ci = self.weight.shape[0], source.shape[0]
+        if co % ci:
+            raise self._fail(
+                f"weight has {co} kernels, no multiple of the {ci} channels of input {source.name!r}; "
+                "needs as many for each"
+            )
+
+    def readers(self, source: Tensor) -> int:
+        """M."""
+        return len(self.weight) // source.shape[0]
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        dtype = self.exact_float(x)
+        view = self.windows(x.astype(dtype), self.pad_code if self.pad_code.size else 0)
+        kernels: np.ndarray = self.weight.astype(dtype).reshape(x.shape[1], -1, *self.kernel)
+        out: np.ndarray = np.einsum("nchwyx,cmyx->ncmhw", view, kernels)
+        return out.reshape(len(x), -1, *out.shape[3:]).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ from pyflow.cores.cells import Cost
 from pyflow.cores.sums import DSP48
 from pyflow.graph import Network
 from pyflow.integers import ceil_div
-from pyflow.operators import Conv, Linear, Synapse, Tensor
+from pyflow.operators import Conv, DepthwiseConv, Linear, Synapse, Tensor
 from pyflow.planning import bodies, sparsity
 from pyflow.planning.folding import Folding, folds, neuron_lanes, steps_per_cycle
 from pyflow.planning.lowering.eltwise import residual_core
@@ -69,26 +69,12 @@ class Layer:
         self._kept: dict[int, _Kept] = {}
         # For each slice, lanes and TP: foldings with more and more outputs at a time, and what target each meets.
         self.groups: list[tuple[int, int, list[Folding], np.ndarray]] = []
-        kh, kw, c = op.taps(source)
-        co = op.weight.shape[0]
-        slices = (
-            ["tap"]
-            if isinstance(op, Linear) or kh * kw == 1
-            else ["tap", "column", "all"]
-            if kw > 1
-            else ["tap", "all"]
-        )
-        for kind in slices:
+        c = source.shape[0]
+        for kind in _slices(op):
             for lanes in _splits(c) if not op.pad_code.any() else [c]:
-                sizes = [(pe, 1) for pe in _splits(co)]
-                if lanes == c and folds(op, Folding(co, c, kind), source)[1] == 1:
-                    sizes += [(co, pix) for pix in pixels_per_beat(op, source) if pix > 1]
+                sizes = list(_sizes(op, kind, lanes, source))
                 for tp in divisors(source.beat_steps):
-                    foldings = [
-                        Folding(pe, lanes, kind, tp, pix=pix)
-                        for pe, pix in sizes
-                        if not (kind == "all" and lanes < c and pe < co)
-                    ]
+                    foldings = [Folding(pe, lanes, kind, tp, pix=pix) for pe, pix in sizes]
                     least = np.array([self._least(folding) for folding in foldings])
                     self.groups.append((lanes, tp, foldings, least))
 
@@ -214,6 +200,29 @@ class Chooser:
             if folding.residual == "lut" and cheaper and fits and not any(core.unfit for core in slices):
                 changed[layer.name], room = replace(folding, residual="dsp"), room - cells[0].dsp
         return changed
+
+
+def _slices(op: Synapse) -> tuple[str, ...]:
+    """Taps that a cycle may take."""
+    kh, kw = op.kernel
+    if isinstance(op, Linear) or kh * kw == 1:
+        return ("tap",)
+    if isinstance(op, DepthwiseConv):
+        return ("all",)
+    return ("tap", "column", "all") if kw > 1 else ("tap", "all")
+
+
+def _sizes(op: Synapse, kind: str, lanes: int, source: Tensor) -> Iterator[tuple[int, int]]:
+    """(outputs, pixels) at a time, more and more."""
+    c, co = op.taps(source)[2], op.weight.shape[0]
+    if isinstance(op, DepthwiseConv):
+        yield lanes * op.readers(source), 1
+    elif kind == "all" and lanes < c:
+        yield co, 1
+    else:
+        yield from ((pe, 1) for pe in _splits(co))
+    if lanes == c and folds(op, Folding(co, c, kind), source)[1] == 1:
+        yield from ((co, pix) for pix in pixels_per_beat(op, source) if pix > 1)
 
 
 def busy(op: Synapse, folding: Folding, source: Tensor) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from pyflow.cores.sums import BODIES
 from pyflow.errors import VolleyError
 from pyflow.integers import ceil_div
-from pyflow.operators import Add, Direct, Operator, Residual, Synapse, Tensor
+from pyflow.operators import Add, DepthwiseConv, Direct, Operator, Residual, Synapse, Tensor
 
 SLICES = ("all", "column", "tap")  # which taps of the K x K window one array cycle takes
 NEURONS = ("auto", "serial", "unrolled")
@@ -101,8 +101,11 @@ def neuron_lanes(folding: Folding) -> int:
 
 
 def folds(op: Synapse, folding: Folding, source: Tensor) -> tuple[int, int]:
-    """(output folds, input folds)."""
+    """(output folds, input folds). A depthwise layer's output folds are its groups of channels, each of which has its
+    outputs in one slice."""
     kh, kw, c = op.taps(source)
+    if isinstance(op, DepthwiseConv):
+        return ceil_div(c, folding.lanes), 1
     slices = {"all": 1, "column": kw, "tap": kh * kw}[folding.slice]
     slices *= ceil_div(c, folding.lanes)
     if folding.events:  # at most: where no word is zero
@@ -110,11 +113,18 @@ def folds(op: Synapse, folding: Folding, source: Tensor) -> tuple[int, int]:
     return ceil_div(op.weight.shape[0], folding.pe), slices
 
 
+def replays(op: Synapse, folding: Folding, source: Tensor) -> int:
+    """Times that each window is sent: to every output fold that reads it."""
+    return 1 if isinstance(op, DepthwiseConv) else folds(op, folding, source)[0]
+
+
 def simd(op: Synapse, folding: Folding, source: Tensor) -> int:
-    """Inputs per cycle."""
+    """Inputs per cycle of an output."""
     if folding.events:
         return folding.events
     kh, kw, _ = op.taps(source)
+    if isinstance(op, DepthwiseConv):
+        return kh * kw
     return folding.lanes * {"all": kh * kw, "column": kh, "tap": 1}[folding.slice]
 
 

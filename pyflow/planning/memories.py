@@ -12,7 +12,7 @@ import numpy as np
 from pyflow.cores.base import Reads
 from pyflow.cores.synapse import goes_to_block_ram
 from pyflow.integers import ceil_div
-from pyflow.operators import Synapse, Tensor
+from pyflow.operators import DepthwiseConv, Synapse, Tensor
 from pyflow.planning.folding import Folding, folds, simd
 
 
@@ -69,6 +69,10 @@ def weight_rows(op: Synapse, folding: Folding, source: Tensor) -> np.ndarray:
     kh, kw, c = op.taps(source)
     fo, _ = folds(op, folding, source)
     lanes, pe = folding.lanes, folding.pe
+    if isinstance(op, DepthwiseConv):
+        own = np.zeros((fo * pe, kw, kh), np.int64)
+        own[: op.weight.shape[0]] = op.weight[:, 0].transpose(0, 2, 1)
+        return own.reshape(fo, -1)  # g | lane, output, kx, ky
     groups = ceil_div(c, lanes)
     w = np.zeros((fo * pe, kh, kw, groups * lanes), np.int64)
     w[: op.weight.shape[0], :, :, :c] = op.matrix(source)

@@ -17,6 +17,7 @@ from pyflow.operators import (
     Concat,
     Conv,
     DeltaEncode,
+    DepthwiseConv,
     Direct,
     Encode,
     Encoding,
@@ -80,6 +81,14 @@ class Draw:
         stride = (1, 1) if same or self.coin(0.7) else (self.number(1, 2), self.number(1, 2))
         weight, bits = self.weights(channels, c, kh, kw)
         return self.add(Conv(self.name("conv"), (source,), (kh, kw), stride, padding, weight=weight, weight_bits=bits))
+
+    def depthwise(self, source: str) -> str:
+        c, h, w = self.tensors[source].shape
+        kh, kw = (min(side, int(self.rng.choice([1, 2, 3, 5]))) for side in (h, w))
+        stride = (1, 1) if self.coin(0.6) else (self.number(1, 2), self.number(1, 2))
+        weight, bits = self.weights(c * self.number(1, 2), 1, kh, kw)
+        padding, name = (self.number(0, kh), self.number(0, kw)), self.name("depthwise")
+        return self.add(DepthwiseConv(name, (source,), (kh, kw), stride, padding, weight=weight, weight_bits=bits))
 
     def linear(self, source: str, outputs: int) -> str:
         weight, bits = self.weights(outputs, int(np.prod(self.tensors[source].shape)), 1, 1)
@@ -206,6 +215,7 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
     spikes = _first(d, kind if seed % 2 == 0 else "radix", steps)
     recurrent = seed % 2 == 0 and d.coin(0.25)
     ups = np.random.default_rng(seed + 81)
+    deep = np.random.default_rng(seed + 83)
     for _ in range(d.number(0, 2)):
         before = spikes
         if d.coin(0.5) and min(d.tensors[spikes].shape[2], 2 * d.tensors[spikes].shape[1]) >= 2:
@@ -216,6 +226,8 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
         spikes = d.neuron(potential if same else d.upsample(potential, ups))
         if same and d.tensors[before].encoding in (Encoding.RADIX, *SPIKES):
             spikes = d.join(spikes, before) if d.tensors[before].encoding is not Encoding.TTFS else spikes
+        if deep.random() < 0.4:
+            spikes = d.neuron(d.depthwise(spikes))
     if recurrent:
         spikes = d.recurrent(spikes, steps)
     classes = d.number(1, 6)

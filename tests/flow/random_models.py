@@ -17,7 +17,7 @@ import pyflow
 from pyflow.frontends import Normalize
 from pyflow.graph import Network
 from pyflow.integers import ceil_div
-from pyflow.operators import Conv, Linear, Synapse
+from pyflow.operators import Conv, DepthwiseConv, Linear, Synapse
 from pyflow.planning.bodies import residuals
 from pyflow.planning.lowering import embed_kernel
 from pyflow.planning.lowering.synapse import pixels_per_beat
@@ -127,6 +127,8 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
         pe = int(rng.integers(1, co + 1))
         if kind in ("all", "column") and ceil_div(c, lanes) > 1 and ceil_div(co, pe) > 1 and (kind == "all" or kw == 1):
             pe = co
+        if isinstance(op, DepthwiseConv):
+            kind, pe = "all", lanes * op.readers(source)
         tps = [t for t in range(1, source.beat_steps + 1) if source.beat_steps % t == 0]
         layers[op.name] = {
             "pe": pe,

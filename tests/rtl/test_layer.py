@@ -82,6 +82,45 @@ def test_synapse_array_per_step(values):
     check_array_per_step(values)
 
 
+DEPTHWISE = ("LANES", "MULTIPLIER", "TAPS", "T", "TP", "WEIGHT_W", "PER_STEP", "PIX")
+
+
+def check_depthwise(values: tuple[int, ...]) -> None:
+    _, _, taps, steps, _, weight_w, per_step, _ = values
+    largest = taps * (1 if per_step else (1 << steps) - 1) << (weight_w - 1)
+    parameters = dict(zip(DEPTHWISE, values, strict=True)) | {"ACC_W": 1 + largest.bit_length()}
+    run_bench("volley_synapse_depthwise", "tb_volley_synapse_depthwise", parameters)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1, 1, 2, 0, 1),  # smallest
+        (3, 1, 9, 4, 4, 4, 0, 1),  # all steps at once
+        (3, 2, 9, 4, 2, 5, 0, 1),  # two outputs of a channel, two cycles per beat
+        (2, 3, 5, 6, 3, 8, 0, 2),  # two pixels, nothing a power of two
+        (2, 1, 3, 6, 2, 4, 1, 3),  # potentials per step, three cycles per beat
+        (1, 2, 2, 5, 5, 3, 1, 1),  # potentials per step, all at once
+    ],
+)
+def test_synapse_depthwise(values):
+    check_depthwise(values)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "values",
+    [
+        *((2, 1, 4, t, tp, 3, per, 1) for t in (1, 2, 3, 8) for tp in (1, 2, 3, 8) if t % tp == 0 for per in (0, 1)),
+        *((lanes, m, 6, 4, 2, 4, 0, pix) for lanes in (1, 4) for m in (1, 3) for pix in (1, 4)),
+        (8, 1, 25, 4, 4, 2, 0, 1),
+        (1, 1, 49, 8, 1, 8, 0, 1),
+    ],
+)
+def test_synapse_depthwise_all(values):
+    check_depthwise(values)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "values",

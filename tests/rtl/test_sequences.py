@@ -33,6 +33,7 @@ RATE = (*PIXELS, "MODE", "SEED")
 BURST = (*PIXELS, "ISI_MIN", "ISI_MAX", "COUNT")
 DELTA = ("LANES", "TB", "PASSES", "BEATS", "MODE", "THETA")
 ARRAY = ("PE", "SIMD", "T", "TP", "WEIGHT_W", "FOLDS")
+DEPTHWISE = ("LANES", "MULTIPLIER", "TAPS", "T", "TP", "WEIGHT_W", "PER_STEP", "PIX", "ACC_W")
 LIST = ("T", "LANES", "BEATS", "EVENTS", "REPLAY", "DEPTH")
 EVENT = ("PE", "EVENTS", "T", "TP", "WEIGHT_W", "INPUTS", "FOLDS", "KIND", "ACC_W", "INIT_FILE")
 RADIX = ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "T", "UNROLLED", "V_W")
@@ -69,6 +70,8 @@ CORES = [
     ("weight_source", "weight_source", ("WIDTH", "DEPTH", "KIND", "INIT_FILE"), (9, 5, 3, "weights.mem")),
     ("synapse_array", "synapse_array", (*ARRAY, "ACC_W"), (2, 9, 4, 2, 8, 2, 17)),
     ("synapse_array", "synapse_array", (*ARRAY, "PER_STEP", "ACC_W"), (2, 9, 6, 2, 5, 2, 1, 10)),
+    ("synapse_depthwise", "synapse_depthwise", DEPTHWISE, (3, 2, 9, 4, 2, 5, 0, 1, 13)),
+    ("synapse_depthwise", "synapse_depthwise", DEPTHWISE, (2, 1, 3, 6, 2, 4, 1, 3, 6)),
     ("event_list", "event_list", LIST, (4, 5, 3, 2, 3, 16)),
     ("event_list", "event_list", LIST, (4, 3, 4, 3, 1, 4)),
     ("synapse_event", "synapse_event", EVENT, (3, 2, 4, 4, 4, 11, 3, 2, 12, "weights.mem")),

@@ -50,7 +50,8 @@ def _layer(layer: FloatLayer, x: torch.Tensor, others: list[torch.Tensor]) -> to
             py, px = layer.padding
             pad = torch.tensor(layer.pad if layer.pad.size else np.zeros(x.shape[1]))[:, None, None]
             framed = F.pad(x - pad, (px, px, py, py)) + pad
-            return F.conv2d(framed, torch.tensor(layer.weight), torch.tensor(layer.bias), layer.stride)
+            groups = x.shape[1] if layer.depthwise else 1
+            return F.conv2d(framed, torch.tensor(layer.weight), torch.tensor(layer.bias), layer.stride, groups=groups)
         case FloatLinear():
             y: torch.Tensor = F.linear(x.flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))
             return y[:, :, None, None]

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyflow.operators import Conv, Encode, Linear, MaxPool, RadixNeuron, Readout, SumPool, Upsample
+from pyflow.operators import Conv, DepthwiseConv, Encode, Linear, MaxPool, RadixNeuron, Readout, SumPool, Upsample
 from verif.models.encode_radix import encode_radix
 from verif.models.neuron_radix import neuron_radix
 from verif.models.pool import pool
 from verif.models.readout import readout
 from verif.models.synapse_array import synapse_array
+from verif.models.synapse_depthwise import synapse_depthwise
 from verif.models.window import line_buffer, span, upsample, window_fold, window_full
 
 SEEDS = range(24)
@@ -75,6 +76,23 @@ def test_conv(seed):
         pixels = windows(frame, **shape, pad=pad or [0] * inputs)
         expected = [synapse_array(window, taps, steps) for window in pixels]
         assert potentials.reshape(outputs, -1).T.tolist() == expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_depthwise(seed):
+    rng = random.Random(seed)
+    steps, bits = 1 + seed % 8, 2 + seed % 7
+    inputs, multiplier = rng.randint(1, 3), rng.randint(1, 3)
+    limit = 2 ** (bits - 1) - 1
+    x, shape = random_codes(seed, steps, inputs), random_window(rng)
+    pad: Any = [rng.randrange(2**steps) for _ in range(inputs)] if seed % 2 else []
+    weight = np.random.default_rng(seed).integers(-limit, limit + 1, (inputs * multiplier, 1, *shape["kernel"]))
+    got = DepthwiseConv("conv", ("x",), **shape, weight=weight, weight_bits=bits, pad_code=pad).run(x)
+    kernels = weight.reshape(inputs, multiplier, -1).tolist()
+    for frame, potentials in zip(x, got, strict=True):
+        pixels = windows(frame, **shape, pad=pad or [0] * inputs)
+        expected = [synapse_depthwise(window, kernels, steps) for window in pixels]
+        assert potentials.reshape(len(weight), -1).T.tolist() == expected
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -247,6 +247,12 @@ ROWS: dict[str, Row] = {
         # The weights of two folds, again and again: 1 and 7, then -1 and 2
         Wave({"PE": 1, "SIMD": 2, "FOLDS": 2, "ACC_W": 8}, data={"s_weight": (0x71, 0x2F) * 10}, stalls=(12, 13)),
     ),
+    "volley_synapse_depthwise": Row(
+        {"LANES": 1, "TAPS": 1, "T": 1, "WEIGHT_W": 1, "ACC_W": 2},
+        ({"LANES": 4}, {"LANES": 16, "TP": 1}),
+        # Two channels of two taps: kernels (1, 7) and (-1, 2), each beat in two cycles
+        Wave({"TAPS": 2, "TP": 2, "ACC_W": 8}, data={"s_weight": (0x2F71,) * 20}, stalls=(12, 13)),
+    ),
     "volley_event_list": Row(
         {"T": 1, "LANES": 1, "BEATS": 1, "EVENTS": 1, "DEPTH": 2},
         ({"REPLAY": 8, "DEPTH": 32}, {"LANES": 8, "BEATS": 64, "EVENTS": 4, "REPLAY": 8, "DEPTH": 256}),

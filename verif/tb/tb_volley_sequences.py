@@ -32,7 +32,7 @@ declare("reset in the cycle of a transfer", "reset during a stall")
 # The source whose tlast the core passes on or acts upon. Every other one is noise, which it must not follow.
 HEARD = {
     "encode_radix": "s_pixel", "synapse_array": "s_spike", "neuron_radix": "s_acc", "readout": "s_acc",
-    "synapse_event": "s_event",
+    "synapse_depthwise": "s_spike", "synapse_event": "s_event",
     "pool_max": "s_window", "pool_sum": "s_window", "pool_or": "s_window",
     "add": "s_a", "residual": "s_acc", "sew": "s_a",
     "lane_convert": "s_axis", "frame_guard": "s_axis", "frame_result": "s_logit",
@@ -85,6 +85,9 @@ STIMULI = {
     "synapse_array": Stimuli(lambda dut: OWN.bench(dut),
                              lambda tb, n: OWN.push(tb, [OWN.random_window() for _ in range(3 * n)],
                                                     frame=random.randint(1, 3))),
+    "synapse_depthwise": Stimuli(lambda dut: OWN.bench(dut),
+                                 lambda tb, n: OWN.push(tb, [OWN.random_window() for _ in range(3 * n)],
+                                                        frame=random.randint(1, 3))),
     "event_list": Stimuli(lambda dut: OWN.listening(dut),
                           lambda tb, n: OWN.push(tb, [OWN.random_frame() for _ in range(n)])),
     "synapse_event": Stimuli(lambda dut: OWN.bench(dut),

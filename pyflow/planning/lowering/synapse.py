@@ -13,15 +13,22 @@ import numpy as np
 
 from pyflow.cores.cells import Cost
 from pyflow.cores.sums import BODIES, sum_cost
-from pyflow.cores.synapse import EventList, SynapseArray, SynapseEvent, WeightSource, event_list_depth
+from pyflow.cores.synapse import (
+    EventList,
+    SynapseArray,
+    SynapseDepthwise,
+    SynapseEvent,
+    WeightSource,
+    event_list_depth,
+)
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.integers import ceil_div
-from pyflow.operators import Conv, Linear, Synapse, Tensor
+from pyflow.operators import Conv, DepthwiseConv, Linear, Synapse, Tensor
 from pyflow.planning import windows
 from pyflow.planning.bodies import residuals, size_of
 from pyflow.planning.builder import Builder
-from pyflow.planning.folding import Folding, folds, neuron_lanes, simd, steps_per_cycle
+from pyflow.planning.folding import Folding, folds, neuron_lanes, replays, simd, steps_per_cycle
 from pyflow.planning.lowering.registry import lowers
 from pyflow.planning.memories import pack_codes, repeat, weights
 from pyflow.planning.netlist import Stream
@@ -68,10 +75,10 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
         kind = "tap"
     elif kind == "column" and kw == 1:
         kind = "all"
-    if kind == "all" and groups > 1 and ceil_div(co, folding.pe) > 1:
-        raise VolleyError(
-            f"{where}: slice=all with lanes={folding.lanes} < {c} needs pe={co}; use lanes={c}, or slice=column or tap"
-        )
+    if isinstance(op, DepthwiseConv):
+        _check_depthwise(op, replace(folding, slice=kind), source)
+    else:
+        _check_slice(op, replace(folding, slice=kind), c)
     if op.pad_code.any() and groups > 1:
         raise VolleyError(f"{where}: a padding code needs lanes={c} (all channels in one beat), not {folding.lanes}")
     if folding.neurons and (folding.pe % folding.neurons or folding.pix > 1):
@@ -83,7 +90,7 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
     fo, fi = folds(op, replace(folding, slice=kind), source)
     if folding.pix > 1:
         _check_pix(op, folding, source, whole=fo * fi == 1)
-    _check_buffers(op, replace(folding, slice=kind), source, fo)
+    _check_buffers(op, replace(folding, slice=kind), source)
     if folding.memory == "const" and folding.events:
         raise VolleyError(f"{where}: memory=const is never looked up, events={folding.events} does; use lut or block")
     if folding.memory == "const" and fo * fi > 1:
@@ -94,6 +101,16 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
             f"{where}: body={chosen.body} takes whole words of up to 8 steps, all at once, {unfit}; use body=lut"
         )
     return chosen
+
+
+def _check_slice(op: Synapse, folding: Folding, channels: int) -> None:
+    """Refuses whole windows of some of the channels for some of the outputs."""
+    lanes, co = folding.lanes, op.weight.shape[0]
+    if folding.slice == "all" and lanes < channels and folding.pe < co:
+        raise VolleyError(
+            f"folding of {op.name}: slice=all with lanes={lanes} < {channels} needs pe={co}; use lanes={channels}, or "
+            "slice=column or tap"
+        )
 
 
 def _check_events(op: Synapse, folding: Folding, source: Tensor) -> None:
@@ -132,9 +149,23 @@ def _check_pix(op: Synapse, folding: Folding, source: Tensor, whole: bool) -> No
         )
 
 
-def _check_buffers(op: Synapse, folding: Folding, source: Tensor, replay: int) -> None:
+def _check_depthwise(op: DepthwiseConv, folding: Folding, source: Tensor) -> None:
+    """Refuses all but whole windows of the channels of a beat, with all of their outputs, in LUTs."""
+    where, outputs = f"folding of {op.name}", folding.lanes * op.readers(source)
+    if folding.pe != outputs:
+        raise VolleyError(
+            f"{where}: pe={folding.pe}, but lanes={folding.lanes} channels of a depthwise layer have {outputs} "
+            f"outputs; use pe={outputs}"
+        )
+    if folding.slice != "all" and op.kernel != (1, 1):
+        raise VolleyError(f"{where}: slice={folding.slice}, but a depthwise layer takes whole windows; use slice=all")
+    if folding.body not in ("auto", "lut"):
+        raise VolleyError(f"{where}: body={folding.body}, but a depthwise layer's sums are of LUTs; use body=lut")
+
+
+def _check_buffers(op: Synapse, folding: Folding, source: Tensor) -> None:
     """Refuses what would be left unused, rounded, or larger than two maps."""
-    where = f"folding of {op.name}"
+    where, replay = f"folding of {op.name}", replays(op, folding, source)
     if folding.rows:
         if isinstance(op, Linear) or folding.slice == "tap":
             raise VolleyError(f"{where}: rows={folding.rows}, but it has no line buffer (slice=tap); leave rows out")
@@ -151,7 +182,7 @@ def _check_buffers(op: Synapse, folding: Folding, source: Tensor, replay: int) -
         )
 
 
-@lowers(Conv, Linear)
+@lowers(Conv, DepthwiseConv, Linear)
 def synapse(b: Builder, op: Synapse, stream: Stream) -> Stream:
     (source,) = b.sources(op)
     folding = b.foldings[op.name] = check_folding(op, b.foldings[op.name], b.network)
@@ -177,7 +208,7 @@ def synapse(b: Builder, op: Synapse, stream: Stream) -> Stream:
 
 def stages(op: Synapse, folding: Folding, stream: Stream, source: Tensor) -> list[Stage]:
     """What brings `stream`, which has the lanes and pixels of the folding, to the array in slices of windows."""
-    replay, _ = folds(op, folding, source)
+    replay = replays(op, folding, source)
     if isinstance(op, Linear):
         if folding.events:
             return [event_stage(op, folding, stream, replay)]
@@ -220,9 +251,23 @@ def event_stage(op: Synapse, folding: Folding, stream: Stream, replay: int) -> S
     return Stage(core, "spike", "event", out, "events")
 
 
-def array(op: Synapse, folding: Folding, source: Tensor, acc_w: int, pix: int) -> SynapseArray | SynapseEvent:
+def array(
+    op: Synapse, folding: Folding, source: Tensor, acc_w: int, pix: int
+) -> SynapseArray | SynapseDepthwise | SynapseEvent:
     """Synapse array fed by slices of windows, or by a list of events. acc_w: bits of a potential."""
     fo, fi = folds(op, folding, source)
+    if isinstance(op, DepthwiseConv):
+        return SynapseDepthwise(
+            lanes=folding.lanes,
+            multiplier=op.readers(source),
+            taps=simd(op, folding, source),
+            t=source.beat_steps,
+            tp=folding.tp,
+            weight_w=op.weight_bits,
+            acc_w=acc_w,
+            per_step=source.timed,
+            pix=pix,
+        )
     if folding.events:
         return SynapseEvent(
             body=BODIES.index(folding.body),
@@ -260,7 +305,7 @@ def offers(op: Synapse, folding: Folding, source: Tensor, acc_w: int, family: st
     if not folding.events:
         before += WeightSource.of(memory).price(family)
     pix = chain[-1].out.pix if chain else folding.pix
-    for body in BODIES:
+    for body in ("lut",) if isinstance(op, DepthwiseConv) else BODIES:
         chosen = replace(folding, body=body)
         core = array(op, chosen, source, acc_w, pix)
         if body == "lut" or sum_cost(family, core.sum):
