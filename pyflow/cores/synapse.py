@@ -134,13 +134,14 @@ class SynapseDepthwise(Core):
         return Size("lut", self.multiplier, self.taps, self.tp, self.beat_cycles, self.weight_w, self.per_step)
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        """A sum per channel and pixel; whether a spike of this cycle's step adds its weights, which are those of few
-        outputs; the output register, which adds up steps."""
+        """A sum per channel and pixel; the choice of this cycle's spikes; the output register, which adds up steps."""
         assert memory
         steps, channels = self.beat_cycles, self.lanes * self.pix
-        outputs, inputs = channels * self.multiplier * self.acc_w, steps + (steps - 1).bit_length()
+        outputs = channels * self.multiplier * self.acc_w
         total = sum([sum_cells(self.sum, family, memory)] * channels, Cost())
-        total += Cost(lut=channels * self.taps * self.tp * ceil_div(inputs, 5) + CONTROL_LUT, ff=CONTROL_FF)
+        # A spike resets the weights of few outputs here, of twelve in the measured sum; constants need no reset.
+        choice = ceil_div(steps + (steps - 1).bit_length(), 5) if steps > 1 or memory.depth > 1 else 0
+        total += Cost(lut=channels * self.taps * self.tp * choice + CONTROL_LUT, ff=CONTROL_FF)
         if self.per_step:
             total += Cost(ff=outputs * self.t)
         else:

@@ -35,7 +35,7 @@ POOLS = {1: ["none", "max", "max3", "avg", "whole"], 2: ["none", "max", "max3", 
 
 def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
     """(integer network, float images [N, C, H, W], or sequences [N, C, L] where axes = 1)."""
-    rng, ups = np.random.default_rng(seed), np.random.default_rng(seed + 82)
+    rng, ups, apart = (np.random.default_rng(seed + n) for n in (0, 82, 84))
     torch.manual_seed(seed)
     c, sides = int(rng.integers(1, 5)), [int(rng.integers(*SIZES[axes])) for _ in range(axes)]
     shape = (c, *sides)
@@ -69,6 +69,11 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
             layers[f"bn{i}"] = bn
         layers[f"relu{i}"] = nn.ReLU()
         c, sides = co, [(side + 2 * padding - k) // stride + 1 for side, k in zip(sides, kernel, strict=True)]
+        if c > 1 and apart.random() < 0.3:
+            size, step, multiplier = int(apart.choice([1, 3, 5])), int(apart.integers(1, 3)), int(apart.integers(1, 3))
+            depthwise: Any = CONV[axes](c, multiplier * c, size, step, size // 2, groups=c)
+            layers[f"depthwise{i}"], layers[f"relu_depthwise{i}"] = depthwise, nn.ReLU()
+            c, sides = multiplier * c, [(side - 1) // step + 1 for side in sides]
         kind = rng.choice(POOLS[axes])
         if kind != "none" and min(sides) >= 3:
             size, step, pad = {"max3": (3, 2, 1), "whole": (sides[0], 1, 0)}.get(kind, (2, 2, 0))

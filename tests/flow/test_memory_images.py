@@ -94,6 +94,15 @@ class Rebuilt:
         assert not out[:, ci:].any(), "padding lanes must weigh nothing"
         return out[:co, :ci]
 
+    def depthwise(self, name: str, co: int, kh: int, kw: int) -> torch.Tensor:
+        """[Co, 1, KH, KW] of a depthwise layer."""
+        p = parameters(self.text, f"u_{name}_array")
+        width = p["LANES"] * p["MULTIPLIER"] * p["TAPS"]
+        rows = fields(lines(self.folder, f"{name}_weight"), p["WEIGHT_W"])[: -(-co // (width // p["TAPS"])), :width]
+        kernels = torch.tensor(rows, dtype=torch.float64).reshape(-1, 1, kw, kh)
+        assert not kernels[co:].any(), "padding lanes must weigh nothing"
+        return kernels[:co].transpose(2, 3)
+
     def channels(self, name: str, count: int) -> tuple[torch.Tensor, torch.Tensor, int]:
         """(theta or ones, bias, exponent) of a neuron or readout."""
         p = parameters(self.text, f"u_{name}")
@@ -117,13 +126,16 @@ class Rebuilt:
             if op.kind == "encode":
                 k = parameters(self.text, f"u_{op.name}")["T"]
                 v = v if k == 8 else torch.clamp(torch.floor((v + 2.0 ** (7 - k)) / 2.0 ** (8 - k)), max=2.0**k - 1)
-            elif op.kind == "conv":
+            elif op.kind in ("conv", "depthwise"):
                 co, ci, kh, kw = op.weight.shape
                 (py, px), code = op.padding, torch.zeros(c, dtype=torch.float64)
                 code[: op.pad_code.size] = torch.tensor(op.pad_code, dtype=torch.float64)
                 framed = code[None, :, None, None].repeat(len(v), 1, h + 2 * py, w + 2 * px)
                 framed[:, :, py : py + h, px : px + w] = v
-                v = F.conv2d(framed, self.weights(op.name, co, kh, kw, ci), None, op.stride)
+                if op.kind == "depthwise":
+                    v = F.conv2d(framed, self.depthwise(op.name, co, kh, kw), None, op.stride, groups=c)
+                else:
+                    v = F.conv2d(framed, self.weights(op.name, co, kh, kw, ci), None, op.stride)
             elif op.kind == "linear":
                 weight = self.weights(op.name, op.weight.shape[0], h, w, c)
                 v = F.conv2d(v, weight)

@@ -89,6 +89,19 @@ class U(nn.Module):
         return torch.cat([F.interpolate(y, size=x.shape[2:], mode="nearest-exact").relu(), x], 1)
 
 
+class Separable(nn.Module):
+    """A depthwise convolution and a pointwise one, as in MobileNet (arXiv 1704.04861), clipped at 6."""
+
+    def __init__(self, channels: int, out: int, multiplier: int) -> None:
+        super().__init__()
+        wide = channels * multiplier
+        self.conv1 = nn.Conv2d(channels, wide, 3, padding=1, groups=channels, bias=False)
+        self.bn1, self.conv2 = nn.BatchNorm2d(wide), nn.Conv2d(wide, out, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu6(self.conv2(F.relu6(self.bn1(self.conv1(x)))))
+
+
 def randomise(model: nn.Module, seed: int) -> nn.Module:
     """Statistics of BatchNorm as a trained model has them, scales of either sign."""
     g = torch.Generator().manual_seed(seed)
@@ -112,7 +125,7 @@ def headed(*layers: nn.Module, features: int) -> nn.Module:
 def random_model(seed: int, shape: tuple[int, int, int] = (2, 8, 6)) -> nn.Module:
     """A stem and one to three random blocks, perhaps pools and upsamplings between them, and a head; some end as
     ResNets do, in an average of the whole map."""
-    rng, ups = np.random.default_rng(seed), np.random.default_rng(seed + 83)
+    rng, ups, apart = (np.random.default_rng(seed + n) for n in (0, 83, 82))
     torch.manual_seed(seed)
     channels, h, w = shape
     layers: list[nn.Module] = [nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU()]
@@ -128,6 +141,8 @@ def random_model(seed: int, shape: tuple[int, int, int] = (2, 8, 6)) -> nn.Modul
         }
         make, channels = makers[kind]
         layers.append(make())
+        if apart.random() < 0.5:
+            layers.append(Separable(channels, channels, int(apart.integers(1, 3))))
         wide = kind == "sum"
         if kind == "down":
             h, w = -(-h // 2), -(-w // 2)

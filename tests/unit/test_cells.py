@@ -19,7 +19,7 @@ from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSu
 from pyflow.cores.recurrence import Channel, Ports
 from pyflow.cores.stream import Join, LaneConvert, Skid
 from pyflow.cores.sums import DSP48
-from pyflow.cores.synapse import EventList
+from pyflow.cores.synapse import EventList, SynapseDepthwise
 from pyflow.cores.window import Upsample
 
 LIF = NeuronLIF(
@@ -89,6 +89,26 @@ def test_a_residual_sum_takes_one_slice_per_number(core: Residual, family: str) 
     assert (cost.lut, cost.ff) == (pytest.approx(area.lut, rel=0.1), pytest.approx(area.ff, rel=0.1))
 
 
+DEPTHWISE = {
+    "all steps": SynapseDepthwise(4, 1, 9, 4, 4, 4, 12, False, 1),
+    "two steps of four": SynapseDepthwise(8, 1, 9, 4, 2, 4, 12, False, 1),
+    "step by step": SynapseDepthwise(4, 1, 9, 4, 1, 8, 16, False, 1),
+    "two outputs of a channel": SynapseDepthwise(4, 2, 9, 4, 4, 4, 12, False, 1),
+    "two pixels of 25 taps": SynapseDepthwise(2, 1, 25, 4, 4, 4, 14, False, 2),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", ["xc7", "ecp5", "ice40"])
+@pytest.mark.parametrize("core", DEPTHWISE.values(), ids=DEPTHWISE)
+def test_depthwise_arrays_are_priced_within_a_quarter(core: SynapseDepthwise, family: str) -> None:
+    """With free weights, as a memory of many rows gives them."""
+    area = area_of(synthesise_core(core.module, family, core.parameters()), family)
+    cost = core.price(family, Reads(1000, 100, "writable"))
+    assert (cost.dsp, cost.bram) == (area.dsp, area.bram)
+    assert (cost.lut, cost.ff) == (pytest.approx(area.lut, rel=0.25), pytest.approx(area.ff, rel=0.25))
+
+
 # volley_ram: (width, depth) -> LUTs, flip-flops, block RAMs.
 RAMS = {
     ("ice40", 4, 8): (32, 36, 0), ("ice40", 8, 16): (13, 22, 1), ("ice40", 16, 32): (23, 39, 1),
@@ -145,6 +165,8 @@ def cycles(core: Core, beats: int, passes: int) -> float:
         (EncodeEvent(1, 4, 8), 8, 3, 8),
         (PoolMax(2, 4, 4, 1), 24, 1, 24),
         (PoolAccumulate(2, 4, 8, False, 2, 5, 7, 2, 3), 70, 1, 70),
+        (SynapseDepthwise(2, 1, 9, 4, 4, 4, 12, False, 1), 24, 1, 24),
+        (SynapseDepthwise(2, 2, 9, 6, 2, 4, 14, False, 1), 24, 1, 72),
         (Accumulate(2, 4, 1, False, 24, 2, 6), 24, 2, 24),
         # The next pass of a neuron, window or signal waits for its state.
         (Accumulate(2, 4, 1, False, 1, 2, 6), 1, 2, 2),

@@ -12,11 +12,14 @@ from pyflow.graph import Network
 from pyflow.integers import ceil_div
 from pyflow.machine import PlannedLayer
 from pyflow.machines.stream import StreamPlan
-from pyflow.operators import Conv, Encoding, Synapse
+from pyflow.operators import Conv, DepthwiseConv, Encoding, Synapse
 
 WIDTH, GAP, TOP, ROW, HEAD = 172, 62, 58, 30, 44  # of a box and between boxes; above, a row in it, its head [px]
 PER_ROW = 3  # boxes
-COLOURS = {"conv": "#4c78a8", "linear": "#4c78a8", "neuron": "#e4572e", "maxpool": "#72a98f", "readout": "#e4572e"}
+COLOURS = {
+    "conv": "#4c78a8", "depthwise": "#4c78a8", "linear": "#4c78a8", "neuron": "#e4572e", "maxpool": "#72a98f",
+    "readout": "#e4572e",
+}  # fmt: skip
 OTHER, INK, PALE, EDGE = "#9d9d9d", "#1b1f24", "#eef1f5", "#b8c0cc"
 FONT = "Helvetica, Arial, sans-serif"
 
@@ -93,6 +96,9 @@ def _box(drawing: drawsvg.Drawing, x: float, top: float, rows: int, stage: Stage
 
 def _shape(network: Network, stage: Stage) -> str:
     op = next(op for op in network.operators if op.name == stage.name)
+    if isinstance(op, DepthwiseConv):
+        co, _, kh, kw = op.weight.shape
+        return f"depthwise {kh}×{kw}, {co} maps"
     if isinstance(op, Conv):
         co, ci, kh, kw = op.weight.shape
         return f"conv {kh}×{kw}, {ci} to {co} maps"
