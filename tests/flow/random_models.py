@@ -33,6 +33,17 @@ UP: dict[int, list[Any]] = {1: [2, 3], 2: [2, (1, 3), (2, 1)]}
 POOLS = {1: ["none", "max", "max3", "avg", "whole"], 2: ["none", "max", "max3", "avg"]}
 
 
+def _trained_norm(channels: int, axes: int) -> nn.Module:
+    """A BatchNorm that is not the identity, some of its scales negative."""
+    norm: Any = NORM[axes](channels)
+    with torch.no_grad():
+        norm.weight.copy_(torch.randn(channels))
+        norm.bias.copy_(0.3 * torch.randn(channels))
+        norm.running_mean.copy_(0.2 * torch.randn(channels))
+        norm.running_var.copy_(torch.rand(channels) + 0.3)
+    return norm  # type: ignore[no-any-return]
+
+
 def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
     """(integer network, float images [N, C, H, W], or sequences [N, C, L] where axes = 1)."""
     rng, ups, apart = (np.random.default_rng(seed + n) for n in (0, 82, 84))
@@ -60,17 +71,11 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
                 conv.weight[int(rng.integers(co))] = 0
         layers[f"conv{i}"] = conv
         if rng.random() < 0.5:
-            bn: Any = NORM[axes](co)
-            with torch.no_grad():
-                bn.weight.copy_(torch.randn(co))
-                bn.bias.copy_(0.3 * torch.randn(co))
-                bn.running_mean.copy_(0.2 * torch.randn(co))
-                bn.running_var.copy_(torch.rand(co) + 0.3)
-            layers[f"bn{i}"] = bn
+            layers[f"bn{i}"] = _trained_norm(co, axes)
         layers[f"relu{i}"] = nn.ReLU()
         c, sides = co, [(side + 2 * padding - k) // stride + 1 for side, k in zip(sides, kernel, strict=True)]
         if c > 1 and apart.random() < 0.3:
-            size, step, multiplier = int(apart.choice([1, 3, 5])), int(apart.integers(1, 3)), int(apart.integers(1, 3))
+            size, step, multiplier = (int(n) for n in (apart.choice([1, 3, 5]), *apart.integers(1, 3, 2)))
             depthwise: Any = CONV[axes](c, multiplier * c, size, step, size // 2, groups=c)
             layers[f"depthwise{i}"], layers[f"relu_depthwise{i}"] = depthwise, nn.ReLU()
             c, sides = multiplier * c, [(side - 1) // step + 1 for side in sides]
@@ -82,7 +87,7 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
         if ups.random() < 0.35 and np.prod(sides) <= 30:
             up = nn.Upsample(scale_factor=UP[axes][ups.integers(len(UP[axes]))])
             layers[f"up{i}"] = up
-            if ups.random() < 0.3 and kind in ("none", "max", "max3"):
+            if ups.random() < 0.3 and kind in ("none", "max", "max3") and f"depthwise{i}" not in layers:
                 layers.move_to_end(f"relu{i}")  # the ReLU goes in front of it, and of a pool
             sides = [int(s) for s in up(torch.zeros(1, 1, *sides)).shape[2:]]
     pools = np.random.default_rng(seed + 81)
