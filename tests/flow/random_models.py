@@ -33,7 +33,7 @@ UP: dict[int, list[Any]] = {1: [2, 3], 2: [2, (1, 3), (2, 1)]}
 POOLS = {1: ["none", "max", "max3", "avg", "whole"], 2: ["none", "max", "max3", "avg"]}
 
 
-def _trained_norm(channels: int, axes: int) -> nn.Module:
+def _trained_norm(channels: int, axes: int) -> Any:
     """A BatchNorm that is not the identity, some of its scales negative."""
     norm: Any = NORM[axes](channels)
     with torch.no_grad():
@@ -41,7 +41,17 @@ def _trained_norm(channels: int, axes: int) -> nn.Module:
         norm.bias.copy_(0.3 * torch.randn(channels))
         norm.running_mean.copy_(0.2 * torch.randn(channels))
         norm.running_var.copy_(torch.rand(channels) + 0.3)
-    return norm  # type: ignore[no-any-return]
+    return norm
+
+
+def _large_pool(layers: OrderedDict[str, nn.Module], sides: list[int], rng: np.random.Generator) -> list[int]:
+    """Perhaps a pool of a large window, up to the whole map, behind `layers`; the sides of its map."""
+    if min(sides) < 3 or rng.random() >= 0.5:
+        return sides
+    window = [int(rng.integers(3, side + 1)) for side in sides]
+    kind = (MAX_POOL if rng.random() < 0.5 else AVG_POOL)[len(sides)]
+    layers["large"] = kind(window[0] if len(sides) == 1 else tuple(window))
+    return [side // k for side, k in zip(sides, window, strict=True)]
 
 
 def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
@@ -90,13 +100,7 @@ def random_network(seed: int, axes: int = 2) -> tuple[Network, np.ndarray]:
             if ups.random() < 0.3 and kind in ("none", "max", "max3") and f"depthwise{i}" not in layers:
                 layers.move_to_end(f"relu{i}")  # the ReLU goes in front of it, and of a pool
             sides = [int(s) for s in up(torch.zeros(1, 1, *sides)).shape[2:]]
-    pools = np.random.default_rng(seed + 81)
-    if min(sides) >= 3 and pools.random() < 0.5:  # large windows, up to the whole map
-        window = [int(pools.integers(3, side + 1)) for side in sides]
-        layers["large"] = (MAX_POOL if pools.random() < 0.5 else AVG_POOL)[axes](
-            window[0] if axes == 1 else tuple(window)
-        )
-        sides = [side // k for side, k in zip(sides, window, strict=True)]
+    sides = _large_pool(layers, sides, np.random.default_rng(seed + 81))
     layers["flatten"] = nn.Flatten()
     features = c * int(np.prod(sides))
     if rng.random() < 0.5:
