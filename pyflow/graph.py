@@ -3,7 +3,7 @@
 """The intermediate representation: an integer spiking network as a graph of operators.
 
 A tensor is named after the operator that makes it; several operators may read one tensor (branches).
-A state edge feeds a tensor back into an earlier operator on the next time step.
+A state edge is an edge with a delay: it gives a tensor of some time steps before, to operators of a loop or behind it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from pyflow import edges
+from pyflow.edges import StateEdge
 from pyflow.errors import VolleyError
 from pyflow.frames import InputFormat
 from pyflow.network_meta import complaint
@@ -40,15 +42,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
-@dataclass(frozen=True, slots=True)
-class StateEdge:
-    """A tensor fed back: operators that read `tensor` at step t see what `source` was at step t - 1, and
-    zeros before the first step. tensor: its declared type, which must be that of `source`."""
-
-    source: str
-    tensor: Tensor
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
     """name: identifier. input_shape: (C, H, W). operators: topological order, the last one gives the
@@ -66,11 +59,15 @@ class Network:
     input_steps: int = 1
     time_block: int = 0
     tensors: dict[str, Tensor] = field(init=False)
+    # State edges as they are built: of several from one source, the longer delay goes on where the shorter ends.
+    delay_lines: tuple[StateEdge, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self._check_name()
         self._check_fields()
         self._check_names()
+        edges.check(self.name, self.state_edges, {INPUT, *(op.name for op in self.operators)})
+        object.__setattr__(self, "delay_lines", tuple(edges.lines(self.state_edges)))
         tensors = self._inferred()
         block = self._block(tensors)
         object.__setattr__(self, "time_block", block)
@@ -101,7 +98,7 @@ class Network:
             raise self._fail(f"has {len(self.operators):,} operators, at most {MAX_OPERATORS} are planned")
 
     def _check_names(self) -> None:
-        for name in (*(edge.tensor.name for edge in self.state_edges), *(op.name for op in self.operators)):
+        for name in (*(edge.name for edge in self.state_edges), *(op.name for op in self.operators)):
             if not NAME.fullmatch(name):
                 raise self._fail(f"name {name!r} must be letters, digits and _, beginning with a letter")
             if len(name) > MAX_NAME:
@@ -110,38 +107,63 @@ class Network:
     def _inferred(self) -> dict[str, Tensor]:
         """The tensors by name, their time steps not yet in blocks."""
         tensors = {INPUT: self._input_tensor()}
-        for edge in self.state_edges:
-            if edge.tensor.name in tensors:
-                raise self._fail(f"state edge {edge.tensor.name!r}: another tensor has this name")
-            tensors[edge.tensor.name] = edge.tensor
+        tensors |= {edge.name: edge.tensor for edge in self.state_edges if isinstance(edge.tensor, Tensor)}
+        for name in tuple(tensors):
+            self._delay(name, tensors)
         for op in self.operators:
             if op.name in tensors:
                 raise self._fail(f"two operators are called {op.name!r}")
             for source in op.inputs:
                 if source not in tensors:
-                    raise VolleyError(f"{op.kind} {op.name!r}: reads {source!r}, which no earlier operator makes")
+                    raise VolleyError(f"{op.kind} {op.name!r}: reads {source!r}, {self._unknown(op, source)}")
             op.check_operands()
             if len(set(op.inputs)) < len(op.inputs):
                 raise VolleyError(f"{op.kind} {op.name!r}: reads {op.inputs[0]!r} twice")
             tensors[op.name] = op.infer(*(tensors[s] for s in op.inputs))
             if (numbers := math.prod(tensors[op.name].shape)) > MAX_NUMBERS:
                 raise VolleyError(f"{op.kind} {op.name!r}: makes {numbers:,} numbers a step, at most {MAX_NUMBERS:,}")
+            self._delay(op.name, tensors)
         return tensors
 
-    def _check_edge(self, edge: StateEdge, tensors: Mapping[str, Tensor]) -> None:
-        if edge.source not in tensors:
-            raise self._fail(f"state edge from unknown tensor {edge.source!r}")
-        if edge.source == INPUT:
-            raise self._fail("state edge from the input; feed back what an operator makes")
-        if not edge.tensor.timed:
-            raise self._fail(f"state edge from {edge.source!r}: it has no time steps; feed back spikes over time")
-        want = replace(tensors[edge.source], name=edge.tensor.name)
-        if want != tensors[edge.tensor.name]:
-            raise self._fail(
-                f"state edge {edge.tensor.name!r} is not of the type of {edge.source!r}; declare it as {want}"
+    def _delay(self, source: str, tensors: dict[str, Tensor]) -> None:
+        """Adds to `tensors` those that state edges make of `source`, where their type is not declared."""
+        tensor = tensors[source]
+        for edge in self.state_edges:
+            if edge.source == source and not tensor.timed:
+                radix = tensor.encoding is Encoding.RADIX
+                raise self._fail(
+                    f"state edge {edge.name!r} from {source!r}: has no time steps to delay, "
+                    f"{'a radix word has all its steps in one beat' if radix else 'it is static'}; "
+                    "delay what an operator makes over time"
+                )
+            if edge.source == source and edge.name not in tensors:
+                tensors[edge.name] = replace(tensor, name=edge.name)
+                self._delay(edge.name, tensors)
+
+    def _unknown(self, op: Operator, source: str) -> str:
+        """Why `op` cannot read the tensor `source`, which nothing in front of it makes."""
+        if edge := next((edge for edge in self.state_edges if edge.name == source), None):
+            return (
+                f"a state edge from {edge.source!r}, which stands behind it; give the edge a Tensor, not a name alone"
             )
-        if not self.readers(edge.tensor.name):
-            raise self._fail(f"state edge {edge.tensor.name!r}: no operator reads it; remove it")
+        if source not in {other.name for other in self.operators}:
+            return "which no earlier operator makes"
+        ways, seen = [[op.name]], {op.name}
+        for way in ways:
+            if way[-1] == source:
+                names = " -> ".join((*way, op.name))
+                return f"a loop without delay ({names}); read it through a state edge of 1 time step or more"
+            further = [reader.name for reader in self.readers(way[-1]) if reader.name not in seen]
+            seen.update(further)
+            ways += [[*way, name] for name in further]
+        return "which stands behind it; operators stand in topological order"
+
+    def _check_edge(self, edge: StateEdge, tensors: Mapping[str, Tensor]) -> None:
+        want = replace(tensors[edge.source], name=edge.name)
+        if want != tensors[edge.name]:
+            raise self._fail(f"state edge {edge.name!r} is not of the type of {edge.source!r}; declare it as {want}")
+        if not self.readers(edge.name) and all(other.source != edge.name for other in self.state_edges):
+            raise self._fail(f"state edge {edge.name!r}: no operator reads it; remove it")
 
     def _fail(self, message: str) -> VolleyError:
         return VolleyError(f"network {self.name!r}: {message}")
@@ -177,11 +199,12 @@ class Network:
             return 1
         why, limit = "", common
         if self.state_edges:
-            why, limit = " (a state edge needs the step before)", 1
-        elif self.input_encoding is Encoding.SIGNAL:
+            common = math.gcd(common, *(edge.delay for edge in self.state_edges))
+            why, limit = " (a state edge's delay is a whole number of them)", common
+        if self.input_encoding is Encoding.SIGNAL:
             why, limit = " (a host sends one sample per byte)", 1
-        elif self.input_encoding is Encoding.RATE:
-            why, limit = f" (a host's byte holds {HOST_BITS} steps)", min(common, HOST_BITS)
+        elif self.input_encoding is Encoding.RATE and common > HOST_BITS:
+            why, limit = f" (a host's byte holds {HOST_BITS} steps)", HOST_BITS
         if not self.time_block:
             return max(b for b in range(1, min(limit, 4) + 1) if common % b == 0)
         if not 1 <= self.time_block <= limit or common % self.time_block:
@@ -193,14 +216,30 @@ class Network:
     def classes(self) -> int:
         return self.tensors[self.operators[-1].name].shape[0]
 
+    def origin(self, tensor: str) -> tuple[str, int]:
+        """(what makes `tensor`, time steps that state edges delay it by)."""
+        return edges.origin(self.state_edges, tensor)
+
+    def fed_back(self) -> set[str]:
+        """Tensors of state edges that an operator in front of their source reads, and of those that go on from them."""
+        place = {op.name: n for n, op in enumerate(self.operators)}
+        found: set[str] = set()
+        for line in self.delay_lines:
+            source = place.get(self.origin(line.name)[0], -1)
+            if any(place[op.name] <= source for op in self.readers(line.name)):
+                found.add(line.name)
+        while more := {line.name for line in self.delay_lines if line.source in found} - found:
+            found |= more
+        return found
+
     def loops(self) -> list[list[Operator]]:
-        """Operators that depend on themselves one step before, one list per cycle, in order."""
+        """Operators that depend on themselves some steps before, one list per cycle, in order."""
         if not self.state_edges:
             return []
         import networkx
 
         graph = networkx.DiGraph((s, op.name) for op in self.operators for s in op.inputs)
-        graph.add_edges_from((edge.source, edge.tensor.name) for edge in self.state_edges)
+        graph.add_edges_from((edge.source, edge.name) for edge in self.state_edges)
         cycles = [c for c in networkx.strongly_connected_components(graph) if len(c) > 1]
         return [[op for op in self.operators if op.name in cycle] for cycle in cycles]
 
@@ -213,8 +252,8 @@ class Network:
         return tuple(op for op in self.operators if name in op.inputs)
 
     def destinations(self, name: str) -> list[str]:
-        """Names of the operators and of the state edges' tensors that tensor `name` goes to."""
-        fed = [edge.tensor.name for edge in self.state_edges if edge.source == name]
+        """Names of the operators and of the delay lines that tensor `name` goes to."""
+        fed = [line.name for line in self.delay_lines if line.source == name]
         return [op.name for op in self.readers(name)] + fed
 
     def inputs(self, x: np.ndarray) -> np.ndarray:

@@ -9,27 +9,28 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import numpy as np
 
 from pyflow import extensions
+from pyflow.edges import StateEdge
 from pyflow.errors import VolleyError
-from pyflow.graph import Network, StateEdge
+from pyflow.graph import Network
 from pyflow.operators import OPERATORS, Encoding, Operator, Tensor
 from pyflow.reading import Archive, parse_json
 from pyflow.writing import write_file
 
-FORMAT, FORMAT_VERSION = "volley-network", 2
+FORMAT, FORMAT_VERSION = "volley-network", 3
 DOCUMENT = "network.json"
 MAX_ARRAYS = 64 << 20  # bytes of all arrays: weights have one each, and no board of boards/ holds as many
 SAVE_AGAIN = "save it again with Network.save()"
-# Of version 2; version 1 had pixels only, and no time.
+# Of version 3; version 2 had no delays but of one step, version 1 pixels only, and no time.
 KEYS = ("format", "version", "name", "input_shape", "operators", "logit_scale", "state_edges", "meta")
 LATER_KEYS = ("input_encoding", "input_steps", "time_block")
 EDGE_KEYS = ("source", "name", "shape", "encoding", "steps", "bound")
-LATER_EDGE_KEYS = ("timed", "block")
+LATER_EDGE_KEYS = ("timed", "block", "delay")
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
@@ -50,7 +51,7 @@ def pack(network: Network) -> bytes:
         "input_steps": network.input_steps,
         "time_block": network.time_block,
         "logit_scale": network.logit_scale,
-        "state_edges": [{"source": e.source, **asdict(e.tensor)} for e in network.state_edges],
+        "state_edges": [_edge_entry(network, edge) for edge in network.state_edges],
         "meta": network.meta,
         "operators": [_entry(op) for op in network.operators],
     }
@@ -68,6 +69,11 @@ def pack(network: Network) -> bytes:
             with z.open(zipfile.ZipInfo(f"{key}.npy"), "w") as stream:
                 np.lib.format.write_array(stream, np.ascontiguousarray(arrays[key]), allow_pickle=False)
     return packed.getvalue()
+
+
+def _edge_entry(network: Network, edge: StateEdge) -> dict[str, Any]:
+    """What network.json says of `edge`, its type included. TB belongs to a build."""
+    return {"source": edge.source, "delay": edge.delay, **asdict(replace(network.tensors[edge.name], block=1))}
 
 
 def _entry(op: Operator) -> dict[str, Any]:
@@ -154,7 +160,7 @@ def _state_edge(entry: Any) -> StateEdge:
         entry["bound"],
         entry.get("timed", False),
     )
-    return StateEdge(entry["source"], tensor)
+    return StateEdge(entry["source"], tensor, entry.get("delay", 1))
 
 
 def _operator(entry: Any, arrays: dict[str, str], archive: Archive) -> Operator:

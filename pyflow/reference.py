@@ -93,28 +93,31 @@ def _batch(network: Network) -> int:
 def _run_batch(network: Network, inputs: np.ndarray, keep: set[str]) -> Values:
     """Tensors of a batch of frames: at least those of `keep` and that of the last operator."""
     values = {INPUT: inputs}
+    delays = {edge.name: network.origin(edge.name) for edge in network.state_edges}
     loops = network.loops()
     cycling = {op.name for loop in loops for op in loop}
     pending = list(network.operators)
-    while pending:
+    while True:
+        live = {s for op in pending for s in op.inputs} | keep | {network.operators[-1].name}
+        for name in live & (delays.keys() - values.keys()):
+            source, delay = delays[name]
+            if source in values:
+                values[name] = _delayed(values[source], delay)
+        if not pending:
+            return values
+        values = {k: v for k, v in values.items() if k in live}
         for op in pending:
             if op.name not in cycling and values.keys() >= set(op.inputs):
                 values[op.name] = _apply(network, op, [values[s] for s in op.inputs])
                 break
         else:  # operators in a cycle go step by step, together
             values |= next(v for loop in loops if (v := _run_loop(network, loop, values, len(inputs))))
-        for edge in network.state_edges:
-            if edge.source in values and edge.tensor.name not in values:
-                values[edge.tensor.name] = _delayed(values[edge.source])
         pending = [op for op in pending if op.name not in values]
-        live = {s for op in pending for s in op.inputs} | {e.source for e in network.state_edges}
-        values = {k: v for k, v in values.items() if k in live | keep | {network.operators[-1].name}}
-    return values
 
 
-def _delayed(x: np.ndarray) -> np.ndarray:
-    """[N, T, ...] one step later, zeros first."""
-    return np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], 1)
+def _delayed(x: np.ndarray, delay: int) -> np.ndarray:
+    """[N, T, ...] so many steps later, zeros first."""
+    return np.concatenate([np.zeros_like(x[:, :delay]), x[:, : max(0, x.shape[1] - delay)]], 1)
 
 
 def _apply(network: Network, op: Operator, values: Sequence[np.ndarray]) -> np.ndarray:
@@ -131,15 +134,16 @@ def _apply(network: Network, op: Operator, values: Sequence[np.ndarray]) -> np.n
 def _run_loop(network: Network, loop: list[Operator], values: Values, frames: int) -> Values:
     """All steps of the operators of a cycle: {name: int64 [N, T, C, H, W]}; {} if they wait for others or are done."""
     names = {op.name for op in loop}
-    edges = [e for e in network.state_edges if e.source in names]
-    outside = {s for op in loop for s in op.inputs} - names - {e.tensor.name for e in edges}
+    fed = {s: network.origin(s) for op in loop for s in op.inputs if s not in names}
+    fed = {s: origin for s, origin in fed.items() if origin[0] in names}
+    outside = {s for op in loop for s in op.inputs} - names - fed.keys()
     if not outside <= values.keys() or names <= values.keys():
         return {}
-    fed = {e.tensor.name: np.zeros((frames, *e.tensor.shape), np.int64) for e in edges}
+    first = {s: np.zeros((frames, *network.tensors[s].shape), np.int64) for s in fed}
     states = {op.name: op.initial(frames, *network.sources(op)) for op in loop if isinstance(op, Stateful)}
     out: dict[str, list[np.ndarray]] = {op.name: [] for op in loop}
     for t in range(network.tensors[loop[0].name].steps):
-        now = dict(fed)
+        now = {s: out[source][t - delay] if t >= delay else first[s] for s, (source, delay) in fed.items()}
         for op in loop:
             operands = [now[s] if s in now else values[s][:, t] for s in op.inputs]
             if isinstance(op, Stateful):
@@ -147,5 +151,4 @@ def _run_loop(network: Network, loop: list[Operator], values: Values, frames: in
             else:
                 now[op.name] = op.run(*operands)
             out[op.name].append(now[op.name])
-        fed = {e.tensor.name: now[e.source] for e in edges}
     return {name: np.stack(y, 1) for name, y in out.items()}

@@ -18,7 +18,8 @@ import numpy as np
 from sklearn.linear_model import RidgeClassifier
 
 from pyflow import data, zoo
-from pyflow.graph import Network, StateEdge
+from pyflow.edges import StateEdge
+from pyflow.graph import Network
 from pyflow.operators import (
     Accumulate,
     Add,

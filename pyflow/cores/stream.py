@@ -103,16 +103,26 @@ class LaneConvert(Core):
 
 @dataclass(frozen=True, slots=True)
 class StepDelay(Core):
+    """delay: passes, at most `passes`."""
+
     module: ClassVar = "volley_step_delay"
     data_w: int
     beats: int
     passes: int
+    delay: int = 1
 
     def times(self, ports: Ports) -> list[Recurrence]:
         return [Delayed(ports.sink, ports.source, self)]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        return fifo_cells(self.data_w, self.beats + 1, family) + Cost(lut=45)
+        """Its FIFO without tlast, two counters of beats and passes, a gate per bit for the zeros."""
+        words, counters = self.delay * self.beats, 2 * (_bits(self.beats) + _bits(self.passes))
+        if words == 1:
+            store = Skid(self.data_w).cells(family)
+        else:
+            addresses = 2 * _bits(words) + _bits(words + 2)
+            store = ram_cost(self.data_w, words, family) + Cost(lut=0.6 * addresses, ff=addresses + 1)
+        return store + Cost(lut=self.data_w + 0.8 * counters + 8, ff=counters + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,11 @@ class Replay(Core):
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         return ram_cost(self.data_w, self.depth, family) + Cost(lut=60, ff=70)
+
+
+def _bits(count: int) -> int:
+    """Of a counter with so many values."""
+    return (count - 1).bit_length()
 
 
 def fifo_cells(width: int, depth: int, family: str) -> Cost:
@@ -195,13 +210,13 @@ class Gearbox(Recurrence):
 
 
 class Delayed(Recurrence):
-    """What leaves in pass p came in in pass p - 1; pass 0 is zeros, which wait for nothing but the end of a reset,
-    and the last pass of a frame is dropped. Holds `beats` + 1 others."""
+    """What leaves in pass p came in in pass p - delay; the first passes are zeros, which wait for nothing but the end
+    of a reset, and the last passes of a frame are dropped. Holds a beat more than come in the delay."""
 
     def __init__(self, sink: Channel, source: Channel, core: StepDelay) -> None:
         super().__init__(sink, source)
-        self.beats, self.frame = core.beats, core.beats * core.passes
-        self.latency = 1 if core.beats == 1 else 2
+        self.lag, self.frame = core.delay * core.beats, core.beats * core.passes
+        self.latency = 1 if self.lag == 1 else 2
         self.stored: list[int] = []  # output that each stored beat becomes
 
     def advance(self, force: bool) -> bool:
@@ -211,22 +226,22 @@ class Delayed(Recurrence):
             k = len(v_out)
             if k <= len(h_out):
                 t = h_out[-1] + 1 if k else 1  # a reset is over in cycle 0
-                if k % self.frame < self.beats:
+                if k % self.frame < self.lag:
                     v_out.append(t)
                     continue
-                if k - self.beats < len(h_in):
-                    v_out.append(max(t, h_in[k - self.beats] + self.latency))
+                if k - self.lag < len(h_in):
+                    v_out.append(max(t, h_in[k - self.lag] + self.latency))
                     continue
             j = len(h_in)
             if j == len(v_in):
                 break
             t = max(v_in[j], h_in[-1] + 1) if j else v_in[j]
-            if (j + self.beats) % self.frame >= self.beats:
-                if len(self.stored) > self.beats:
-                    gate = self.stored[-self.beats - 1]
+            if (j + self.lag) % self.frame >= self.lag:
+                if len(self.stored) > self.lag:
+                    gate = self.stored[-self.lag - 1]
                     if gate >= len(h_out):
                         break
                     t = max(t, h_out[gate] + 1)
-                self.stored.append(j + self.beats)
+                self.stored.append(j + self.lag)
             h_in.append(t)
         return before != (len(h_in), len(v_out))

@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from pyflow.edges import checked_delay
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT
 
@@ -29,11 +30,7 @@ class Edge:
     delay: int = 0
 
     def __post_init__(self) -> None:
-        if type(self.delay) is not int or self.delay < 0:
-            raise VolleyError(
-                f"edge from {self.source!r}: delay {self.delay!r} must be a whole number of time steps, the same for "
-                "every synapse of the layer"
-            )
+        object.__setattr__(self, "delay", checked_delay(f"edge from {self.source!r}", self.delay))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -362,7 +359,8 @@ class FloatNetwork:
                     raise layer.fail(f"reads {edge.source!r}, which no earlier layer makes")
                 if edge.delay:
                     raise layer.fail(
-                        f"reads {edge.source!r} of {edge.delay} time steps before; a network of pictures has no time"
+                        f"reads {edge.source!r} of {edge.delay} time steps before; a network of pictures has no time, "
+                        "a radix word has all its steps in one beat"
                     )
             if layer.name in shapes:
                 raise layer.fail(f"is called {layer.name!r}, as another layer is")

@@ -61,7 +61,7 @@ class Operators:
         return self._known[key]
 
     def _stream(self, name: str, way: Way) -> Stream:
-        tensor, source = self.builder.tensors[name], self.made.get(name)
+        tensor, source = self.builder.tensors[name], self.made.get(self.builder.network.origin(name)[0])
         if isinstance(source, Direct):  # one number for all steps
             static = self.builder.output(self.builder.tensors[source.inputs[0]], *way)
             return replace(static, name=name, passes=tensor.passes, tensor=name)

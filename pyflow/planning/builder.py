@@ -11,8 +11,9 @@ import numpy as np
 
 from pyflow.cores.base import Core
 from pyflow.cores.stream import Broadcast, Fifo, LaneConvert, Skid, StepDelay, conversions
+from pyflow.edges import StateEdge
 from pyflow.errors import VolleyError
-from pyflow.graph import INPUT, Network, StateEdge
+from pyflow.graph import INPUT, Network
 from pyflow.integers import ceil_div
 from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, Residual, Synapse, Tensor
 from pyflow.planning import sparsity
@@ -28,6 +29,7 @@ def reachable(network: Network, foldings: dict[str, Folding]) -> dict[str, Tenso
     if not loaded:
         return network.tensors
     made = {op.name for op in network.operators}
+    forward = {line.name for line in network.delay_lines} - network.fed_back()
     tensors = {name: tensor for name, tensor in network.tensors.items() if name not in made}
     for op in network.operators:
         sources = [tensors[s] for s in op.inputs]
@@ -38,6 +40,14 @@ def reachable(network: Network, foldings: dict[str, Folding]) -> dict[str, Tenso
             bound = (sources[0].bound << op.exponent) + op.most(*sources) * sources[1].bound
             tensor = replace(tensor, bound=bound)
         tensors[op.name] = replace(tensor, block=network.tensors[op.name].block)
+        delayed = (name for name in forward if network.origin(name)[0] == op.name)
+        tensors |= {name: replace(tensors[op.name], name=name) for name in delayed}
+    for line in network.delay_lines:
+        if tensors[line.name].bound != tensors[line.source].bound:
+            raise VolleyError(
+                f"state edge {line.name!r} from {line.source!r}: feeds back numbers of any size, its layers' memory is "
+                "writable; feed back spikes, or give them another memory"
+            )
     return tensors
 
 
@@ -49,7 +59,7 @@ def loaded_operators(network: Network, foldings: dict[str, Folding]) -> frozense
         if isinstance(op, Synapse):
             here = op.name in foldings and foldings[op.name].memory == "writable"
         else:
-            behind = [s for s in op.inputs if s in loaded]
+            behind = [s for s in op.inputs if network.origin(s)[0] in loaded]
             here = any(isinstance(op, Accumulate) or network.tensors[s].encoding is Encoding.POTENTIAL for s in behind)
         if here:
             loaded.add(op.name)
@@ -150,42 +160,59 @@ class Builder:
         readers = self.readers[tensor]
         if len(readers) > 1:
             ways = [replace(stream, name=f"{tensor}_to_{reader}", tensor="") for reader in readers]
-            layer = tensor if tensor != INPUT else self.network.operators[0].name
-            core = Broadcast(stream.width, len(ways))
-            self.join(core, layer, [("axis", stream)], [("axis", way) for way in ways], name=f"{layer}_broadcast")
+            core, sources = Broadcast(stream.width, len(ways)), [("axis", way) for way in ways]
+            self.join(core, self.owner(tensor), [("axis", stream)], sources, name=f"{tensor}_broadcast")
             keys = [branch_name(tensor, reader) for reader in readers]
         else:
             ways, keys = [stream] * len(readers), [tensor] * len(readers)
         for reader, way, key in zip(readers, ways, keys, strict=True):
             self._ways[tensor, reader] = self._fifo(way, key, reader)
-        for edge in self.network.state_edges:
-            if edge.source == tensor:
-                self._feed_back(edge)
+        for line in self.network.delay_lines:
+            if line.source == tensor:
+                self._delay(line)
 
     def _fifo(self, stream: Stream, key: str, layer: str) -> Stream:
         depth = self.fifos.get(key, 0)
         if depth < 2:
             return stream
         if layer not in {op.name for op in self.network.operators}:  # a state edge belongs to its source
-            layer = key.split(":")[0]
+            layer = self.owner(key.split(":")[0])
         out = replace(stream, name=fifo_name(key), tensor="")
         return self.join(Fifo(stream.width, depth), layer, [("axis", stream)], [("axis", out)], name=out.name)
 
+    def owner(self, tensor: str) -> str:
+        """The operator that cores belong to which `tensor` goes through."""
+        name, _ = self.network.origin(tensor)
+        return name if name != INPUT else self.network.operators[0].name
+
     def feed_forward(self) -> None:
         """Declare what the state edges bring back; their readers may then be lowered before their sources."""
-        for edge in self.network.state_edges:
-            readers = [op for op in self.network.operators if edge.tensor.name in op.inputs]
+        fed_back = self.network.fed_back()
+        lines = [line.name for line in self.network.delay_lines if line.name in fed_back]
+        for name in lines:
+            readers, tensor = self.network.readers(name), self.tensors[name]
             first = self.foldings.get(readers[0].name) if readers else None
-            lanes = first.lanes if first else edge.tensor.shape[0]
-            stream = replace(self.output(self.tensors[edge.tensor.name], lanes), tensor="")
-            self.publish(edge.tensor.name, self.declare(stream))
+            lanes = first.lanes if first else tensor.shape[0]
+            self.declare(replace(self.output(tensor, lanes), tensor=""))
+        for name in lines:
+            self.publish(name, self.streams[name])
 
-    def _feed_back(self, edge: StateEdge) -> None:
-        out = self.streams[edge.tensor.name]
-        stream = self._ways[edge.source, edge.tensor.name]
-        stream = self.lanes(stream, out.lanes, edge.tensor.shape[0], edge.source, f"{edge.tensor.name}_lanes")
-        core, name = StepDelay(out.width, out.beats, out.passes), f"{edge.source}_{edge.tensor.name}_delay"
-        self.join(core, edge.source, [("axis", stream)], [("axis", out)], name=name)
+    def _delay(self, line: StateEdge) -> None:
+        """What is fed back goes where it was declared; all else gets the lanes of its source."""
+        stream, tensor, layer = self._ways[line.source, line.name], self.tensors[line.name], self.owner(line.source)
+        declared = self.streams.get(line.name)
+        if out := declared:
+            if stream.numbers < out.numbers:
+                raise VolleyError(
+                    f"state edge {line.name!r} from {line.source!r}: an operator in front of that direct current reads "
+                    "it; put it behind, or set time_block = 1"
+                )
+            stream = self.lanes(stream, out.lanes, tensor.shape[0], layer, f"{line.name}_lanes")
+        out = out or replace(stream, name=line.name, tensor="")
+        core = StepDelay(out.width, out.beats, out.passes, min(line.delay // tensor.block, out.passes))
+        self.join(core, layer, [("axis", stream)], [("axis", out)], name=f"{line.source}_{line.name}_delay")
+        if declared is None:
+            self.publish(line.name, out)
 
     def window_rows(self, op: Synapse) -> int:
         """Cycles between outputs of a layer, on average, but for T/TP: slices of a window, rows of an event list."""

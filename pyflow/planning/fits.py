@@ -86,8 +86,10 @@ def memories(network: Network) -> list[Memory]:
         if isinstance(op, Upsample) and op.scale[0] > 1:
             found.append(Memory(op.name, "line buffers", source.shape[2] * source.shape[0] * source.bits, RAM))
         found.append(Memory(op.name, "states", _states(network, op), RAM))
-    for edge in network.state_edges:
-        found.append(Memory(edge.source, "states", math.prod(edge.tensor.shape) * edge.tensor.number_bits, RAM))
+    for edge in network.delay_lines:
+        tensor, steps = network.tensors[edge.name], min(edge.delay, network.tensors[edge.name].steps)
+        layer, _ = network.origin(edge.name)
+        found.append(Memory(layer, "states", steps * math.prod(tensor.shape) * tensor.number_bits, RAM))
     return [memory for memory in found if memory.bits]
 
 

@@ -95,7 +95,9 @@ class Paths:
 
     def __init__(self, network: Network, family: str, skids: bool = False) -> None:
         self.network, self.family = network, family
-        self.edges = {edge.tensor.name: edge.source for edge in network.state_edges}
+        fed_back = network.fed_back()
+        self.edges = {line.name: line.source for line in network.delay_lines if line.name in fed_back}
+        self.lines = {line.name: line.source for line in network.delay_lines if line.name not in fed_back}
         made = {op.name: n for n, op in enumerate(network.operators)}
         # The operator after which a tensor is no longer open; the output stays.
         self.until = dict.fromkeys(network.tensors, -1) | {network.operators[-1].name: len(made)}
@@ -104,10 +106,10 @@ class Paths:
         for tensor, source in self.edges.items():
             self.until[tensor] = max(self.until[tensor], made.get(source, -1))
         # Tensors that no synapse stands before: they have the pixels per beat of the input.
-        self.raw = {INPUT}
+        self.raw = {INPUT, *self._delayed(INPUT)}
         for op in network.operators:
             if not isinstance(op, Synapse) and set(op.inputs) <= self.raw:
-                self.raw.add(op.name)
+                self.raw |= {op.name, *self._delayed(op.name)}
         self.operators = Operators(network, family)
         # The neuron behind each layer, where it may have fewer lanes than the layer has outputs at a time. Where the
         # clock is near, one of radix words saves too little to be worth a converter in its handshake: LeNet-5 on the
@@ -123,16 +125,22 @@ class Paths:
         }
         self._converters: dict[tuple[Way, Way, int, int], Cost] = {}
 
+    def _delayed(self, tensor: str) -> list[str]:
+        """Tensors of state edges that come as `tensor` comes: not those of a loop."""
+        direct = [name for name, source in self.lines.items() if source == tensor]
+        return direct + [further for name in direct for further in self._delayed(name)]
+
     def cheapest(self, target: int, prices: Prices, candidates: Candidates) -> dict[str, Folding] | None:
         """The cheapest foldings by synapse layer whose streams keep to `target` cycles per frame; None where there are
         none. candidates: (price, folding) of a layer for so many cycles per pass."""
         network = self.network
         events = network.input_encoding is Encoding.RATE
         pixels = [1] if events else divisors(network.input_shape[2])
-        live = [INPUT, *self.edges]
+        first = [INPUT, *self._delayed(INPUT)]
+        live = [*first, *self.edges]
         unread: tuple[None, ...] = (None,) * len(self.edges)
         front: dict[Ways, _Offer] = {
-            ((network.input_shape[0], pix), *unread, pix == 1): _Offer(0.0, None) for pix in pixels
+            (*[(network.input_shape[0], pix)] * len(first), *unread, pix == 1): _Offer(0.0, None) for pix in pixels
         }
         for n, op in enumerate(network.operators):
             live, front = self._after(n, op, target, prices, live, front, candidates)
@@ -166,7 +174,7 @@ class Paths:
         kept = [place for place, name in enumerate(live) if self.until[name] > n]
         after = [live[place] for place in kept]
         closed = not self.raw & {*after, op.name}  # nothing is left that could take the input's pixels
-        new = self.until[op.name] > n
+        new = [name for name in (op.name, *self._delayed(op.name)) if self.until[name] > n]
         fed = [place for place, name in enumerate(live) if self.edges.get(name) == op.name]
         found: dict[Ways, _Offer] = {}
         for step in steps:
@@ -182,13 +190,13 @@ class Paths:
                     tensor = self.network.tensors[live[place]]
                     price += self._convert(step.out, back, tensor, prices)  # type: ignore[arg-type]
             total = offer.price + price
-            key = (*(ways[place] for place in kept), *((step.out,) if new else ()), met or closed)
+            key = (*(ways[place] for place in kept), *[step.out] * len(new), met or closed)
             if key not in found or total < found[key].price:
                 chosen = _Chosen(offer.chosen, op.name, step.folding) if step.folding else offer.chosen
                 found[key] = _Offer(total, chosen)
-        if len(after) + new > 1 and len(found) > FOLLOWED:
+        if len(after) + len(new) > 1 and len(found) > FOLLOWED:
             found = dict(sorted(found.items(), key=lambda item: item[1].price)[:FOLLOWED])
-        return after + [op.name] * new, found
+        return after + new, found
 
     def _keeps(self, way: Way | bool | None, source: Tensor, target: int) -> bool:
         channels, height, width = source.shape

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// Step delay, the recurrent edge: a frame is PASSES passes of BEATS beats; pass p of the output is
-// pass p-1 of the input, pass 0 of every frame is zeros. So a frame's last pass is taken and dropped.
+// Step delay, an edge with a delay: a frame is PASSES passes of BEATS beats; pass p of the output is pass
+// p - DELAY of the input, the first DELAY passes of every frame are zeros. So its last DELAY passes are taken and dropped.
 //
 // Zeros need no input: they are offered from the second cycle after a reset on, and behind the last pass of a
-// frame. That starts a loop. They and dropped beats take no room. Holds exactly BEATS + 1 other beats and
-// never refuses one while it has fewer; a loop has at most BEATS of them here, so it cannot lock up.
-// Latency 2 (BEATS = 1: 1), 1 beat/cycle. s_axis_tready comes from registers only.
+// frame. That starts a loop. They and dropped beats take no room. Holds exactly DELAY*BEATS + 1 other beats and
+// never refuses one while it has fewer; a loop has at most DELAY*BEATS of them here, so it cannot lock up.
+// Latency 2 (DELAY*BEATS = 1: 1), 1 beat/cycle. s_axis_tready comes from registers only.
 // tlast ends each pass, by counting. Model: verif/models/step_delay.py.
 `default_nettype none
 module volley_step_delay #(
   parameter int unsigned DATA_W = 8,           // payload width [bit]
   parameter int unsigned BEATS  = 16,          // beats per pass
-  parameter int unsigned PASSES = 4            // passes per frame
+  parameter int unsigned PASSES = 4,           // passes per frame
+  parameter int unsigned DELAY  = 1            // passes that a beat waits, at most PASSES
 ) (
   input  wire logic              clk,
   input  wire logic              rst,          // synchronous, active high
@@ -31,6 +32,9 @@ module volley_step_delay #(
 
   if (BEATS < 1 || PASSES < 1) begin : g_rule_beats
     $fatal(1, "volley_step_delay: BEATS = %0d and PASSES = %0d must be at least 1 (%m)", BEATS, PASSES);
+  end
+  if (DELAY < 1 || DELAY > PASSES) begin : g_rule_delay
+    $fatal(1, "volley_step_delay: DELAY = %0d must be 1 to PASSES = %0d (%m)", DELAY, PASSES);
   end
 
   logic [PASS_W-1:0] s_pass, m_pass;
@@ -56,15 +60,15 @@ module volley_step_delay #(
     .pass       (m_pass)
   );
 
-  assign drop = s_pass == PASS_W'(PASSES - 1);
-  assign zero = m_pass == '0;
+  assign drop = 32'(s_pass) + DELAY >= PASSES;
+  assign zero = 32'(m_pass) < DELAY;
 
   always_ff @(posedge clk) begin
     awake_q <= 1'b1;
     if (rst) awake_q <= 1'b0;
   end
 
-  volley_fifo #(.DATA_W(DATA_W), .DEPTH(BEATS + 1)) u_fifo (
+  volley_fifo #(.DATA_W(DATA_W), .DEPTH(DELAY * BEATS + 1)) u_fifo (
     .clk, .rst,
     .s_axis_tvalid (s_axis_tvalid && !drop),
     .s_axis_tready (fifo_ready),

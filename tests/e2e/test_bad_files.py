@@ -98,13 +98,18 @@ NETWORKS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "operators are many": (lambda d: d["operators"].extend(d["operators"] * 200), "x.vly"),
     "operators are null": (_set("operators", value=None), "operators must be a list, not None"),
     "key missing": (lambda d: d.pop("meta"), "network.json: key 'meta' is missing"),
-    "version is a bool": (_set("version", value=True), "version True, this release reads 1 to 2"),
+    "version is a bool": (_set("version", value=True), "version True, this release reads 1 to 3"),
     "input encoding": (_set("input_encoding", value="morse"), "encoding 'morse' is unknown"),
     "edges are text": (_set("state_edges", value=["x"]), "state edge 'x' must be an object"),
     "edge's shape": (
         _set("state_edges", value=[{"source": "fc", "name": "e", "shape": [1, True, 1], "encoding": "rate", "steps": 4,
                                     "bound": 1}]),
         "shape [1, True, 1] must be three integers",
+    ),
+    "edge's delay": (
+        _set("state_edges", value=[{"source": "fc", "name": "e", "shape": [1, 1, 1], "encoding": "rate", "steps": 4,
+                                    "bound": 1, "delay": [1, 2]}]),
+        "state edge 'e' from 'fc': one delay per synapse or neuron is not built",
     ),
 }  # fmt: skip
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Random integer networks that branch, or that have time: every encoder, neuron, pool and join, state edges,
+"""Random integer networks that branch, or that have time: every encoder, neuron, pool and join, delays and loops,
 1-D and 2-D maps, any T and TB. What is drawn is legal, not sensible."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from pyflow.graph import INPUT, Network, StateEdge
+from pyflow.edges import StateEdge
+from pyflow.graph import INPUT, Network
 from pyflow.operators import (
     SPIKES,
     Accumulate,
@@ -44,10 +47,12 @@ FRAMES = 16
 class Draw:
     """Adds one random operator after the other. `spikes` is the tensor that the next one reads."""
 
-    def __init__(self, rng: np.random.Generator, shape: tuple[int, int, int]) -> None:
+    def __init__(self, rng: np.random.Generator, shape: tuple[int, int, int], seed: int) -> None:
         self.rng, self.operators, self.edges = rng, [], []  # type: ignore[var-annotated]
+        self.waits = np.random.default_rng((seed, 1))  # of its own: what else is drawn does not hang on the delays
         self.tensors: dict[str, Tensor] = {}
         self.input_shape = shape
+        self.wait = int(self.waits.choice([1, 1, 2]))  # delays are multiples of it: TB of 2 remains possible
 
     def coin(self, p: float = 0.5) -> bool:
         return bool(self.rng.random() < p)
@@ -70,6 +75,27 @@ class Draw:
         bits = self.number(2, 6)
         top = 2 ** (bits - 1) - 1
         return self.rng.integers(-top, top + 1, shape), bits
+
+    # ------------------------------------------------------------------ delays
+    def late(self, source: str) -> str:
+        """`source`, or what it was 1 to 4 steps before."""
+        delay = self.wait * int(self.waits.integers(0, 4 // self.wait + 1))
+        if not delay or not self.tensors[source].timed or self.waits.random() < 0.6:
+            return source
+        name = f"late{len(self.edges)}"
+        self.edges.append(StateEdge(source, name, delay))
+        self.tensors[name] = replace(self.tensors[source], name=name)
+        return name
+
+    def fed(self, shape: tuple[int, int, int], steps: int) -> dict[Tensor, int]:
+        """Spikes of a layer to come, of one or two delays of 1 to 3 steps, none twice."""
+        delays = self.waits.permutation([2] if self.wait == 2 else [1, 2, 3])[: self.waits.integers(1, 3)]
+        found = {}
+        for delay in map(int, delays):
+            name = f"fed{len(self.operators)}_{delay}"
+            self.tensors[name] = Tensor(name, shape, Encoding.RATE, steps, 1, timed=True)
+            found[self.tensors[name]] = delay
+        return found
 
     # ------------------------------------------------------------------ layers
     def conv(self, source: str, channels: int, same: bool = False) -> str:
@@ -186,20 +212,17 @@ class Draw:
         return self.add({"concat": Concat, "and": And, "iand": IAnd}[kind](name, (a, b)))
 
     def recurrent(self, source: str, steps: int) -> str:
-        """A layer, fully connected or convolutional, that reads its own spikes of the step before."""
-        fed = f"fed{len(self.operators)}"
-        if self.coin():
-            channels = self.number(1, 4)
-            _, h, w = self.tensors[source].shape
-            self.tensors[fed] = Tensor(fed, (channels, h, w), Encoding.RATE, steps, 1, timed=True)
-            inward, across = self.conv(source, channels, same=True), self.conv(fed, channels, same=True)
-            out = self.lif(self.add(Add(self.name("both"), (inward, across))))
-            self.edges.append(StateEdge(out, self.tensors[fed]))
-            return out
-        n = self.number(1, 8)
-        self.tensors[fed] = Tensor(fed, (n, 1, 1), Encoding.RATE, steps, 1, timed=True)
-        out = self.lif(self.add(Add(self.name("both"), (self.linear(source, n), self.linear(fed, n)))))
-        self.edges.append(StateEdge(out, self.tensors[fed]))
+        """A layer, fully connected or convolutional, that reads its own spikes of some steps before."""
+        wide = self.coin()
+        n = self.number(1, 4 if wide else 8)
+        shape = (n, *self.tensors[source].shape[1:]) if wide else (n, 1, 1)
+        fed = self.fed(shape, steps)
+        out = self.conv(source, n, same=True) if wide else self.linear(source, n)
+        for tensor in fed:
+            across = self.conv(tensor.name, n, same=True) if wide else self.linear(tensor.name, n)
+            out = self.add(Add(self.name("both"), (out, across)))
+        out = self.lif(out)
+        self.edges += [StateEdge(out, tensor, delay) for tensor, delay in fed.items()]
         return out
 
 
@@ -207,7 +230,7 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
     """(network, `FRAMES` frames for it); even seeds have time."""
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 4)), int(rng.integers(1, 8)) if rng.random() < 0.8 else 1, int(rng.integers(2, 9)))
-    d = Draw(rng, shape)
+    d = Draw(rng, shape, seed)
     steps, kind = d.number(1, 12), d.pick("pixel", "direct", "rate", "signal")
     encoding = Encoding(kind) if seed % 2 == 0 and kind in ("rate", "signal") else Encoding.PIXEL
     timed = encoding is not Encoding.PIXEL
@@ -222,10 +245,10 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
             before = spikes = d.pool(spikes)
         before = spikes = d.upsample(spikes, ups)
         same = d.coin(0.6)
-        potential = d.conv(spikes, d.tensors[before].shape[0] if same else d.number(1, 6), same=same)
-        spikes = d.neuron(potential if same else d.upsample(potential, ups))
+        potential = d.conv(d.late(spikes), d.tensors[before].shape[0] if same else d.number(1, 6), same=same)
+        spikes = d.neuron(d.late(potential if same else d.upsample(potential, ups)))
         if same and d.tensors[before].encoding in (Encoding.RADIX, *SPIKES):
-            spikes = d.join(spikes, before) if d.tensors[before].encoding is not Encoding.TTFS else spikes
+            spikes = d.join(spikes, d.late(before)) if d.tensors[before].encoding is not Encoding.TTFS else spikes
         if deep.random() < 0.4:
             spikes = d.neuron(d.depthwise(spikes))
     if recurrent:
@@ -233,10 +256,12 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
     classes = d.number(1, 6)
     out = d.linear(spikes, classes)
     if d.tensors[out].timed:
-        out = d.add(Accumulate("sum", (d.lif(out) if d.coin() else out,)))
+        out = d.add(Accumulate("sum", (d.late(d.lif(out)) if d.coin() else out,)))
     d.add(Readout("logits", (out,), bias=rng.integers(-9, 10, classes)))
     legal = [b for b in range(1, steps + 1) if steps % b == 0 and (kind != "rate" or b <= 8)]
     block = 0 if recurrent or kind == "signal" or seed % 2 else int(rng.choice(legal))
+    if any(edge.delay % max(1, block) for edge in d.edges):
+        block = 0
     network = Network(
         f"graph{seed}",
         shape,
@@ -259,10 +284,10 @@ def _first(d: Draw, kind: str, steps: int) -> str:
         case "rate":
             return INPUT
         case "signal":
-            return d.add(DeltaEncode(name, (INPUT,), d.pick("delta", "sigma-delta"), d.number(1, 200)))
+            return d.add(DeltaEncode(name, (d.late(INPUT),), d.pick("delta", "sigma-delta"), d.number(1, 200)))
         case "direct":
             h = d.conv(d.add(Encode(name, (INPUT,), d.number(1, 8))), d.number(1, 5))
-            return d.lif(d.add(Direct(d.name("direct"), (h,), steps)))
+            return d.lif(d.late(d.add(Direct(d.name("direct"), (h,), steps))))
     coded = d.pick("random", "regular", "ttfs", "burst")
     if coded == "ttfs":
         return d.add(TTFSEncode(name, (INPUT,), steps))

@@ -8,7 +8,7 @@ ADD = ("LANES", "A_W", "B_W", "A_SIGNED", "B_SIGNED", "OUT_W")
 RESIDUAL = ("LANES", "STEPS", "ACC_W", "WORD_W", "EXPONENT", "M_W", "OUT_W")
 GATED = ("LANES", "TB", "TAPS", "BEATS", "PASSES")
 ACCUMULATE = ("LANES", "STEPS", "IN_W", "IN_SIGNED", "BEATS", "PASSES")
-DELAY = ("DATA_W", "BEATS", "PASSES")
+DELAY = ("DATA_W", "BEATS", "PASSES", "DELAY")
 
 
 def check(core: str, bench: str, names: tuple[str, ...], values: tuple[int, ...], **options) -> None:
@@ -104,7 +104,21 @@ def test_accumulate(values):
     check("accumulate", "pass_state", (*ACCUMULATE, "OUT_W"), (*values, 1 + largest.bit_length()))
 
 
-@pytest.mark.parametrize("values", [(1, 1, 1), (4, 1, 3), (5, 4, 1), (8, 5, 2), (3, 7, 4), (33, 16, 3)])
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 1, 1, 1),  # smallest
+        (4, 1, 3, 1),  # a beat per pass, behind a skid register
+        (5, 4, 1, 1),  # nothing comes through
+        (8, 5, 2, 1),
+        (3, 7, 4, 1),
+        (33, 16, 3, 1),
+        (4, 1, 5, 2),
+        (2, 3, 4, 4),  # nothing comes through
+        (7, 5, 8, 3),
+        (6, 4, 7, 5),  # more passes wait than come through
+    ],
+)
 def test_step_delay(values):
     check("step_delay", "step_delay", DELAY, values)
 
@@ -112,7 +126,7 @@ def test_step_delay(values):
 COUNTING = [
     ("pool_gated", "pass_state", GATED, (2, 2, 4, 3, 3)),
     ("accumulate", "pass_state", (*ACCUMULATE, "OUT_W"), (2, 2, 5, 1, 3, 3, 8)),
-    ("step_delay", "step_delay", DELAY, (8, 3, 3)),
+    ("step_delay", "step_delay", DELAY, (8, 3, 5, 2)),
 ]
 
 

@@ -59,6 +59,8 @@ ILLEGAL: list[Row] = [
     ("fifo_async", {"DEPTH": 12}, "DEPTH = 12 is not a power of two from 2 on"),
     ("fifo_async", {"SYNC_STAGES": 1}, "SYNC_STAGES = 1 must be at least 2"),
     ("step_delay", {"PASSES": 0}, "BEATS = 16 and PASSES = 0 must be at least 1"),
+    ("step_delay", {"DELAY": 0}, "DELAY = 0 must be 1 to PASSES = 4"),
+    ("step_delay", {"DELAY": 5}, "DELAY = 5 must be 1 to PASSES = 4"),
     ("step_delay", {"DATA_W": 0}, "volley_fifo: DATA_W = 0 must be at least 1"),
     ("lane_convert", {"PIX": 2}, "PIX must be 1"),
     ("lane_convert", {"CHANNELS": 0}, "WORD_W, LANES_IN, LANES_OUT and CHANNELS must be at least 1"),

@@ -17,7 +17,7 @@ from pyflow.cores.encode import EncodeDelta, EncodeEvent, EncodeRadix
 from pyflow.cores.neuron import Accumulate, NeuronLIF, NeuronRadix
 from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSum
 from pyflow.cores.recurrence import Channel, Ports
-from pyflow.cores.stream import Join, LaneConvert, Skid
+from pyflow.cores.stream import Join, LaneConvert, Skid, StepDelay
 from pyflow.cores.sums import DSP48
 from pyflow.cores.synapse import EventList, SynapseDepthwise
 from pyflow.cores.window import Upsample
@@ -40,6 +40,10 @@ MEASURED = {
     "accumulate potentials": Accumulate(4, 4, 12, True, 100, 4, 16),
     "gated pool 2 x 2": PoolGated(4, 4, 4, 100, 4),
     "gated pool 3 x 3": PoolGated(4, 4, 9, 25, 4),
+    "delay of one beat": StepDelay(64, 1, 100, 1),
+    "delay of a step": StepDelay(8, 16, 100, 1),
+    "delay of 3 steps": StepDelay(8, 16, 100, 3),
+    "delay in block RAM": StepDelay(4, 784, 16, 3),
     "or pool": PoolOr(4, 4, 9, 1),
     "sum pool of spikes": PoolSum(16, 1, 4, 1),
     "sum pool of words": PoolSum(4, 4, 4, 1),

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pyflow import zoo
+from pyflow.edges import StateEdge
 from pyflow.errors import VolleyError
-from pyflow.graph import Network, StateEdge
+from pyflow.graph import Network
 from pyflow.operators import (
     Accumulate,
     Add,
@@ -56,9 +57,12 @@ def test_branches_are_a_graph() -> None:
     np.testing.assert_array_equal(branched.run(x), network.run(x))
 
 
+BEFORE = Tensor("before", (2, 1, 1), Encoding.RATE, 5, 1, timed=True)
+
+
 def recurrent(steps: int = 5, **options: object) -> Network:
     """Two neurons that hear each other one step later."""
-    fed_back = Tensor("before", (2, 1, 1), Encoding.RATE, steps, 1, timed=True)
+    fed_back = replace(BEFORE, steps=steps)
     operators = (
         RateEncode("encode", ("input",), steps=steps, mode="regular"),
         Linear("inward", ("encode",), weight=np.array([[2], [1]])[:, :, None, None]),
@@ -76,11 +80,10 @@ def test_state_edges_survive_the_file(tmp_path: Path) -> None:
     network = recurrent()
     network.save(tmp_path / "n.vly")
     assert Network.load(tmp_path / "n.vly").state_edges == network.state_edges
-    edge = network.state_edges[0]
     with pytest.raises(VolleyError, match="not of the type"):
-        recurrent(state_edges=(StateEdge("neuron", replace(edge.tensor, bound=2)),))
+        recurrent(state_edges=(StateEdge("neuron", replace(BEFORE, bound=2)),))
     with pytest.raises(VolleyError, match="unknown tensor 'nothing'"):
-        recurrent(state_edges=(StateEdge("nothing", edge.tensor),))
+        recurrent(state_edges=(StateEdge("nothing", BEFORE),))
     static = Tensor("previous", (2, 4, 4), Encoding.RADIX, 3, 7)
     with pytest.raises(VolleyError, match="has no time steps"):
         chain(state_edges=(StateEdge("a_neuron", static),))
@@ -104,16 +107,16 @@ def test_loops() -> None:
     network = recurrent()
     assert [[op.name for op in loop] for loop in network.loops()] == [["across", "sum", "neuron"]]
     edge = network.state_edges[0]
-    spare = replace(edge.tensor, name="spare")
+    spare = replace(BEFORE, name="spare")
     with pytest.raises(VolleyError, match="'spare': no operator reads it"):
         replace(network, state_edges=(edge, StateEdge("neuron", spare)))
     with pytest.raises(VolleyError, match=r"declare it as Tensor.*bound=1"):
-        recurrent(state_edges=(StateEdge("neuron", replace(edge.tensor, bound=2)),))
-    with pytest.raises(VolleyError, match="feed back what an operator makes"):
-        recurrent(state_edges=(StateEdge("input", edge.tensor),))
+        recurrent(state_edges=(StateEdge("neuron", replace(BEFORE, bound=2)),))
+    with pytest.raises(VolleyError, match="has no time steps to delay, it is static"):
+        recurrent(state_edges=(StateEdge("input", BEFORE),))
     for name in ("", "a/b", "a b", "1st"):
         with pytest.raises(VolleyError, match="must be letters"):
-            recurrent(state_edges=(StateEdge("neuron", replace(edge.tensor, name=name)),))
+            recurrent(state_edges=(StateEdge("neuron", replace(BEFORE, name=name)),))
 
 
 def test_an_edge_beside_a_loop_is_a_delay() -> None:

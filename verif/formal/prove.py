@@ -111,8 +111,9 @@ PROOFS = (
             (1, 4, 6, "4"), (4, 1, 6, "4"), (2, 3, 7, "2"), (5, 3, 11, "3"), (4, 4, 6, "0"))
     ),
     *(
-        Proof("volley_step_delay", "holds, passes one later, zeros first, order", "-", {
-            "BEATS": beats, "PASSES": passes}, depth=9, bounded=True, cover=14) for beats, passes in ((1, 3), (3, 2))
+        Proof("volley_step_delay", "holds, passes DELAY later, zeros first, order", "-", {
+            "BEATS": beats, "PASSES": passes, "DELAY": delay}, depth=9, bounded=True, cover=14)
+        for beats, passes, delay in ((1, 3, 1), (3, 2, 1), (1, 4, 2))
     ),
     Proof("volley_weight_source", "holds, rows in order for ever", "0", {"KIND": 0, "DEPTH": 1}, depth=3),
     Proof("volley_weight_source", "holds, rows in order for ever", "2", {"KIND": 1, "DEPTH": 3}, depth=4),

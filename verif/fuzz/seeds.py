@@ -40,7 +40,8 @@ class Kind:
 def networks() -> list[Any]:
     """Small ones, which together have every field and most operators of the format."""
     from pyflow import operators as o
-    from pyflow.graph import Network, StateEdge
+    from pyflow.edges import StateEdge
+    from pyflow.graph import Network
 
     rng = np.random.default_rng(0)
 

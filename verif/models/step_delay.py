@@ -7,6 +7,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def step_delay(passes: Sequence[Sequence[int]], per_frame: int) -> list[list[int]]:
-    """passes[p][beat] in to passes out, `per_frame` of them a frame."""
-    return [[0] * len(beats) if p % per_frame == 0 else list(passes[p - 1]) for p, beats in enumerate(passes)]
+def step_delay(passes: Sequence[Sequence[int]], per_frame: int, delay: int = 1) -> list[list[int]]:
+    """passes[p][beat] in to passes out, `per_frame` of them a frame, each `delay` passes later."""
+    return [[0] * len(beats) if p % per_frame < delay else list(passes[p - delay]) for p, beats in enumerate(passes)]

@@ -108,7 +108,7 @@ ROWS: dict[str, Row] = {
     ),
     "volley_step_delay": Row(
         {"DATA_W": 1, "BEATS": 1, "PASSES": 1},
-        ({}, {"DATA_W": 64, "BEATS": 512, "PASSES": 16}),
+        ({}, {"DELAY": 3}, {"DATA_W": 64, "BEATS": 512, "PASSES": 16}),
         Wave({"BEATS": 3, "PASSES": 3}, frame=3, data={"s_axis": range(1, 19)}),
     ),
     "volley_join": Row(

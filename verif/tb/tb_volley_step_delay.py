@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""volley_step_delay: passes delayed by one, zeros without input, what it holds, latency, a closed loop, reset."""
+"""volley_step_delay: passes delayed by DELAY, zeros without input, what it holds, latency, a closed loop, reset."""
 
 import itertools
 import os
@@ -14,9 +14,18 @@ from verif.tb.coverage import declare, hit, of_parameters
 
 NOISE = os.environ.get("TLAST") == "random"
 P = params()
-DATA_W, BEATS, PASSES = P["DATA_W"], P["BEATS"], P["PASSES"]
-LATENCY = 1 if BEATS == 1 else 2
-of_parameters({"one pass": PASSES == 1, "several passes": PASSES > 1, "one beat per pass": BEATS == 1})
+DATA_W, BEATS, PASSES, DELAY = P["DATA_W"], P["BEATS"], P["PASSES"], P["DELAY"]
+ROOM = DELAY * BEATS + 1
+LATENCY = 1 if ROOM == 2 else 2
+of_parameters(
+    {
+        "one pass": PASSES == 1,
+        "several passes": PASSES > 1,
+        "one beat per pass": BEATS == 1,
+        "several passes of delay": DELAY > 1,
+        "nothing comes through": PASSES == DELAY,
+    }
+)
 declare(
     "zeros before any input",
     "zeros before the frame before has come in",
@@ -45,13 +54,13 @@ def beats(pass_: list[int], noise: bool = False) -> list[Beat]:
 
 def held(tb: TB) -> int:
     """Beats inside, by what went over since the first reset."""
-    kept = sum(n // BEATS % PASSES != PASSES - 1 for n in range(len(tb.source.accepted)))
-    return kept - sum(n // BEATS % PASSES != 0 for n in range(len(tb.sink.accepted)))
+    kept = sum(n // BEATS % PASSES < PASSES - DELAY for n in range(len(tb.source.accepted)))
+    return kept - sum(n // BEATS % PASSES >= DELAY for n in range(len(tb.sink.accepted)))
 
 
 def push(tb: TB, frames: int) -> None:
     passes = [[random.getrandbits(DATA_W) for _ in range(BEATS)] for _ in range(frames * PASSES)]
-    for sent, expected in zip(passes, step_delay(passes, PASSES), strict=True):
+    for sent, expected in zip(passes, step_delay(passes, PASSES, DELAY), strict=True):
         tb.send(beats(sent, NOISE))
         tb.expect(beats(expected))
 
@@ -72,43 +81,43 @@ async def frames(dut, flow):
 async def zeros_wait_for_nothing_and_room_is_exact(dut):
     tb = bench(dut)
     await tb.reset()
-    tb.expect(beats([0] * BEATS))
+    tb.expect(beats([0] * BEATS) * DELAY)
     await tb.finish()
     assert not tb.source.accepted
-    hit("zeros before any input", tb.sink.accepted)
-    # The sink stalls from here on: everything up to the first dropped pass, and the next frame's, meets BEATS + 1.
-    kept = BEATS * (PASSES - 1)
+    hit("zeros before any input", len(tb.sink.accepted) == DELAY * BEATS)
+    # The sink stalls from here on: everything up to the first dropped pass, and the next frame's, meets the room.
+    kept = BEATS * (PASSES - DELAY)
     tb.send([Beat(1, n % BEATS == BEATS - 1) for n in range(4 * BEATS * PASSES)])
     await tb.wait(4 * BEATS * PASSES + 10)
-    frames, rest = divmod(BEATS + 1, kept) if kept else (4, 0)
+    frames, rest = divmod(ROOM, kept) if kept else (4, 0)
     expected = frames * PASSES * BEATS + rest
     assert len(tb.source.accepted) == min(expected, 4 * BEATS * PASSES)
-    hit("full", held(tb) == BEATS + 1)
+    hit("full", held(tb) == ROOM)
 
 
 @cocotb.test()
 async def what_is_dropped_needs_no_room(dut):
-    """The last pass goes in though the FIFO has become full with the one before it."""
-    kept = BEATS * (PASSES - 1)
-    if kept <= BEATS:
+    """The last passes go in though the FIFO has become full with those before them."""
+    kept = BEATS * (PASSES - DELAY)
+    if kept < ROOM:
         return  # never full
     tb = bench(dut)
     await tb.reset()
     frame = [Beat(1, n % BEATS == BEATS - 1) for n in range(PASSES * BEATS)]
-    tb.expect([*beats([0] * BEATS), *frame[: kept - (BEATS + 1)]])  # the sink stalls behind these
+    tb.expect([*beats([0] * BEATS) * DELAY, *frame[: kept - ROOM]])  # the sink stalls behind these
     tb.send(frame * 2)
     await tb.wait(4 * len(frame) + 10)
     assert len(tb.source.accepted) == len(frame)
-    hit("a pass dropped while full", held(tb) == BEATS + 1)
+    hit("a pass dropped while full", held(tb) == ROOM)
 
 
 @cocotb.test()
 async def latency(dut):
-    if PASSES == 1:
+    if PASSES == DELAY:
         return  # nothing comes through
     tb = bench(dut)
     await tb.reset()
-    tb.expect(beats([0] * BEATS))
+    tb.expect(beats([0] * BEATS) * DELAY)
     await tb.finish()
     for n in range(BEATS):
         tb.send([Beat(1, n == BEATS - 1)])
@@ -120,7 +129,7 @@ async def latency(dut):
 @cocotb.test()
 @cocotb.parametrize(flow=list(FLOWS))
 async def closed_loop(dut, flow):
-    """What comes out goes in again, one more: step t of every frame is t."""
+    """What comes out goes in again, one more: step t of every frame is t // DELAY."""
     tb = bench(dut, flow)
     await tb.reset()
     compare = tb.sink.on_beat
@@ -132,7 +141,7 @@ async def closed_loop(dut, flow):
     tb.sink.on_beat = feed
     for _ in range(5):
         for t in range(PASSES):
-            tb.expect(beats([t % (1 << DATA_W)] * BEATS))
+            tb.expect(beats([t // DELAY % (1 << DATA_W)] * BEATS))
     await tb.finish()
     frame = PASSES * BEATS
     hit("zeros before the frame before has come in", tb.sink.accepted[frame] < tb.source.accepted[frame - 1])

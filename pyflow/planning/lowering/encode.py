@@ -54,7 +54,7 @@ def network_input(b: Builder) -> None:
     out = b.output(tensor, tensor.shape[0], pix)
     pixel = b.declare(replace(out, name="pixel", bits=8, numbers=1, tensor="" if events else INPUT))
     if events:
-        layer = b.readers[INPUT][0]
+        layer = b.owner(INPUT)
         pixel = b.join(
             cores.EncodeEvent(lanes=out.lanes, tb=tensor.block, beats=out.beats),
             layer,
