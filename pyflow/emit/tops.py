@@ -33,13 +33,15 @@ _PORT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A parameter, a port, or a comment of its own (name ""). width: as written, "" for one bit."""
+    """A parameter, a port, or a comment of its own (name ""). width, type, default: as written, "" for one bit."""
 
     name: str
     text: str
     direction: str = ""
     width: str = ""
     comment: str = ""
+    type: str = ""
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,7 @@ def _read(line: str, pattern: re.Pattern[str], module: str) -> Line:
         return Line("", line)
     found = pattern.match(line)
     assert found, f"{module}: head not understood: {line}"
-    part = found.groupdict()
-    comment = (part["comment"] or "").strip()
-    return Line(part["name"], line, part.get("direction") or "", part.get("width") or "", comment)
+    return Line(text=line, **{key: (part or "").strip() for key, part in found.groupdict().items()})
 
 
 def tops(names: DesignFiles, geometry: Mapping[str, int], structure: int) -> dict[str, str]:
@@ -82,7 +82,8 @@ def tops(names: DesignFiles, geometry: Mapping[str, int], structure: int) -> dic
     in_package = {name: f"{names.package}::{name}" for name in constants}
     widths = {
         "net_load_data": 32, "m_pixel_tdata": 8 * geometry["BEAT_BYTES"], "s_logit_tdata": 32 * geometry["OUT_LANES"],
-        "net_saturated": 32 * geometry["COUNTERS"], "net_probes": 32 * max(1, geometry["PROBES"]), "net_checksum": 16,
+        "net_saturated": 32 * geometry["COUNTERS"], "net_probes": 32 * max(1, geometry["PROBES"]),
+        "net_checksum": 16,
     }  # fmt: skip
     return {
         names.top: _structural(names, names.top, shell("volley_top"), in_package, widths),
@@ -172,10 +173,7 @@ def _of_pixel_clock(line: Line) -> bool:
 
 
 def _parameter(line: Line, *, plain: bool) -> str:
-    found = _PARAMETER.match(line.text)
-    assert found
-    kind = "integer" if plain else found["type"]
-    return f"  parameter {kind} {found['name']} = {found['default']}"
+    return f"  parameter {'integer' if plain else line.type} {line.name} = {line.default}"
 
 
 def _ports(lines: Sequence[Line], clocks: int) -> list[str]:
