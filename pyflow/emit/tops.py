@@ -76,13 +76,18 @@ def _read(line: str, pattern: re.Pattern[str], module: str) -> Line:
     return Line(text=line, **{key: (part or "").strip() for key, part in found.groupdict().items()})
 
 
+def at_least_one(count: int) -> int:
+    """Words of a vector with one for each of `count` counters: a port has a word in any case."""
+    return max(1, count)
+
+
 def tops(names: DesignFiles, geometry: Mapping[str, int], structure: int) -> dict[str, str]:
     """Module -> text of all tops. geometry: parameters of the tops that tell of the network; structure: its hash."""
     constants = {**{name: str(value) for name, value in geometry.items()}, "STRUCTURE_HASH": f"32'h{structure:08x}"}
     in_package = {name: f"{names.package}::{name}" for name in constants}
     widths = {
         "net_load_data": 32, "m_pixel_tdata": 8 * geometry["BEAT_BYTES"], "s_logit_tdata": 32 * geometry["OUT_LANES"],
-        "net_saturated": 32 * geometry["COUNTERS"], "net_probes": 32 * max(1, geometry["PROBES"]),
+        "net_saturated": 32 * geometry["COUNTERS"], "net_probes": 32 * at_least_one(geometry["PROBES"]),
         "net_checksum": 16,
     }  # fmt: skip
     return {

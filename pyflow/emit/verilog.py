@@ -12,7 +12,7 @@ from typing import Any
 from pyflow.cores.synapse import KINDS
 from pyflow.design_files import HEADER, DesignFiles
 from pyflow.emit.memory import load_words, memory_text, row_literal
-from pyflow.emit.tops import tops
+from pyflow.emit.tops import at_least_one, tops
 from pyflow.errors import VolleyError
 from pyflow.machine import Emitted, Part, Probe
 from pyflow.operators import SPIKES, Encoding
@@ -83,7 +83,7 @@ def _geometry(netlist: Netlist, count: int) -> dict[str, int]:
         "CLASSES": netlist.network.classes,
         "OUT_LANES": netlist.logits.lanes,
         "FRAMES_IN_FLIGHT": FRAMES_IN_FLIGHT,
-        "COUNTERS": max(1, len(_counters(netlist))),
+        "COUNTERS": at_least_one(len(_counters(netlist))),
         "PROBES": count,
         "MEMORIES": len(netlist.writable),
     }
@@ -132,8 +132,8 @@ def _module(netlist: Netlist, listed: list[Probe], names: DesignFiles) -> str:
         "  input  wire logic m_logit_tready,",
         f"  output logic [{logits.width - 1}:0] m_logit_tdata,",
         "  output logic m_logit_tlast,",
-        f"  output logic [{32 * max(1, len(counters)) - 1}:0] stat_saturated,",
-        f"  output logic [{32 * max(1, len(listed)) - 1}:0] stat_probes,",
+        f"  output logic [{32 * at_least_one(len(counters)) - 1}:0] stat_saturated,",
+        f"  output logic [{32 * at_least_one(len(listed)) - 1}:0] stat_probes,",
         "  output logic [15:0] weight_checksum",
         ");",
     ]
