@@ -147,9 +147,11 @@ def graft_saif(
     inner = _inside(text[found.end() :])
     own, way = moved
     before, opened, after = inner.partition(f"(INSTANCE {own}\n")
+    if not opened:
+        raise VolleyError(f"{source}: INSTANCE {top} has no INSTANCE {own}; simulate the design again")
     block = _inside(after)
     outer = len(way) - 1
-    inner = f"{before}{_opened(way)}{block}{')' * outer}{after[len(block) :]}" if opened else inner
+    inner = f"{before}{_opened(way)}{block}{')' * outer}{after[len(block) :]}"
     opening = _opened(path)
     target.write_text(f"{scaled(header)}{opening}{scaled(inner)}{')' * len(path)}\n)\n")
 

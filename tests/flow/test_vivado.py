@@ -484,6 +484,9 @@ def test_a_saif_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("(SAIFILE\n(INSTANCE top\n)\n)\n")
     with pytest.raises(VolleyError, match="no INSTANCE digits_top"):
         vivado_reports.graft_saif(tmp_path / "a", tmp_path / "b", ("x",), 1.0, top="digits_top", moved=("u_top", ()))
+    with pytest.raises(VolleyError, match="a: INSTANCE top has no INSTANCE u_top; simulate"):
+        vivado_reports.graft_saif(tmp_path / "a", tmp_path / "b", ("x",), 1.0, top="top", moved=("u_top", ()))
+    assert not (tmp_path / "b").exists()
 
 
 def test_the_boards_of_vivado_have_their_files() -> None:
