@@ -162,6 +162,11 @@ class Network:
         want = replace(tensors[edge.source], name=edge.name)
         if want != tensors[edge.name]:
             raise self._fail(f"state edge {edge.name!r} is not of the type of {edge.source!r}; declare it as {want}")
+        if (delay := self.origin(edge.name)[1]) >= want.steps:
+            raise self._fail(
+                f"state edge {edge.name!r} from {edge.source!r}: a delay of {delay} leaves nothing of a frame of "
+                f"{want.steps} time steps; delay by less, or take more steps"
+            )
         if not self.readers(edge.name) and all(other.source != edge.name for other in self.state_edges):
             raise self._fail(f"state edge {edge.name!r}: no operator reads it; remove it")
 

@@ -209,7 +209,7 @@ class Builder:
                 )
             stream = self.lanes(stream, out.lanes, tensor.shape[0], layer, f"{line.name}_lanes")
         out = out or replace(stream, name=line.name, tensor="")
-        core = StepDelay(out.width, out.beats, out.passes, min(line.delay // tensor.block, out.passes))
+        core = StepDelay(out.width, out.beats, out.passes, line.delay // tensor.block)
         self.join(core, layer, [("axis", stream)], [("axis", out)], name=f"{line.source}_{line.name}_delay")
         if declared is None:
             self.publish(line.name, out)

@@ -87,9 +87,9 @@ def memories(network: Network) -> list[Memory]:
             found.append(Memory(op.name, "line buffers", source.shape[2] * source.shape[0] * source.bits, RAM))
         found.append(Memory(op.name, "states", _states(network, op), RAM))
     for edge in network.delay_lines:
-        tensor, steps = network.tensors[edge.name], min(edge.delay, network.tensors[edge.name].steps)
+        tensor = network.tensors[edge.name]
         layer, _ = network.origin(edge.name)
-        found.append(Memory(layer, "states", steps * math.prod(tensor.shape) * tensor.number_bits, RAM))
+        found.append(Memory(layer, "states", edge.delay * math.prod(tensor.shape) * tensor.number_bits, RAM))
     return [memory for memory in found if memory.bits]
 
 

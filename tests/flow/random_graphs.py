@@ -80,7 +80,7 @@ class Draw:
     def late(self, source: str) -> str:
         """`source`, or what it was 1 to 4 steps before."""
         delay = self.wait * int(self.waits.integers(0, 4 // self.wait + 1))
-        if not delay or not self.tensors[source].timed or self.waits.random() < 0.6:
+        if not 0 < delay < self.tensors[source].steps or not self.tensors[source].timed or self.waits.random() < 0.6:
             return source
         name = f"late{len(self.edges)}"
         self.edges.append(StateEdge(source, name, delay))
@@ -89,7 +89,8 @@ class Draw:
 
     def fed(self, shape: tuple[int, int, int], steps: int) -> dict[Tensor, int]:
         """Spikes of a layer to come, of one or two delays of 1 to 3 steps, none twice."""
-        delays = self.waits.permutation([2] if self.wait == 2 else [1, 2, 3])[: self.waits.integers(1, 3)]
+        legal = [delay for delay in (1, 2, 3) if delay < steps and delay % self.wait == 0]
+        delays = self.waits.permutation(legal)[: self.waits.integers(1, 3)]
         found = {}
         for delay in map(int, delays):
             name = f"fed{len(self.operators)}_{delay}"
@@ -236,7 +237,7 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
     timed = encoding is not Encoding.PIXEL
     d.tensors[INPUT] = Tensor(INPUT, shape, encoding, steps if timed else 8, 1 if kind == "rate" else 255, timed=timed)
     spikes = _first(d, kind if seed % 2 == 0 else "radix", steps)
-    recurrent = seed % 2 == 0 and d.coin(0.25)
+    recurrent = seed % 2 == 0 and d.coin(0.25) and steps > d.wait
     ups = np.random.default_rng(seed + 81)
     deep = np.random.default_rng(seed + 83)
     for _ in range(d.number(0, 2)):

@@ -73,7 +73,7 @@ def networks() -> list[Any]:
             o.Accumulate("count", ("last",)),
             o.Readout("out", ("count",), bias=np.zeros(2, int)),
         ),
-        1.0, (StateEdge("lif", o.Tensor("fed", (3, 1, 1), o.Encoding.RATE, 4, 1, True)),),
+        1.0, (StateEdge("lif", o.Tensor("fed", (3, 1, 1), o.Encoding.RATE, 4, 1, True), 2),),
         input_encoding=o.Encoding.RATE, input_steps=4,
     )  # fmt: skip
     return [radix, spiking]
