@@ -129,14 +129,15 @@ class Network:
         """Adds to `tensors` those that state edges make of `source`, where their type is not declared."""
         tensor = tensors[source]
         for edge in self.state_edges:
-            if edge.source == source and not tensor.timed:
-                radix = tensor.encoding is Encoding.RADIX
-                raise self._fail(
-                    f"state edge {edge.name!r} from {source!r}: has no time steps to delay, "
-                    f"{'a radix word has all its steps in one beat' if radix else 'it is static'}; "
-                    "delay what an operator makes over time"
-                )
-            if edge.source == source and edge.name not in tensors:
+            if edge.source != source:
+                continue
+            if not tensor.timed or tensor.encoding is Encoding.SIGNAL:
+                why = {
+                    Encoding.RADIX: "a radix word has all its steps in one beat",
+                    Encoding.SIGNAL: "a sample is no spike; delay what its encoder makes of it",
+                }.get(tensor.encoding, "it is static")
+                raise self._fail(f"state edge {edge.name!r} from {source!r}: cannot be delayed, {why}")
+            if edge.name not in tensors:
                 tensors[edge.name] = replace(tensor, name=edge.name)
                 self._delay(edge.name, tensors)
 

@@ -285,7 +285,7 @@ def _first(d: Draw, kind: str, steps: int) -> str:
         case "rate":
             return INPUT
         case "signal":
-            return d.add(DeltaEncode(name, (d.late(INPUT),), d.pick("delta", "sigma-delta"), d.number(1, 200)))
+            return d.add(DeltaEncode(name, (INPUT,), d.pick("delta", "sigma-delta"), d.number(1, 200)))
         case "direct":
             h = d.conv(d.add(Encode(name, (INPUT,), d.number(1, 8))), d.number(1, 5))
             return d.lif(d.late(d.add(Direct(d.name("direct"), (h,), steps))))

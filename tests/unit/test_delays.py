@@ -20,6 +20,7 @@ from pyflow.graph import Network
 from pyflow.operators import (
     Accumulate,
     Add,
+    DeltaEncode,
     Encode,
     Encoding,
     LIFNeuron,
@@ -177,6 +178,15 @@ def radix() -> Network:
     return Network("radix", (1, 1, 2), (*RADIX, *last), state_edges=(StateEdge("fire", "late"),))
 
 
+def signal() -> Network:
+    operators = (
+        DeltaEncode("encode", ("late",), "delta", 9),
+        Accumulate("count", ("encode",)),
+        Readout("out", ("count",), bias=np.zeros(2)),
+    )
+    return Network("signal", (1, 1, 1), operators, 1.0, (StateEdge("input", "late"),), {}, Encoding.SIGNAL, 4)
+
+
 def without_delay() -> Network:
     neuron = LIFNeuron("neuron", ("sum",), theta=np.full(SIZE, 3), width=10)
     across = Linear("across", ("neuron",), weight=ACROSS[:, :, None, None])
@@ -191,8 +201,9 @@ def in_disorder() -> Network:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (radix, "'late' from 'fire': has no time steps to delay, a radix word has all its steps in one beat"),
-        (lambda: forward(1, "input"), "'late' from 'input': has no time steps to delay, it is static"),
+        (radix, "'late' from 'fire': cannot be delayed, a radix word has all its steps in one beat"),
+        (signal, "'late' from 'input': cannot be delayed, a sample is no spike; delay what its encoder makes of it"),
+        (lambda: forward(1, "input"), "'late' from 'input': cannot be delayed, it is static"),
         (
             without_delay,
             "linear 'across': reads 'neuron', a loop without delay .across -> sum -> neuron -> across.; read",

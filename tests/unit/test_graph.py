@@ -85,7 +85,7 @@ def test_state_edges_survive_the_file(tmp_path: Path) -> None:
     with pytest.raises(VolleyError, match="unknown tensor 'nothing'"):
         recurrent(state_edges=(StateEdge("nothing", BEFORE),))
     static = Tensor("previous", (2, 4, 4), Encoding.RADIX, 3, 7)
-    with pytest.raises(VolleyError, match="has no time steps"):
+    with pytest.raises(VolleyError, match="cannot be delayed, a radix word"):
         chain(state_edges=(StateEdge("a_neuron", static),))
 
 
@@ -112,7 +112,7 @@ def test_loops() -> None:
         replace(network, state_edges=(edge, StateEdge("neuron", spare)))
     with pytest.raises(VolleyError, match=r"declare it as Tensor.*bound=1"):
         recurrent(state_edges=(StateEdge("neuron", replace(BEFORE, bound=2)),))
-    with pytest.raises(VolleyError, match="has no time steps to delay, it is static"):
+    with pytest.raises(VolleyError, match="cannot be delayed, it is static"):
         recurrent(state_edges=(StateEdge("input", BEFORE),))
     for name in ("", "a/b", "a b", "1st"):
         with pytest.raises(VolleyError, match="must be letters"):
