@@ -133,9 +133,9 @@ class Network:
                 continue
             if not tensor.timed or tensor.encoding is Encoding.SIGNAL:
                 why = {
-                    Encoding.RADIX: "a radix word has all its steps in one beat",
+                    Encoding.RADIX: "a radix word has all its steps in one beat; use spikes over time",
                     Encoding.SIGNAL: "a sample is no spike; delay what its encoder makes of it",
-                }.get(tensor.encoding, "it is static")
+                }.get(tensor.encoding, "it is static; delay spikes over time")
                 raise self._fail(f"state edge {edge.name!r} from {source!r}: cannot be delayed, {why}")
             if edge.name not in tensors:
                 tensors[edge.name] = replace(tensor, name=edge.name)
