@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pyflow.errors import VolleyError
-from pyflow.operators import Tensor
+from pyflow.operators import Operator, Tensor
 from pyflow.operators.encode import MAX_STEPS
 
 
@@ -91,3 +91,21 @@ def lines(edges: Sequence[StateEdge]) -> Iterator[StateEdge]:
         else:
             last[edge.source] = edge
             yield StateEdge(shorter.name, edge.tensor, edge.delay - shorter.delay)
+
+
+def lags(
+    first: str, operators: Sequence[Operator], edges: Sequence[StateEdge], tensors: Mapping[str, Tensor]
+) -> dict[str, int]:
+    """Time steps by which a tensor lags behind `first` on the shortest way; without what no step of a frame reaches."""
+    reads = [(op.name, source, 0) for op in operators for source in op.inputs]
+    ways = [*reads, *((edge.name, edge.source, edge.delay) for edge in edges)]
+    found, changed = {first: 0}, True
+    while changed:
+        changed = False
+        for name, source, delay in ways:
+            if source in found:
+                timed, steps = tensors[name].timed, tensors[name].steps
+                lag = found[source] + delay if timed else 0
+                if lag < found.get(name, steps if timed else 1):
+                    found[name], changed = lag, True
+    return found

@@ -74,6 +74,12 @@ class Network:
         tensors = {n: replace(t, block=block) if t.timed else t for n, t in tensors.items()}
         for edge in self.state_edges:
             self._check_edge(edge, tensors)
+        reached = edges.lags(INPUT, self.operators, self.state_edges, tensors)
+        if self.state_edges and self.operators[-1].name not in reached:
+            raise self._fail(
+                "no answer would wait for its frame: on every way from the input the delays add up to all its time "
+                "steps; delay by less, or take more steps"
+            )
         object.__setattr__(self, "tensors", tensors)
         for op in (op for loop in self.loops() for op in loop):
             if not (op.each_step or isinstance(op, Stateful)):

@@ -52,6 +52,7 @@ class Draw:
         self.waits = np.random.default_rng((seed, 1))  # of its own: what else is drawn does not hang on the delays
         self.tensors: dict[str, Tensor] = {}
         self.input_shape = shape
+        self.left = 0  # steps that delays may add up to, so that the last ones of a frame count
         self.wait = int(self.waits.choice([1, 1, 2]))  # delays are multiples of it: TB of 2 remains possible
 
     def coin(self, p: float = 0.5) -> bool:
@@ -80,8 +81,9 @@ class Draw:
     def late(self, source: str) -> str:
         """`source`, or what it was 1 to 4 steps before."""
         delay = self.wait * int(self.waits.integers(0, 4 // self.wait + 1))
-        if not 0 < delay < self.tensors[source].steps or not self.tensors[source].timed or self.waits.random() < 0.6:
+        if not 0 < delay <= self.left or not self.tensors[source].timed or self.waits.random() < 0.6:
             return source
+        self.left -= delay
         name = f"late{len(self.edges)}"
         self.edges.append(StateEdge(source, name, delay))
         self.tensors[name] = replace(self.tensors[source], name=name)
@@ -234,7 +236,7 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
     d = Draw(rng, shape, seed)
     steps, kind = d.number(1, 12), d.pick("pixel", "direct", "rate", "signal")
     encoding = Encoding(kind) if seed % 2 == 0 and kind in ("rate", "signal") else Encoding.PIXEL
-    timed = encoding is not Encoding.PIXEL
+    timed, d.left = encoding is not Encoding.PIXEL, steps - 1
     d.tensors[INPUT] = Tensor(INPUT, shape, encoding, steps if timed else 8, 1 if kind == "rate" else 255, timed=timed)
     spikes = _first(d, kind if seed % 2 == 0 else "radix", steps)
     recurrent = seed % 2 == 0 and d.coin(0.25) and steps > d.wait

@@ -187,6 +187,14 @@ def signal() -> Network:
     return Network("signal", (1, 1, 1), operators, 1.0, (StateEdge("input", "late"),), {}, Encoding.SIGNAL, 4)
 
 
+def in_a_row() -> Network:
+    second = Linear("second", ("late",), weight=ACROSS[:, :, None, None])
+    spikes = LIFNeuron("spikes", ("second",), theta=np.full(SIZE, 3), width=10)
+    edges = StateEdge("neuron", "late", 3), StateEdge("spikes", "later", STEPS - 3)
+    neuron = LIFNeuron("neuron", ("inward",), theta=np.full(SIZE, 3), width=10)
+    return network(neuron, second, spikes, last="later", edges=edges)
+
+
 def without_delay() -> Network:
     neuron = LIFNeuron("neuron", ("sum",), theta=np.full(SIZE, 3), width=10)
     across = Linear("across", ("neuron",), weight=ACROSS[:, :, None, None])
@@ -212,6 +220,7 @@ def in_disorder() -> Network:
         (lambda: forward(1, "nothing"), "'late' from unknown tensor 'nothing'"),
         (lambda: forward(STEPS), "'late' from 'inward': a delay of 6 leaves nothing of a frame of 6 time steps"),
         (lambda: loop(fed(4, "a"), fed(2, "b", "a")), "'b' from 'a': a delay of 6 leaves nothing"),
+        (in_a_row, "no answer would wait for its frame: on every way from the input the delays add up to all its"),
         (lambda: forward(1, "late"), "'late' comes from itself"),
         (lambda: loop(fed(1, "a", "b"), fed(1, "b", "a")), "'a' comes from itself"),
         (
