@@ -13,12 +13,13 @@ import numpy as np
 
 class Channel:
     """Times of one stream. valid[k]: cycle the producer shows beat k; moved[k]: cycle of its handshake. beats: per
-    pass. last[k]: does beat k end a window? Kept where the data decides it."""
+    pass. last[k]: does beat k end a window? Kept where the data decides it. awake: cycle from which on the consumer can
+    take a beat behind a reset; only the zeros of a delay come that early."""
 
-    __slots__ = ("beats", "last", "moved", "valid")
+    __slots__ = ("awake", "beats", "last", "moved", "valid")
 
     def __init__(self, beats: int = 0) -> None:
-        self.beats = beats
+        self.beats, self.awake = beats, 1
         self.valid: list[int] = []
         self.moved: list[int] = []
         self.last: list[bool] = []

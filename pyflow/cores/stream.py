@@ -225,7 +225,7 @@ class Delayed(Recurrence):
         while True:
             k = len(v_out)
             if k <= len(h_out):
-                t = h_out[-1] + 1 if k else 1  # a reset is over in cycle 0
+                t = h_out[-1] + 1 if k else self.source.awake  # a reset is over in cycle 0
                 if k % self.frame < self.lag:
                     v_out.append(t)
                     continue

@@ -73,6 +73,10 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
         counts = sparsity.expected(netlist, frames)
     filled = {layer: found.ravel().tolist() for layer, found in counts.items()}
     for inst in netlist.instances:
+        if inst.memory and inst.core.memory_port and inst.memory.kind != "const":
+            for _, stream in inst.sinks:
+                channels[stream.name].awake = 2  # volley_weight_source has its first row then
+    for inst in netlist.instances:
         sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
         cores += inst.core.times(Ports(sinks, sources, filled.get(inst.layer, ())))
     logits, classes = channels[netlist.logits.name], netlist.network.classes
