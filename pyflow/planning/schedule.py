@@ -18,7 +18,7 @@ import numpy as np
 
 from pyflow.cores import compiled
 from pyflow.cores.recurrence import Channel, Ports, Recurrence
-from pyflow.cores.stream import Fifo, LaneConvert
+from pyflow.cores.stream import Fifo, Join, LaneConvert
 from pyflow.cores.top import FrameGuard, FrameResult
 from pyflow.integers import ceil_div
 from pyflow.planning import sparsity
@@ -72,10 +72,13 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
         frames *= SAMPLES if skipping else 1
         counts = sparsity.expected(netlist, frames)
     filled = {layer: found.ravel().tolist() for layer, found in counts.items()}
-    for inst in netlist.instances:
-        if inst.memory and inst.core.memory_port and inst.memory.kind != "const":
-            for _, stream in inst.sinks:
+    for inst in reversed(netlist.instances):
+        waits = inst.memory and inst.core.memory_port and inst.memory.kind != "const"
+        for _, stream in inst.sinks:
+            if waits:
                 channels[stream.name].awake = 2  # volley_weight_source has its first row then
+            elif isinstance(inst.core, Join):  # no register in it
+                channels[stream.name].awake = channels[inst.source.name].awake
     for inst in netlist.instances:
         sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
         cores += inst.core.times(Ports(sinks, sources, filled.get(inst.layer, ())))
