@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 ENDLESS = 1 << 30  # beats
 MANY = 24  # buffers, of which not all are tried for each that is made deeper
+SLACK = 4  # beats that a FIFO of a branch holds beside what it must
 GAIN = 0.99  # to which many buffers together must bring the cycles per frame, or they stay
 
 Predict = Callable[[Netlist], Schedule]
@@ -139,7 +140,8 @@ def branch_fifos(network: Network, foldings: dict[str, Folding]) -> dict[str, in
     branches = _branches(network)
     if not branches:
         return {}
-    return _depths(network, predict(build_netlist(network, foldings, dict.fromkeys(branches, ENDLESS))))
+    netlist = build_netlist(network, foldings, dict.fromkeys(branches, ENDLESS))
+    return _sized(netlist, predict(netlist), predict)[0].fifos
 
 
 def _branches(network: Network) -> list[str]:
@@ -148,18 +150,31 @@ def _branches(network: Network) -> list[str]:
     return [branch_name(name, reader) for name, ways in readers.items() if len(ways) > 1 for reader in ways]
 
 
-def _depths(network: Network, endless: Schedule) -> dict[str, int]:
-    """Beats of the FIFOs of all branches, from a schedule in which these are endless."""
-    return {key: max(2, endless.peaks[fifo_name(key)]) for key in _branches(network)}
+def _depths(netlist: Netlist, endless: Schedule) -> list[dict[str, int]]:
+    """Beats of the FIFOs of all branches, from a schedule in which these are endless: the better choice first.
+
+    Where one holds more than a frame, the branches' common source is merely faster than its readers. Then what one
+    branch holds more than the other may do.
+    """
+    frame = {stream.name: stream.frame_beats for stream in netlist.streams}
+    names = {key: fifo_name(key) for key in _branches(netlist.network)}
+    held = {key: max(2, endless.peaks[name]) for key, name in names.items()}
+    backlog = [key for key, name in names.items() if held[key] > frame[name]]
+    if not backlog:
+        return [held]
+    skews = predict(netlist, skews=True).skews
+    return [held | {key: min(held[key], skews[names[key]] + SLACK) for key in backlog}, held]
 
 
 def _sized(netlist: Netlist, schedule: Schedule, predicted: Predict) -> tuple[Netlist, Schedule]:
-    """With the FIFOs of branches, endless so far, as deep as they get."""
-    depths = _depths(netlist.network, schedule)
-    if not depths:
-        return netlist, schedule
-    sized = build_netlist(netlist.network, netlist.foldings, {**netlist.fifos, **depths})
-    return sized, predicted(sized)
+    """With the FIFOs of branches, endless so far, as deep as they get; no deeper than keeps the frame rate."""
+    sized, found = netlist, schedule
+    for depths in _depths(netlist, schedule) if _branches(netlist.network) else ():
+        sized = build_netlist(netlist.network, netlist.foldings, {**netlist.fifos, **depths})
+        found = predicted(sized)
+        if found.cycles_per_frame <= schedule.cycles_per_frame:
+            break
+    return sized, found
 
 
 def _flood(start: Netlist, schedule: Schedule, goal: int, predicted: Predict) -> tuple[Netlist, Schedule]:

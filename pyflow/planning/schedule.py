@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from pyflow.cores.stream import Fifo, Join, LaneConvert
 from pyflow.cores.top import FrameGuard, FrameResult
 from pyflow.integers import ceil_div
 from pyflow.planning import sparsity
-from pyflow.planning.netlist import Netlist
+from pyflow.planning.netlist import Instance, Netlist, fifo_name
 
 FRAMES = 8  # simulated at least; the first ones fill the pipeline
 BEATS = 1024  # of the longest stream, at least: short frames settle late
@@ -34,7 +34,8 @@ class Schedule:
     """cycles_per_frame: gap between frames' last results, settled. latency: first pixel in to last
     logit out of a lone frame. peaks: by stream behind a FIFO, the most beats that it held. ends: cycle of each frame's
     last result, from the first word in on. busy: cycles per frame of layers that skip zeros. held_up: streams that
-    waited for room in the buffer behind them; a deeper one behind any other changes no cycle."""
+    waited for room in the buffer behind them; a deeper one behind any other changes no cycle. skews: of FIFOs that are
+    never full, the most beats that each held more than the emptiest one of the same tensor's branches."""
 
     cycles_per_frame: float
     latency_cycles: int
@@ -42,16 +43,18 @@ class Schedule:
     ends: tuple[int, ...]
     busy: dict[str, float]
     held_up: frozenset[str]
+    skews: dict[str, int] = field(default_factory=dict)
 
 
 class Deadlock(RuntimeError):
     """No core can go on. The planner sizes FIFOs so that it cannot happen; too shallow ones may be given."""
 
 
-def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
+def predict(netlist: Netlist, x: np.ndarray | None = None, *, skews: bool = False) -> Schedule:
     """Schedule of back-to-back frames through `netlist` and its top.
 
-    x: the frames. Without them a layer that skips zeros is given frames by its measured rate. Raises Deadlock.
+    x: the frames. Without them a layer that skips zeros is given frames by its measured rate. skews: are they
+    wanted? Raises Deadlock.
     """
     size = netlist.network.frame_bytes
     host = Channel(ceil_div(size, 4))
@@ -108,7 +111,8 @@ def predict(netlist: Netlist, x: np.ndarray | None = None) -> Schedule:
     latency, busy = int(out.moved[classes - 1] - start), sparsity.array_cycles(netlist, counts)
     full = {core.sink for core in cores if core.full}
     held_up = frozenset(name for name, channel in channels.items() if channel in full)
-    return Schedule(period, latency, peaks, tuple(int(t) - start for t in ends), busy, held_up)
+    apart = _skews(netlist, fifos, channels) if skews else {}
+    return Schedule(period, latency, peaks, tuple(int(t) - start for t in ends), busy, held_up, apart)
 
 
 def _run(cores: list[Recurrence], unfinished: Callable[[], bool]) -> bool:
@@ -152,3 +156,21 @@ def _peak(moved_in: list[int], moved_out: list[int]) -> int:
     """Most beats that were inside when one came in, that one counted."""
     times = np.array(moved_in)
     return int((np.arange(1, len(times) + 1) - np.searchsorted(moved_out, times)).max(initial=0))
+
+
+def _skews(netlist: Netlist, fifos: list[Instance], channels: dict[str, Channel]) -> dict[str, int]:
+    """Of FIFOs that could hold all beats: by stream behind one."""
+    times = {i.source.name: [np.array(channels[s.name].moved) for s in (i.sink, i.source)] for i in fifos}
+    endless = {i.source.name for i in fifos if i.core.depth > len(times[i.source.name][0])}  # type: ignore[attr-defined]
+    found: dict[str, int] = {}
+    for tensor in dict.fromkeys(key.partition(":")[0] for key in netlist.fifos if ":" in key):
+        branches = [
+            name for key in netlist.fifos if (name := fifo_name(key)) in endless and key.startswith(f"{tensor}:")
+        ]
+        # Something changes only where a beat moves; the difference is then the largest of its time.
+        if not branches:
+            continue
+        events = np.unique(np.concatenate([t for name in branches for t in times[name]]))
+        held = [np.subtract(*(np.searchsorted(t, events, "right") for t in times[name])) for name in branches]
+        found |= {name: int((own - np.min(held, 0)).max(initial=0)) for name, own in zip(branches, held, strict=True)}
+    return found

@@ -20,14 +20,15 @@ from torch import nn
 from pyflow import zoo
 from pyflow.conversion import convert
 from pyflow.cores.eltwise import Residual as ResidualCore
-from pyflow.cores.stream import LaneConvert, Skid
+from pyflow.cores.stream import Fifo, LaneConvert, Skid
 from pyflow.cores.synapse import SynapseArray
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.planning import bodies
 from pyflow.planning.board import load_board
-from pyflow.planning.buffers import resized
+from pyflow.planning.buffers import ENDLESS, branch_fifos, resized
 from pyflow.planning.folding import Folding
+from pyflow.planning.lowering import build_netlist
 from pyflow.planning.planner import Plan, plan, read_folding
 from pyflow.planning.schedule import predict
 from tests.flow.random_models import random_network
@@ -318,3 +319,18 @@ def test_a_network_that_fits_nowhere_is_refused() -> None:
     )
     with warnings.catch_warnings(), pytest.raises(VolleyError, match="does not fit board icebreaker"):
         plan(huge, load_board("icebreaker"))
+
+
+def test_a_fifo_of_a_branch_holds_no_backlog() -> None:
+    """Behind a layer that is faster than its readers, what waits for them waits in front of it."""
+    images = np.random.default_rng(0).random((8, 2, 8, 8)).astype(np.float32)
+    block = headed(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), Residual(4, 4, 2), features=64)
+    network = convert(block, images)
+    fast, slow = (plan(network, BOARD, cycles_per_frame=c).netlist.foldings for c in (80, 4000))
+    mixed = {**slow, "conv1": fast["conv1"]}
+    fifos = branch_fifos(network, mixed)
+    endless, netlist = (build_netlist(network, mixed, depths) for depths in (dict.fromkeys(fifos, ENDLESS), fifos))
+    frame, free = {s.name: s.frame_beats for s in netlist.streams}, predict(endless)
+    assert max(held - frame[name] for name, held in free.peaks.items()) > 0, "without a limit there is one"
+    assert all(inst.core.depth <= frame[inst.source.name] for inst in netlist.instances if isinstance(inst.core, Fifo))
+    assert predict(netlist).cycles_per_frame == free.cycles_per_frame
