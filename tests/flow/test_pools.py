@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import pyflow
@@ -16,6 +17,11 @@ from pyflow.cores.pool import PoolAccumulate, PoolMax, PoolSum
 from pyflow.graph import Network
 from tests.flow.netlists import netlist_of
 from tests.unit.branches import Residual, randomise
+
+
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    torch.manual_seed(0)
 
 
 def frames(*shape: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from pyflow.conversion import convert
@@ -51,6 +52,7 @@ def network(*layers: nn.Module) -> Network:
 
 
 def pooled(first: nn.Module, second: nn.Module, features: int) -> Network:
+    torch.manual_seed(0)
     one, two = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 8, 3, padding=1)
     return network(one, nn.ReLU(), first, two, nn.ReLU(), second, nn.Flatten(), nn.Linear(features, 4))
 
