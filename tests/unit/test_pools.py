@@ -71,7 +71,8 @@ def accumulating(found: Plan) -> list[str]:
     ],
 )
 def test_no_plan_is_slower_for_it(first, second, features, cycles, monkeypatch) -> None:
-    """The FIFO behind it takes what a line buffer in front of it took: cycles are the same at every target."""
+    """The FIFO behind it takes what a line buffer in front of it took: cycles are the same at every target. The answer
+    comes earlier, folding by folding; a plan may choose another, since a pool of few lanes is cheaper."""
     model = pooled(first, second, features)
     new = plan(model, BOARD, cycles_per_frame=cycles)
     assert "pool1" in accumulating(new)
@@ -79,7 +80,9 @@ def test_no_plan_is_slower_for_it(first, second, features, cycles, monkeypatch) 
     old = plan(model, BOARD, cycles_per_frame=cycles)
     assert not accumulating(old)
     assert new.schedule.cycles_per_frame == old.schedule.cycles_per_frame
-    assert new.schedule.latency_cycles <= old.schedule.latency_cycles
+    same = plan(model, BOARD, folding=new.folding_json())
+    assert not accumulating(same)
+    assert new.schedule.latency_cycles <= same.schedule.latency_cycles
     assert new.total.lut < old.total.lut
 
 
