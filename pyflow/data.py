@@ -124,7 +124,8 @@ def fit(data: Dataset, input_shape: tuple[int, ...]) -> Dataset:
     """The dataset in the network's (C, H, W) or (C, L). Only MNIST is padded (centred, zeros); anything else
     must match."""
     (c, h, w), (nc, nh, nw) = map_shape(data.shape), map_shape(input_shape)
-    if (c, h, w) == (nc, nh, nw):
+    vectors = len(data.shape) == 1 and sorted((nc, nh, nw)) == [1, 1, *data.shape]  # of channels, or of pixels
+    if (c, h, w) == (nc, nh, nw) or vectors:
         x_train, x_test = (x.reshape(len(x), *input_shape) for x in (data.x_train, data.x_test))
         return replace(data, x_train=x_train, x_test=x_test)
     if data.name != "mnist" or nc != c or nh < h or nw < w:

@@ -134,7 +134,8 @@ def test_vectors_in_a_file(tmp_path: Path) -> None:
     found = data.load(str(tmp_path / "my.npz"))
     assert found.shape == (64,)
     assert data.load(str(tmp_path / "my.npz"), sequences=True).shape == (1, 64)
-    assert data.fit(found, (1, 1, 64)).shape == (1, 1, 64)
+    for shape in ((1, 1, 64), (64, 1, 1)):  # of a radix network, of a spiking one
+        assert data.fit(found, shape).shape == shape
     assert convert(mlp(), found.calibration).input_shape == (1, 1, 64)
 
 
