@@ -47,12 +47,12 @@ class _Channels:
     of: dict[str, np.ndarray]
     fixed: np.ndarray
 
-    def columns(self, layer: Synapse) -> np.ndarray:
-        """Groups of what a weight [Co, Ci, KH, KW] or [Co, columns] reads: [Ci, 1, 1] or [columns]."""
-        groups = self.of[layer.source]
+    def read(self, layer: Synapse, factor: np.ndarray) -> np.ndarray:
+        """The factors of what a layer reads, in the place of the weights that read it. factor: by group."""
+        own = factor[self.of[layer.source]]
         if isinstance(layer, FloatConv):
-            return groups[:, None, None]
-        return np.repeat(groups, layer.weight.shape[1] // len(groups))
+            return layer.by_channel(own)
+        return np.repeat(own, layer.weight.shape[1] // len(own))
 
 
 def _channels(network: FloatNetwork) -> _Channels:
@@ -110,7 +110,7 @@ def equalised(network: FloatNetwork, spans: Mapping[str, Span]) -> tuple[FloatNe
     changed = list[FloatLayer]()
     for layer in network.layers:
         if isinstance(layer, FloatConv | FloatLinear):
-            own, read = factor[channels.of[layer.name]], factor[channels.columns(layer)]
+            own, read = factor[channels.of[layer.name]], channels.read(layer, factor)
             if (own != 1).any() or (read != 1).any():
                 weight = layer.weight / read * own.reshape(-1, *[1] * (layer.weight.ndim - 1))
                 changed.append(replace(layer, weight=weight, bias=layer.bias * own))
@@ -170,5 +170,11 @@ def _shifted(network: FloatNetwork, name: str, first: int, constant: np.ndarray)
     """A layer whose input channels from `first` on have lost `constant`."""
     layer = network[name]
     assert isinstance(layer, FloatConv | FloatLinear)
-    by_channel = layer.weight.reshape(len(layer.weight), network.shapes[layer.source][0], -1).sum(2)
-    return replace(layer, bias=layer.bias + by_channel[:, first : first + len(constant)] @ constant)
+    values = np.zeros(network.shapes[layer.source][0])
+    values[first : first + len(constant)] = constant
+    moved = layer.constant(values) if isinstance(layer, FloatConv) else _linear(layer, values)
+    return replace(layer, bias=layer.bias + moved)
+
+
+def _linear(layer: FloatLinear, values: np.ndarray) -> np.ndarray:
+    return np.asarray(layer.weight @ np.repeat(values, layer.weight.shape[1] // len(values)))

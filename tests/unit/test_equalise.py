@@ -164,9 +164,11 @@ def block(*layers: nn.Module, channels: int) -> nn.Sequential:
         lambda: block(Inception(4, late=True), channels=9),
         lambda: block(Dense(4), channels=8),
         lambda: block(Sum(4), channels=4),
+        lambda: block(nn.Conv2d(4, 8, 3, padding=1, groups=4), nn.ReLU(), nn.Conv2d(8, 4, 1), nn.ReLU(), channels=4),
+        lambda: block(nn.MaxPool2d(2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 1), nn.ReLU(), channels=4),
         lambda: block(nn.Conv2d(4, 5, 3, padding=1), nn.ReLU6(), nn.Conv2d(5, 4, 1), nn.ReLU(), channels=4),
     ],
-    ids=["pools", "residual", "inception", "dense", "sum", "clips"],
+    ids=["pools", "residual", "inception", "dense", "sum", "depthwise", "upsampling", "clips"],
 )
 def test_the_function_is_kept_to_the_last_bit(make: Callable[[], nn.Module]) -> None:
     torch.manual_seed(2)
@@ -182,17 +184,18 @@ def test_the_function_is_kept_to_the_last_bit(make: Callable[[], nn.Module]) -> 
             assert (factor == 1).all()
 
 
-@pytest.mark.parametrize("padding", [0, 1])
-def test_a_constant_goes_into_the_biases_behind_it(padding: int) -> None:
+@pytest.mark.parametrize(("padding", "groups"), [(0, 1), (0, 8), (1, 1)])
+def test_a_constant_goes_into_the_biases_behind_it(padding: int, groups: int) -> None:
     """A channel that is about 1000 in every pixel; where a layer pads, the constant is part of its picture."""
     torch.manual_seed(0)
     model: Any = nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(8, 8, 2, padding=padding), nn.ReLU()
+        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(8, 8, 2, padding=padding, groups=groups), nn.ReLU()
     )
     model += nn.Sequential(nn.Flatten(), nn.Linear(8 * (2 + 2 * padding) ** 2, 5))
     with torch.no_grad():
         model[0].bias[2] += 1000
-        model[3].bias -= 1000 * model[3].weight[:, 2].sum((1, 2))
+        reads = model[3].weight[:, 2] if groups == 1 else model[3].weight[:, 0] * (torch.arange(8) == 2)[:, None, None]
+        model[3].bias -= 1000 * reads.sum((1, 2))
     x = DIGITS.calibration[:64]
     form = spiking_form(trace(model, DIGITS.shape))
     found = spans(form, x)
