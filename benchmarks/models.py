@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,6 +28,8 @@ from pyflow import data as datasets
 from pyflow.backends.toolbox import cache_dir
 from pyflow.conversion import convert, finetune
 from pyflow.conversion.finetune import accuracy
+from pyflow.conversion.layout import Options
+from pyflow.conversion.radix import prepare
 from pyflow.conversion.training import digest
 from pyflow.data import Dataset
 from pyflow.graph import Network
@@ -70,7 +73,10 @@ def trained(name: str, data: Dataset, recipe: Recipe = RECIPE) -> Trained:
     torch.manual_seed(SEED)
     model = FAMILIES[name](data.shape)  # type: ignore[arg-type]
     basis = [repr(recipe), digest(list(model.state_dict().items())), digest(data.x_train, data.y_train), SEED]
-    train_float(model, data, recipe, SEED, kept(f"{name}-float", *basis, torch.__version__))
+    basis.append(torch.__version__)
+    train_float(model, data, recipe, SEED, kept(f"{name}-float", *basis))
+    # What is trained depends on the passes over the graph as well.
+    layers = prepare(model, data.calibration, Options(STEPS, WEIGHT_BITS))[0].network.layers
     given = {"timesteps": STEPS, "weight_bits": WEIGHT_BITS, "seed": SEED, "name": name.replace("-", "_")}
     tuned = finetune(
         model,
@@ -79,7 +85,7 @@ def trained(name: str, data: Dataset, recipe: Recipe = RECIPE) -> Trained:
         learning_rate=recipe.fine_learning_rate,
         batch_size=recipe.batch_size,
         augment=Jitter(recipe),
-        checkpoint=kept(f"{name}-tuned", digest(list(model.state_dict().items())), *basis, torch.__version__),
+        checkpoint=kept(f"{name}-tuned", digest([replace(layer, where="") for layer in layers]), *basis),
         **given,  # type: ignore[arg-type]
     )
     plain, fine = (
@@ -95,7 +101,7 @@ def row(name: str, found: Trained, data: Dataset) -> list[str]:
 
     real, plain, tuned = accuracy(found.model, data.x_test, data.y_test), share(found.plain), share(found.tuned)
     with tempfile.TemporaryDirectory() as folder:
-        build = pyflow.compile(found.tuned, BOARD, folder)
+        build = pyflow.compile(found.tuned, BOARD, folder, cycles_per_frame=RECIPE.cycles)
         result = build.simulate(data.x_test)
     expected = found.tuned.run(data.x_test)
     wrong = len(expected) - len(result.logits) + int((result.logits != expected[: len(result.logits)]).any(1).sum())
@@ -119,7 +125,9 @@ def row(name: str, found: Trained, data: Dataset) -> list[str]:
 
 def main() -> int:
     data = datasets.load(RECIPE.data)
-    rows = [row(name, trained(name, data), data) for name in FAMILIES]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what 4 bits lose is in the table
+        rows = [row(name, trained(name, data), data) for name in FAMILIES]
     print(tabulate(rows, COLUMNS, tablefmt="github", disable_numparse=True))
     print(f"\n{len(data.x_test)} test images; T = {STEPS}, W = {WEIGHT_BITS} (as converted also {FINE_BITS}), {BOARD}. "
           f"{MET}: at most {UNTUNED:g} points lost as converted, {TUNED:g} fine-tuned.")  # fmt: skip

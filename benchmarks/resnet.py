@@ -14,6 +14,7 @@ import importlib
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,8 @@ def converted(model: nn.Module, name: str, images: int = IMAGES) -> tuple[Networ
         guard += time.process_time() - began
 
     x = np.random.default_rng(0).random((images, *model.input_shape), np.float32)  # type: ignore[misc]
-    with mock.patch.object(radix, "check_function", timed):
+    with mock.patch.object(radix, "check_function", timed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of weights and images that are random
         began = time.process_time()
         network = convert(model, x, name=name)
         return network, time.process_time() - began, guard
