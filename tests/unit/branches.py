@@ -90,16 +90,19 @@ class U(nn.Module):
 
 
 class Separable(nn.Module):
-    """A depthwise convolution and a pointwise one, as in MobileNet (arXiv 1704.04861), clipped at 6."""
+    """A depthwise convolution and a pointwise one, as in MobileNet (arXiv 1704.04861), clipped at 6. Its biases keep
+    every channel alive."""
 
     def __init__(self, channels: int, out: int, multiplier: int) -> None:
         super().__init__()
         wide = channels * multiplier
-        self.conv1 = nn.Conv2d(channels, wide, 3, padding=1, groups=channels, bias=False)
-        self.bn1, self.conv2 = nn.BatchNorm2d(wide), nn.Conv2d(wide, out, 1)
+        self.conv1 = nn.Conv2d(channels, wide, 3, padding=1, groups=channels)
+        self.conv2 = nn.Conv2d(wide, out, 1)
+        for conv in (self.conv1, self.conv2):
+            nn.init.constant_(conv.bias, 0.5)  # type: ignore[arg-type]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu6(self.conv2(F.relu6(self.bn1(self.conv1(x)))))
+        return F.relu6(self.conv2(F.relu6(self.conv1(x))))
 
 
 def randomise(model: nn.Module, seed: int) -> nn.Module:
@@ -142,7 +145,8 @@ def random_model(seed: int, shape: tuple[int, int, int] = (2, 8, 6)) -> nn.Modul
         make, channels = makers[kind]
         layers.append(make())
         if apart.random() < 0.5:
-            layers.append(Separable(channels, channels, int(apart.integers(1, 3))))
+            with torch.random.fork_rng():
+                layers.append(Separable(channels, channels, int(apart.integers(1, 3))))
         wide = kind == "sum"
         if kind == "down":
             h, w = -(-h // 2), -(-w // 2)
