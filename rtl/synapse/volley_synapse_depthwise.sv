@@ -56,12 +56,11 @@ module volley_synapse_depthwise #(
   end
 
   // ------------------------------------------------------------------ control
-  logic              ce, take, first_step, last_step;
+  logic              ce, take, last_step;
   logic [STEP_W-1:0] step;
 
   assign ce              = !m_acc_tvalid || m_acc_tready;
   assign take            = s_spike_tvalid && s_weight_tvalid;
-  assign first_step      = step == '0;
   assign last_step       = step == STEP_W'(STEPS - 1);
   assign s_spike_tready  = ce && s_weight_tvalid && last_step;
   assign s_weight_tready = ce && s_spike_tvalid && last_step;
@@ -124,7 +123,7 @@ module volley_synapse_depthwise #(
     end
   end else begin : g_horner
     logic [LATENCY-1:0] first_q;
-    always_ff @(posedge clk) if (ce) first_q <= LATENCY'({first_q, first_step});
+    always_ff @(posedge clk) if (ce) first_q <= LATENCY'({first_q, step == '0});
     for (genvar o = 0; o < PIX * OUTPUTS; o++) begin : g_acc
       logic signed [ACC_W-1:0] acc;
       always_ff @(posedge clk)
