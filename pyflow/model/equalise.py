@@ -27,6 +27,7 @@ from pyflow.model.graph import (
 )
 
 BAND = 4.0  # channels within this factor of their layer's median are left as they are
+CONSTANT = 16.0  # times its span, that a channel is above 0: all of it is less than a code of 4 bits
 MARGIN = 0.25  # of a channel's span, that a constant which is taken off it stays below its smallest value
 
 
@@ -119,15 +120,15 @@ def equalised(network: FloatNetwork, spans: Mapping[str, Span]) -> tuple[FloatNe
 
 
 def absorbed(network: FloatNetwork, spans: Mapping[str, Span]) -> tuple[FloatNetwork, dict[str, Span]]:
-    """(the network, its spans) without large constants in activations: where a channel never comes near 0, most of its
-    smallest value goes into the biases of the layers behind it.
+    """(the network, its spans) without large constants in activations: where a channel is 16 times as far from 0 as it moves,
+    most of its smallest value goes into the biases of the layers behind it.
 
     network: in spiking form. A channel that a padding layer or a sum reads keeps its constant.
     """
     found = dict(spans)
     for name, span in spans.items():
         width = span.high - span.low
-        constant = np.where(span.low > width, span.low - MARGIN * width, 0.0)
+        constant = np.where(span.low > CONSTANT * width, span.low - MARGIN * width, 0.0)
         readers = _readers(network, name)
         before = network[network[name].source]  # type: ignore[union-attr]
         if not constant.any() or readers is None or not isinstance(before, FloatConv | FloatLinear):
