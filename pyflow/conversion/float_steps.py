@@ -54,7 +54,8 @@ def _value(layer: FloatLayer, given: list[torch.Tensor], states: dict[str, Neuro
                 x = F.pad(x - pad, (px, px, py, py)) + pad
                 py = px = 0
             weight, bias = torch.tensor(layer.weight), torch.tensor(layer.bias)
-            return F.conv2d(x, weight, bias, layer.stride, (py, px))
+            groups = x.shape[1] if layer.depthwise else 1
+            return F.conv2d(x, weight, bias, layer.stride, (py, px), 1, groups)
         case FloatLinear():
             out = F.linear(given[0].flatten(1), torch.tensor(layer.weight), torch.tensor(layer.bias))
             return out[:, :, None, None]

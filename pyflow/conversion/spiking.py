@@ -38,6 +38,7 @@ from pyflow.operators import (
     Add,
     Concat,
     Conv,
+    DepthwiseConv,
     Direct,
     Encode,
     Encoding,
@@ -218,7 +219,7 @@ class _Integers:
         if isinstance(layer, FloatConv):
             if layer.pad.size:
                 pad = np.clip(np.rint(layer.pad / self.codes[layer.source]), 0, 255).astype(np.int64)
-            op: Operator = Conv(
+            op: Operator = (DepthwiseConv if layer.depthwise else Conv)(
                 layer.name, (source,), kernel=weight.shape[2:], stride=layer.stride, padding=layer.padding,
                 weight=weight, weight_bits=self.precision.weight_bits, pad_code=pad,
             )  # fmt: skip

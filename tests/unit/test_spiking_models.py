@@ -103,6 +103,19 @@ def test_spikes_are_upsampled() -> None:
     assert min(network.meta["verdict"].values()) > 0.7
 
 
+def test_depthwise_layers_over_time() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 3, 3, 2), snn.Leaky(beta=0.5, init_hidden=True), nn.Conv2d(3, 6, 2, groups=3),
+        snn.Leaky(beta=0.5, init_hidden=True), nn.Flatten(), nn.Linear(24, 5),
+        snn.Leaky(beta=0.5, init_hidden=True, output=True),
+    )  # fmt: skip
+    options: dict[str, Any] = STEP
+    network = pyflow.convert(loud(model), torch.rand(32, *IMAGE).numpy(), **options)
+    assert [op.kind for op in network.operators if op.kind in ("conv", "depthwise")] == ["conv", "depthwise"]
+    assert min(network.meta["verdict"].values()) > 0.7
+
+
 # ------------------------------------------------------------------ refused
 class Around(nn.Module):
     """A layer of neurons behind a Linear, in a loop of `body`."""
