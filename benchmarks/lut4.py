@@ -3,8 +3,9 @@
 """LUTs of four inputs for one that a core's price counts, core by core: the second part of `make calibrate`.
 
 Prices count the LUTs of a 7-series part. On families with LUTs of four inputs a core takes more of them, in a share
-that hardly depends on its size but much on what it is made of: an adder needs as many, a multiplexer twice. The share
-is that of all instances of a core in the networks below; `make bench-prices` shows what it gives for others.
+that hardly depends on its size but much on what it is made of: an adder needs as many, a multiplexer twice. Where a
+core reads a constant row, less of it dissolves in them, so that has a share of its own. A share is that of all
+instances in the networks below; `make bench-prices` shows what it gives for others.
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ from collections.abc import Iterator
 from benchmarks.prices import Compared, compare, random_ones
 from pyflow import zoo
 from pyflow.bars import bar
-from pyflow.cores.cells import FACTORS, lut_factors
+from pyflow.cores.cells import CONSTANT, FACTORS, lut_factors
 from pyflow.graph import Network
 
 FAMILIES = ("ecp5", "ice40")
 LEAST = 100  # synthesised LUTs of a core in all networks together, below which a share says little
 BODY, SOURCE = "volley_synapse_array", "volley_weight_source"  # measured as one
-# Seeds; others are for the comparison. Chain 3 has constant weights that are nearly all 0, which no price looks at.
-CHAINS, GRAPHS = (0, 1, 2, 4, 6), (0, 1, 2, 4, 6, 8)
+CHAINS, GRAPHS = (0, 1, 2, 3, 4, 6), (0, 1, 2, 4, 6, 8)  # seeds; others are for the comparison
 
 
 def networks() -> Iterator[tuple[str, Network, int | None]]:
@@ -37,7 +37,7 @@ def factors(compared: list[Compared]) -> dict[str, float]:
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for row in compared:
         for side in (0, 1):
-            sums[row.module][side] += row.lut[side]
+            sums[row.module + CONSTANT * row.constant][side] += row.lut[side]
     found = {module: round(syn / est, 2) for module, (est, syn) in sorted(sums.items()) if est and syn >= LEAST}
     return found | ({SOURCE: found[BODY]} if BODY in found else {})
 

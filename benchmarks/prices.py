@@ -44,10 +44,12 @@ Maker = Callable[[], tuple[Network, object]]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """LUTs, flip-flops, block RAMs and DSP slices of a core on a family: (estimated, synthesised)."""
+    """LUTs, flip-flops, block RAMs and DSP slices of a core on a family: (estimated, synthesised). constant: it reads a
+    constant row."""
 
     network: str
     module: str
+    constant: bool
     lut: tuple[float, float]
     ff: tuple[float, float]
     bram: tuple[float, float]
@@ -87,7 +89,8 @@ def compare(title: str, network: Network, cycles: int | None, family: str) -> li
         cost, area = inst.cells(family), found[inst.name]
         brams = board.budget.brams(cost.bram), area.bram
         logic = (cost.lut, area.lut), (cost.ff, area.ff)
-        rows.append(Compared(title, inst.core.module, *logic, brams, (cost.dsp, area.dsp)))
+        constant = inst.memory is not None and inst.memory.kind == "const"
+        rows.append(Compared(title, inst.core.module, constant, *logic, brams, (cost.dsp, area.dsp)))
     return rows
 
 

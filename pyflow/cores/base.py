@@ -15,11 +15,13 @@ from pyflow.cores.recurrence import Ports, Recurrence
 @dataclass(frozen=True, slots=True)
 class Reads:
     """A memory that a core reads row by row. width: bits of a row; depth: rows; kind: KIND of volley_weight_source, by
-    name."""
+    name. effective: share of a constant row's factors that synthesis has to build: weights other than 0, leaks other
+    than 0 and powers of two."""
 
     width: int
     depth: int
     kind: str
+    effective: float = 1.0
 
 
 class Depth(TypedDict, total=False):
@@ -64,7 +66,8 @@ class Core:
     def price(self, family: str, memory: Reads | None = None) -> Cost:
         """cells() in LUTs of the family: of four inputs, where those of cells() have six."""
         cost = self.cells(family, memory)
-        return replace(cost, lut=cost.lut * lut_factor(self.module, family))
+        constant = memory is not None and memory.kind == "const"
+        return replace(cost, lut=cost.lut * lut_factor(self.module, family, constant))
 
     def resized(self, grow: bool, beats: int) -> Depth:
         """Key and value (`rows`, `window_depth`) of the folding with the next deeper (shallower) buffer; empty where

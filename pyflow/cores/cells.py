@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyflow.cores.rams import built
 from pyflow.integers import ceil_div
 
 # Counters, handshakes and the registers that pass control along are one constant per core.
@@ -21,6 +22,10 @@ CONTROL_FF = 25
 # Share of a tree's LUTs that is left where six-input LUTs add more than two operands: sums of 4 numbers of 1, 4 and 12
 # bits, yosys (tests/unit/test_cells.py).
 OWN_TREE = {"xc7": 0.7, "xcup": 0.7}
+SIX_INPUTS = ("xc7", "xcup")  # families whose LUTs have six inputs; those of the others have four
+# LUTs per bit of an addition of a product, by whether they have six inputs; yosys, products of 4 to 14 bits.
+LUTS_OF_ADDITION = {True: 1.3, False: 2.2}
+CONSTANT = " of a constant"  # behind the name of a module in FACTORS, where it reads a constant row
 FACTORS = Path(__file__).with_name("lut4.json")
 
 
@@ -48,53 +53,59 @@ def lut_factors() -> dict[str, dict[str, float]]:
     return factors
 
 
-def lut_factor(module: str, family: str) -> float:
+def lut_factor(module: str, family: str, constant: bool = False) -> float:
     """LUTs of `family` for one that cells() of the core counts; measured by `make calibrate` where a LUT has four
-    inputs (benchmarks/lut4.py)."""
-    return lut_factors().get(family, {}).get(module, 1.0)
+    inputs (benchmarks/lut4.py). constant: it reads a constant row, of which much dissolves in LUTs of six inputs."""
+    factors = lut_factors().get(family, {})
+    return factors.get(module + CONSTANT * constant, factors.get(module, 1.0))
 
 
-# Block RAMs of a family: its share of 36 kbit, and the legal (width, depth). Those of Xilinx are counted in halves.
-XILINX = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-BLOCKS: dict[str, tuple[float, tuple[tuple[int, int], ...]]] = {
-    "ice40": (4 / 36, ((16, 256), (8, 512), (4, 1024), (2, 2048))),
-    "ecp5": (18 / 36, XILINX),
-}
-
-
-def bram36(width: int, depth: int, family: str = "", *, dual: bool = False) -> float:
-    """Block RAMs of a simple dual-port RAM in units of 36 kbit, best of the legal aspect ratios. dual: both ports
-    read, and none is wider than 18 bits of a half."""
-    share, shapes = BLOCKS.get(family, (0.5, XILINX))
-    return share * min(ceil_div(width, w) * ceil_div(depth, d) for w, d in shapes[dual and family not in BLOCKS :])
-
-
-def tree_cost(operands: int, width: int, family: str = "") -> Cost:
+def tree_cost(operands: int, width: int, family: str = "xc7", effective: float = 1.0) -> Cost:
     """Registered adder tree: an adder takes one LUT per bit of its operands, every node is registered. family: where it
-    has a tree of its own in rtl/tech, that counts."""
-    lut = ff = 0
+    has a tree of its own in rtl/tech, that counts. effective: share of the operands that are not a constant 0; a node
+    is there if it has one of them, and an adder if both of its sides have."""
+    lut = ff = 0.0
+    there = effective
     while operands > 1:
-        lut += operands // 2 * width
-        operands, width = ceil_div(operands, 2), width + 1
-        ff += operands * width
+        lut += operands // 2 * width * there**2
+        operands, width, there = ceil_div(operands, 2), width + 1, 1 - (1 - there) ** 2
+        ff += operands * width * there
     return Cost(lut=lut * OWN_TREE.get(family, 1.0), ff=ff)
 
 
-def ram_cost(width: int, depth: int, family: str = "") -> Cost:
-    """RAM with a registered output where synthesis has the choice.
+def product_cost(width: int, additions: int, kept: int, family: str) -> Cost:
+    """A number of `width` bits times another one, whose shifted copies are added up in `additions`; `kept` bits of the
+    product are used.
 
-    Xilinx: LUTRAM (the four LUTs of a slice hold 6 x 32 or 3 x 64 bits) up to sixteen slices for each RAMB18 that would
-    replace them. ECP5: 16 x 4 bits of LUTRAM take six LUTs; beyond 1,024 bits block RAM. iCE40: block RAM from 64
-    bits on. In block RAM a word that is read while it is written goes around it, in a LUT and a flip-flop per bit.
-    (yosys, volley_ram of 19 sizes: tests/unit/test_cells.py.)
+    yosys (mul2dsp): a MULT18X18D (18 x 18 bits) for any product, a DSP48 (25 x 18) from 9 kept bits on; the flow of
+    the iCE40 asks for no SB_MAC16. Two bits above a slice's width take a second one. (tests/unit/test_cells.py.)
     """
-    bits, block = width * depth, bram36(width, depth, family)
-    around = Cost(lut=width + 8, ff=2 * width + (depth - 1).bit_length() + 2, bram=block)
-    if family == "ice40":
-        return around if bits >= 64 else Cost(lut=bits, ff=bits + width)
-    if family == "ecp5":
-        banks = ceil_div(depth, 16)
-        luts = 6 * ceil_div(width, 4) * banks + 1.4 * width * (banks - 1)
-        return around if bits > 1024 else Cost(lut=luts, ff=width)
-    slices = ceil_div(width, 6) if depth <= 32 else ceil_div(width, 3) * ceil_div(depth, 64)
-    return Cost(bram=block) if slices > 16 * 2 * block else Cost(lut=4 * slices, ff=width)
+    six = family in SIX_INPUTS
+    if family == "ice40" or (six and kept < 9):
+        return Cost(lut=LUTS_OF_ADDITION[six] * width * additions)
+    return Cost(dsp=1.0 + (width >= (25 if six else 18) + 2 - six))
+
+
+def ram_cost(width: int, depth: int, family: str = "xc7", *, block: bool = False) -> Cost:
+    """RAM with a write and a read port and a registered output, in the cells that synthesis chooses. block: asked for.
+
+    Beside them: behind banks a multiplexer; around a block that cannot read the old word of an address that is written,
+    a LUT and two flip-flops per bit. Checked against yosys within 25 %: tests/unit/test_cells.py.
+    """
+    way, address, six = built(width, depth, family, block=block), (depth - 1).bit_length(), family in SIX_INPUTS
+    banks = way.banks - 1
+    between = (width * ceil_div(banks, 3) if six else 1.4 * width * banks) + (way.banks if banks else 0)
+    if way.macro is None:  # a multiplexer of all words and the hold of its register, a write enable for each word
+        chosen = ceil_div(depth - 1, 3) if six else 1 + 2 * (depth - 1) / 3
+        return Cost(lut=width * chosen + depth * (1.0 if depth <= 8 else 1.6), ff=width * depth + width)
+    if way.macro.luts:
+        return Cost(lut=way.macro.luts * way.cells + between, ff=width)
+    if not way.macro.bypass:
+        return Cost(lut=between, ff=banks.bit_length(), bram=way.bram36)
+    compared = address + 2 if family == "ice40" else 2 * address  # a comparator of ECP5 is a carry chain
+    return Cost(lut=width + compared + between, ff=2 * width + address + 2, bram=way.bram36)
+
+
+def rom_blocks(width: int, depth: int, family: str, reads: int = 1) -> float:
+    """Block RAMs of a ROM, in units of 36 kbit. reads: words that it gives at once."""
+    return built(width, depth, family, block=True, rom=True, reads=reads).bram36

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pyflow.cores.base import Core, Reads
-from pyflow.cores.cells import Cost, ram_cost
+from pyflow.cores.cells import Cost, product_cost, ram_cost
 from pyflow.cores.recurrence import Pipe, Ports, Recurrence, state_of
 from pyflow.integers import ceil_div
 
@@ -59,8 +59,12 @@ class EncodeRate(Encoder):
         lanes, block, outputs = self.lanes, self.tb, self.lanes * self.tb
         control = counters(self.beats, ceil_div(self.t, block))
         if self.mode:
-            product = 6 * (ceil_div(self.t, block) - 1).bit_length()  # number of the pass times pixel
-            return control + Cost(lut=lanes * (product + 9 * block), ff=outputs)
+            passes = (ceil_div(self.t, block) - 1).bit_length()
+            one, products = product_cost(8, passes, 8, family), 0
+            if one.dsp and passes > 1:  # number of the pass times pixel, times TB
+                products = lanes + (block & (block - 1) != 0)
+            product = 0 if products else 6 * passes
+            return control + Cost(lut=lanes * (product + 9 * block), ff=outputs, dsp=products)
         # A bit of a jump over a time step is a parity of half of the state.
         draws, jump = 32 * lanes * (block - 1), 100 if 1 < block < self.t else 0
         return control + Cost(lut=50 + draws + jump + 5 * (outputs - 1), ff=32 + outputs)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pyflow.cores.base import Core, Reads
-from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost, tree_cost
+from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, product_cost, ram_cost, tree_cost
 from pyflow.cores.recurrence import Pipe, Ports, Recurrence, Serial, state_of, tree_depth
 from pyflow.integers import ceil_div
 
@@ -116,35 +116,55 @@ class NeuronLIF(Core):
         return self.v_w + current + adapt + self.refractory.bit_length() + late
 
     def step_cells(self) -> Cost:
-        """volley_lif_step. Per bit of v an adder, the saturation and half a comparison; a soft reset subtracts."""
+        """volley_lif_step without its products. Per bit of v an adder, the saturation and half a comparison; a soft
+        reset subtracts."""
         v, x = self.v_w, self.in_w + self.frac
         lut = 2.7 * v + v * (self.reset == SOFT) + {NONE: 0.0, SHIFT: 2.0, MULTIPLY: 0.7}[self.leak] * v
-        dsp = float(self.leak == MULTIPLY)
         if self.bias_w:
             lut += 1.2 * max(x, self.bias_w)
         if self.current != NONE:
             lut += (2 + (self.i_leak != NONE)) * self.i_w
-            dsp += self.i_leak == MULTIPLY
         if self.adapt:
             lut += (2.5 + (self.a_leak != NONE)) * self.a_w
-            dsp += self.a_leak == MULTIPLY
         if self.refractory:
             lut += v + 2 * self.refractory.bit_length()
-        return Cost(lut=lut, dsp=dsp)
+        return Cost(lut=lut)
+
+    def product_cells(self, family: str, memory: Reads) -> Cost:
+        """Products of the decays, of all lanes and stages. The first stage of a frame of one pass starts from 0, or
+        from v0: its products dissolve."""
+        first = self.passes == 1 and (self.unrolled or self.tb == 1)
+        stages, cells = self.tb if self.unrolled else 1, []
+        if self.leak == MULTIPLY:
+            width = self.v_w + (self.v_leak != 0)
+            dissolved = first and (memory.kind == "const" or not (self.v0_w or self.v_leak))
+            one = product_cost(width, self.leak_w, width + self.leak_frac, family)
+            cells += [one] * ((stages - dissolved) * round(memory.effective * self.lanes))
+        current, adapt = self.current != NONE and self.i_leak == MULTIPLY, self.adapt and self.a_leak == MULTIPLY
+        for decays, width, alpha, frac, signed in (
+            (current, self.i_w, self.i_alpha, self.i_frac, True),
+            (adapt, self.a_w, self.a_alpha, self.a_frac, False),
+        ):
+            if decays and alpha & (alpha - 1):  # 0 and powers of two are wires
+                odd = alpha // (alpha & -alpha)
+                kept = width + min(frac - (alpha // odd).bit_length() + 1, odd.bit_length() + signed)
+                one = product_cost(width, odd.bit_count() - 1, kept, family)
+                cells += [one] * ((stages - first) * self.lanes)
+        return sum(cells, Cost())
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         assert memory
         lanes, block, bits, state = self.lanes, self.tb, self.in_w, self.state_w
         stages = block if self.unrolled else 1
         param = self.bias_w + self.theta_w + self.reset_w + self.v0_w + self.leak_w
-        step = self.step_cells()
-        # In a frame of one pass v grows from v0, so the first stages are narrow.
-        lut = stages * step.lut * (0.7 if self.passes == 1 else 1)
+        step, products = self.step_cells(), self.product_cells(family, memory)
+        # In a frame of one pass v grows from v0, so the first stages are narrow; a frame of one step only compares.
+        lut = stages * step.lut * (1 if self.passes > 1 else 0.7 if block > 1 else 0.2)
         # The last numbers of a beat wait in shift registers; the one step of a serial neuron chooses its number.
         lut += bits * max(0, block - 2) if self.unrolled else self.v_w + bits * ceil_div(block, 4)
         ff = stages * param if memory.kind != "const" else 0
         ff += bits * min(stages, 2) + (stages - self.unrolled) * state + block
-        total = Cost(lut=lanes * lut, ff=lanes * ff, dsp=lanes * stages * step.dsp)
+        total = Cost(lut=lanes * lut, ff=lanes * ff) + products
         if self.passes > 1:
             total += ram_cost(lanes * state, max(2, self.beats), family)
         count = Cost(lut=32 + lanes * stages, ff=32 + lanes * stages)  # of saturations

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pyflow.cores.base import Core, Depth, Reads
-from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, bram36, ram_cost, tree_cost
+from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost, rom_blocks, tree_cost
 from pyflow.cores.recurrence import Channel, Pipe, Ports, Recurrence, Register
 from pyflow.cores.sums import BODIES, Size, sum_cost
 from pyflow.integers import ceil_div
@@ -53,7 +53,10 @@ class WeightSource(Core):
             return Cost()
         address = (depth - 1).bit_length()
         if kind in ("block", "writable"):
-            return Cost(lut=2 * address, ff=self.width + address + 2, bram=bram36(self.width, depth, family))
+            total = Cost(lut=2 * address, ff=self.width + address + 2)
+            if kind == "writable":
+                return total + ram_cost(self.width, depth, family, block=True)
+            return total + Cost(bram=rom_blocks(self.width, depth, family))
         columns = min(self.width, 2 ** min(depth, 32))
         return Cost(lut=columns * depth / 16 + 2 * address, ff=2 * columns + address + 2)
 
@@ -182,9 +185,11 @@ class SynapseEvent(Core):
         width, depth, events = memory.width, memory.depth, self.events
         address = (depth - 1).bit_length()
         total = Cost(lut=events * address + 2 * address, ff=events * (address + 2 * self.t) + address)
-        if memory.kind in ("block", "writable"):
-            copies = events if memory.kind == "writable" else ceil_div(events, 2)  # two reads of a memory
-            total += Cost(bram=copies * bram36(width, depth, family, dual=memory.kind != "writable" and events > 1))
+        if memory.kind == "writable":
+            total += sum([ram_cost(width, depth, family, block=True)] * events, Cost())
+        elif memory.kind == "block":  # a ROM for two events each
+            pairs, single = divmod(events, 2)
+            total += Cost(bram=pairs * rom_blocks(width, depth, family, 2) + single * rom_blocks(width, depth, family))
         else:
             total += Cost(lut=events * width * depth / 16, ff=events * width)
         total += sum_cells(self.sum, family, memory) + accumulation_cells(self.sum, self.acc_w)
@@ -217,7 +222,8 @@ def sum_cells(size: Size, family: str, memory: Reads) -> Cost:
         # The rows of compressors are cells by name, which synthesis takes as they are: constants leave all of them.
         return Cost(lut=measured.lut, ff=measured.ff - simd * tp * pe * size.weight_bits + gated)
     same = 0.5 ** (depth - 1)  # of adders, about half of a tree of constants dissolves
-    tree, tree_w = tree_cost(simd, size.weight_bits), size.weight_bits + (simd - 1).bit_length()
+    tree = tree_cost(simd, size.weight_bits, effective=memory.effective)
+    tree_w = size.weight_bits + (simd - 1).bit_length()
     lut = pe * tp * tree.lut * (1 - 0.55 * same)
     ff = pe * tp * tree.ff * (1 - 0.35 * same) + gated
     lut += simd * tp * (depth > 1)  # reset of the weight registers

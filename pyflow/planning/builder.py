@@ -224,10 +224,12 @@ class Builder:
             return sparsity.rows(known.mean, folding, source)
         return folds(op, folding, source)[1]
 
-    def memory(self, op: Operator, rows: np.ndarray, widths: tuple[int, ...]) -> Memory:
-        """What a neuron, readout or residual connection reads its numbers from."""
+    def memory(self, op: Operator, rows: np.ndarray, widths: tuple[int, ...], effective: float = 1.0) -> Memory:
+        """What a neuron, readout or residual connection reads its numbers from. effective: as in Reads."""
         width = sum(widths) * (rows.shape[1] // len(widths))
         shape = reads("writable" if op.name in self.loaded else "auto", width, len(rows))
+        if shape.kind == "const":
+            shape = replace(shape, effective=effective)
         return Memory(f"{op.name}_param", shape, widths, lambda: rows)
 
     def synapse_before(self, op: Operator, held: bool = False) -> Synapse | None:

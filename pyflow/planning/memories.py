@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,6 +61,8 @@ def weights(op: Synapse, folding: Folding, source: Tensor) -> Memory:
     else:
         depth, fields = fo * fi, folding.pe * simd(op, folding, source)
     shape = reads(folding.memory, fields * op.weight_bits, depth, looked_up=bool(folding.events))
+    if shape.kind == "const":
+        shape = replace(shape, effective=np.count_nonzero(op.weight) / fields)
     return Memory(f"{op.name}_weight", shape, (op.weight_bits,), lambda: weight_rows(op, folding, source))
 
 

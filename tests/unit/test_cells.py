@@ -11,7 +11,7 @@ import pytest
 
 from pyflow.backends.yosys import area_of, synthesise_core
 from pyflow.cores.base import Core, Reads
-from pyflow.cores.cells import FACTORS, ram_cost
+from pyflow.cores.cells import CONSTANT, FACTORS, ram_cost
 from pyflow.cores.eltwise import Add, Residual, Sew
 from pyflow.cores.encode import EncodeDelta, EncodeEvent, EncodeRadix
 from pyflow.cores.neuron import Accumulate, NeuronLIF, NeuronRadix
@@ -19,7 +19,7 @@ from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSu
 from pyflow.cores.recurrence import Channel, Ports
 from pyflow.cores.stream import Join, LaneConvert, Skid, StepDelay
 from pyflow.cores.sums import DSP48
-from pyflow.cores.synapse import EventList, SynapseDepthwise
+from pyflow.cores.synapse import EventList, SynapseArray, SynapseDepthwise
 from pyflow.cores.window import Upsample
 
 LIF = NeuronLIF(
@@ -205,10 +205,54 @@ def test_shares_of_four_input_luts_are_of_cores() -> None:
     factors = json.loads(FACTORS.read_text())["factors"]
     assert set(factors) == {"ecp5", "ice40"}
     for shares in factors.values():
-        assert set(shares) <= modules
+        assert {name.removesuffix(CONSTANT) for name in shares} <= modules
         assert all(0.5 < share < 4 for share in shares.values())
         assert shares["volley_synapse_array"] == shares["volley_weight_source"] > 1
     core, memory = Skid(8), None
     assert core.price("xc7", memory) == core.cells("xc7", memory)
     raised = core.price("ecp5", memory).lut / core.cells("ecp5", memory).lut
     assert raised == pytest.approx(factors["ecp5"]["volley_skid"])
+
+
+# A neuron whose leak is a product, by (bits of v, bits of alpha): DSP slices of a stage on xc7, ecp5, ice40.
+PRODUCTS = {(6, 3): (0, 1, 0), (6, 5): (1, 1, 0), (18, 9): (1, 1, 0), (20, 9): (1, 2, 0), (26, 9): (2, 2, 0)}
+
+
+def leaky(width: int, alpha: int) -> NeuronLIF:
+    return replace(LIF, lanes=1, v_w=width, leak=2, leak_w=alpha, leak_frac=alpha - 1)
+
+
+@pytest.mark.parametrize(("width", "alpha"), PRODUCTS)
+def test_a_product_is_a_slice_where_the_family_takes_one(width: int, alpha: int) -> None:
+    """The measurement is repeated in `make test-long`."""
+    memory = Reads(8, 2, "lut")
+    for family, dsp in zip(("xc7", "ecp5", "ice40"), PRODUCTS[width, alpha], strict=True):
+        cost, one = leaky(width, alpha).cells(family, memory), replace(LIF, lanes=1, v_w=width).cells(family, memory)
+        assert cost.dsp == dsp
+        assert dsp or cost.lut > one.lut + width * alpha
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", ["xc7", "ecp5", "ice40"])
+@pytest.mark.parametrize(("width", "alpha"), PRODUCTS)
+def test_those_products_are_still_what_synthesis_makes(family: str, width: int, alpha: int) -> None:
+    core = leaky(width, alpha)
+    area = area_of(synthesise_core(core.module, family, core.parameters()), family)
+    assert area.dsp == PRODUCTS[width, alpha][("xc7", "ecp5", "ice40").index(family)]
+
+
+def test_products_with_what_is_known_dissolve() -> None:
+    row = Reads(16, 1, "const")
+    assert replace(leaky(13, 9), tb=2, passes=1).cells("ecp5", row).dsp == 1  # the first of two steps starts from 0
+    assert (
+        replace(leaky(13, 9), lanes=4).cells("ecp5", replace(row, effective=0.75)).dsp == 3
+    )  # one leak of four is 1/2
+    current = replace(LIF, lanes=1, current=1, i_w=12, i_leak=2, i_frac=4)
+    assert [replace(current, i_alpha=alpha).cells("ecp5", row).dsp for alpha in (0, 3, 8)] == [0, 1, 0]
+
+
+def test_zeros_of_a_constant_row_cost_less() -> None:
+    array = SynapseArray(0, 4, 32, 1, 1, 4, 1, 9, False, 1)
+    dense, sparse, none = (array.cells("ecp5", Reads(512, 1, "const", effective=share)) for share in (1.0, 0.25, 0.0))
+    assert dense.lut > 2 * sparse.lut > 2 * none.lut
+    assert dense.ff > sparse.ff > none.ff

@@ -70,6 +70,10 @@ def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
     used = {key: param for key, param in params.items() if param.bits}
     fill = tuple(silent if key == "theta" else 0 for key in used)
     rows = by_fold(np.stack([param.values for param in used.values()], 1), stream.lanes, fill)
+    effective = 1.0
+    if "leak" in used:
+        leaks = rows[0, list(used).index("leak") :: len(used)]
+        effective = float(np.mean(leaks & (leaks - 1) != 0))
     return b.join(
         cores.NeuronLIF(
             lanes=stream.lanes,
@@ -108,7 +112,7 @@ def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
         op.name,
         [("acc", stream)],
         [("spike", b.output(b.tensors[op.name], stream.lanes))],
-        b.memory(op, rows, tuple(param.bits for param in used.values())),
+        b.memory(op, rows, tuple(param.bits for param in used.values()), effective),
     )
 
 
