@@ -98,7 +98,7 @@ estimate: $(NEEDED) $(call stamp,synthesis) ## area by open synthesis against th
 
 bench: bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet ## every table of benchmarks/
 
-bench-prices: $(STAMP) ## the planner's cells beside those of synthesis, core by core
+bench-prices: $(STAMP) ## the planner's cells beside those of synthesis and placement, core by core
 	$(PY) -m benchmarks.prices
 
 bench-planning: $(STAMP) ## CPU-seconds from a network to its plan
@@ -182,7 +182,7 @@ $(STAMP): | pyproject.toml constraints.txt
 	rm -f $(call quote,$(VENV))/.volley-*
 	touch $(foreach set,run models synthesis boards dev,$(call quote,$(call plain,$(set))))
 
-CACHED = echo many area cases four-states mutation net netlist placed runtime schedule sim trained yosys-* last-failed-* volley-*
+CACHED = echo many area cases four-states mutation net netlist packed placed runtime schedule sim trained yosys-* last-failed-* volley-*
 
 clean: ## build outputs and cached simulators and syntheses (not the virtual environment)
 	rm -rf build dist $(foreach d,$(CACHED),$(call quote,$(VOLLEY_CACHE))/$(d))

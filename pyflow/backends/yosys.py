@@ -134,6 +134,29 @@ class Estimate:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An emitted network with its top, for synthesis core by core. inside: yosys's name of the network's module;
+    groups: core -> instances in it."""
+
+    top: str
+    inside: str
+    sources: list[Path]
+    images: list[Path]
+    groups: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, emitted: Emitted, rtl: Path, family: str) -> Whole:
+        names = DesignFiles.found_in(rtl)
+        return cls(
+            names.top,
+            f"{names.network}${names.top}.u_net",
+            names.around([*blackboxes(family), *design_sources(family)]),
+            [rtl / name for name in emitted.images],
+            {part.name: [part.name, *part.beside] for part in emitted.parts},
+        )
+
+
 def area_of(cells: Mapping[str, int], family: str) -> Area:
     """Area of a list of cells of `family`."""
     return Area(
@@ -150,16 +173,13 @@ def estimate(emitted: Emitted, rtl: Path, board: Board, *, timeout_s: float = TI
     Minutes for a LeNet-5, with a progress bar on a terminal; the result is cached by content. Raises
     VolleyError if yosys is missing, fails or takes longer than `timeout_s`.
     """
-    groups = {part.name: [part.name, *part.beside] for part in emitted.parts}
-    cores = [*blackboxes(board.family), *design_sources(board.family)]
-    names = DesignFiles.found_in(rtl)
-    images = [rtl / name for name in emitted.images]
+    whole = Whole.of(emitted, rtl, board.family)
     cells, cpu_s = synthesise(
-        names.around(cores), names.top, board.family, images=images, inside=f"{names.network}${names.top}.u_net",
-        groups=groups, timeout_s=timeout_s,
+        whole.sources, whole.top, board.family, images=whole.images, inside=whole.inside, groups=whole.groups,
+        timeout_s=timeout_s,
     )  # fmt: skip
     parts = [CoreArea(p.name, p.module, p.layer, area_of(cells[p.name], board.family)) for p in emitted.parts]
-    parts.append(CoreArea("volley_top", "volley_top", "", area_of(cells[names.top], board.family)))
+    parts.append(CoreArea("volley_top", "volley_top", "", area_of(cells[whole.top], board.family)))
     return Estimate(board, tuple(parts), package_version(_TOOL), cpu_s)
 
 
@@ -246,12 +266,17 @@ def netlist(
     *,
     parameters: Mapping[str, int | str] | None = None,
     images: Sequence[Path] = (),
+    inside: str = "",
+    groups: Mapping[str, Sequence[str]] | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> Path:
     """Synthesise `top`, a whole chip; the folder with its flat netlist: netlist.json for place and route, netlist.v
-    for simulation with the family's cell models. Cached by content. Raises VolleyError as estimate() does."""
+    for simulation with the family's cell models. inside, groups: as for synthesise(); the names of a group's cells then
+    begin with that of its module, `inside`_group. Cached by content. Raises VolleyError as estimate() does."""
     edam = _edam(sources, images, top, family, parameters or {}, pads=True)
-    script = _script(edam, top, {}) + "write_json netlist.json\nwrite_verilog -noattr netlist.v\n"
+    flat = "setattr -mod -unset keep_hierarchy *\nflatten\n" if groups else ""
+    written = "write_json netlist.json\nwrite_verilog -noattr netlist.v\n"
+    script = _script(edam, inside or top, groups or {}) + flat + written
     files = _snapshot(sources, images)
     key = digest(_VERSION, package_version(_TOOL), script, files)
 

@@ -47,17 +47,24 @@ class Cost:
 
 
 @functools.cache
-def lut_factors() -> dict[str, dict[str, float]]:
-    """Family -> module -> lut_factor(), as the table has them; cached."""
-    factors: dict[str, dict[str, float]] = json.loads(FACTORS.read_text())["factors"]
-    return factors
+def shares(of: str) -> dict[str, dict[str, float]]:
+    """Family -> module -> share, of one table of FACTORS; cached."""
+    found: dict[str, dict[str, float]] = json.loads(FACTORS.read_text())[of]
+    return found
 
 
 def lut_factor(module: str, family: str, constant: bool = False) -> float:
     """LUTs of `family` for one that cells() of the core counts; measured by `make calibrate` where a LUT has four
     inputs (benchmarks/lut4.py). constant: it reads a constant row, of which much dissolves in LUTs of six inputs."""
-    factors = lut_factors().get(family, {})
+    factors = shares("factors").get(family, {})
     return factors.get(module + CONSTANT * constant, factors.get(module, 1.0))
+
+
+def placed_luts(module: str, cost: Cost, family: str) -> float:
+    """LUTs of a placed core of this cost. A logic cell of an iCE40 holds a LUT and a flip-flop only where the first one
+    feeds the second one; the share of flip-flops that stand alone is measured by `make calibrate`."""
+    alone = shares("alone").get(family)
+    return cost.lut + cost.ff * (alone.get(module, alone[""]) if alone else 0.0)
 
 
 def tree_cost(operands: int, width: int, family: str = "xc7", effective: float = 1.0) -> Cost:
@@ -96,7 +103,7 @@ def ram_cost(width: int, depth: int, family: str = "xc7", *, block: bool = False
     banks = way.banks - 1
     between = (width * ceil_div(banks, 3) if six else 1.4 * width * banks) + (way.banks if banks else 0)
     if way.macro is None:  # a multiplexer of all words and the hold of its register, a write enable for each word
-        chosen = ceil_div(depth - 1, 3) if six else 1 + 2 * (depth - 1) / 3
+        chosen = ceil_div(depth - 1, 3) if six else 2 * (depth - 1) / 3 + (1 if depth > 2 else 1 / 3)
         return Cost(lut=width * chosen + depth * (1.0 if depth <= 8 else 1.6), ff=width * depth + width)
     if way.macro.luts:
         return Cost(lut=way.macro.luts * way.cells + between, ff=width)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pyflow.cores.base import Core, Reads
-from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost
+from pyflow.cores.cells import Cost, ram_cost
 from pyflow.cores.recurrence import Channel, Fork, Ports, Queue, Recurrence, Zip
 from pyflow.cores.window import WindowFold
 from pyflow.integers import ceil_div
@@ -40,7 +40,7 @@ class Fifo(Core):
         return [Queue(ports.sink, ports.source, depth=self.depth)]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        return fifo_cells(self.data_w, self.depth, family)
+        return fifo_cells(self.data_w + 1, self.depth, family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,10 @@ def _bits(count: int) -> int:
 
 
 def fifo_cells(width: int, depth: int, family: str) -> Cost:
-    """Its RAM (tlast included), two addresses and a count."""
-    return ram_cost(width + 1, max(2, depth - 1), family) + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
+    """Its RAM of words with tlast, two addresses, a count and a valid bit."""
+    words = max(2, depth - 1)
+    address = (words - 1).bit_length()
+    return ram_cost(width, words, family) + Cost(lut=8 + 4 * address, ff=3 * address + 2)
 
 
 def conversions(lanes: int, pix: int, to_lanes: int, to_pix: int, channels: int) -> list[tuple[int, int, int]]:

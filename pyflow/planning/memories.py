@@ -62,7 +62,7 @@ def weights(op: Synapse, folding: Folding, source: Tensor) -> Memory:
         depth, fields = fo * fi, folding.pe * simd(op, folding, source)
     shape = reads(folding.memory, fields * op.weight_bits, depth, looked_up=bool(folding.events))
     if shape.kind == "const":
-        shape = replace(shape, effective=np.count_nonzero(op.weight) / fields)
+        shape = replace(shape, effective=float(np.count_nonzero(op.weight) / fields))
     return Memory(f"{op.name}_weight", shape, (op.weight_bits,), lambda: weight_rows(op, folding, source))
 
 

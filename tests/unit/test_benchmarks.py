@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from benchmarks import busy, density, models, networks, planning, resnet
+from benchmarks import busy, density, lut4, models, networks, planning, prices, resnet
 from benchmarks.goals import MET, MISSED, NO_GOAL, status, verdict
 from pyflow import data as datasets
 from pyflow.conversion import training
+from pyflow.cores.cells import Cost, placed_luts
 from pyflow.planning.board import load_board
 from pyflow.zoo.train import Recipe
 
@@ -104,6 +107,23 @@ def test_what_a_family_is_made_of() -> None:
     with torch.no_grad():
         for name, make in models.FAMILIES.items():
             assert make((1, 8, 8)).eval()(torch.rand(2, 1, 8, 8)).shape == (2, 10), name
+
+
+def test_prices_against_their_goals() -> None:
+    """Placed cells count where there are any; a count of block RAMs that is not exact misses."""
+    row = prices.Compared("net", "volley_skid", False, (110, 100), (50, 50), (1, 1), (0, 0))
+    placed = replace(row, placed=(130, 100))
+    assert prices.line("net", [row], 0.15)[-1] == MET
+    assert prices.line("net", [row, row], 0.05)[-1] == prices.line("net", [placed], 0.15)[-1] == MISSED
+    assert prices.line("net", [replace(row, bram=(2, 1))], 0.15)[-1] == MISSED
+
+
+def test_flip_flops_that_stand_alone() -> None:
+    """Of 200 flip-flops, 60 are in cells beyond those of the LUTs; what was not placed says nothing."""
+    placed = prices.Compared("net", "volley_skid", False, (0, 100), (0, 200), (0, 0), (0, 0), (0, 160))
+    assert lut4.alone([placed, replace(placed, placed=(0, 0))]) == {"": 0.3, "volley_skid": 0.3}
+    assert placed_luts("volley_skid", Cost(lut=10, ff=100), "ecp5") == 10
+    assert placed_luts("volley_skid", Cost(lut=10, ff=100), "ice40") > 50
 
 
 @pytest.mark.long
