@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pyflow.cores.base import Core, Reads
-from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, product_cost, ram_cost, tree_cost
+from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, SIX_INPUTS, Cost, product_cost, ram_cost, tree_cost
 from pyflow.cores.recurrence import Pipe, Ports, Recurrence, Serial, state_of, tree_depth
 from pyflow.integers import ceil_div
 
@@ -184,9 +184,12 @@ class Readout(Core):
         return [Pipe(ports.sink, ports.source)]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        """The bias meets only the bits of the potential; those above are its sign."""
+        """The bias meets only the bits of the potential; those above are its sign. A carry chain of Xilinx needs no LUT
+        where its bit of a constant bias is 0."""
         logit = min(32, 1 + max(self.in_w + self.exponent, self.bias_w))
-        return Cost(lut=self.lanes * self.in_w * 0.8 + 5, ff=self.lanes * logit + 5)
+        ones = family in SIX_INPUTS and memory is not None and memory.kind == "const"
+        met = 0.5 * min(self.in_w, self.bias_w) if ones else 0.8 * self.in_w
+        return Cost(lut=self.lanes * met + 5, ff=self.lanes * logit + 5)
 
 
 @dataclass(frozen=True, slots=True)
