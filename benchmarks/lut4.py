@@ -22,6 +22,9 @@ from pyflow.graph import Network
 from pyflow.planning.fits import SINGLE
 
 FAMILIES = ("ecp5", "ice40")
+# On a 7-series part prices count LUTs themselves, of neurons with free parameters; constant ones leave less. Measured
+# on one network, because a synthesis takes minutes there.
+SIX, NEURON, NEURONS = "xc7", "volley_neuron_lif", "graph 8"
 LEAST = 100  # synthesised LUTs of a core in all networks together, below which a share says little
 BODY, SOURCE = "volley_synapse_array", "volley_weight_source"  # measured as one
 CHAINS, GRAPHS = (0, 1, 2, 3, 4, 6), (0, 1, 2, 4, 6, 8)  # seeds; others are for the comparison
@@ -68,6 +71,8 @@ def calibrate() -> dict[str, dict[str, float]]:
         table[family] = factors(compared)
         if family in SINGLE:
             single[family] = alone(compared)
+    known = [row for name, net, cycles in networks() if name == NEURONS for row in compare(name, net, cycles, SIX)]
+    table[SIX] = {key: share for key, share in factors(known).items() if key == NEURON + CONSTANT}
     FACTORS.write_text(json.dumps({"factors": table, "alone": single}, indent=2) + "\n")
     shares.cache_clear()
     return table
