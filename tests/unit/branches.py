@@ -99,7 +99,7 @@ class Separable(nn.Module):
         self.conv1 = nn.Conv2d(channels, wide, 3, padding=1, groups=channels)
         self.conv2 = nn.Conv2d(wide, out, 1)
         for conv in (self.conv1, self.conv2):
-            nn.init.constant_(conv.bias, 0.5)  # type: ignore[arg-type]
+            nn.init.constant_(conv.bias, 0.2)  # type: ignore[arg-type]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return F.relu6(self.conv2(F.relu6(self.conv1(x))))
