@@ -120,8 +120,8 @@ def equalised(network: FloatNetwork, spans: Mapping[str, Span]) -> tuple[FloatNe
 
 
 def absorbed(network: FloatNetwork, spans: Mapping[str, Span]) -> tuple[FloatNetwork, dict[str, Span]]:
-    """(the network, its spans) without large constants in activations: where a channel is 16 times as far from 0 as it moves,
-    most of its smallest value goes into the biases of the layers behind it.
+    """(the network, its spans) without large constants in activations. Where a channel is 16 times as far from 0 as it
+    moves, most of its smallest value goes into the biases of the layers behind it.
 
     network: in spiking form. A channel that a padding layer or a sum reads keeps its constant.
     """
