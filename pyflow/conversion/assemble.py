@@ -27,18 +27,26 @@ def assemble(
     *,
     name: str | None = None,
     meta: Mapping[str, Any] | None = None,
+    integers: Mapping[str, Quantised] | None = None,
 ) -> Network:
     """The integer Network. scales: real value of one code, by unit; ratios: clipping by neuron, None searches.
+    integers: by neuron, where they are known (see rounding.py); else weights are rounded to the nearest.
 
     Warns about all-zero channels. `meta["conversion"]` is the report: scales, clipping, rounding.
     """
-    return _Assembly(plan, plan.scales(scales), ratios).network(name, meta)
+    return _Assembly(plan, plan.scales(scales), ratios, integers).network(name, meta)
 
 
 class _Assembly:
-    def __init__(self, plan: Layout, scales: Mapping[str, float], ratios: Mapping[str, np.ndarray] | None) -> None:
+    def __init__(
+        self,
+        plan: Layout,
+        scales: Mapping[str, float],
+        ratios: Mapping[str, np.ndarray] | None,
+        integers: Mapping[str, Quantised] | None = None,
+    ) -> None:
         self.plan, self.scales = plan, scales
-        self.integers = {
+        self.integers = integers or {
             spec.key: spec.quantised(scales, None if ratios is None else ratios[spec.key]) for spec in plan.neurons
         }
         self.driven = plan.driven

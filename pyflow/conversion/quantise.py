@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -50,6 +51,7 @@ class Part:
     s_in: float
     bound_in: int
     bits: int
+    moments: Rounding | None = None
 
     @property
     def limit(self) -> int:
@@ -62,6 +64,19 @@ class Skip:
 
     scale: np.ndarray
     bound: int
+
+
+class Rounding(Protocol):
+    """See rounding.Moments."""
+
+    def rounded(self, rows: np.ndarray, scale: np.ndarray, limit: int) -> np.ndarray: ...
+    def shift(self, rows: np.ndarray, rounded: np.ndarray) -> np.ndarray: ...
+
+
+def _rounded(part: Part, rows: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    if part.moments is None:
+        return _round(rows, scale, part.limit)
+    return part.moments.rounded(rows, scale, part.limit)
 
 
 def _rows(weight: np.ndarray) -> np.ndarray:
@@ -138,7 +153,11 @@ def quantise_neuron(
         ratio = _best_ratio(np.concatenate(rows, 1), lambda r: scale_of(theta_of(r)), columns)
     theta = theta_of(ratio)
     scale = scale_of(theta)
-    integers = [np.where(live[:, None], _round(own, scale, limit), 0) for own, limit in zip(rows, limits, strict=True)]
+    integers = [np.where(live[:, None], _rounded(part, own, scale), 0) for part, own in zip(parts, rows, strict=True)]
+    for part, codes in zip(parts, integers, strict=True):
+        if part.moments is not None:
+            ours = _rows(part.weight), codes * (scale * (first.s_in / part.s_in))[:, None]
+            bias = bias + np.where(live, part.moments.shift(*ours), 0)
     fires = live | bool(skips)  # by what it reads; the others are constants
     theta = np.where(fires, theta, 1).astype(np.int64)
     multipliers = tuple(np.rint(theta * skip.scale / s_out).astype(np.int64) for skip in skips)
@@ -185,7 +204,9 @@ def quantise_readout(
         merged = rows.reshape(1, -1)
         ratio = _best_ratio(merged, lambda r: np.full(1, unit * r), limit) if peak > 0 else np.ones(1)
     scale = unit * float(ratio[0])
-    integer = _round(rows, np.full(len(rows), scale), limit)
+    integer = _rounded(part, rows, np.full(len(rows), scale))
+    if part.moments is not None:
+        bias = bias + part.moments.shift(rows, integer * scale)
     real = bias / (s_in * scale)
     reach = int(np.abs(integer).sum(1).max(initial=0)) * bound_in
     given, exponent = exponent, 0

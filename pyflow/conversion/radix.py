@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pyflow.conversion import fidelity
+from pyflow.conversion import fidelity, rounding
 from pyflow.conversion.assemble import assemble
 from pyflow.conversion.guard import check_function
 from pyflow.conversion.layout import Options, layout
@@ -94,7 +94,8 @@ def convert(
     options = Options(timesteps, weight_bits, input_bits, {} if like is None else exponents(like))
     plan, images = prepare(model, calibration, options, name=name, input_shape=input_shape)
     scales = calibrate(plan, images, percentile=percentile, seed=seed)
-    network = assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed})
+    integers = rounding.quantised(plan, plan.scales(scales), images)
+    network = assemble(plan, scales, name=name, meta={"encoding": encoding, "seed": seed}, integers=integers)
     if like is not None and (difference := first_difference(network, like)):
         raise VolleyError(f"like: network {like.name!r} is of another structure: {difference}")
     network, found = measured(network, plan, scales, images)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pyflow.conversion.quantise import Part, Quantised, Skip, quantise_neuron, quantise_readout
+from pyflow.conversion.quantise import Part, Quantised, Rounding, Skip, quantise_neuron, quantise_readout
 from pyflow.graph import INPUT
 from pyflow.model.graph import FloatConv, FloatLayer, FloatNetwork, FloatPool, FloatRelu, FloatUpsample, Synapse
 
@@ -107,11 +107,12 @@ class SynapseSpec(Spec):
             return self.layer.by_channel(ratio)
         return np.repeat(ratio, self.weight.shape[1] // len(ratio))
 
-    def part(self, scales: Mapping[str, float]) -> Part:
+    def part(self, scales: Mapping[str, float], moments: Mapping[str, Rounding] | None = None) -> Part:
         """What quantisation needs: weights by the unit of its input, which those of other units are brought to."""
         columns = self.columns(scales)
         weight = self.weight if columns is None else self.weight * columns
-        return Part(weight, self.unit(scales), self.codes.bound, self.bits)
+        known = None if moments is None else moments[self.name]
+        return Part(weight, self.unit(scales), self.codes.bound, self.bits, known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,9 +153,14 @@ class NeuronSpec(Spec):
             bias = bias + spec.bias
         return bias
 
-    def quantised(self, scales: Mapping[str, float], ratio: np.ndarray | None = None) -> Quantised:
+    def quantised(
+        self,
+        scales: Mapping[str, float],
+        ratio: np.ndarray | None = None,
+        moments: Mapping[str, Rounding] | None = None,
+    ) -> Quantised:
         """Its integers. scales: by unit; ratio: clipping, None searches."""
-        parts = [spec.part(scales) for spec in self.synapses]
+        parts = [spec.part(scales, moments) for spec in self.synapses]
         given = [spec.exponent for spec in self.synapses if spec.exponent is not None]
         common: dict[str, Any] = {"ratio": ratio, "name": self.label, "exponent": given[0] if given else None}
         if not self.steps:

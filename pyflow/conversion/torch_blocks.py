@@ -172,7 +172,7 @@ def _real(plan: Layout, images: torch.Tensor) -> Iterator[tuple[str, torch.Tenso
     for spec in plan.specs:
         operands = [values[source] for source in spec.layer.sources if source in values]
         if isinstance(spec, SynapseSpec):
-            x = synapse(spec, operands[0], torch.tensor(spec.weight), _padding(plan, spec))
+            x = synapse(spec, operands[0], torch.tensor(spec.weight), padding(plan, spec))
             values[spec.name] = x + torch.tensor(spec.bias)[:, None, None]
         elif isinstance(spec, PoolSpec):
             x = pool(spec, operands[0])
@@ -188,7 +188,7 @@ def _real(plan: Layout, images: torch.Tensor) -> Iterator[tuple[str, torch.Tenso
             yield spec.key, values[spec.name]
 
 
-def _padding(plan: Layout, spec: SynapseSpec) -> torch.Tensor | None:
+def padding(plan: Layout, spec: SynapseSpec) -> torch.Tensor | None:
     """Real value of the padding codes."""
     if not spec.pad_code.size:
         return None
