@@ -38,6 +38,7 @@ from pyflow.model.graph import (
     Synapse,
 )
 from pyflow.model.order import fired, spiking_form
+from pyflow.operators.pool import sum_steps
 
 MAX_STEPS = 8
 WHOLE = (int, np.int64, np.int32)  # types of an option that is out of range, not of another kind
@@ -166,13 +167,13 @@ class _Layer:
         codes, fire = self.codes[layer.source], False
         if isinstance(layer, AvgPool):
             area = layer.kernel[0] * layer.kernel[1]
-            bound = codes.bound * area
-            fire = bound.bit_length() > MAX_STEPS or layer.name in self.joined
+            steps = sum_steps(codes.steps, layer.kernel)
+            fire = steps > MAX_STEPS or layer.name in self.joined
             if fire:
                 codes = replace(codes, bound=2**codes.steps - 1)
             else:
                 segments = tuple(replace(s, divisor=s.divisor * area) for s in codes.segments)
-                codes = Codes(segments, bound.bit_length(), bound)
+                codes = Codes(segments, steps, codes.bound * area)
         return PoolSpec(layer, codes, fire)
 
     def _join(self, layer: FloatAdd | FloatConcat) -> Codes:

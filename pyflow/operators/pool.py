@@ -53,6 +53,13 @@ class MaxPool(Pool):
         return pooled
 
 
+def sum_steps(steps: int, kernel: tuple[int, int]) -> int:
+    """T of a sum of words of `steps`, one for each tap: what the largest words would need. Codes may be smaller, where
+    the words are sums themselves; cores know words, not codes."""
+    largest: int = kernel[0] * kernel[1] * ((1 << steps) - 1)
+    return largest.bit_length()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SumPool(Pool):
     """Sum of radix words: average pooling with the divisor left to the next scale (or neuron). Of spikes,
@@ -66,7 +73,7 @@ class SumPool(Pool):
         out, bound = self._pooled(source), source.bound * self.kernel[0] * self.kernel[1]
         if source.encoding in SPIKES:
             return replace(out, encoding=Encoding.COUNT, bound=bound)
-        return replace(out, steps=bound.bit_length(), bound=bound)
+        return replace(out, steps=sum_steps(source.steps, self.kernel), bound=bound)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         pooled: np.ndarray = self.windows(x).sum(axis=(4, 5))

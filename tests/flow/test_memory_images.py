@@ -141,6 +141,8 @@ class Rebuilt:
                 v = F.conv2d(v, weight)
             elif op.kind == "maxpool":
                 v = F.max_pool2d(v, op.kernel, op.stride, op.padding)
+            elif op.kind == "upsample":
+                v = v.repeat_interleave(op.scale[0], 2).repeat_interleave(op.scale[1], 3)
             elif op.kind == "sumpool":
                 v = F.avg_pool2d(v, op.kernel, op.stride, op.padding, divisor_override=1)
             else:

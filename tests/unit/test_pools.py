@@ -96,3 +96,14 @@ def test_a_row_of_results_is_what_a_large_pool_must_hold(size: int, bits: int) -
     layers = nn.Conv2d(1, 3, 1), nn.ReLU(), nn.MaxPool2d(size), nn.Flatten(), nn.Linear(3 * (16 // size) ** 2, 2)
     held = [memory.bits for memory in fits.memories(network(*layers)) if memory.layer == "pool1"]
     assert sum(held) == bits
+
+
+def test_a_sum_of_sums_is_as_wide_as_its_core_makes_it() -> None:
+    """Words of 2 bits hold sums up to 2, and a core that adds three of them has 4 bits."""
+    first = SumPool("first", ("input",), kernel=(1, 2), stride=(1, 2))
+    second = SumPool("second", ("first",), kernel=(1, 3), stride=(1, 3))
+    source = Tensor("input", (5, 1, 30), Encoding.RADIX, 1, 1)
+    once = first.infer(source)
+    twice = second.infer(once)
+    assert (once.steps, once.bound) == (2, 2)
+    assert (twice.steps, twice.bound) == (4, 6)
