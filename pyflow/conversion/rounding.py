@@ -27,9 +27,9 @@ from pyflow.conversion.torch_blocks import encode, join, padding, pool, synapse,
 from pyflow.graph import INPUT
 from pyflow.model.graph import FloatConv, MaxPool
 
-PRODUCTS = 1 << 32  # for the moments of a layer, about
+PRODUCTS = 1 << 31  # for the moments of a layer, about
 FEWEST, MOST = 32, 1024  # images
-VALUES = 1 << 24  # of all layers on all images, where that is not fewer than FEWEST
+VALUES = 1 << 23  # of all layers on all images, where that is not fewer than FEWEST
 DAMPING = 0.01  # of the mean variance, added to each: directions that the sample hardly shows
 
 Tensors = dict[str, torch.Tensor]  # float64 [N, C, H, W], by the name of the layer that makes them
