@@ -14,7 +14,7 @@ from pyflow.graph import INPUT
 from pyflow.model.graph import FloatAdd, FloatConcat, FloatConv, FloatLayer, FloatLinear, FloatUpsample, MaxPool
 from pyflow.model.spiking import FloatNeuron, NeuronState, SpikingModel
 
-ALIKE = 0.9  # share of samples with the same answer; the others may have come near a threshold
+ALIKE = 0.9  # share of samples with the same answer; in the others a membrane came near its threshold
 
 
 def check_function(model: SpikingModel, frames: np.ndarray, want: np.ndarray) -> None:
@@ -22,18 +22,20 @@ def check_function(model: SpikingModel, frames: np.ndarray, want: np.ndarray) ->
 
     frames: [N, C, H, W] or [N, T, C, H, W]. want: float64 [N, classes] of the run.
     """
-    got = answers(model, frames)
+    got, sure = answers(model, frames)
     scale = np.abs(want).max(initial=0) or 1.0
-    same = (np.abs(got - want) <= 1e-3 * scale).all(1).mean() if got.shape == want.shape else 0.0
-    if same < ALIKE:
+    alike = (np.abs(got - want) <= 1e-3 * scale).all(1) if got.shape == want.shape else np.zeros(len(want), bool)
+    same = alike.mean()
+    if same < ALIKE or not alike[sure].all():
         raise VolleyError(
             f"model {model.network.name!r}: the layers that were captured answer as the run does on "
             f"{100 * same:.0f} % of the samples; something outside of them changes it"
         )
 
 
-def answers(model: SpikingModel, frames: np.ndarray) -> np.ndarray:
-    """float64 [N, classes]: the sum over time of the last layer, times the model's scale."""
+def answers(model: SpikingModel, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(float64 [N, classes], the sum over time of the last layer, times the model's scale; bool [N], frames in which no
+    membrane came near its threshold)."""
     x = torch.from_numpy(np.asarray(frames, np.float64))
     states: dict[str, NeuronState] = {}
     total = torch.zeros(())
@@ -42,7 +44,10 @@ def answers(model: SpikingModel, frames: np.ndarray) -> np.ndarray:
         for layer in model.network.layers:
             values[layer.name] = _value(layer, [values[s] for s in layer.sources], states)
         total = total + values[model.network.layers[-1].name].flatten(1)
-    return np.asarray(total.numpy() * model.scale)
+    sure = np.ones(len(frames), bool)
+    for state in states.values():
+        sure &= state.sure
+    return np.asarray(total.numpy() * model.scale), sure
 
 
 def _value(layer: FloatLayer, given: list[torch.Tensor], states: dict[str, NeuronState]) -> torch.Tensor:

@@ -16,7 +16,7 @@ from torch import nn
 from pyflow.conversion.float_steps import check_function
 from pyflow.conversion.spiking import Precision, check_bits, fitted_widths, integers, ordered
 from pyflow.errors import VolleyError
-from pyflow.frames import as_array
+from pyflow.frames import as_array, pictures
 from pyflow.frontends.spiking.prove import Captured, capture, frames_axis
 from pyflow.graph import Network
 
@@ -107,19 +107,20 @@ def checked(sample: np.ndarray, time_axis: int | None) -> torch.Tensor:
     """`sample` as float32. Raises VolleyError where it is out of range."""
     if time_axis not in (None, 0, 1):
         raise VolleyError(f"time_axis {time_axis!r} must be 0 ([T, N, ...]), 1 ([N, T, ...]), or None for no time")
-    values = torch.from_numpy(np.array(as_array(sample, "sample"), np.float32))
-    _check_values(values, time_axis)
-    return values
-
-
-def _check_values(values: torch.Tensor, time_axis: int | None) -> None:
-    if time_axis is not None and not bool(((values == 0) | (values == 1)).all()):
+    array = as_array(sample, "sample")
+    if time_axis is None:
+        array = pictures(array, "sample")
+        levels = 255 if np.issubdtype(array.dtype, np.integer) else 1
+        return torch.from_numpy(np.array(array, np.float32) / np.float32(levels))
+    if array.dtype.kind not in "buif":
+        raise VolleyError(f"sample: dtype {array.dtype} is no train of spikes; give 0 and 1")
+    values = torch.from_numpy(np.array(array, np.float32))
+    if not bool(((values == 0) | (values == 1)).all()):
         raise VolleyError(
             "sample: with an axis of time it must be spikes, 0 or 1; numbers that change from step to step are not "
             "supported yet: encode them to spikes on the host"
         )
-    if not bool(((values >= 0) & (values <= 1)).all()):
-        raise VolleyError("sample: values must be in 0..1; scale them, normalise in the model")
+    return values
 
 
 def as_frames(values: torch.Tensor, time_axis: int | None) -> np.ndarray:

@@ -78,6 +78,9 @@ def convert(
     """
     if isinstance(model, nn.Module) and is_spiking(model):
         bits = 8 if weight_bits is None else weight_bits
+        given = {"timesteps": timesteps != 4, "input_bits": input_bits, "like": like, "percentile": percentile != 99.9}
+        if odd := next((key for key, value in given.items() if value), None):
+            raise VolleyError(f"{odd}: does not go with a spiking model, whose loop gives the time steps; leave it out")
         return convert_spiking(model, calibration, weight_bits=bits, name=name, **over_time)  # type: ignore[arg-type]
     if over_time:
         raise VolleyError(

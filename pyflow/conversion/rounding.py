@@ -28,6 +28,7 @@ from pyflow.graph import INPUT
 from pyflow.model.graph import FloatConv, MaxPool
 
 PRODUCTS = 1 << 31  # for the moments of a layer, about
+BLOCK = 128  # columns
 FEWEST, MOST = 32, 1024  # images
 VALUES = 1 << 23  # of all layers on all images, where that is not fewer than FEWEST
 DAMPING = 0.01  # of the mean variance, added to each: directions that the sample hardly shows
@@ -62,10 +63,14 @@ class Moments:
         upper = torch.linalg.cholesky(ordered, upper=True).numpy()
         left = np.take_along_axis(weights, order[:, None, :], 2)
         codes = np.empty_like(left)
-        for j in range(n):
-            codes[:, :, j] = np.clip(np.rint(left[:, :, j]), -limit, limit)
-            lost = (left[:, :, j] - codes[:, :, j]) / upper[:, j, j][:, None]
-            left[:, :, j + 1 :] -= lost[:, :, None] * upper[:, None, j, j + 1 :]
+        for start in range(0, n, BLOCK):  # what a block loses reaches the columns behind it in one product
+            end = min(n, start + BLOCK)
+            lost = np.empty((*left.shape[:2], end - start))
+            for j in range(start, end):
+                codes[:, :, j] = np.clip(np.rint(left[:, :, j]), -limit, limit)
+                lost[:, :, j - start] = (left[:, :, j] - codes[:, :, j]) / upper[:, j, j][:, None]
+                left[:, :, j + 1 : end] -= lost[:, :, j - start, None] * upper[:, None, j, j + 1 : end]
+            left[:, :, end:] -= lost @ upper[:, start:end, end:]
         found = np.empty_like(codes)
         np.put_along_axis(found, np.broadcast_to(order[:, None, :], codes.shape), codes, 2)
         integers: np.ndarray = found.reshape(rows.shape)

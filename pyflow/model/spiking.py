@@ -63,12 +63,16 @@ class SpikingModel:
     scale: float = 1.0
 
 
+NEAR = 1e-5  # of a threshold, relative: where two float orders of addition may decide otherwise
+
+
 class NeuronState:
     """Runs a layer of neurons step by step, in float64. shape: (N, C, ...) of its inputs."""
 
     def __init__(self, neuron: Neuron, shape: tuple[int, ...]) -> None:
         self.neuron = neuron
         self.v, self.i, self.z = np.full(shape, neuron.v0), np.zeros(shape), np.zeros(shape, bool)
+        self.sure = np.ones(shape[0], bool)  # frames in which no membrane came near its threshold so far
         axes = (1, -1, *[1] * (len(shape) - 2))
         self.decay, self.theta = neuron.decay.reshape(axes), neuron.theta.reshape(axes)
 
@@ -82,6 +86,8 @@ class NeuronState:
         if neuron.order == "after":
             self._reset()
         off = self.v - self.theta
+        near = np.abs(off) <= NEAR * np.maximum(1.0, np.abs(self.theta))
+        self.sure &= ~near.reshape(len(off), -1).any(1)
         self.z = off > 0 if neuron.strict else off >= 0
         if neuron.order == "before":
             self._reset()

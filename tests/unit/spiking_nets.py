@@ -159,7 +159,7 @@ class Residual(nn.Module):
         return out
 
 
-STEP = {"steps": T, "readout": "spikes-sum"}
+STEP: dict[str, Any] = {"steps": T, "readout": "spikes-sum"}
 # By name: (module, what convert() is told, shape of a sample).
 NETS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], tuple[int, ...]]] = {
     "snnTorch, loop in forward": (lambda: loud(SnnMlp()), {}, IMAGE),

@@ -193,6 +193,28 @@ def _anew(m: Any, x: torch.Tensor, _s: Any, _t: int) -> Any:
     return m.lif(m.fc(x), torch.zeros(1))
 
 
+def _two_loops(model: Any, x: torch.Tensor) -> Any:
+    out = _summed(_plain)(model, x)
+    return sum(model.fc2(z) for z in out)
+
+
+def _split(model: Any, x: torch.Tensor) -> Any:
+    """Spikes of two layers, neither of which leads to the other."""
+    mem, other, total = model.lif.init_leaky(), 0, 0
+    for _ in range(T):
+        h = model.fc(x)
+        spk, mem = model.lif(h, mem)
+        other, total = other + model.fc2(h), total + spk
+    return other, total
+
+
+def _flipped() -> nn.Module:
+    """A hook that follows the values of some samples."""
+    model = Around(_summed(_plain))
+    model.fc.register_forward_hook(lambda _, i, o: torch.where(i[0].mean(1, keepdim=True) > 0.5, -o, o))
+    return model
+
+
 def _plain(m: Any, x: torch.Tensor, s: Any, _t: int) -> Any:
     return m.lif(m.fc(x), s)
 
@@ -244,6 +266,11 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
         lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Upsample(scale_factor=2), neuron.IFNode(), nn.Flatten(),
                               nn.Linear(288, 5), neuron.IFNode()), STEP, "put it behind the neuron"),
     "a ReLU": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.ReLU(), neuron.IFNode()), STEP, "ReLU"),
+    "two loops": (lambda: Around(_two_loops), {}, "time steps more than once|neither|not supported"),
+    "two answers": (lambda: Around(_split), {}, "several answers, and none depends on all layers"),
+    "a hook that follows values": (_flipped, {}, "something outside of them changes it"),
+    "a loop and steps": (lambda: loud(SnnMlp()), {"run": lambda x: x, **STEP}, "run= has the loop over time already"),
+    "timesteps": (lambda: loud(SnnMlp()), {"timesteps": 3}, "timesteps: does not go with a spiking model"),
     "weight bits": (lambda: loud(SnnMlp()), {"weight_bits": 9}, "weight_bits 9 must be"),
     "time axis": (lambda: loud(SnnMlp()), {"time_axis": 3}, "time_axis 3 must be 0"),
 }  # fmt: skip
@@ -258,6 +285,46 @@ def test_refused(case: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_what_is_given_beside_the_answer() -> None:
+    """Spikes of a layer in front come first; the answer is what all layers lead to."""
+
+    def body(model: Any, x: torch.Tensor) -> Any:
+        mem, hidden, total = model.lif.init_leaky(), [], 0
+        for _ in range(T):
+            spk, mem = model.lif(model.fc(x), mem)
+            hidden.append(spk)
+            total = total + model.fc2(spk)
+        return torch.stack(hidden), total
+
+    torch.manual_seed(0)
+    model, x = loud(Around(body)).eval(), torch.rand(40, *IMAGE)
+    network = pyflow.convert(model, x.numpy())
+    with torch.no_grad():
+        want = model(x)[1].numpy()
+    got = network.run(x.numpy()) * network.logit_scale
+    assert np.corrcoef(want.ravel(), got.ravel())[0, 1] > 0.99
+
+
+def test_grey_levels_and_masks_mean_the_same_in_run() -> None:
+    torch.manual_seed(0)
+    model = loud(_one_step(neuron.IFNode()))
+    grey = np.random.default_rng(0).integers(0, 256, (40, *IMAGE), dtype=np.uint8)
+    for sample in (grey, grey > 128):
+        network = pyflow.convert(model, sample, **STEP)
+        whole = sample.astype(np.float32) / (255 if sample.dtype == np.uint8 else 1)
+        assert np.array_equal(network.run(sample), network.run(whole))
+        assert network.meta["verdict"]["neuron1"] > 0.9
+
+
+def test_layers_that_do_nothing_may_come_first() -> None:
+    torch.manual_seed(0)
+    plain = loud(_one_step(neuron.IFNode()))
+    x = torch.rand(40, *IMAGE).numpy()
+    want = pyflow.convert(plain, x, **STEP).run(x)
+    for first in (nn.Identity(), nn.Dropout(0.5)):
+        assert np.array_equal(pyflow.convert(nn.Sequential(first, *plain), x, **STEP).run(x), want)
+
+
 def test_what_is_no_spiking_model() -> None:
     with pytest.raises(VolleyError, match="steps: is for models with neurons"):
         pyflow.convert(nn.Sequential(nn.Flatten(), nn.Linear(64, 5)), torch.rand(32, *IMAGE).numpy(), steps=3)
@@ -269,11 +336,13 @@ def test_what_is_no_spiking_model() -> None:
         (np.full((32, *IMAGE), 2.0), "0..1"),
         (np.zeros((3, *IMAGE)), "8 frames or more"),
         (np.full((32, *IMAGE), np.nan), "0..1"),
+        (np.full((32, *IMAGE), "a"), "dtype|no image|numbers"),
+        (np.full((32, *IMAGE), 1j), "dtype"),
     ],
 )
 def test_samples(sample: np.ndarray, message: str) -> None:
     with pytest.raises(VolleyError, match=message):
-        pyflow.convert(SnnMlp(), sample.astype(np.float32))
+        pyflow.convert(SnnMlp(), sample)
 
 
 def test_every_adapter_fires_as_its_framework() -> None:

@@ -21,10 +21,9 @@ from pyflow.frontends.spiking.recording import leaves, record
 from pyflow.frontends.spiking.replay import Replay
 from pyflow.frontends.spiking.rolling import Body, Site, first_difference, of_any_batch, roll
 from pyflow.frontends.spiking.walk import READOUTS, Walk, neuron_calls
-from pyflow.model.spiking import Neuron, NeuronState, SpikingModel
+from pyflow.model.spiking import NEAR, Neuron, NeuronState, SpikingModel
 
 Run = Callable[[torch.Tensor], Any]
-NEAR = 1e-5  # of a threshold, relative: where two float orders of addition may decide otherwise
 BATCH = 64
 
 
@@ -82,6 +81,8 @@ def capture(
         raise VolleyError(f"sample: shape {tuple(sample.shape)}; needs 8 frames or more, a few hundred typical ones")
     if steps is not None and (type(steps) is not int or steps < 1):
         raise VolleyError(f"steps {steps!r} must be an integer of at least 1")
+    if steps is not None and run is not None:
+        raise VolleyError(f"steps = {steps}: run= has the loop over time already; leave one of them out")
     if steps is not None and readout is None:
         raise VolleyError(f"steps = {steps}: say what is read out too, readout= ({', '.join(READOUTS)})")
     with _kept(model):
@@ -103,6 +104,11 @@ def _looped(model: nn.Module, steps: int, time_axis: int | None) -> Run:
         outputs = []
         for t in range(steps):
             output = model(x if time_axis is None else x.select(time_axis, t))
+            if isinstance(output, tuple) and not all(isinstance(part, torch.Tensor) for part in output):
+                raise VolleyError(
+                    "steps: the model gives a state beside its spikes; write run=, a loop that hands it on to the next "
+                    "step"
+                )
             outputs.append(output[0] if isinstance(output, tuple) else output)
         return outputs
 

@@ -140,6 +140,7 @@ class _Recorder(TorchFunctionMode):
         self.kept: list[Any] = []  # nothing that was seen goes away: its id would be given anew
         self.inside = 0
         self.entered: tuple[Any, ...] = ()
+        self.given: set[int] = set()
 
     def source(self, tensor: torch.Tensor) -> Source:
         if (known := self.made.get(id(tensor))) is not None:
@@ -166,11 +167,13 @@ class _Recorder(TorchFunctionMode):
     def before(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self.inside:
             self.entered = (self.sourced(args), self.sourced(kwargs))
+            self.given = {id(value) for value in leaves((args, kwargs))}
         self.inside += 1
 
     def after(self, module: nn.Module, _args: Any, _kwargs: Any, result: Any) -> None:
         self.inside -= 1
-        if not self.inside:
+        same = {id(v) for v in leaves(result) if isinstance(v, torch.Tensor)} <= self.given  # it does nothing
+        if not self.inside and not same:
             self.keep(self.paths[id(module)], module, self.entered, result, "")
 
     # ------------------------------------------------------------------ functions
@@ -192,7 +195,8 @@ class _Recorder(TorchFunctionMode):
         if name == "__setitem__":
             result = args[0]
         tensors = [part for part in leaves(result) if isinstance(part, torch.Tensor)]
-        if free or not tensors or name in SIZES:
+        same = not writes(name) and {id(t) for t in tensors} <= {id(v) for v in leaves((args, kwargs))}
+        if free or not tensors or name in SIZES or same:
             return None if name == "__setitem__" else result
         if name in SAME:
             for tensor in tensors:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pyflow.errors import VolleyError
 from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped, writes
 from pyflow.frontends.spiking.rolling import STEP, Batch, Body, Filled, Key, Ref, Site
 
@@ -21,8 +22,14 @@ class Replay:
         self.once: dict[Key, list[torch.Tensor]] = {}
         self.steps: dict[tuple[Key, int], list[torch.Tensor]] = {}
         self.inputs: dict[tuple[Key, int | None], torch.Tensor] = {}  # the first tensor that each call reads
-        with torch.no_grad():
-            self._run()
+        try:
+            with torch.no_grad():
+                self._run()
+        except KeyError:
+            raise VolleyError(
+                "run: goes through its time steps more than once, with other work between; put all of a step into one "
+                "loop, and sum by torch.stack(...).sum(0)"
+            ) from None
 
     @property
     def output(self) -> list[torch.Tensor]:

@@ -27,6 +27,7 @@ from pyflow.frontends.spiking.rolling import Body, Key, Ref, Site
 from pyflow.model.spiking import FloatNeuron, SpikingModel
 
 READOUTS = ("spikes-sum",)
+Read = Callable[[list[Any]], Any]
 RESHAPES = {"view", "reshape", "flatten", "squeeze", "unsqueeze", "unflatten", "permute", "transpose"}
 ADDS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
 
@@ -70,7 +71,7 @@ class Walk:
             self.builder.stream = replace(self.builder.stream, axes=0)
         self.input = self.builder.stream
         # Of the tensors that the run gives, [N, classes]: what the network's logits are.
-        self.read: Callable[[list[Any]], Any] = lambda output: output[0]
+        self.read: Read = operator.itemgetter(0)
         self.values: dict[Key, list[Any]] = {}
         self.neurons: dict[str, Key] = {}  # sites of the layers of neurons, by their names in the network
 
@@ -111,22 +112,10 @@ class Walk:
         if readout not in (None, *READOUTS):
             raise VolleyError(f"readout {readout!r} is unknown; use {', '.join(READOUTS)}")
         refs = [leaf for leaf in leaves(self.body.output) if isinstance(leaf, Given | Constant | Ref)]
-        steps = [(n, ref) for n, ref in enumerate(refs) if isinstance(ref, Ref) and ref.step is not None]
-        for key in dict.fromkeys(ref.key for _, ref in steps):
-            own = [(n, ref) for n, ref in steps if ref.key == key and ref.number == 0]
-            if len(own) > 1 and [ref.step for _, ref in own] == list(range(self.body.steps)):
-                self.read = partial(_sum_of, places=[n for n, _ in own])  # a list of what every step gives
-                return Total(self.value(own[0][1]))
-        given = [self.value(ref) for ref in refs]
-        for n, value in enumerate(given):
-            match value:
-                case Total():
-                    self.read = operator.itemgetter(n)
-                    return value
-                case Series():
-                    self.read = partial(_sum_over, place=n, axis=value.axis)
-                    return Total(value.stream)
-        for value in given:
+        found = self._candidates(refs)
+        if found:
+            return self._furthest(found)
+        for value in map(self.value, refs):
             if isinstance(value, State):
                 raise VolleyError(
                     f"layer {value.label!r}: its membrane is read out, which is not built yet; sum its spikes"
@@ -137,6 +126,47 @@ class Walk:
                     "spikes of all steps"
                 )
         raise VolleyError(f"model {self.builder.name!r}: gives nothing that depends on the sample")
+
+    def _candidates(self, refs: list[Any]) -> list[tuple[Total, Read]]:
+        """Sums over time that the run gives, or gives the steps of, and how each is read off its tensors."""
+        found: list[tuple[Total, Read]] = []
+        steps = [(n, ref) for n, ref in enumerate(refs) if isinstance(ref, Ref) and ref.step is not None]
+        for key in dict.fromkeys(ref.key for _, ref in steps):
+            own = [(n, ref) for n, ref in steps if ref.key == key and ref.number == 0]
+            whole = len(own) > 1 and [ref.step for _, ref in own] == list(range(self.body.steps))
+            if whole and isinstance(stream := self.value(own[0][1]), Activations):
+                found.append((Total(stream), partial(_sum_of, places=[n for n, _ in own])))  # a list of what steps give
+        for n, value in enumerate(map(self.value, refs)):
+            match value:
+                case Total():
+                    found.append((value, operator.itemgetter(n)))
+                case Series():
+                    found.append((Total(value.stream), partial(_sum_over, place=n, axis=value.axis)))
+        return found
+
+    def _furthest(self, found: list[tuple[Total, Read]]) -> Total:
+        """Of several, the one that all layers lead to: spikes of layers before it are often given beside it."""
+        behind = [self._layers_to(total.stream.layer) for total, _ in found]
+        most = max(range(len(found)), key=lambda n: len(behind[n]))
+        every = set().union(*behind) | set(self.neurons)
+        if behind[most] != every:
+            other = min(every - behind[most])
+            raise VolleyError(
+                f"model {self.builder.name!r}: gives several answers, and none depends on all layers ({other!r} leads "
+                "to another); give the one that is wanted"
+            )
+        total, self.read = found[most]
+        return total
+
+    def _layers_to(self, name: str) -> set[str]:
+        """`name` and all layers that it depends on."""
+        sources = {layer.name: layer.sources for layer in self.builder.layers}
+        seen, waiting = set[str](), [name]
+        while waiting:
+            if (layer := waiting.pop()) in sources and layer not in seen:
+                seen.add(layer)
+                waiting += sources[layer]
+        return seen
 
     # ------------------------------------------------------------------ modules
     def _module(self, site: Site) -> list[Any]:
