@@ -322,7 +322,7 @@ def test_layers_that_do_nothing_may_come_first() -> None:
     x = torch.rand(40, *IMAGE).numpy()
     want = pyflow.convert(plain, x, **STEP).run(x)
     for first in (nn.Identity(), nn.Dropout(0.5)):
-        assert np.array_equal(pyflow.convert(nn.Sequential(first, *plain), x, **STEP).run(x), want)
+        assert np.array_equal(pyflow.convert(nn.Sequential(first, *plain.children()), x, **STEP).run(x), want)
 
 
 def test_what_is_no_spiking_model() -> None:
