@@ -41,8 +41,8 @@ def test_wider_ones_are_exact_in_rtl(
 
 @pytest.mark.slow
 def test_conversion_at_full_size() -> None:
-    """The layers of the paper. `make bench-resnet` compares its CPU-seconds with the goal; here they may be half as many
-    again, since CI machines are shared."""
+    """The layers of the paper. `make bench-resnet` compares its CPU-seconds with the goal; here they may be half as
+    many again, since CI machines are shared."""
     goals = resnet.CASES["resnet20"][1]
     network, convert_s, guard_s = resnet.converted(resnet.resnet20(), "resnet20")
     kinds = [type(op) for op in network.operators]
