@@ -305,6 +305,24 @@ def test_what_is_given_beside_the_answer() -> None:
     assert np.corrcoef(want.ravel(), got.ravel())[0, 1] > 0.99
 
 
+def test_one_neuron_at_two_places_is_two_layers() -> None:
+    def body(model: Any, x: torch.Tensor) -> Any:
+        first, second, third, out = torch.zeros(1), torch.zeros(1), torch.zeros(1), []
+        for _ in range(T):
+            spk, first = model.lif(model.fc(x), first)
+            spk, second = model.lif(model.fc2(spk), second)
+            spk, third = model.last(model.fc2(spk), third)
+            out.append(spk)
+        return torch.stack(out).mean(0)
+
+    torch.manual_seed(0)
+    model = Around(body)
+    model.last = snn.Leaky(beta=0.75)
+    network = pyflow.convert(loud(model).eval(), torch.rand(40, *IMAGE).numpy())
+    assert list(network.meta["verdict"]) == ["lif", "lif_2", "last"]
+    assert min(network.meta["verdict"].values()) > 0.8
+
+
 def test_grey_levels_and_masks_mean_the_same_in_run() -> None:
     torch.manual_seed(0)
     model = loud(_one_step(neuron.IFNode()))

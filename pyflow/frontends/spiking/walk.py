@@ -368,9 +368,9 @@ def _sum_over(output: list[Any], place: int, axis: int) -> Any:
 
 
 def neuron_calls(body_calls: Any) -> int:
-    """T of a recording: the most calls of a neuron."""
+    """T of a recording: each neuron is called once in a step, or some times."""
     counts: dict[str, int] = {}
     for call in body_calls:
         if call.module is not None and neurons.is_neuron(call.module):
             counts[call.site] = counts.get(call.site, 0) + 1
-    return max(counts.values(), default=0)
+    return math.gcd(*counts.values())
