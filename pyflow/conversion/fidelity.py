@@ -15,6 +15,7 @@ import numpy as np
 from pyflow.conversion.specs import Layout, NeuronSpec
 from pyflow.conversion.torch_blocks import float_values
 from pyflow.graph import Network
+from pyflow.model.graph import FloatNetwork
 from pyflow.operators import RadixNeuron
 
 IMAGES = 64  # at most
@@ -39,16 +40,20 @@ class Fidelity:
     saturated: float
 
 
-def some_of(network_values: int, images: np.ndarray) -> np.ndarray:
-    """A few images, evenly spread: files are often sorted by class. network_values: per image, of all layers."""
-    count = max(1, min(len(images), IMAGES, VALUES // max(1, network_values)))
+def some_of(
+    network: FloatNetwork, images: np.ndarray, *, fewest: int = 1, most: int = IMAGES, values: int = VALUES
+) -> np.ndarray:
+    """`fewest` to `most` images, evenly spread: files are often sorted by class. values: of all layers on all of them,
+    at most, where that is not fewer than `fewest`."""
+    each = sum(map(math.prod, network.shapes.values()))
+    count = min(len(images), max(fewest, min(most, values // max(1, each))))
     return np.asarray(images[np.linspace(0, len(images) - 1, count).astype(int)])
 
 
 def compared(plan: Layout, scales: Mapping[str, float], network: Network, images: np.ndarray) -> list[Fidelity]:
     """Every firing layer and the readout. scales: by unit, as the integers of `network` have them; images: float
     [N, C, H, W] in [0, 1]."""
-    x = some_of(sum(map(math.prod, plan.network.shapes.values())), images)
+    x = some_of(plan.network, images)
     values = float_values(plan.network.edited(spec.layer for spec in plan.synapses), x)
     fires = {op.inputs[0]: op.name for op in network.operators if isinstance(op, RadixNeuron)}
     names = [fires[spec.key] for spec in plan.neurons if spec.steps]

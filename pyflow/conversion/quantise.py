@@ -150,7 +150,7 @@ def quantise_neuron(
     limits = [part.limit for part in parts]
     if ratio is None:
         columns = limits[0] if len(parts) == 1 else np.repeat(limits, [own.shape[1] for own in rows])
-        ratio = _best_ratio(np.concatenate(rows, 1), lambda r: scale_of(theta_of(r)), columns)
+        ratio = best_ratio(np.concatenate(rows, 1), lambda r: scale_of(theta_of(r)), columns)
     theta = theta_of(ratio)
     scale = scale_of(theta)
     integers = [np.where(live[:, None], _rounded(part, own, scale), 0) for part, own in zip(parts, rows, strict=True)]
@@ -202,7 +202,7 @@ def quantise_readout(
     unit = peak / limit if peak > 0 else max(top_bias, 1.0) / (256 * s_in)
     if ratio is None:
         merged = rows.reshape(1, -1)
-        ratio = _best_ratio(merged, lambda r: np.full(1, unit * r), limit) if peak > 0 else np.ones(1)
+        ratio = best_ratio(merged, lambda r: np.full(1, unit * r), limit) if peak > 0 else np.ones(1)
     scale = unit * float(ratio[0])
     integer = _rounded(part, rows, np.full(len(rows), scale))
     if part.moments is not None:
@@ -228,7 +228,7 @@ def quantise_readout(
     return Quantised(weights, None, b, exponent, (np.full(len(rows), scale),), ratio)
 
 
-def _best_ratio(rows: np.ndarray, scale_of: Callable[[float], np.ndarray], limit: int | np.ndarray) -> np.ndarray:
+def best_ratio(rows: np.ndarray, scale_of: Callable[[float], np.ndarray], limit: int | np.ndarray) -> np.ndarray:
     """Clipping ratio of each row with the smallest squared error; 1 unless clipping is measurably better."""
     best = np.ones(len(rows))
     lowest = np.full(len(rows), np.inf)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -191,7 +190,7 @@ def prepare(
 
 def _equalised(network: FloatNetwork, images: np.ndarray) -> FloatNetwork:
     """The network with channels of like ranges on a few of the images, in spiking form as before."""
-    few = fidelity.some_of(sum(map(math.prod, network.shapes.values())), images)
+    few = fidelity.some_of(network, images)
     network, found = absorbed(network, spans(network, few))
     network, factors = equalised(network, found)
     for name, factor in factors.items():

@@ -13,7 +13,6 @@ correction as in Nagel et al. 2019 (arXiv 1906.04721).
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pyflow.conversion.fidelity import some_of
 from pyflow.conversion.quantise import Quantised
 from pyflow.conversion.specs import JoinSpec, Layout, NeuronSpec, PoolSpec, Spec, SynapseSpec, UpsampleSpec
 from pyflow.conversion.torch_blocks import encode, join, padding, pool, synapse, upsample
@@ -85,18 +85,12 @@ class Moments:
         return np.asarray(means.ravel())
 
 
-def some_of(plan: Layout, images: np.ndarray) -> np.ndarray:
-    """As many images as are enough, evenly spread: files are often sorted by class."""
-    values = sum(map(math.prod, plan.network.shapes.values()))
-    count = min(len(images), max(FEWEST, min(MOST, VALUES // values)))
-    return np.asarray(images[np.linspace(0, len(images) - 1, count).astype(int)])
-
-
 @torch.no_grad()
 def quantised(plan: Layout, scales: Mapping[str, float], images: np.ndarray) -> dict[str, Quantised]:
     """The integers of every neuron and of the readout, by key. scales: by unit, as Layout.scales() gives them;
     images: float [N, C, H, W] in [0, 1]."""
-    pixels = encode(plan, torch.from_numpy(some_of(plan, images)).double()) * plan.input_scale
+    few = some_of(plan.network, images, fewest=FEWEST, most=MOST, values=VALUES)
+    pixels = encode(plan, torch.from_numpy(few).double()) * plan.input_scale
     real: Tensors = {INPUT: pixels}
     coded: Tensors = {INPUT: pixels}
     found: dict[str, Quantised] = {}

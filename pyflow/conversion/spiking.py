@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pyflow.conversion.quantise import CLIP_GAIN, CLIP_RATIOS
+from pyflow.conversion.quantise import best_ratio
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.model.affine import fold_affine, fold_normalisation
@@ -280,15 +280,8 @@ def _unit(weight: np.ndarray, code: float, limit: int) -> np.ndarray:
     rows = np.abs(weight.reshape(len(weight), -1))
     peak = rows.max(1, initial=0)
     peak = np.where(peak > 0, peak, max(1.0, float(peak.max(initial=0))))
-    best, lowest = np.ones(len(rows)), np.full(len(rows), np.inf)
-    for ratio in CLIP_RATIOS:
-        scale = (peak * ratio / limit)[:, None]
-        error = ((np.clip(np.rint(rows / scale), -limit, limit) * scale - rows) ** 2).sum(1)
-        better = error < lowest
-        best, lowest = np.where(better, ratio, best), np.where(better, error, lowest)
-        if ratio == 1.0:
-            lowest = lowest * CLIP_GAIN
-    return peak * best / limit * code
+    best = best_ratio(rows, lambda r: peak * r / limit, limit)
+    return np.asarray(peak * best / limit * code)
 
 
 def _lif(layer: FloatNeuron, source: str, unit: np.ndarray, bias: np.ndarray, precision: Precision) -> LIFNeuron:
