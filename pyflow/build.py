@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from pyflow import network_file
-from pyflow.backends.verilator import QUICK
+from pyflow.backends.verilator import BUILT, QUICK
 from pyflow.emit import is_ours, write_host
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
@@ -115,7 +115,8 @@ class Build:
     def simulator(self, trace: str = "", cycles: float = math.inf) -> Path:
         """Path of the simulator, built if need be. trace: "vcd" or "saif", where it is to record. cycles: that it is
         wanted for; one for a few is built more quickly, unless there is one for many."""
-        quick = cycles <= QUICK and (trace, False) not in self._programs
+        most = BUILT if (trace, True) in self._programs else QUICK
+        quick = cycles <= most and (trace, False) not in self._programs
         if (trace, quick) not in self._programs:
             self._programs[trace, quick] = self._simulator().build(trace=trace, quick=quick)
         return self._programs[trace, quick]
