@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from pyflow.conversion import convert
+from pyflow.cores.cells import Cost
 from pyflow.cores.pool import PoolAccumulate
 from pyflow.graph import Network
 from pyflow.operators import Encoding, SumPool, Tensor
@@ -35,7 +36,7 @@ def source(height: int, width: int) -> Tensor:
         ((9, 9), (3, 3), (4, 4), (0, 0), 1, False),  # pixels between them
         ((6, 6), (3, 3), (4, 4), (0, 0), 1, False),  # one window, but two would fit
         ((8, 8), (3, 3), (3, 3), (1, 1), 1, False),  # padding
-        ((8, 8), (2, 2), (2, 2), (0, 0), 1, False),  # small
+        ((8, 8), (2, 2), (2, 2), (0, 0), 1, True),
         ((8, 8), (4, 4), (4, 4), (0, 0), 2, True),
         ((8, 8), (4, 4), (4, 4), (0, 0), 8, True),
         ((6, 6), (5, 5), (2, 2), (0, 0), 2, False),  # a beat would lie in a window and beside it
@@ -76,7 +77,7 @@ def test_no_plan_is_slower_for_it(first, second, features, cycles, monkeypatch) 
     model = pooled(first, second, features)
     new = plan(model, BOARD, cycles_per_frame=cycles)
     assert "pool1" in accumulating(new)
-    monkeypatch.setattr(lowering, "SMALL", 10**6)
+    monkeypatch.setattr(lowering, "streams_past", lambda *_: False)
     old = plan(model, BOARD, cycles_per_frame=cycles)
     assert not accumulating(old)
     assert new.schedule.cycles_per_frame == old.schedule.cycles_per_frame
@@ -86,8 +87,11 @@ def test_no_plan_is_slower_for_it(first, second, features, cycles, monkeypatch) 
     assert new.total.lut < old.total.lut
 
 
-def test_small_windows_come_whole() -> None:
-    assert not accumulating(plan(pooled(nn.MaxPool2d(2), nn.AvgPool2d(2), 128), BOARD))
+def test_the_cheaper_form_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = pooled(nn.MaxPool2d(2), nn.AvgPool2d(2), 128)
+    assert accumulating(plan(model, BOARD)) == ["pool1", "pool2"]
+    monkeypatch.setattr(PoolAccumulate, "price", lambda *_: Cost(lut=1e6))
+    assert not accumulating(plan(model, BOARD))
 
 
 @pytest.mark.parametrize(("size", "bits"), [(4, 3 * 4 * 4), (16, 0)])
