@@ -32,6 +32,7 @@ from pyflow.model.graph import (
 )
 from pyflow.shapes import as_maps
 
+NOISE = 1e-9  # of a layer's largest value: what float64 sums differ by where they should not
 OUTERMOST = 99.9  # percentile of a channel's values that counts as its largest
 SQUASHES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "softmax": lambda x: F.softmax(x, 1),
@@ -124,8 +125,9 @@ def spans(network: FloatNetwork, images: np.ndarray) -> dict[str, Span]:
     for layer in network.layers:
         if isinstance(layer, FloatRelu):
             rows = values[layer.source].transpose(0, 1).flatten(1).numpy()
-            high = [_outermost(row) for row in rows]
-            found[layer.name] = Span(rows.min(1), np.array(high))
+            low, high = rows.min(1), np.array([_outermost(row) for row in rows])
+            steady = np.ptp(rows, 1) <= NOISE * np.abs(rows).max()
+            found[layer.name] = Span(low, np.where(steady, np.maximum(low, 0), high))
     return found
 
 

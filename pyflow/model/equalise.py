@@ -28,13 +28,15 @@ from pyflow.model.graph import (
 
 BAND = 4.0  # channels within this factor of their layer's median are left as they are
 CONSTANT = 16.0  # times its span, that a channel is above 0: all of it is less than a code of 4 bits
-MARGIN = 0.25  # of a channel's span, that a constant which is taken off it stays below its smallest value
+STEADY = 1e-6  # of the layer's largest value, that a constant is taken off a channel with one value and more
+MARGIN = 0.25 # of a channel's span, that a constant which is taken off it stays below its smallest value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Span:
     """What reaches a ReLU, channel by channel: float64 [C]. low: the least; high: the most but for outliers. Of a
-    channel that never fires, high is how far its values are apart."""
+    channel that never fires, high is how far its values are apart. Where it has one value only, both are that value, but
+    high is 0 where it never fires."""
 
     low: np.ndarray
     high: np.ndarray
@@ -128,7 +130,11 @@ def absorbed(network: FloatNetwork, spans: Mapping[str, Span]) -> tuple[FloatNet
     found = dict(spans)
     for name, span in spans.items():
         width = span.high - span.low
-        constant = np.where(span.low > CONSTANT * width, span.low - MARGIN * width, 0.0)
+        if not ((span.high > 0) & (width > 0)).any():
+            continue  # a layer that is constant altogether: what rounding leaves of it would become its unit
+        # What is left of a channel with one value is to be 0, and not what rounding makes of it.
+        low = np.where(width > 0, span.low - MARGIN * width, span.low + STEADY * span.high.max())
+        constant = np.where(span.low > CONSTANT * width, low, 0.0)
         readers = _readers(network, name)
         before = network[network[name].source]  # type: ignore[union-attr]
         if not constant.any() or readers is None or not isinstance(before, FloatConv | FloatLinear):
@@ -136,7 +142,7 @@ def absorbed(network: FloatNetwork, spans: Mapping[str, Span]) -> tuple[FloatNet
         network = network.edited([replace(before, bias=before.bias - constant)])
         for reader, first in readers:
             network = network.edited([_shifted(network, reader, first, constant)])
-        found[name] = Span(span.low - constant, span.high - constant)
+        found[name] = Span(span.low - constant, np.where(width > 0, span.high - constant, 0.0))
     return network, found
 
 

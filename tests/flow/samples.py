@@ -4,10 +4,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from typing import Any
 
 import pytest
+
+FIRST = int(os.environ.get("SEED") or 100)  # of a campaign's random cases: another one, other cases
+
+
+def campaign(count: int) -> range:
+    """Seeds of `make test-long`, from SEED on; those below 100 are for every run."""
+    return range(FIRST, FIRST + count)
 
 
 def some(few: int | Collection[int], many: int) -> list[Any]:

@@ -5,6 +5,8 @@ pressure too, and the cycles are the predicted ones, exactly."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from pyflow.graph import Network
 from tests.flow.netlists import plan_of
 from tests.flow.random_graphs import random_graph
 from tests.flow.random_models import random_folding, random_network
-from tests.flow.samples import some
+from tests.flow.samples import FIRST, campaign, some
 from tests.unit.branches import random_model
 
 
@@ -75,24 +77,34 @@ def test_random_network_on_sequences(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 300))
+@pytest.mark.parametrize("seed", campaign(60))
 def test_random_graph_long(seed: int, tmp_path: Path) -> None:
     check(*random_graph(seed), seed, tmp_path)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 200))
+@pytest.mark.parametrize("seed", campaign(20))
 def test_random_branching_model_long(seed: int, tmp_path: Path) -> None:
     check(*branching(seed), seed, tmp_path)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 200))
+@pytest.mark.parametrize("seed", campaign(30))
 def test_random_network_on_sequences_long(seed: int, tmp_path: Path) -> None:
     run_one(seed, tmp_path, axes=1)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 400))
+@pytest.mark.parametrize("seed", campaign(90))
 def test_random_network_long(seed: int, tmp_path: Path) -> None:
     run_one(seed, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("make", [random_network, partial(random_network, axes=1), random_graph, branching])
+@pytest.mark.parametrize("first", [FIRST + 100 * n for n in range(3)])
+def test_a_hundred_convert(first: int, make: Callable[[int], tuple[Network, np.ndarray]]) -> None:
+    """Without RTL, which takes a hundred times as long."""
+    for seed in range(first, first + 100):
+        network, x = make(seed)
+        assert network.run(x[:2]).shape == (2, network.classes), seed

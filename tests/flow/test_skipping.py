@@ -24,6 +24,7 @@ from pyflow.planning.planner import plan, read_folding
 from pyflow.planning.schedule import predict
 from tests.flow.netlists import netlist_of
 from tests.flow.random_models import random_folding, random_network
+from tests.flow.samples import campaign
 
 BOARD = load_board("pynq-z2")
 
@@ -64,7 +65,7 @@ def test_random_network(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(400, 460))
+@pytest.mark.parametrize("seed", campaign(20))
 def test_random_network_long(seed: int, tmp_path: Path) -> None:
     network, x = random_network(seed)
     x[1], x[2] = 0, 1

@@ -213,6 +213,24 @@ def test_a_constant_goes_into_the_biases_behind_it(padding: int, groups: int) ->
     assert np.corrcoef(got.ravel(), want.ravel())[0, 1] > 0.99
 
 
+@pytest.mark.parametrize("moving", [0, 1])
+@pytest.mark.parametrize("sign", [1, -1], ids=["fires", "dead"])
+def test_channels_that_have_one_value(moving: int, sign: int) -> None:
+    """What float rounding makes of a constant is neither a unit nor a range: behind a dead layer everything is one."""
+    torch.manual_seed(1)
+    model: Any = nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
+    model += nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(32, 5))
+    with torch.no_grad():
+        model[0].weight[moving:] *= 1e-3
+        model[0].bias[moving:] = -1
+        model[2].weight[2:, :moving] = 0
+        model[2].bias[:] = sign * torch.rand(8).abs() * 0.1
+    network = convert(model, DIGITS.calibration[:64], timesteps=6, weight_bits=7)
+    with torch.no_grad():
+        want = model(torch.tensor(DIGITS.calibration[:64])).numpy()
+    np.testing.assert_allclose(network.run(DIGITS.calibration[:64]) * network.logit_scale, want, atol=0.1)
+
+
 def test_zeros_do_not_count_in_percentiles() -> None:
     """A layer that seldom fires has the unit that its positive values need."""
     model: Any = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(128, 5))
