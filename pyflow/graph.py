@@ -213,7 +213,10 @@ class Network:
         if self.state_edges:
             common = math.gcd(common, *(edge.delay for edge in self.state_edges))
             why, limit = " (a state edge's delay is a whole number of them)", common
-        if self.input_encoding is Encoding.SIGNAL:
+        words = next((op for op in self.operators if op.needs_one_step(*(tensors[s] for s in op.inputs))), None)
+        if words:
+            why, limit = f" ({words.name!r} takes one word of several bits per beat)", 1
+        elif self.input_encoding is Encoding.SIGNAL:
             why, limit = " (a host sends one sample per byte)", 1
         elif self.input_encoding is Encoding.RATE and common > HOST_BITS:
             why, limit = f" (a host's byte holds {HOST_BITS} steps)", HOST_BITS

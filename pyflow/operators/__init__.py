@@ -6,7 +6,7 @@ All arithmetic is exact integer arithmetic; `docs/numerics.md` is the authority.
 carried as its code (the T-bit unsigned number), so `acc[t]` summed by Horner is one product with it.
 """
 
-from pyflow.operators.base import SPIKES, Encoding, Operator, Stateful, Tensor, Windowed
+from pyflow.operators.base import SPIKES, WORDS, Encoding, Operator, Stateful, Tensor, Windowed
 from pyflow.operators.eltwise import Add, And, Concat, IAnd, Residual
 from pyflow.operators.encode import BurstEncode, DeltaEncode, Direct, Encode, PhaseEncode, RateEncode, TTFSEncode
 from pyflow.operators.lif import LIFNeuron
@@ -18,6 +18,7 @@ from pyflow.operators.upsample import Upsample
 __all__ = [
     "OPERATORS",
     "SPIKES",
+    "WORDS",
     "Accumulate",
     "Add",
     "And",

@@ -30,6 +30,7 @@ class Encoding(StrEnum):
 
 
 SPIKES = (Encoding.RATE, Encoding.TTFS)  # trains of spikes that synapses and pools take
+WORDS = (Encoding.SIGNAL, Encoding.COUNT)  # numbers without sign per time step: to a synapse, words of their bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,22 @@ class Tensor:
         return self.number_bits * (self.block if self.timed else 1)
 
     @property
+    def word(self) -> bool:
+        """Is it a number without sign in every time step?"""
+        return self.encoding in WORDS
+
+    @property
     def beat_steps(self) -> int:
-        """Steps that one beat carries: TB, or all of a static word's."""
+        """Binary planes of a lane's beat: TB steps, or the bits of a word, each of which counts as a step does in a
+        static word."""
+        if self.word:
+            return self.number_bits
         return self.block if self.timed else self.steps
+
+    @property
+    def per_step(self) -> bool:
+        """Do a beat's planes give a sum each? Those of a word give one."""
+        return self.timed and not self.word
 
     @property
     def passes(self) -> int:
@@ -145,6 +159,10 @@ class Operator:
     def infer(self, *sources: Tensor) -> Tensor:
         """Output tensor for these operands. Raises VolleyError where the operator is illegal there."""
         raise NotImplementedError
+
+    def needs_one_step(self, *sources: Tensor) -> bool:
+        """Does its core take one time step per beat only?"""
+        return False
 
     def run(self, *values: np.ndarray) -> np.ndarray:
         """Integer execution: int64 [N, C, H, W] in, int64 [N, C', H', W'] out.

@@ -39,18 +39,20 @@ def _time(tensor: Tensor) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Add(Elementwise):
-    """a + b: of potentials and counts a potential; of radix words a word of one step more (SEW ADD); of spikes
-    a count."""
+    """a + b: of spikes and counts a count (SEW ADD); of potentials, or one and counts, a potential; of radix words a
+    word of one step more."""
 
     kind: ClassVar[str] = "add"
 
     def infer(self, a: Tensor, b: Tensor) -> Tensor:
         self._alike(a, b)
         out = replace(a, name=self.name, bound=a.bound + b.bound)
+        if Encoding.COUNT in (a.encoding, b.encoding) and {a.encoding, b.encoding} <= {Encoding.COUNT, *SPIKES}:
+            return replace(out, encoding=Encoding.COUNT)
         if a.encoding in NUMBERS and b.encoding in NUMBERS:
             return replace(out, encoding=Encoding.POTENTIAL)
         if a.encoding is not b.encoding or a.encoding not in (Encoding.RADIX, *SPIKES):
-            raise self._refuse(a, b, "two potentials or counts, two radix or two of the same spikes")
+            raise self._refuse(a, b, "potentials, counts and spikes, or two of the same words")
         if a.encoding in SPIKES:
             return replace(out, encoding=Encoding.COUNT)
         if a.steps != b.steps:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pyflow.operators.base import SPIKES, Encoding, Stateful, Tensor, Windowed
+from pyflow.operators.base import SPIKES, WORDS, Encoding, Stateful, Tensor, Windowed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,17 +62,18 @@ def sum_steps(steps: int, kernel: tuple[int, int]) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SumPool(Pool):
-    """Sum of radix words: average pooling with the divisor left to the next scale (or neuron). Of spikes,
-    the number of them in each step."""
+    """Sum of radix words: average pooling with the divisor left to the next scale (or neuron). Over time a sum in
+    each step: of spikes their number, of counts and samples a count."""
 
     kind: ClassVar[str] = "sumpool"
     pixelwise: ClassVar[bool] = True
 
     def infer(self, source: Tensor) -> Tensor:
-        self._want(source, Encoding.RADIX, *SPIKES)
-        out, bound = self._pooled(source), source.bound * self.kernel[0] * self.kernel[1]
-        if source.encoding in SPIKES:
-            return replace(out, encoding=Encoding.COUNT, bound=bound)
+        self._want(source, Encoding.RADIX, *SPIKES, *WORDS)
+        out, taps = self._pooled(source), self.kernel[0] * self.kernel[1]
+        bound = source.bound * taps
+        if source.encoding is not Encoding.RADIX:  # as wide as the core makes it, see sum_steps()
+            return replace(out, encoding=Encoding.COUNT, bound=taps * ((1 << source.number_bits) - 1))
         return replace(out, steps=sum_steps(source.steps, self.kernel), bound=bound)
 
     def run(self, x: np.ndarray) -> np.ndarray:

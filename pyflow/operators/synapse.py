@@ -9,7 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from pyflow.operators.base import SPIKES, Encoding, Tensor, Windowed, frozen, magnitude
+from pyflow.operators.base import SPIKES, WORDS, Encoding, Tensor, Windowed, frozen, magnitude
+
+MAX_WORD_BITS = 16  # of a number per time step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +73,21 @@ class Synapse(Windowed):
         """Output pixels per frame."""
         raise NotImplementedError
 
+    def needs_one_step(self, *sources: Tensor) -> bool:
+        """A word of several bits per step takes the place that a radix word has in a beat."""
+        return sources[0].word
+
     def _spikes_in(self, source: Tensor) -> None:
-        """Refuses what is not made of spikes, and what no neuron can decode."""
+        """Refuses what is made neither of spikes nor of words, and what no neuron can decode."""
         self._refuse_phase(source)
-        self._want(source, Encoding.RADIX, *SPIKES)
-        if source.timed and self.pad_code.any():
-            raise self._fail(f"a padding code is for static inputs, {source.name!r} has time steps; leave it 0")
+        self._want(source, Encoding.RADIX, *SPIKES, *WORDS)
+        if source.word and source.number_bits > MAX_WORD_BITS:
+            raise self._fail(
+                f"input {source.name!r} reaches {source.bound} in a step, {source.number_bits} bits; takes words of at "
+                f"most {MAX_WORD_BITS}: pool or add less in front, or put a lif neuron there"
+            )
+        if source.per_step and self.pad_code.any():
+            raise self._fail(f"a padding code is for pixels and words, {source.name!r} are spikes; leave it 0")
 
     def _potential(self, source: Tensor, spatial: tuple[int, int]) -> Tensor:
         """Output: potentials, one per step where the input has time."""

@@ -15,10 +15,9 @@ from pyflow.planning.windows import row_windows
 
 def size_of(op: Synapse, folding: Folding, source: Tensor) -> Size:
     """folding: with its body chosen."""
-    tp = steps_per_cycle(op, folding, source)
-    return Size(
-        folding.body, folding.pe, simd(op, folding, source), tp, source.beat_steps // tp, op.weight_bits, source.timed
-    )
+    tp, inputs = steps_per_cycle(op, folding, source), simd(op, folding, source)
+    cycles = source.beat_steps // tp
+    return Size(folding.body, folding.pe, inputs, tp, cycles, op.weight_bits, source.per_step)
 
 
 def dsp(network: Network, foldings: Mapping[str, Folding]) -> int:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// Event input: the host's bytes, one per neuron and pass, become spike words, their low TB bits.
+// Event input: the host's bytes, one per neuron and pass, become spike words, their low TB bits. Samples of a
+// signal pass as they are, TB = 8; a lane is then any of a beat's, of one pixel or of several.
 // A host's frame has no marks between its passes: s_byte_tlast is not looked at, m_spike_tlast is made.
 // Latency 1, 1 beat/cycle.
 // Model: verif/models/encode_event.py.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Random integer networks that branch, or that have time: every encoder, neuron, pool and join, delays and loops,
-1-D and 2-D maps, any T and TB. What is drawn is legal, not sensible."""
+"""Random integer networks that branch, or that have time: every encoder, neuron, pool and join, words per time step,
+delays and loops, 1-D and 2-D maps, any T and TB. What is drawn is legal, not sensible."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pyflow.edges import StateEdge
 from pyflow.graph import INPUT, Network
 from pyflow.operators import (
     SPIKES,
+    WORDS,
     Accumulate,
     Add,
     And,
@@ -40,6 +41,7 @@ from pyflow.operators import (
     TTFSEncode,
     Upsample,
 )
+from pyflow.operators.pool import Pool
 
 FRAMES = 16
 
@@ -50,6 +52,7 @@ class Draw:
     def __init__(self, rng: np.random.Generator, shape: tuple[int, int, int], seed: int) -> None:
         self.rng, self.operators, self.edges = rng, [], []  # type: ignore[var-annotated]
         self.waits = np.random.default_rng((seed, 1))  # of its own: what else is drawn does not hang on the delays
+        self.words = np.random.default_rng((seed, 2))  # of its own too: is a layer to read counts, or samples?
         self.tensors: dict[str, Tensor] = {}
         self.input_shape = shape
         self.left = 0  # steps that delays may add up to, so that the last ones of a frame count
@@ -81,7 +84,10 @@ class Draw:
     def late(self, source: str) -> str:
         """`source`, or what it was 1 to 4 steps before."""
         delay = self.wait * int(self.waits.integers(0, 4 // self.wait + 1))
-        if not 0 < delay <= self.left or not self.tensors[source].timed or self.waits.random() < 0.6:
+        tensor = self.tensors[source]
+        if not 0 < delay <= self.left or not tensor.timed or self.waits.random() < 0.6:
+            return source
+        if tensor.encoding is Encoding.SIGNAL:  # samples are not delayed
             return source
         self.left -= delay
         name = f"late{len(self.edges)}"
@@ -109,7 +115,10 @@ class Draw:
         padding = (kh // 2, kw // 2) if same else (self.number(0, kh - 1), self.number(0, kw - 1))
         stride = (1, 1) if same or self.coin(0.7) else (self.number(1, 2), self.number(1, 2))
         weight, bits = self.weights(channels, c, kh, kw)
-        return self.add(Conv(self.name("conv"), (source,), (kh, kw), stride, padding, weight=weight, weight_bits=bits))
+        pads = self.tensors[source].encoding in WORDS and self.words.random() < 0.3
+        pad = self.words.integers(0, self.tensors[source].bound + 1, c) if pads else np.zeros(0, np.int64)
+        geometry = (kh, kw), stride, padding, weight, bits, pad
+        return self.add(Conv(self.name("conv"), (source,), *geometry))
 
     def depthwise(self, source: str) -> str:
         c, h, w = self.tensors[source].shape
@@ -184,11 +193,16 @@ class Draw:
         kernel = min(2, t.shape[1]), min(self.number(2, 3), t.shape[2])
         options = {"kernel": kernel, "stride": kernel if self.coin() else (1, 1)}
         if t.timed:
-            kind = [OrPool, GatedMaxPool, SumPool][self.number(0, 2)]
+            drawn = [OrPool, GatedMaxPool, SumPool][self.number(0, 2)]
+            kind: type[Pool] = SumPool if t.encoding in WORDS else drawn
         else:
             kind = [MaxPool, SumPool][self.number(0, 1)]
         out = self.add(kind(self.name("pool"), (source,), **options))
-        return self.neuron(out) if kind is SumPool else out
+        return self.neuron(out) if kind is SumPool and not self.counted(out) else out
+
+    def counted(self, source: str) -> bool:
+        """Does the next layer read the counts of `source` themselves?"""
+        return self.tensors[source].timed and bool(self.words.random() < 0.6)
 
     def upsample(self, source: str, ups: np.random.Generator) -> str:
         """`source` as it is, or on a larger map. ups: draws of its own."""
@@ -197,8 +211,10 @@ class Draw:
         return self.add(Upsample(self.name("up"), (source,), tuple(ups.integers(1, 4, 2))))
 
     def join(self, a: str, b: str) -> str:
-        """Spikes of two spike tensors of one shape."""
+        """Spikes of two spike tensors of one shape, or counts of spikes; b may be counts."""
         ta, tb = self.tensors[a], self.tensors[b]
+        if tb.encoding is Encoding.COUNT:
+            return self.add(Add(self.name("join"), (a, b)))
         choices = ["concat"] if ta.steps == tb.steps and ta.encoding == tb.encoding else []
         if choices and ta.shape == tb.shape:
             choices += ["add", "and", "iand"] if ta.timed else ["add"]
@@ -211,7 +227,7 @@ class Draw:
             return self.neuron(self.add(Residual(self.name("res"), (h, b), multiplier=m, exponent=self.number(0, 2))))
         if kind == "add":
             out = self.add(Add(name, (a, b)))
-            return self.lif(out) if ta.timed else out
+            return self.lif(out) if ta.timed and not self.counted(out) else out
         return self.add({"concat": Concat, "and": And, "iand": IAnd}[kind](name, (a, b)))
 
     def recurrent(self, source: str, steps: int) -> str:
@@ -250,7 +266,7 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
         same = d.coin(0.6)
         potential = d.conv(d.late(spikes), d.tensors[before].shape[0] if same else d.number(1, 6), same=same)
         spikes = d.neuron(d.late(potential if same else d.upsample(potential, ups)))
-        if same and d.tensors[before].encoding in (Encoding.RADIX, *SPIKES):
+        if same and d.tensors[before].encoding in (Encoding.RADIX, Encoding.COUNT, *SPIKES):
             spikes = d.join(spikes, d.late(before)) if d.tensors[before].encoding is not Encoding.TTFS else spikes
         if deep.random() < 0.4:
             spikes = d.neuron(d.depthwise(spikes))
@@ -263,7 +279,8 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
     d.add(Readout("logits", (out,), bias=rng.integers(-9, 10, classes)))
     legal = [b for b in range(1, steps + 1) if steps % b == 0 and (kind != "rate" or b <= 8)]
     block = 0 if recurrent or kind == "signal" or seed % 2 else int(rng.choice(legal))
-    if any(edge.delay % max(1, block) for edge in d.edges):
+    words = any(op.needs_one_step(*(d.tensors[s] for s in op.inputs)) for op in d.operators)
+    if words or any(edge.delay % max(1, block) for edge in d.edges):
         block = 0
     network = Network(
         f"graph{seed}",
@@ -285,6 +302,8 @@ def _first(d: Draw, kind: str, steps: int) -> str:
         case "radix":
             return d.add(Encode(name, (INPUT,), d.number(1, 8)))
         case "rate":
+            return INPUT
+        case "signal" if d.words.random() < 0.5:
             return INPUT
         case "signal":
             return d.add(DeltaEncode(name, (INPUT,), d.pick("delta", "sigma-delta"), d.number(1, 200)))

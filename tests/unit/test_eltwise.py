@@ -57,7 +57,8 @@ def of(kind: type[Kind], *sources: Tensor, **fields: object) -> Kind:
 @pytest.mark.parametrize(("kind", "sources", "expected"), [
     (Add, (POTENTIAL, replace(POTENTIAL, bound=7)), replace(POTENTIAL, bound=107)),
     (Add, (CURRENT, COUNT), replace(CURRENT, bound=13)),
-    (Add, (COUNT, COUNT), replace(CURRENT, bound=8)),
+    (Add, (COUNT, COUNT), replace(COUNT, bound=8)),
+    (Add, (RATE, COUNT), replace(COUNT, bound=5)),
     (Add, (RADIX, replace(RADIX, bound=12)), replace(RADIX, steps=5, bound=27)),
     (Add, (RATE, RATE), replace(COUNT, bound=2)),
     (Add, (TTFS, TTFS), replace(COUNT, bound=2)),
@@ -87,7 +88,7 @@ def test_types_of_the_pools() -> None:
 
 
 @pytest.mark.parametrize(("kind", "sources", "message"), [
-    (Add, (RADIX, POTENTIAL), "add 'op': inputs 'radix' and 'potential' are radix and potential, needs two potentials"),
+    (Add, (RADIX, POTENTIAL), "add 'op': inputs 'radix' and 'potential' are radix and potential, needs potentials"),
     (Add, (RATE, TTFS), "are rate and ttfs"),
     (Add, (RADIX, replace(RADIX, steps=3, bound=7)), "words of 'radix' have T = 4, of 'radix' T = 3; need the same T"),
     (Add, (RATE, replace(RATE, steps=4)), "time of 'rate', 8 time steps, is not that of 'rate', 4 time steps"),
@@ -107,7 +108,7 @@ def test_types_of_the_pools() -> None:
     (MaxPool, (RATE,), "input 'rate' is rate, needs radix; pool spikes by orpool .* or gatedpool"),
     (OrPool, (RADIX,), "input 'radix' is radix, needs rate or ttfs; a maximum of radix words is maxpool"),
     (GatedMaxPool, (COUNT,), "input 'count' is count, needs rate or ttfs"),
-    (SumPool, (COUNT,), "input 'count' is count, needs radix or rate or ttfs"),
+    (SumPool, (CURRENT,), "input 'current' is potential, needs radix or rate or ttfs or signal or count"),
 ])  # fmt: skip
 def test_refusals_say_what_would_work(kind: type[Operator], sources: tuple[Tensor, ...], message: str) -> None:
     with pytest.raises(VolleyError, match=message) as caught:

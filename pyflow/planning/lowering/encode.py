@@ -47,16 +47,18 @@ def pixels_wanted(b: Builder, tensor: str) -> int:
 
 
 def network_input(b: Builder) -> None:
-    """The stream of pixels, samples or spikes that the top makes of the host's bytes."""
+    """The stream of pixels, samples or spikes that the top makes of the host's bytes. A delta encoder marks the ends of
+    passes itself."""
     tensor = b.tensors[INPUT]
     events = tensor.encoding is Encoding.RATE
+    marked = events or (tensor.timed and not all(isinstance(op, DeltaEncode) for op in b.network.readers(INPUT)))
     pix = 1 if events else math.gcd(pixels_wanted(b, INPUT), tensor.shape[2])
     out = b.output(tensor, tensor.shape[0], pix)
-    pixel = b.declare(replace(out, name="pixel", bits=8, numbers=1, tensor="" if events else INPUT))
-    if events:
+    pixel = b.declare(replace(out, name="pixel", bits=8, numbers=1, tensor="" if marked else INPUT))
+    if marked:
         layer = b.owner(INPUT)
         pixel = b.join(
-            cores.EncodeEvent(lanes=out.lanes, tb=tensor.block, beats=out.beats),
+            cores.EncodeEvent(lanes=out.pix * out.lanes, tb=out.bits, beats=out.beats),
             layer,
             [("byte", pixel)],
             [("spike", out)],

@@ -265,7 +265,7 @@ def array(
             tp=folding.tp,
             weight_w=op.weight_bits,
             acc_w=acc_w,
-            per_step=source.timed,
+            per_step=source.per_step,
             pix=pix,
         )
     if folding.events:
@@ -279,7 +279,7 @@ def array(
             inputs=ceil_div(source.shape[0], folding.lanes) * folding.lanes * math.prod(source.shape[1:]),
             folds=fo,
             acc_w=acc_w,
-            per_step=source.timed,
+            per_step=source.per_step,
         )
     return SynapseArray(
         body=BODIES.index(folding.body),
@@ -290,7 +290,7 @@ def array(
         weight_w=op.weight_bits,
         folds=fi,
         acc_w=acc_w,
-        per_step=source.timed,
+        per_step=source.per_step,
         pix=pix,
     )
 
