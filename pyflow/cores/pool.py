@@ -29,7 +29,10 @@ class PoolTree(Core):
 
 @dataclass(frozen=True, slots=True)
 class PoolMax(PoolTree):
+    """signed: of potentials, a lane for each number."""
+
     module: ClassVar = "volley_pool_max"
+    signed: bool = False
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         """A pair takes a comparison and a choice, 1.75 LUT a bit."""
@@ -96,6 +99,7 @@ class PoolAccumulate(Core):
     width: int
     kernel_y: int
     kernel_x: int
+    signed: bool = False
 
     @property
     def row(self) -> int:

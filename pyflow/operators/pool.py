@@ -34,7 +34,8 @@ class Pool(Windowed):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaxPool(Pool):
-    """Maximum of radix words; commutes with the monotone neuron."""
+    """Maximum of radix words, which commutes with the monotone neuron; over time also of counts, samples and potentials
+    in each step. Padded taps are never the largest potential."""
 
     kind: ClassVar[str] = "maxpool"
     pixelwise: ClassVar[bool] = True
@@ -45,11 +46,12 @@ class MaxPool(Pool):
                 f"input {source.name!r} is {source.encoding}, needs radix; pool spikes by orpool (trained with a "
                 "maximum per step) or gatedpool (converted)"
             )
-        self._want(source, Encoding.RADIX)
+        self._want(source, Encoding.RADIX, Encoding.POTENTIAL, *WORDS)
         return self._pooled(source)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        pooled: np.ndarray = self.windows(x).max(axis=(4, 5))
+        lowest = min(0, int(x.min(initial=0)))  # of numbers without sign 0, as padded taps carry there
+        pooled: np.ndarray = self.windows(x, lowest).max(axis=(4, 5))
         return pooled
 
 

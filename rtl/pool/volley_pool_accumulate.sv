@@ -3,6 +3,7 @@
 // Pooling of windows that do not overlap, as the map streams past: each window's partial sum (or maximum) is kept
 // until its last pixel has come. Nothing holds the map or a window.
 //   out(oy, ox) = sum or maximum of word(oy*KERNEL_Y + ky, ox*KERNEL_X + kx)
+// SIGNED = 1: the maximum of potentials, one lane for each number.
 // Rows and columns that fill no window are dropped. A map that is one window is a global pool.
 // A row of windows is kept: COLS * GROUPS words of LANES results, in a RAM. One of them alone lies in the output
 // register, which accumulates; so does the window that is being passed, where GROUPS = 1.
@@ -11,14 +12,15 @@
 `default_nettype none
 module volley_pool_accumulate #(
   parameter int unsigned LANES    = 1,         // words per beat: channels, time steps, pixels of different windows
-  parameter int unsigned WORD_W   = 4,         // bits of a word, unsigned
+  parameter int unsigned WORD_W   = 4,         // bits of a word
   parameter int unsigned OUT_W    = 10,        // bits of a result; holds the largest sum
   parameter bit          MAXIMUM  = 1'b0,      // 1: maximum, 0: sum
   parameter int unsigned GROUPS   = 1,         // beats per pixel
   parameter int unsigned HEIGHT   = 8,         // of the map
   parameter int unsigned WIDTH    = 8,         // columns of the map: pixels, or beats where one brings several
   parameter int unsigned KERNEL_Y = 8,         // rows of a window
-  parameter int unsigned KERNEL_X = 8          // columns of a window
+  parameter int unsigned KERNEL_X = 8,         // columns of a window
+  parameter bit          SIGNED   = 1'b0       // 1: words in two's complement; of a maximum only
 ) (
   input  wire logic                    clk,
   input  wire logic                    rst,    // synchronous, active high
@@ -40,6 +42,10 @@ module volley_pool_accumulate #(
   end
   if (OUT_W < WORD_W) begin : g_rule_out_w
     $fatal(1, "volley_pool_accumulate: OUT_W = %0d cannot hold a word of WORD_W = %0d (%m)", OUT_W, WORD_W);
+  end
+
+  if (SIGNED && !MAXIMUM) begin : g_rule_signed
+    $fatal(1, "volley_pool_accumulate: SIGNED = 1 needs MAXIMUM = 1 (%m)");
   end
 
   localparam int unsigned ROWS    = KERNEL_Y > 0 ? HEIGHT / KERNEL_Y : 1;
@@ -161,11 +167,15 @@ module volley_pool_accumulate #(
 
   for (genvar l = 0; l < LANES; l++) begin : g_lane
     logic [OUT_W-1:0] word, past;
-    assign word = OUT_W'(words[l*WORD_W +: WORD_W]);
-    assign past = first ? '0 : held[l*OUT_W +: OUT_W];
     if (MAXIMUM) begin : g_max
-      assign total[l*OUT_W +: OUT_W] = word > past ? word : past;
+      logic larger;
+      assign word = OUT_W'(signed'({SIGNED && words[l*WORD_W + WORD_W-1], words[l*WORD_W +: WORD_W]}));
+      assign past = held[l*OUT_W +: OUT_W];
+      assign larger = signed'({SIGNED && word[OUT_W-1], word}) > signed'({SIGNED && past[OUT_W-1], past});
+      assign total[l*OUT_W +: OUT_W] = first || larger ? word : past;
     end else begin : g_sum
+      assign word = OUT_W'(words[l*WORD_W +: WORD_W]);
+      assign past = first ? '0 : held[l*OUT_W +: OUT_W];
       assign total[l*OUT_W +: OUT_W] = word + past;
 `ifndef SYNTHESIS
       always_ff @(posedge clk)

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// Max pooling: the largest of TAPS radix words, lane by lane; padded taps carry code 0.
+// Max pooling: the largest of TAPS numbers, lane by lane. Radix words and counts: padded taps carry 0.
+// SIGNED = 1: potentials, one lane for each number; padded taps carry the lowest one.
 // Tree with a register per level: latency max(1, ceil(log2 TAPS)), 1 beat/cycle.
 // Model: verif/models/pool.py.
 `default_nettype none
 module volley_pool_max #(
   parameter int unsigned LANES  = 1,           // channels per beat
-  parameter int unsigned WORD_W = 4,           // bits of a word (T)
-  parameter int unsigned TAPS   = 4,           // words per window
-  parameter int unsigned PIX    = 1            // pixels per beat, a window each
+  parameter int unsigned WORD_W = 4,           // bits of a number (T of a radix word)
+  parameter int unsigned TAPS   = 4,           // numbers per window
+  parameter int unsigned PIX    = 1,           // pixels per beat, a window each
+  parameter bit          SIGNED = 1'b0         // 1: two's complement
 ) (
   input  wire logic                             clk,
   input  wire logic                             rst, // synchronous, active high
@@ -56,9 +58,11 @@ module volley_pool_max #(
       end else if (2*i + 1 < (TAPS + (1 << (l - 1)) - 1) >> (l - 1)) begin : g_pair
         for (genvar k = 0; k < PIX * LANES; k++) begin : g_lane
           logic [WORD_W-1:0] a, b;
+          logic              larger;
           assign a = g_level[l-1].g_node[2*i].node[k*WORD_W +: WORD_W];
           assign b = g_level[l-1].g_node[2*i+1].node[k*WORD_W +: WORD_W];
-          always_ff @(posedge clk) if (ce) node[k*WORD_W +: WORD_W] <= a > b ? a : b;
+          assign larger = signed'({SIGNED && a[WORD_W-1], a}) > signed'({SIGNED && b[WORD_W-1], b});
+          always_ff @(posedge clk) if (ce) node[k*WORD_W +: WORD_W] <= larger ? a : b;
         end
       end else begin : g_pass
         always_ff @(posedge clk) if (ce) node <= g_level[l-1].g_node[2*i].node;

@@ -204,6 +204,17 @@ class Draw:
         """Does the next layer read the counts of `source` themselves?"""
         return self.tensors[source].timed and bool(self.words.random() < 0.6)
 
+    def highest(self, source: str) -> str:
+        """`source`, potentials, or the maximum of some of them, padded or not."""
+        _, *sides = self.tensors[source].shape
+        if self.words.random() < 0.6:
+            return source
+        ky, kx = (min(side, int(self.words.integers(1, 4))) for side in sides)
+        apart = self.words.random() < 0.4
+        stride = (ky, kx) if apart else (int(self.words.integers(1, 3)), int(self.words.integers(1, 3)))
+        padding = (0, 0) if apart else (int(self.words.integers(0, ky)), int(self.words.integers(0, kx)))
+        return self.add(MaxPool(self.name("highest"), (source,), (ky, kx), stride, padding))
+
     def upsample(self, source: str, ups: np.random.Generator) -> str:
         """`source` as it is, or on a larger map. ups: draws of its own."""
         if ups.random() < 0.7 or np.prod(self.tensors[source].shape[1:]) > 24:
@@ -265,7 +276,7 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
         before = spikes = d.upsample(spikes, ups)
         same = d.coin(0.6)
         potential = d.conv(d.late(spikes), d.tensors[before].shape[0] if same else d.number(1, 6), same=same)
-        spikes = d.neuron(d.late(potential if same else d.upsample(potential, ups)))
+        spikes = d.neuron(d.late(potential if same else d.highest(d.upsample(potential, ups))))
         if same and d.tensors[before].encoding in (Encoding.RADIX, Encoding.COUNT, *SPIKES):
             spikes = d.join(spikes, d.late(before)) if d.tensors[before].encoding is not Encoding.TTFS else spikes
         if deep.random() < 0.4:

@@ -187,6 +187,7 @@ ILLEGAL: list[Row] = [
     ("pool_gated", {"TAPS": 0}, "LANES, TB and TAPS must be at least 1"),
     ("pool_accumulate", {"KERNEL_X": 0}, "LANES, WORD_W, GROUPS, KERNEL_Y and KERNEL_X must be at least 1"),
     ("pool_accumulate", {"KERNEL_Y": 9}, "the window is larger than the map of 8 x 8"),
+    ("pool_accumulate", {"SIGNED": 1}, "SIGNED = 1 needs MAXIMUM = 1"),
     ("pool_accumulate", {"OUT_W": 3}, "OUT_W = 3 cannot hold a word of WORD_W = 4"),
     ("pool_gated", {"PASSES": 0}, "volley_state_memory: PASSES = 0 must be at least 1"),
     ("add", {"LANES": 0}, "LANES, A_W and B_W must be at least 1"),

@@ -199,6 +199,7 @@ def test_encode_radix(lanes, steps):
         ("encode_radix", ("LANES", "T", "PIX"), (3, 5, 2)),
         ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX"), (3, 4, 9, 2)),
         ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX"), (1, 1, 1, 3)),
+        ("pool_max", ("LANES", "WORD_W", "TAPS", "PIX", "SIGNED"), (2, 6, 4, 2, 1)),
         ("pool_sum", ("LANES", "WORD_W", "TAPS", "PIX"), (2, 8, 4, 4)),
         ("pool_sum", ("LANES", "WORD_W", "TAPS", "PIX"), (3, 4, 9, 2)),
     ],
@@ -218,6 +219,13 @@ def test_readout(values):
 @pytest.mark.parametrize("values", [(1, 1, 1), (3, 4, 9), (2, 8, 4)])
 def test_pool(core, values):
     run_bench(f"volley_pool_{core}", "tb_volley_lanes", dict(zip(("LANES", "WORD_W", "TAPS"), values, strict=True)))
+
+
+@pytest.mark.parametrize("values", [(1, 1, 1, 1), (1, 2, 2, 1), (3, 5, 9, 1), (2, 13, 4, 1)])
+def test_pool_of_potentials(values):
+    run_bench(
+        "volley_pool_max", "tb_volley_lanes", dict(zip(("LANES", "WORD_W", "TAPS", "SIGNED"), values, strict=True))
+    )
 
 
 @pytest.mark.parametrize(("width", "depth", "kind"), [(40, 1, 0), (6, 1, 1), (5, 3, 1), (70, 64, 2), (9, 5, 3)])

@@ -41,7 +41,7 @@ LIF = ("LANES", "TB", "PASSES", "BEATS", "UNROLLED", "IN_W")
 GATED = ("LANES", "TB", "TAPS", "BEATS", "PASSES")
 ACCUMULATE = ("LANES", "STEPS", "IN_W", "IN_SIGNED", "BEATS", "PASSES", "OUT_W")
 RESIDUAL = ("LANES", "STEPS", "ACC_W", "WORD_W", "EXPONENT", "M_W", "OUT_W")
-POOLED = ("LANES", "WORD_W", "OUT_W", "MAXIMUM", "GROUPS", "HEIGHT", "WIDTH", "KERNEL_Y", "KERNEL_X")
+POOLED = ("LANES", "WORD_W", "OUT_W", "MAXIMUM", "GROUPS", "HEIGHT", "WIDTH", "KERNEL_Y", "KERNEL_X", "SIGNED")
 
 # core, its own bench, parameters: sets that its own tests use too, so that both benches judge the same mutants.
 CORES = [
@@ -94,13 +94,15 @@ CORES = [
     ("readout", "lanes", ("LANES", "IN_W", "EXPONENT", "BIAS_W"), (3, 12, 5, 20)),
     ("accumulate", "pass_state", ACCUMULATE, (2, 2, 5, 1, 3, 3, 8)),
     ("pool_max", "lanes", ("LANES", "WORD_W", "TAPS"), (3, 4, 9)),
+    ("pool_max", "lanes", ("LANES", "WORD_W", "TAPS", "SIGNED"), (2, 7, 4, 1)),
     ("pool_sum", "lanes", ("LANES", "WORD_W", "TAPS"), (3, 4, 9)),
     ("pool_or", "eltwise", ("LANES", "TB", "TAPS"), (3, 4, 9)),
     ("pool_gated", "pass_state", GATED, (2, 2, 4, 3, 3)),
     ("pool_gated", "pass_state", GATED, (2, 2, 4, 1, 4)),
-    ("pool_accumulate", "pool_accumulate", POOLED, (3, 3, 3, 1, 1, 3, 5, 2, 3)),
-    ("pool_accumulate", "pool_accumulate", POOLED, (3, 4, 6, 0, 1, 6, 8, 2, 2)),
-    ("pool_accumulate", "pool_accumulate", POOLED, (2, 3, 3, 1, 2, 4, 7, 2, 3)),
+    ("pool_accumulate", "pool_accumulate", POOLED, (3, 3, 3, 1, 1, 3, 5, 2, 3, 0)),
+    ("pool_accumulate", "pool_accumulate", POOLED, (3, 4, 6, 0, 1, 6, 8, 2, 2, 0)),
+    ("pool_accumulate", "pool_accumulate", POOLED, (2, 3, 3, 1, 2, 4, 7, 2, 3, 0)),
+    ("pool_accumulate", "pool_accumulate", POOLED, (2, 5, 5, 1, 1, 4, 6, 2, 2, 1)),
     ("add", "eltwise", ("LANES", "A_W", "B_W", "A_SIGNED", "B_SIGNED", "OUT_W"), (2, 12, 7, 1, 1, 13)),
     ("residual", "eltwise", RESIDUAL, (3, 1, 9, 4, 2, 6, 13)),
     ("residual", "eltwise", (*RESIDUAL, "DSP"), (3, 1, 9, 4, 2, 6, 13, 1)),

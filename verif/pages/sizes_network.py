@@ -360,7 +360,11 @@ ROWS: dict[str, Row] = {
         ({}, {"LANES": 16, "TAPS": 9, "BEATS": 196}),
         Wave({"BEATS": 3}, frame=3, data={"s_window": (0, 0x0100, 0x1240, 0x8421, 0x0F00, 0xFFFF) * 4}),
     ),
-    "volley_pool_max": Row({"WORD_W": 1, "TAPS": 1}, ({}, {"LANES": 16, "TAPS": 9}), Wave(frame=5)),
+    "volley_pool_max": Row(
+        {"WORD_W": 1, "TAPS": 1},
+        ({}, {"LANES": 16, "TAPS": 9}, {"LANES": 16, "WORD_W": 12, "SIGNED": 1}),
+        Wave(frame=5),
+    ),
     "volley_pool_sum": Row({"WORD_W": 1, "TAPS": 1}, ({}, {"LANES": 16, "TAPS": 9}), Wave(frame=5)),
     "volley_pool_accumulate": Row(
         {"WORD_W": 1, "OUT_W": 1, "HEIGHT": 1, "WIDTH": 1, "KERNEL_Y": 1, "KERNEL_X": 1},
@@ -369,6 +373,7 @@ ROWS: dict[str, Row] = {
             {"LANES": 16, "GROUPS": 4},
             {"LANES": 16, "HEIGHT": 64, "WIDTH": 64},
             {"LANES": 16, "OUT_W": 4, "MAXIMUM": 1, "HEIGHT": 64, "WIDTH": 64},
+            {"LANES": 16, "WORD_W": 12, "OUT_W": 12, "MAXIMUM": 1, "SIGNED": 1, "KERNEL_Y": 2, "KERNEL_X": 2},
         ),
         Wave(
             {"OUT_W": 6, "HEIGHT": 2, "WIDTH": 4, "KERNEL_Y": 2, "KERNEL_X": 2},

@@ -66,9 +66,13 @@ elif CORE == "volley_readout":
 else:
     SOURCES, SINK = ("s_window",), "m_spike"
     TAPS, WORD_W = P["TAPS"], P["WORD_W"]
-    TOP = (1 << WORD_W) - 1
+    SIGNED = P.get("SIGNED", 0)
+    LOW, TOP = -SIGNED << (WORD_W - 1), (1 << (WORD_W - SIGNED)) - 1
     of_parameters({"one tap": TAPS == 1, "TAPS is no power of two": TAPS.bit_count() > 1})
     declare("first tap largest", "last tap largest", "all taps on the upper rail")
+    if CORE == "volley_pool_max":
+        of_parameters({"signed": SIGNED > 0, "unsigned": not SIGNED})
+        declare("largest below 0", "of either sign")
     LATENCY = max(1, (TAPS - 1).bit_length())
     REDUCE, OUT_W = (max, WORD_W) if CORE == "volley_pool_max" else (sum, (TAPS * TOP).bit_length())
 
@@ -77,15 +81,18 @@ else:
         windows = [
             [[level if k == tap else rest] * LANES for k in range(TAPS)]
             for tap in range(TAPS)
-            for level, rest in ((TOP, 0), (1, 0), (TOP, TOP - 1), (0, TOP))
+            for level, rest in ((TOP, LOW), (LOW + 1, LOW), (TOP, TOP - 1), (LOW, TOP), (0, LOW))
         ]
-        windows += [[[word] * LANES] * TAPS for word in (0, TOP)]
-        windows += [[[random.randint(0, TOP) for _ in range(LANES)] for _ in range(TAPS)] for _ in range(100)]
+        windows += [[[word] * LANES] * TAPS for word in (LOW, TOP)]
+        windows += [[[random.randint(LOW, TOP) for _ in range(LANES)] for _ in range(TAPS)] for _ in range(100)]
         for window in windows:
             first, last = window[0][0], window[-1][0]
             hit("first tap largest", TAPS > 1 and first > max(words[0] for words in window[1:]))
             hit("last tap largest", TAPS > 1 and last > max(words[0] for words in window[:-1]))
             hit("all taps on the upper rail", all(words[0] == TOP for words in window))
+            if CORE == "volley_pool_max":
+                hit("largest below 0", max(words[0] for words in window) < 0)
+                hit("of either sign", min(words[0] for words in window) < 0 < max(words[0] for words in window))
             pixels = random.choices(windows, k=PIX)
             pixels[random.randrange(PIX)] = window
             words = [w for pixel in pixels for tap in pixel for w in tap]

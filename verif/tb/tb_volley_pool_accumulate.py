@@ -17,7 +17,8 @@ KERNEL = P["KERNEL_Y"], P["KERNEL_X"]
 KIND, REDUCE = ("maximum", max) if P["MAXIMUM"] else ("sum", sum)
 ROWS, COLS = HEIGHT // KERNEL[0], WIDTH // KERNEL[1]
 IN, OUT, LATENCY = HEIGHT * WIDTH * GROUPS, ROWS * COLS * GROUPS, 2
-LARGEST = (1 << WORD_W) - 1
+SIGNED = P["SIGNED"]
+LOWEST, LARGEST = -SIGNED << (WORD_W - 1), (1 << (WORD_W - SIGNED)) - 1
 
 of_parameters(
     {
@@ -30,32 +31,34 @@ of_parameters(
         "columns left over beside one window": COLS == 1 and WIDTH % KERNEL[1] > 0,
         "a window of one row": KERNEL[0] == 1,
         "a window of one column": KERNEL[1] == 1,
+        "signed": SIGNED > 0,
     }
 )
-RAILS = "nothing but 0", "nothing but the largest word"
+RAILS = "nothing but the lowest word", "nothing but the largest word"
 declare(*(f"{kind}: {rail}" for kind in ("sum", "maximum") for rail in RAILS))
-declare("maximum: ties", "the largest word in any place", "a frame pauses inside")
+declare("maximum: ties", "maximum: below 0", "the largest word in any place", "a frame pauses inside")
 
 
 def random_frame() -> list[list[list[int]]]:
     """[y][x][channel]: anything, a rail throughout, or one large word among small ones."""
     kind = random.choice(("any", "any", "rail", "one"))
-    rail = random.choice((0, LARGEST))
+    rail = random.choice((LOWEST, LARGEST))
     large = random.randrange(HEIGHT), random.randrange(WIDTH)
-    hit(f"{KIND}: {RAILS[rail > 0]}", kind == "rail")
+    hit(f"{KIND}: {RAILS[rail == LARGEST]}", kind == "rail")
     hit("the largest word in any place", kind == "one")
 
     def word(y: int, x: int) -> int:
         if kind == "rail":
             return rail
         if kind == "one":
-            return LARGEST if (y, x) == large else random.randrange(LARGEST)
-        return random.randint(0, LARGEST)
+            return LARGEST if (y, x) == large else random.randrange(LOWEST, LARGEST)
+        return random.randint(LOWEST, LARGEST)
 
     frame = [[[word(y, x) for _ in range(GROUPS * LANES)] for x in range(WIDTH)] for y in range(HEIGHT)]
     if P["MAXIMUM"]:
         window = [pixel[0] for row in frame[: KERNEL[0]] for pixel in row[: KERNEL[1]]]
         hit("maximum: ties", kind == "any" and window.count(max(window)) > 1)
+        hit("maximum: below 0", max(window) < 0)
     return frame
 
 

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pyflow.cores.cells import Cost
 from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSum
 from pyflow.cores.stream import Fifo
-from pyflow.operators import GatedMaxPool, MaxPool, OrPool, SumPool, Tensor
+from pyflow.operators import Encoding, GatedMaxPool, MaxPool, OrPool, SumPool, Tensor
 from pyflow.operators.pool import Pool
 from pyflow.planning import windows
 from pyflow.planning.builder import Builder
 from pyflow.planning.lowering.registry import lowers
+from pyflow.planning.memories import repeat
 from pyflow.planning.netlist import Stream
 from pyflow.planning.windows import Stage
 
@@ -28,16 +29,23 @@ def pool_input(b: Builder, op: Pool, stream: Stream) -> Stream:
 
 
 def window_stages(op: Pool, stream: Stream, source: Tensor) -> list[Stage]:
-    lines = windows.columns(op, stream, source.shape, op.kernel[0], 0)
-    return [lines, windows.full(op, lines.out, source.shape, 1, 0)]
+    """Padded taps carry 0, of a maximum with sign the lowest number."""
+    pad = 0
+    if source.encoding is Encoding.POTENTIAL:
+        width = source.number_bits
+        pad = repeat(1 << (width - 1), width, stream.lanes * stream.numbers)
+    lines = windows.columns(op, stream, source.shape, op.kernel[0], pad)
+    return [lines, windows.full(op, lines.out, source.shape, 1, repeat(pad, stream.pixel_width, op.kernel[0]))]
 
 
-def tree(op: Pool, stream: Stream, taps: int, pix: int) -> PoolMax | PoolSum | PoolOr:
+def tree(op: Pool, stream: Stream, source: Tensor, taps: int, pix: int) -> PoolMax | PoolSum | PoolOr:
     """Joins the words of `taps` pixels of `stream` in a cycle, `pix` times beside each other."""
     if isinstance(op, OrPool):
         return PoolOr(lanes=stream.lanes, tb=stream.numbers, taps=taps, pix=pix)
-    core = PoolMax if isinstance(op, MaxPool) else PoolSum
-    return core(lanes=stream.lanes * stream.numbers, word_w=stream.bits // stream.numbers, taps=taps, pix=pix)
+    numbers, width = stream.lanes * stream.numbers, stream.bits // stream.numbers
+    if isinstance(op, SumPool):
+        return PoolSum(numbers, width, taps, pix)
+    return PoolMax(numbers, width, taps, pix, signed=source.encoding is Encoding.POTENTIAL)
 
 
 def whole(b: Builder, op: Pool, stream: Stream) -> list[Stage]:
@@ -46,7 +54,7 @@ def whole(b: Builder, op: Pool, stream: Stream) -> list[Stage]:
     stages = window_stages(op, stream, source)
     pix = stages[-1].out.pix
     out = b.output(b.tensors[op.name], stream.lanes, pix)
-    return [*stages, Stage(tree(op, stream, math.prod(op.kernel), pix), "window", "spike", out, "")]
+    return [*stages, Stage(tree(op, stream, source, math.prod(op.kernel), pix), "window", "spike", out, "")]
 
 
 def streams_past(op: Pool, source: Tensor, pix: int) -> bool:
@@ -57,10 +65,10 @@ def streams_past(op: Pool, source: Tensor, pix: int) -> bool:
     return apart and (op.kernel[1] % pix == 0 or pix % op.kernel[1] == 0)
 
 
-def neighbours(op: Pool, stream: Stream, taps: int) -> Stage:
+def neighbours(op: Pool, stream: Stream, source: Tensor, taps: int) -> Stage:
     """Joins `taps` pixels of a beat that lie in one window."""
     pix = stream.pix // taps
-    core, bits = tree(op, stream, taps, pix), stream.bits
+    core, bits = tree(op, stream, source, taps, pix), stream.bits
     if isinstance(core, PoolSum):
         bits = stream.numbers * (taps * ((1 << core.word_w) - 1)).bit_length()
     out = replace(stream, name=f"{op.name}_pixels", bits=bits, pixels=stream.pixels // taps, pix=pix, tensor="")
@@ -70,11 +78,12 @@ def neighbours(op: Pool, stream: Stream, taps: int) -> Stage:
 def accumulated(b: Builder, op: Pool, stream: Stream) -> list[Stage]:
     """Pixel by pixel. A FIFO takes a row of results, so that whoever reads them has the time of a row of windows for
     it."""
-    _, height, width = b.sources(op)[0].shape
+    (source,) = b.sources(op)
+    _, height, width = source.shape
     ky, kx = op.kernel
     stages, taps = list[Stage](), min(stream.pix, kx)
     if taps > 1:
-        stages.append(neighbours(op, stream, taps))
+        stages.append(neighbours(op, stream, source, taps))
         stream = stages[0].out
     out = b.output(b.tensors[op.name], stream.lanes, stream.pix)
     core = PoolAccumulate(
@@ -87,6 +96,7 @@ def accumulated(b: Builder, op: Pool, stream: Stream) -> list[Stage]:
         width=width // taps // stream.pix,
         kernel_y=ky,
         kernel_x=kx // taps,
+        signed=source.encoding is Encoding.POTENTIAL,
     )
     if core.row == 1:
         return [*stages, Stage(core, "spike", "spike", out, "")]
