@@ -82,3 +82,5 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     if not hasattr(config, "workerinput"):  # the process that the user started, not one of xdist's
         config.pluginmanager.register(_Coverage())
+    else:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker has a core; threads of torch wait for each other
