@@ -47,6 +47,8 @@ MEASURED = {
     "or pool": PoolOr(4, 4, 9, 1),
     "sum pool of spikes": PoolSum(16, 1, 4, 1),
     "sum pool of words": PoolSum(4, 4, 4, 1),
+    "max pool of potentials": PoolMax(4, 12, 4, 1, True),
+    "maxima of potentials": PoolAccumulate(16, 12, 12, True, 1, 16, 16, 2, 2, True),
     "global average 8 x 8": PoolAccumulate(4, 4, 10, False, 1, 8, 8, 8, 8),
     "average 8 x 8 of groups": PoolAccumulate(16, 4, 10, False, 4, 8, 8, 8, 8),
     "averages 8 x 8": PoolAccumulate(16, 4, 10, False, 1, 64, 64, 8, 8),
