@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,7 +13,7 @@ import torch.nn.functional as F
 from pyflow.conversion.torch_blocks import upsample
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT
-from pyflow.model.graph import FloatAdd, FloatConcat, FloatConv, FloatLayer, FloatLinear, FloatUpsample, MaxPool
+from pyflow.model.graph import Edge, FloatAdd, FloatConcat, FloatConv, FloatLayer, FloatLinear, FloatUpsample, MaxPool
 from pyflow.model.spiking import FloatNeuron, NeuronState, SpikingModel
 
 ALIKE = 0.9  # share of samples with the same answer; in the others a membrane came near its threshold
@@ -39,15 +41,26 @@ def answers(model: SpikingModel, frames: np.ndarray) -> tuple[np.ndarray, np.nda
     x = torch.from_numpy(np.asarray(frames, np.float64))
     states: dict[str, NeuronState] = {}
     total = torch.zeros(())
+    delays = [edge.delay for layer in model.network.layers for edge in layer.inputs]
+    before: deque[dict[str, torch.Tensor]] = deque(maxlen=1 + max(delays, default=0))  # of this step and those before
     for t in range(model.steps):
         values = {INPUT: x[:, t] if model.timed else x}
+        before.appendleft(values)
         for layer in model.network.layers:
-            values[layer.name] = _value(layer, [values[s] for s in layer.sources], states)
+            given = [_read(model, edge, before, len(frames)) for edge in layer.inputs]
+            values[layer.name] = _value(layer, given, states)
         total = total + values[model.network.layers[-1].name].flatten(1)
     sure = np.ones(len(frames), bool)
     for state in states.values():
         sure &= state.sure
     return np.asarray(total.numpy() * model.scale), sure
+
+
+def _read(model: SpikingModel, edge: Edge, before: deque[dict[str, torch.Tensor]], frames: int) -> torch.Tensor:
+    """What `edge` carries in this step; zeros where its delay reaches to before the first."""
+    if edge.delay < len(before):
+        return before[edge.delay][edge.source]
+    return torch.zeros(frames, *model.network.shapes[edge.source], dtype=torch.float64)
 
 
 def _value(layer: FloatLayer, given: list[torch.Tensor], states: dict[str, NeuronState]) -> torch.Tensor:

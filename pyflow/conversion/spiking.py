@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pyflow.conversion.loops import Loops, codes, drivers, image_shift
 from pyflow.conversion.quantise import best_ratio
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
@@ -31,6 +32,7 @@ from pyflow.model.graph import (
     Synapse,
 )
 from pyflow.model.order import drop_flatten
+from pyflow.model.recurrent import PASSING, firing, parted, recurrent_form
 from pyflow.model.rewrite import fold_padding, merge_averages
 from pyflow.model.spiking import FloatNeuron, SpikingModel
 from pyflow.operators import (
@@ -50,7 +52,6 @@ from pyflow.operators import (
     Upsample,
 )
 
-PIXEL = 1 / 255  # real value of one code of the input
 MOST_SHIFT = 15
 LEAK_BITS = 12  # F of a leak that is no shift
 WIDEST = 32
@@ -66,20 +67,17 @@ class Precision:
     widths: tuple[tuple[str, int], ...] = ()
 
 
-PASSING = MaxPool | FloatUpsample | FloatConcat  # of spikes, what gives spikes
-
-
 def ordered(model: SpikingModel) -> SpikingModel:
     """In the order that spikes over time can compute: affine maps are in weights, averages of spikes too.
 
     Raises VolleyError naming what has no such form.
     """
-    network = model.network
+    network = parted(model).network
     for apply in (drop_flatten, fold_padding, merge_averages, fold_affine, fold_normalisation, _averages_into_weights):
         network = apply(network)
-    fired = {INPUT: True}
+    network = recurrent_form(replace(model, network=network)).network
+    fired = firing(network)
     for layer in network.layers:
-        fires = isinstance(layer, FloatNeuron)
         if isinstance(layer, FloatNeuron | FloatAdd) and any(fired[s] for s in layer.sources):
             raise layer.fail("needs the potentials of a Conv or Linear; put one in front")
         if isinstance(layer, FloatConv | FloatLinear) and not fired[layer.source]:
@@ -94,7 +92,6 @@ def ordered(model: SpikingModel) -> SpikingModel:
             raise layer.fail(
                 "has no form over time; use Conv, Linear, neurons, pools of spikes, upsampling, sums and concatenations"
             )
-        fired[layer.name] = fires or (isinstance(layer, PASSING) and all(fired[s] for s in layer.sources))
     last = network.layers[-1]
     if network.shapes[last.name][1:] != (1, 1) or isinstance(last, PASSING | FloatAdd):
         raise last.fail("is the last layer; end in a Linear, or in neurons behind one")
@@ -146,7 +143,8 @@ class _Integers:
         self.model, self.precision = model, precision
         self.float = model.network
         self.operators: list[Operator] = []
-        self.codes: dict[str, float] = {}  # real value of one code of a tensor of spikes or pixels
+        self.loops = Loops(model)
+        self.codes = codes(model)  # real value of one code of a tensor of spikes or pixels
         self.units: dict[str, np.ndarray] = {}  # of potentials: float64 [C], real value of one
         self.biases: dict[str, np.ndarray] = {}  # float64 [C] that is still to be added to potentials
         self.names: dict[str, str] = {}  # of a float layer, the operator that makes its values
@@ -156,16 +154,17 @@ class _Integers:
     def network(self, meta: dict[str, Any]) -> Network:
         model = self.model
         if model.timed:
-            self.names[INPUT], self.codes[INPUT] = INPUT, 1.0
+            self.names[INPUT] = INPUT
         else:
             self._add(Encode("encode", (INPUT,), steps=8))
-            self.names[INPUT], self.codes[INPUT] = "encode", PIXEL
+            self.names[INPUT] = "encode"
             self.still.add("encode")
         for layer in self.float.layers:
             self._layer(layer)
         scale = self._readout(self.float.layers[-1])
         return Network(
             model.network.name, self.float.input_shape, tuple(self.operators), scale * model.scale,
+            self.loops.edges,
             meta={"encoding": "spikes", **meta},
             input_encoding=Encoding.RATE if model.timed else Encoding.PIXEL,
             input_steps=model.steps if model.timed else 1,
@@ -177,7 +176,7 @@ class _Integers:
         return op.name
 
     def _layer(self, layer: FloatLayer) -> None:
-        sources = [self.names[s] for s in layer.sources]
+        sources = [self.loops.read(e) if e.delay else self.names[e.source] for e in layer.inputs]
         match layer:
             case FloatConv() | FloatLinear():
                 self._synapse(layer, sources[0])
@@ -198,21 +197,18 @@ class _Integers:
                 self._spikes(layer, self._add(Upsample(layer.name, (sources[0],), layer.scale)))
 
     def _spikes(self, layer: FloatLayer, name: str) -> None:
-        self.names[layer.name], self.codes[layer.name] = name, self.codes[layer.source]
-
-    def _drivers(self, layer: FloatLayer) -> list[Synapse]:
-        """The layers whose potentials `layer` adds up with its own, itself included."""
-        readers = self.float.readers(layer.name)
-        total = next((r for r in readers if isinstance(r, FloatAdd)), None)
-        if total is None:
-            return [layer]  # type: ignore[list-item]
-        return [self.float[s] for s in total.sources]  # type: ignore[misc]
+        self.names[layer.name] = name
 
     def _synapse(self, layer: Synapse, source: str) -> None:
         limit = (1 << (self.precision.weight_bits - 1)) - 1
-        unit = np.max([_unit(d.weight, self.codes[d.source], limit) for d in self._drivers(layer)], axis=0)
+        together = drivers(self.float, layer)
+        units = [_unit(d.weight, self.codes[d.source], limit) for d in together]
+        shift = image_shift(together, units, self.codes)  # of spikes that are added to an image
+        shifts = [shift * (self.codes[d.source] == 1) for d in together]
+        unit = np.max([u / 2.0**s for u, s in zip(units, shifts, strict=True)], axis=0)
         if self._needs_one_unit(layer):
             unit = np.full_like(unit, unit.max())
+        unit = unit * 2.0 ** shifts[[d.name for d in together].index(layer.name)]
         scale = (unit / self.codes[layer.source]).reshape(-1, *[1] * (layer.weight.ndim - 1))
         weight = np.clip(np.rint(layer.weight / scale), -limit, limit).astype(np.int8)
         pad = np.zeros(0, np.int64)
@@ -247,20 +243,22 @@ class _Integers:
     def _sum(self, layer: FloatLayer, sources: list[str]) -> None:
         still = all(s in self.still for s in sources)
         self.one_step |= not still and any(s in self.still for s in sources)
-        name = sources[0] if still else self._moving(sources[0])
-        for n, source in enumerate(sources[1:], 2):
+        terms = [(name, self.units[s]) for name, s in zip(sources, layer.sources, strict=True)]
+        (name, unit), *others = sorted(terms, key=lambda term: float(term[1].max()))  # the finest first
+        name = name if still else self._moving(name)
+        for n, (other, coarse) in enumerate(others, 2):
             last = n == len(sources)
-            other = source if still else self._moving(source)
-            name = self._add(Add(layer.name if last else f"{layer.name}_{n}", (name, other)))
+            shift = round(float(np.log2(coarse.max() / unit.max())))
+            pair = (name, other if still else self._moving(other))
+            name = self._add(Add(layer.name if last else f"{layer.name}_{n}", pair, shift=shift))
         if still:
             self.still.add(name)
-        self.names[layer.name], self.units[layer.name] = name, self.units[layer.source]
+        self.names[layer.name], self.units[layer.name] = name, unit
         self.biases[layer.name] = np.sum([self.biases[s] for s in layer.sources], axis=0)
 
     def _neuron(self, layer: FloatNeuron, source: str) -> None:
         unit, bias = self.units[layer.source], self.biases[layer.source]
         self.names[layer.name] = self._add(_lif(layer, self._moving(source), unit, bias, self.precision))
-        self.codes[layer.name] = 1.0
 
     def _readout(self, last: FloatLayer) -> float:
         """The sum over time; the real value of one logit."""

@@ -37,10 +37,11 @@ class Add(Elementwise):
     a_signed: bool
     b_signed: bool
     out_w: int
+    b_shift: int = 0
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         bits = self.lanes * self.out_w
-        return Cost(lut=bits, ff=bits + 2)
+        return Cost(lut=self.lanes * max(1, self.out_w - self.b_shift), ff=bits + 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,16 +170,20 @@ class Builder:
         if len({s.axes for s in streams}) > 1:
             first, other = sorted({FORMS[s.axes] for s in streams})[:2]
             raise layer.fail(f"joins {first} and {other}; needs activations of one form")
-        self.stream = Activations(layer.infer(*(s.shape for s in streams)), streams[0].axes, layer.name, label)
+        shapes = [s.shape for s in streams]
+        if kind is FloatConcat and streams[0].flat and len({s[1:] for s in shapes}) > 1:  # vectors of unlike maps
+            shapes = [(*s.size, 1, 1) for s in streams]  # type: ignore[misc]
+        self.stream = Activations(layer.infer(*shapes), streams[0].axes, layer.name, label)
 
     def finish(self) -> FloatNetwork:
         """The network whose logits are `stream`; what they do not depend on is left out."""
-        needed, layers = {self.stream.layer}, []
-        for layer in reversed(self.layers):
-            if layer.name in needed:
-                needed |= set(layer.sources)
-                layers.append(layer)
-        return FloatNetwork(self.name, self.input_shape, tuple(reversed(layers)))
+        sources = {layer.name: layer.sources for layer in self.layers}
+        needed, waiting = set[str](), [self.stream.layer]
+        while waiting:
+            if (name := waiting.pop()) not in needed:
+                needed.add(name)
+                waiting += sources.get(name, ())
+        return FloatNetwork(self.name, self.input_shape, tuple(x for x in self.layers if x.name in needed))
 
     def _made(
         self, kind: type[FloatLayer], label: str, named: bool, sources: Sequence[str], values: dict[str, object]

@@ -20,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
 from pyflow.frontends.plain import duplicate, plain
-from pyflow.frontends.spiking.neurons import TESTED
+from pyflow.frontends.spiking.tables import FRAMEWORKS
 
 SPIKING = {  # packages of spiking neurons by the root of a module's __module__
     "snntorch": "snnTorch",
@@ -141,7 +141,7 @@ def spiking(model: nn.Module) -> str:
     label, module = min(found, key=lambda f: not _fires(f[1]))
     package = type(module).__module__.split(".")[0]
     what = f"layer {label!r} ({package} {type(module).__name__})"
-    if package not in TESTED:
+    if package not in FRAMEWORKS:
         return (
             f"{what}: a front end for {SPIKING[package]} is not built yet; docs/frameworks.md says how to write its "
             "neurons as a pyflow.Network"

@@ -14,23 +14,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from pyflow.edges import checked_delay
 from pyflow.errors import VolleyError
-from pyflow.graph import INPUT
-
-Shape = tuple[int, int, int]  # (C, H, W)
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """What a layer reads. source: the name of a layer, or INPUT. delay: d >= 0, it reads the value of d time steps
-    before."""
-
-    source: str
-    delay: int = 0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delay", checked_delay(f"edge from {self.source!r}", self.delay))
+from pyflow.model.wiring import Edge as Edge
+from pyflow.model.wiring import Shape as Shape
+from pyflow.model.wiring import inferred
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +50,9 @@ class FloatLayer:
         return tuple(edge.source for edge in self.inputs)
 
     def reading(self, *sources: str) -> Self:
-        """The same layer behind others."""
-        return replace(self, inputs=tuple(Edge(source) for source in sources))
+        """The same layer behind others, with the delays that it has."""
+        pairs = zip(self.inputs, sources, strict=True)
+        return replace(self, inputs=tuple(replace(edge, source=source) for edge, source in pairs))
 
     def fail(self, message: str) -> VolleyError:
         at = f" ({self.where})" if self.where else ""
@@ -90,14 +78,14 @@ def _check_finite(layer: FloatConv | FloatLinear) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FloatWindow(FloatLayer):
-    """A layer over a sliding window. axes: of the framework's layer, 2 on [N, C, H, W] or 1 on [N, C, L]; the
-    numbers here are those of a map in any case, H = 1 and KH = 1 for a sequence."""
+    """A layer over a sliding window. axes: of the framework's layer, 2 on [N, C, H, W], 1 on [N, C, L], 0 on [N, F];
+    the numbers here are those of a map in any case, H = 1 and KH = 1 for a sequence."""
 
     axes: int = field(default=2, kw_only=True)
 
     @property
     def title(self) -> str:
-        return f"{self.kind}{self.axes}d"
+        return f"{self.kind}{self.axes}d" if self.axes else self.kind
 
     def own(self, sides: tuple[int, int]) -> tuple[int, ...]:
         """Of a (y, x) pair, what the framework's layer has."""
@@ -334,8 +322,8 @@ Synapse = FloatConv | FloatLinear
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FloatNetwork:
-    """input_shape: (C, H, W) of pixels in [0, 1]. layers: in topological order, the last one gives the logits.
-    shapes: (C, H, W) of INPUT and of every layer's output, by name.
+    """input_shape: (C, H, W) of pixels in [0, 1]. layers: in topological order, but for edges with a delay; the last
+    one gives the logits. shapes: (C, H, W) of INPUT and of every layer's output, by name.
 
     Raises VolleyError where a layer reads what no earlier one makes, or its input does not fit.
     """
@@ -346,26 +334,7 @@ class FloatNetwork:
     shapes: dict[str, Shape] = field(init=False)
 
     def __post_init__(self) -> None:
-        shapes = {INPUT: self.input_shape}
-        for layer in self.layers:
-            if len(layer.inputs) != layer.operands and (layer.operands or len(layer.inputs) < 2):
-                raise layer.fail(f"reads {len(layer.inputs)} inputs, needs {layer.operands or 'two or more'}")
-            if twice := next((s for s in layer.sources if layer.sources.count(s) > 1), None):
-                raise layer.fail(
-                    f"reads {self.label(twice)!r} twice; scale or widen the weights of what reads it instead"
-                )
-            for edge in layer.inputs:
-                if edge.source not in shapes:
-                    raise layer.fail(f"reads {edge.source!r}, which no earlier layer makes")
-                if edge.delay:
-                    raise layer.fail(
-                        f"reads {edge.source!r} of {edge.delay} time steps before; a network of pictures has no time, "
-                        "a radix word has all its steps in one beat"
-                    )
-            if layer.name in shapes:
-                raise layer.fail(f"is called {layer.name!r}, as another layer is")
-            shapes[layer.name] = layer.infer(*(shapes[source] for source in layer.sources))
-        object.__setattr__(self, "shapes", shapes)
+        object.__setattr__(self, "shapes", inferred(self.input_shape, self.layers))
 
     def __getitem__(self, name: str) -> FloatLayer | None:
         """The layer of that name; None for INPUT."""
@@ -386,12 +355,15 @@ class FloatNetwork:
         read instead.
         """
         new, gone = {layer.name: layer for layer in changed}, dict(moved or {})
+        waits = {(x.name, edge.source): edge.delay for x in self.layers for edge in x.inputs}
 
-        def target(name: str) -> str:
-            while name in gone:
-                name = gone[name]
-            return name
+        def moved_edge(edge: Edge) -> Edge:
+            source, delay = edge.source, edge.delay
+            while source in gone:
+                delay += waits.get((source, gone[source]), 0)
+                source = gone[source]
+            return edge if source == edge.source else Edge(source, delay, self.shapes[source] if delay else None)
 
         kept = [new.get(layer.name, layer) for layer in self.layers if layer.name not in gone]
-        ends = [replace(x, inputs=tuple(replace(e, source=target(e.source)) for e in x.inputs)) for x in kept]
+        ends = [replace(x, inputs=tuple(map(moved_edge, x.inputs))) for x in kept]
         return replace(self, layers=tuple(ends))

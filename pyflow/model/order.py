@@ -183,8 +183,20 @@ def _check_readers(network: FloatNetwork, layer: FloatLayer) -> None:
         raise layer.fail(f"is read by {first!r} and {other!r} before it fires; put a ReLU before the branch")
 
 
+def check_no_delays(network: FloatNetwork) -> FloatNetwork:
+    """The network; raises VolleyError for an edge with a delay."""
+    for layer in network.layers:
+        for edge in (e for e in layer.inputs if e.delay):
+            raise layer.fail(
+                f"reads {edge.source!r} of {edge.delay} time steps before; a network of pictures has no time, a radix "
+                "word has all its steps in one beat"
+            )
+    return network
+
+
 Pass = Callable[[FloatNetwork], FloatNetwork]
 PASSES: tuple[Pass, ...] = (
+    check_no_delays,
     drop_flatten,
     drop_squash,
     fold_padding,

@@ -11,6 +11,7 @@ import numpy as np
 
 from pyflow.operators.base import SPIKES, Encoding, Operator, Tensor, magnitude
 
+MOST_SHIFT = 16
 NUMBERS = (Encoding.POTENTIAL, Encoding.COUNT)
 
 
@@ -39,14 +40,22 @@ def _time(tensor: Tensor) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Add(Elementwise):
-    """a + b: of spikes and counts a count (SEW ADD); of potentials, or one and counts, a potential; of radix words a
-    word of one step more."""
+    """a + b: of spikes and counts a count (SEW ADD); of radix words a word of one step more. a + 2^shift * b of
+    potentials, or one and counts: a potential."""
 
+    shift: int = 0
     kind: ClassVar[str] = "add"
+
+    def __post_init__(self) -> None:
+        Operator.__post_init__(self)
+        if type(self.shift) is not int or not 0 <= self.shift <= MOST_SHIFT:
+            raise self._fail(f"shift = {self.shift!r} is outside 0..{MOST_SHIFT}")
 
     def infer(self, a: Tensor, b: Tensor) -> Tensor:
         self._alike(a, b)
-        out = replace(a, name=self.name, bound=a.bound + b.bound)
+        out = replace(a, name=self.name, bound=a.bound + (b.bound << self.shift))
+        if self.shift and Encoding.POTENTIAL not in (a.encoding, b.encoding):
+            raise self._refuse(a, b, "a potential for a shift")
         if Encoding.COUNT in (a.encoding, b.encoding) and {a.encoding, b.encoding} <= {Encoding.COUNT, *SPIKES}:
             return replace(out, encoding=Encoding.COUNT)
         if a.encoding in NUMBERS and b.encoding in NUMBERS:
@@ -60,7 +69,7 @@ class Add(Elementwise):
         return replace(out, steps=a.steps + 1)
 
     def run(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        sums: np.ndarray = a + b
+        sums: np.ndarray = a + (b << self.shift)
         return sums
 
 

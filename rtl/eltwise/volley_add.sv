@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Volley authors
-// Sum of two streams, lane by lane: sum[l] = a[l] + b[l]; signed where an operand is.
+// Sum of two streams, lane by lane: sum[l] = a[l] + 2^B_SHIFT * b[l]; signed where an operand is.
 // For potentials and counts (a lane per number), and for radix words (SEW ADD: one step more).
 // OUT_W must hold the largest sum. Latency 1, 1 beat/cycle. tlast is that of s_a.
 // Model: verif/models/eltwise.py.
@@ -12,7 +12,8 @@ module volley_add #(
   parameter bit          A_SIGNED = 1'b1,
   parameter bit          B_SIGNED = 1'b1,
   parameter int unsigned OUT_W    = 13,        // bits of a sum
-  parameter int unsigned PIX      = 1          // pixels per beat
+  parameter int unsigned PIX      = 1,         // pixels per beat
+  parameter int unsigned B_SHIFT  = 0          // b counts 2^B_SHIFT
 ) (
   input  wire logic                   clk,
   input  wire logic                   rst,     // synchronous, active high
@@ -34,7 +35,8 @@ module volley_add #(
 );
   localparam bit          SIGNED = A_SIGNED || B_SIGNED;
   // An unsigned operand takes a sign bit of 0, a sum a carry.
-  localparam int unsigned SUM_W  = (A_W > B_W ? A_W : B_W) + 2;
+  localparam int unsigned TERM_W = B_W + B_SHIFT;  // bits of the shifted b
+  localparam int unsigned SUM_W  = (A_W > TERM_W ? A_W : TERM_W) + 2;
 
   if (PIX != 1) begin : g_rule_pix
     $fatal(1, "volley_add: PIX = %0d, only 1 pixel per beat is supported (%m)", PIX);
@@ -42,7 +44,7 @@ module volley_add #(
   if (LANES < 1 || A_W < 1 || B_W < 1) begin : g_rule_lanes
     $fatal(1, "volley_add: LANES, A_W and B_W must be at least 1 (%m)");
   end
-  if (OUT_W < A_W + (SIGNED && !A_SIGNED) || OUT_W < B_W + (SIGNED && !B_SIGNED)) begin : g_rule_out_w
+  if (OUT_W < A_W + (SIGNED && !A_SIGNED) || OUT_W < TERM_W + (SIGNED && !B_SIGNED)) begin : g_rule_out_w
     $fatal(1, "volley_add: OUT_W = %0d cannot hold an operand (%m)", OUT_W);
   end
 
@@ -66,7 +68,7 @@ module volley_add #(
     assign a   = s_a_tdata[l*A_W +: A_W];
     assign b   = s_b_tdata[l*B_W +: B_W];
     assign sum = SUM_W'(signed'({A_SIGNED && a[A_W-1], a}))
-               + SUM_W'(signed'({B_SIGNED && b[B_W-1], b}));
+               + (SUM_W'(signed'({B_SIGNED && b[B_W-1], b})) <<< B_SHIFT);
     always_ff @(posedge clk) if (ce) m_sum_tdata[l*OUT_W +: OUT_W] <= OUT_W'(sum);
 
 `ifndef SYNTHESIS

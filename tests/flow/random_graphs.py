@@ -53,6 +53,7 @@ class Draw:
         self.rng, self.operators, self.edges = rng, [], []  # type: ignore[var-annotated]
         self.waits = np.random.default_rng((seed, 1))  # of its own: what else is drawn does not hang on the delays
         self.words = np.random.default_rng((seed, 2))  # of its own too: is a layer to read counts, or samples?
+        self.shifts = np.random.default_rng((seed, 3))
         self.tensors: dict[str, Tensor] = {}
         self.input_shape = shape
         self.left = 0  # steps that delays may add up to, so that the last ones of a frame count
@@ -250,7 +251,7 @@ class Draw:
         out = self.conv(source, n, same=True) if wide else self.linear(source, n)
         for tensor in fed:
             across = self.conv(tensor.name, n, same=True) if wide else self.linear(tensor.name, n)
-            out = self.add(Add(self.name("both"), (out, across)))
+            out = self.add(Add(self.name("both"), (out, across), shift=int(self.shifts.integers(0, 4))))
         out = self.lif(out)
         self.edges += [StateEdge(out, tensor, delay) for tensor, delay in fed.items()]
         return out

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +15,27 @@ for _package in ("snntorch", "spikingjelly", "norse"):
 
 import pyflow  # noqa: E402
 from pyflow.conversion.over_time import as_frames  # noqa: E402
-from tests.unit.spiking_nets import made  # noqa: E402
+from tests.unit.recurrent_nets import RECURRENT  # noqa: E402
+from tests.unit.spiking_nets import NETS, made  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+NAMES = ["snnTorch, functions", "snnTorch, events", "snnTorch, branches", "SpikingJelly, sequences", "Norse, cells"]
+LOOPS = [
+    "snnTorch, RSynaptic",
+    "snnTorch, RLeaky",
+    "from above",
+    "SpikingJelly, added to itself",
+    "Norse, layers of time",
+]
+
+
 @pytest.mark.parametrize(
-    "name", ["snnTorch, functions", "snnTorch, events", "snnTorch, branches", "SpikingJelly, sequences", "Norse, cells"]
+    ("name", "nets"), [*((name, NETS) for name in NAMES), *((name, RECURRENT) for name in LOOPS)], ids=[*NAMES, *LOOPS]
 )
-def test_in_rtl(name: str, tmp_path: Path) -> None:
-    model, sample, options = made(name)
+def test_in_rtl(name: str, nets: dict[str, Any], tmp_path: Path) -> None:
+    model, sample, options = made(name, nets=nets)
     network = pyflow.convert(model, sample.numpy(), weight_bits=5, **options)
     frames = as_frames(sample, options.get("time_axis"))[:6]
     build = pyflow.compile(network, board="pynq-z2", out_dir=tmp_path / "net")

@@ -32,6 +32,20 @@ def test_add(values):
 @pytest.mark.parametrize(
     "values",
     [
+        (1, 1, 1, 0, 0, 3, 1),  # smallest
+        (2, 14, 9, 1, 1, 18, 8),  # potentials of an image and of spikes
+        (3, 4, 5, 1, 1, 11, 5),  # the two have no bit in common
+        (2, 9, 3, 1, 0, 10, 4),  # a count
+        (2, 6, 7, 0, 1, 10, 2),  # room to spare
+    ],
+)
+def test_add_of_a_shifted_operand(values):
+    check("add", "eltwise", (*ADD, "B_SHIFT"), values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
         (1, 1, 1, 1, 0, 1, 2),  # smallest
         (3, 1, 9, 4, 2, 6, 13),  # radix
         (2, 1, 12, 8, 0, 5, 12),  # T = 8; the sum's bound is no wider than the potential's

@@ -174,9 +174,9 @@ NETS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], tuple[int, ...]]]
 }
 
 
-def made(name: str, frames: int = 40) -> tuple[nn.Module, torch.Tensor, dict[str, Any]]:
+def made(name: str, frames: int = 40, nets: dict[str, Any] = NETS) -> tuple[nn.Module, torch.Tensor, dict[str, Any]]:
     """(module, sample, options) of a network."""
-    make, options, shape = NETS[name]
+    make, options, shape = nets[name]
     torch.manual_seed(1)
     model = make().eval()
     axis = options.get("time_axis")

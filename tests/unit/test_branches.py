@@ -280,7 +280,7 @@ def test_edges_of_a_graph() -> None:
     with pytest.raises(VolleyError, match=r"'a' \(add\): reads 1 inputs, needs two or more"):
         FloatNetwork("n", SHAPE, (FloatAdd("a", "a", inputs=(Edge(INPUT),)),))
     with pytest.raises(VolleyError, match=r"reads 'input' of 2 time steps before; a network of pictures has no time"):
-        FloatNetwork("n", SHAPE, (replace(relu, inputs=(Edge(INPUT, 2),)),))
+        spiking_form(FloatNetwork("n", SHAPE, (replace(relu, inputs=(Edge(INPUT, 2),)),)))
     with pytest.raises(VolleyError, match="delay -1 must be a whole number"):
         Edge(INPUT, -1)
     with pytest.raises(VolleyError, match="is called 'r', as another layer is"):

@@ -31,6 +31,7 @@ LIF = NeuronLIF(
 # 25 % on xc7: for choosing, not for promising (`make estimate` promises).
 MEASURED = {
     "add": Add(16, 12, 12, True, True, 13),
+    "add, shifted": Add(16, 14, 9, True, True, 18, 8),
     "residual of spikes": Residual(4, 4, 12, 1, 0, 8, 13),
     "residual of words": Residual(4, 1, 12, 4, 0, 8, 13),
     "residual in slices": Residual(4, 1, 12, 4, 0, 8, 14, True),

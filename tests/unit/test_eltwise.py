@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,6 +60,7 @@ def of(kind: type[Kind], *sources: Tensor, **fields: object) -> Kind:
     (Add, (CURRENT, COUNT), replace(CURRENT, bound=13)),
     (Add, (COUNT, COUNT), replace(COUNT, bound=8)),
     (Add, (RATE, COUNT), replace(COUNT, bound=5)),
+    (partial(Add, shift=8), (CURRENT, COUNT), replace(CURRENT, bound=9 + 256 * 4)),
     (Add, (RADIX, replace(RADIX, bound=12)), replace(RADIX, steps=5, bound=27)),
     (Add, (RATE, RATE), replace(COUNT, bound=2)),
     (Add, (TTFS, TTFS), replace(COUNT, bound=2)),
@@ -90,6 +92,8 @@ def test_types_of_the_pools() -> None:
 @pytest.mark.parametrize(("kind", "sources", "message"), [
     (Add, (RADIX, POTENTIAL), "add 'op': inputs 'radix' and 'potential' are radix and potential, needs potentials"),
     (Add, (RATE, TTFS), "are rate and ttfs"),
+    (partial(Add, shift=1), (RATE, RATE), "are rate and rate, needs a potential for a shift"),
+    (partial(Add, shift=17), (CURRENT, COUNT), "shift = 17 is outside 0..16"),
     (Add, (RADIX, replace(RADIX, steps=3, bound=7)), "words of 'radix' have T = 4, of 'radix' T = 3; need the same T"),
     (Add, (RATE, replace(RATE, steps=4)), "time of 'rate', 8 time steps, is not that of 'rate', 4 time steps"),
     (Add, (CURRENT, POTENTIAL), "time of 'current', 8 time steps, is not that of 'potential', static"),
@@ -141,6 +145,8 @@ def test_elementwise_agrees(seed: int) -> None:
     a, b = rng.integers(0, 2, (2, *shape))
     m, exponent = rng.integers(-30, 30, 3), int(rng.integers(0, 4))
     np.testing.assert_array_equal(of(Add).run(h, k), scalar(add, h, k))
+    shifted = scalar(lambda x, y: add(x, y, exponent), h, k)
+    np.testing.assert_array_equal(of(Add, shift=exponent).run(h, k), shifted)
     np.testing.assert_array_equal(of(Add).run(word, other), scalar(add, word, other))
     np.testing.assert_array_equal(of(And).run(a, b), scalar(lambda x, y: sew(x, y, 0), a, b))
     np.testing.assert_array_equal(of(IAnd).run(a, b), scalar(lambda x, y: sew(x, y, 1), a, b))

@@ -143,14 +143,6 @@ def _summed(step: Callable[[Any, torch.Tensor, Any, int], Any]) -> Callable[[Any
     return body
 
 
-def _recurrent(model: Any, x: torch.Tensor) -> Any:
-    spk, mem, out = torch.zeros(len(x), 8), model.lif.init_leaky(), []
-    for _ in range(T):
-        spk, mem = model.lif(model.fc(x) + model.fc2(spk), mem)
-        out.append(spk)
-    return torch.stack(out)
-
-
 def _by_value(model: Any, x: torch.Tensor) -> Any:
     mem, out = model.lif.init_leaky(), []
     for _ in range(T):
@@ -236,7 +228,6 @@ def _replaced() -> nn.Module:
 
 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
-    "recurrence": (lambda: Around(_recurrent), {}, "'lif': is read one time step later by 'fc2'"),
     "a branch on values": (lambda: Around(_by_value), {}, r"(float__|item)\(\) at .*py:\d+ hands"),
     "a membrane read out": (lambda: Around(_membrane), {}, "'lif': its membrane is read out"),
     "the last step": (lambda: Around(_last), {}, "not supported|last time step"),
@@ -249,7 +240,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
     "another readout": (lambda: Around(_summed(_plain)), {"readout": "best"}, "readout 'best' is unknown"),
     "inhibition": (lambda: Around(_summed(_plain), snn.Leaky(beta=0.5, inhibition=True)), {}, "inhibition = True"),
     "graded": (lambda: Around(_summed(_plain), snn.Leaky(beta=0.5, graded_spikes_factor=2.0)), {}, "graded_spikes"),
-    "another neuron": (lambda: _one_step(neuron.QIFNode()), STEP, "QIFNode.*supported:"),
+    "another neuron": (lambda: _one_step(neuron.QIFNode()), STEP, "QIFNode.*use LIFNode: its charge is a square"),
     "a subclass": (lambda: Around(_summed(_plain), Doubled(beta=0.5)), {}, "Doubled.*inherits from a neuron"),
     "a replaced forward": (lambda: Around(_summed(_plain), _replaced()), {}, "fires otherwise than its class"),
     "thresholds per neuron of a map": (
@@ -257,7 +248,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
                               nn.Flatten(), nn.Linear(72, 5), snn.Leaky(beta=0.5, init_hidden=True)),
         STEP, "threshold"),
     "no neuron between": (
-        lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Linear(8, 5), neuron.IFNode()), STEP,
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.Linear(4, 80), neuron.IFNode()), STEP,
         "'2' .Linear.: follows '1' without a neuron"),
     "a maximum of potentials": (
         lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), neuron.IFNode(), nn.Flatten(), nn.Linear(18, 5),

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 
-def add(a: int, b: int) -> int:
-    return a + b
+def add(a: int, b: int, shift: int = 0) -> int:
+    return a + 2**shift * b
 
 
 def residual(acc: int, word: int, m: int, exponent: int) -> int:

@@ -46,17 +46,19 @@ if CORE == "volley_add":
     SINK = "m_sum"
     A, B = (P["A_W"], P["A_SIGNED"]), (P["B_W"], P["B_SIGNED"])
     SIGNS = ("unsigned", "mixed", "signed")
+    SHIFT = P.get("B_SHIFT", 0)
     of_parameters(
         {f"{'un' * (not a)}signed a, {'un' * (not b)}signed b": (A[1], B[1]) == (a, b) for a in (0, 1) for b in (0, 1)}
+        | {"b is shifted": SHIFT > 0, "b is shifted past a": SHIFT >= A[0]}
     )
     declare(*(f"{signs}: both on the {rail} rail" for signs in SIGNS for rail in ("lower", "upper")))
 
+    def draw():
+        return rail_or_random(*A), rail_or_random(*B)
+
     def vector():
         a, b, out = zip(
-            *(
-                fitting(lambda: (rail_or_random(*A), rail_or_random(*B)), add, P["OUT_W"], A[1] or B[1])
-                for _ in range(P["LANES"])
-            ),
+            *(fitting(draw, lambda a, b: add(a, b, SHIFT), P["OUT_W"], A[1] or B[1]) for _ in range(P["LANES"])),
             strict=True,
         )
         for rail, operands in zip(("lower", "upper"), zip(rails(*A), rails(*B), strict=True), strict=True):

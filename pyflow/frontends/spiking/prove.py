@@ -17,6 +17,7 @@ from torch import nn
 from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
 from pyflow.frontends.spiking import neurons
+from pyflow.frontends.spiking.feedback import Feedback
 from pyflow.frontends.spiking.recording import leaves, record
 from pyflow.frontends.spiking.replay import Replay
 from pyflow.frontends.spiking.rolling import Body, Site, first_difference, of_any_batch, roll
@@ -153,7 +154,8 @@ def _check_leaves(model: nn.Module, body: Body, x: torch.Tensor) -> None:
         if module is None or not neurons.is_neuron(module):
             continue
         given, spikes = _trains(replay, site, body.steps)
-        if (step := _first_other(neurons.read(module, site.key[0]), given, spikes)) is not None:
+        found = neurons.read(module, site.key[0]), neurons.feedback(module)
+        if (step := _first_other(*found, given, spikes)) is not None:
             kind = type(module).__name__
             raise body.refuse(
                 site, f"({kind}) fires otherwise than its class does, first in step {step}; something changes it"
@@ -168,14 +170,15 @@ def _trains(replay: Replay, site: Site, steps: int) -> tuple[torch.Tensor, torch
     return replay.inputs[site.key, None], replay.once[site.key][0]
 
 
-def _first_other(neuron: Neuron, given: torch.Tensor, spikes: torch.Tensor) -> int | None:
+def _first_other(neuron: Neuron, feedback: Feedback | None, given: torch.Tensor, spikes: torch.Tensor) -> int | None:
     """The first step in which `neuron` fires otherwise than `spikes`, farther than NEAR from its threshold; a neuron
     whose membrane came near it is not compared any more."""
     x, fired = given.double().numpy(), spikes.numpy() != 0
-    state = NeuronState(neuron, x.shape[1:])
-    sure = np.ones(x.shape[1:], bool)
+    state = NeuronState(neuron, fired.shape[1:])
+    sure, before = np.ones(fired.shape[1:], bool), np.zeros(fired.shape[1:])
     for t, now in enumerate(x):
-        z, off = state.step(now)
+        z, off = state.step(feedback.drive(now, before) if feedback else now)
+        before = fired[t].astype(np.float64)
         sure &= np.abs(off) > NEAR * np.maximum(1.0, np.abs(state.theta))
         if (sure & (z != fired[t])).any():
             return t

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from pyflow.errors import VolleyError
 from pyflow.frontends.spiking import neurons
+from pyflow.frontends.spiking.tables import FRAMEWORKS
 
 # Functions of torch that give the same numbers in another coat.
 SAME = {"detach", "detach_", "clone", "requires_grad_", "contiguous", "cpu", "alias", "__deepcopy__", "data"}
@@ -114,14 +115,13 @@ def is_leaf(module: nn.Module) -> bool:
         return False
     if kind.__module__.startswith("torch.") or neurons.is_neuron(module):
         return True
-    return kind.__module__.split(".")[0] in neurons.TESTED and not _holds(module)
+    return kind.__module__.split(".")[0] in FRAMEWORKS and not _holds(module)
 
 
 def _holds(module: nn.Module) -> bool:
-    """A container of a framework: its children are the layers. A recurrent neuron has weights of its own inside."""
-    return type(module).__name__ in ("SequentialState", "RecurrentSequential") or (
-        "container" in type(module).__name__.lower() and "Recurrent" not in type(module).__name__
-    )
+    """A container of a framework: its children are the layers, and a loop through it shows."""
+    name = type(module).__name__
+    return name in ("SequentialState", "RecurrentSequential") or "container" in name.lower()
 
 
 @dataclass
@@ -160,7 +160,7 @@ class _Recorder(TorchFunctionMode):
             raise VolleyError(f"run: makes more than {MOST_CALLS:,} calls; record a shorter one (fewer time steps)")
         tensors = [part for part in leaves(result) if isinstance(part, torch.Tensor)]
         self.calls.append(Call(site, function, given[0], given[1], tuple(tuple(t.shape) for t in tensors), where))
-        for number, tensor in enumerate(tensors):
+        for number, tensor in reversed(list(enumerate(tensors))):  # of one that it gives twice, the first
             self.see(tensor, Made(len(self.calls) - 1, number))
 
     # ------------------------------------------------------------------ modules

@@ -22,6 +22,7 @@ from pyflow.frontends import torch_functions as functions
 from pyflow.frontends import torch_layers as layers
 from pyflow.frontends.builder import Activations, Builder
 from pyflow.frontends.spiking import neurons
+from pyflow.frontends.spiking.late import Late, check_start
 from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped
 from pyflow.frontends.spiking.rolling import Body, Key, Ref, Site
 from pyflow.model.spiking import FloatNeuron, SpikingModel
@@ -70,6 +71,7 @@ class Walk:
         if len(shape) == 1:
             self.builder.stream = replace(self.builder.stream, axes=0)
         self.input = self.builder.stream
+        self.late = Late(body, self.builder)
         # Of the tensors that the run gives, [N, classes]: what the network's logits are.
         self.read: Read = operator.itemgetter(0)
         self.values: dict[Key, list[Any]] = {}
@@ -81,6 +83,8 @@ class Walk:
         match leaf:
             case Ref(delay=1) if leaf.key == own:
                 return State(own[0])
+            case Ref(delay=1):
+                return self.late.of(leaf)
             case Given():
                 return self.input if self.time_axis is None else Series(self.input, self.time_axis)
             case Constant():
@@ -95,7 +99,7 @@ class Walk:
         site that has no form."""
         for site in self.body.sites.values():
             self.builder.where = site.call.where
-            self._check_start(site)
+            check_start(self.body, site)
             made = self._module(site) if site.call.module is not None else self._function(site)
             self.values[site.key] = made
         if not self.steps:
@@ -103,8 +107,10 @@ class Walk:
                 f"model {self.builder.name!r}: is one time step; give steps= and readout= ({', '.join(READOUTS)}), or "
                 "run=, a function with the loop over time"
             )
+        self.late.close(self.values)
         answer = self._answer(readout)
         self.builder.read(answer.stream, "the output")
+        self.late.end()
         return SpikingModel(self.builder.finish(), self.steps, self.time_axis is not None, answer.scale)
 
     def _answer(self, readout: str | None) -> Total:
@@ -180,39 +186,40 @@ class Walk:
             raise self.body.refuse(site, f"({type(module).__name__}) needs one tensor of a time step as its input")
         kind = type(module).__name__
         handler = next((layers.MODULES[c] for c in type(module).__mro__ if c in layers.MODULES), None)
-        if handler is None and neurons.package(module) in neurons.TESTED and kind.startswith("Dropout"):
+        if handler is None and neurons.package(module) and kind.startswith("Dropout"):
             return [streams[0]]
         if handler is None:
             raise VolleyError(f"layer {label!r} ({kind}): not supported; {layers.hint(kind)}")
         return [self._each(streams[0], label, lambda: handler(self.builder, label, module))]
 
-    def _check_start(self, site: Site) -> None:
-        """Refuses what works otherwise in the first time step, but for states and sums."""
-        for ref in (leaf for leaf in leaves(site.later) if isinstance(leaf, Ref)):
-            if ref.delay and ref.key != site.key:
-                raise VolleyError(
-                    f"layer {ref.key[0]!r}: is read one time step later by {site.key[0].partition('@')[0]!r}; such a "
-                    "loop is not supported yet"
-                )
-        if not site.every_step or site.first is site.later:
-            return
-        module = site.call.module
-        if module is None and site.key[0].partition("@")[0] in (*ADDS, "__setitem__"):
-            return
-        if module is None or not neurons.is_neuron(module):
-            raise self.body.refuse(site, "reads other things in the first time step than later")
-
     def _neuron(self, site: Site, module: nn.Module, streams: list[Any]) -> list[Any]:
         label = site.key[0]
-        neuron = neurons.read(module, label)
-        if not streams or isinstance(streams[0], Total):
-            raise self.body.refuse(site, "needs activations of a time step as its input")
+        neuron, feedback = neurons.read(module, label), neurons.feedback(module)
+        alone = self.body.steps > 1 and not site.every_step and not any(isinstance(s, Series) for s in streams)
+        if not streams or isinstance(streams[0], Total) or alone:
+            raise self.body.refuse(site, "needs activations of a time step, in every one, as its input")
         self._reads_own_state(site)
-        of, channels = f"{neurons.package(module)} {type(module).__name__}", self._channels(streams[0])
-        for what, values in (("threshold", neuron.theta), ("decay", neuron.decay)):
+        of = f"{neurons.package(module)} {type(module).__name__}"
+        channels = len(feedback.into) if feedback and feedback.into.size else self._channels(streams[0])
+        each = [("threshold", neuron.theta), ("decay", neuron.decay)]
+        each += [("V", feedback.back)] if feedback and feedback.back.ndim == 1 else []
+        for what, values in each:
             if values.size not in (1, channels):
                 raise self.body.refuse(site, f"its {what} differs from neuron to neuron; needs one per channel")
-        spikes = self._each(streams[0], label, lambda: self.builder.add(FloatNeuron, label, neuron=neuron, of=of))
+        before = list[Activations]()
+
+        def own(given: Activations) -> Activations:
+            before.append(self.late.spikes(given, label))
+            return before[-1]
+
+        def add() -> None:
+            if feedback:
+                feedback.build(self.builder, label, own)
+            self.builder.add(FloatNeuron, label, neuron=neuron, of=of)
+
+        spikes = self._each(streams[0], label, add)
+        for late in before:
+            self.late.found(late, self.builder.stream)
         self.neurons[self.builder.stream.layer] = site.key
         if isinstance(spikes, Series):
             self.steps = self.steps or self._series_steps(site, spikes)
@@ -221,17 +228,15 @@ class Walk:
     def _reads_own_state(self, site: Site) -> None:
         """Refuses a neuron that is given another state than the one it left: of another layer, or a start of its
         own."""
-        others = [
-            leaf for leaf in leaves(site.later) if isinstance(leaf, Ref) and leaf.delay == 1 and leaf.key != site.key
-        ]
-        if others:
+        _, *states = leaves(site.later)
+        if others := [leaf for leaf in states if isinstance(leaf, Ref) and (leaf.key, leaf.delay) != (site.key, 1)]:
             raise self.body.refuse(site, f"is given a state of {others[0].key[0]!r}, which is not supported")
-        if any(isinstance(leaf, Constant) for leaf in leaves(site.later)) and site.every_step:
+        if any(isinstance(leaf, Constant) for leaf in states) and site.every_step:
             raise self.body.refuse(
                 site, "is given a state that is set anew in every time step; start it before the loop"
             )
-        starts = [leaf.value for leaf in leaves(site.first) if isinstance(leaf, Constant)]
-        if any(bool((start != 0).any()) for start in starts):
+        _, *starts = leaves(site.first)
+        if any(isinstance(leaf, Constant) and bool((leaf.value != 0).any()) for leaf in starts):
             raise self.body.refuse(site, "starts from a state that is not 0, which is not supported")
 
     def _channels(self, point: Activations | Series) -> int:
@@ -373,4 +378,5 @@ def neuron_calls(body_calls: Any) -> int:
     for call in body_calls:
         if call.module is not None and neurons.is_neuron(call.module):
             counts[call.site] = counts.get(call.site, 0) + 1
-    return math.gcd(*counts.values())
+    loops = [count for count in counts.values() if count > 1]  # one is called once with a whole sequence
+    return math.gcd(*loops) if loops else 1

@@ -35,6 +35,7 @@ def add(b: Builder, op: Add, first: Stream, second: Stream) -> Stream:
             a_signed=a.encoding is Encoding.POTENTIAL,
             b_signed=other.encoding is Encoding.POTENTIAL,
             out_w=b.tensors[op.name].number_bits,
+            b_shift=op.shift,
         ),
         op.name,
         [("a", first), ("b", second)],

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""The classes of snnTorch, SpikingJelly and Norse: one table per framework, of what is built and what is refused.
+
+docs/frameworks.md has the equations, tests/unit/test_frameworks.py runs each of these settings beside the
+framework, and docs/framework_layers.md is written from these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from pyflow.frontends.spiking.feedback import Feedback
+from pyflow.model.spiking import Neuron
+
+
+class Unsupported(Exception):
+    """Why a setting has no form, and what would have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A class of neurons that is built. read: its parameters. equations, settings: what the page says of it.
+    feedback: the weights of a recurrent one."""
+
+    read: Callable[[Any], Neuron]
+    built: str
+    settings: str
+    feedback: Callable[[Any], Feedback] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """versions: those that the tables were read from. neurons: classes that are built. refused: other classes, by what
+    works instead; a class that stands in neither is refused too."""
+
+    name: str
+    version: str
+    neurons: Mapping[str, Entry]
+    refused: Mapping[str, str]
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """float64, one per channel or one for all."""
+    array = np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value, np.float64).ravel()
+    return array[:1] if array.size > 1 and (array == array[0]).all() else array
+
+
+def _number(value: Any, what: str) -> float:
+    array = _numbers(value)
+    if array.size != 1:
+        raise Unsupported(f"{what} differs from neuron to neuron; needs one for the layer")
+    return float(array[0])
+
+
+def _only(module: Any, **allowed: Any) -> None:
+    """Refuses settings that would change the equations. allowed: the values that do not."""
+    for name, values in allowed.items():
+        value = getattr(module, name, values[0])
+        if isinstance(value, torch.Tensor):
+            value = value.item() if value.numel() == 1 else value
+        if not any(value is v or (not isinstance(value, torch.Tensor) and value == v) for v in values):
+            raise Unsupported(f"{name} = {value} is not supported; use {' or '.join(map(str, values))}")
+
+
+# ------------------------------------------------------------------ snnTorch
+def _snntorch(module: Any, decay: np.ndarray, **others: Any) -> Neuron:
+    _only(module, inhibition=(False,), state_quant=(False,), graded_spikes_factor=(1.0,))
+    late = bool(getattr(module, "reset_delay", True))
+    # To zero, a Leaky is reset before its leak and the step's input count; the others after.
+    order = "after" if late else "before"
+    if module.reset_mechanism == "zero" and type(module).__name__ == "Leaky":
+        order = "before"
+    kind = {"subtract": "soft", "zero": "hard", "none": "none"}[module.reset_mechanism]
+    return Neuron(np.clip(decay, 0.0, 1.0), _numbers(module.threshold), True, kind, order, **others)
+
+
+def _leaky(module: Any) -> Neuron:
+    return _snntorch(module, _numbers(module.beta))
+
+
+def _synaptic(module: Any) -> Neuron:
+    alpha = float(np.clip(_number(module.alpha, "alpha"), 0.0, 1.0))
+    return _snntorch(module, _numbers(module.beta), current="new", current_decay=alpha)
+
+
+def _lapicque(module: Any) -> Neuron:
+    r, c, dt = (_number(getattr(module, name), name) for name in ("R", "C", "time_step"))
+    return _snntorch(module, np.array([1 - dt / (r * c)]), gain=dt / c)
+
+
+# ------------------------------------------------------------------ SpikingJelly
+def _spikingjelly(module: Any, decay: float, gain: float = 1.0) -> Neuron:
+    start = module._memories_rv["v"]
+    hard = module.v_reset is not None
+    rest = float(module.v_reset) if hard else 0.0
+    if not isinstance(start, int | float):
+        raise Unsupported("starts from a membrane of its own per neuron; needs one number")
+    return Neuron(
+        np.array([decay]), _numbers(module.v_threshold), False, "hard" if hard else "soft",
+        gain=gain, v_reset=rest, v_leak=rest, v0=float(start),
+    )  # fmt: skip
+
+
+def _sj_leaky(module: Any, tau: float) -> Neuron:
+    if tau < 1:
+        raise Unsupported(f"tau = {tau:g} is below 1, where the membrane grows")
+    neuron = _spikingjelly(module, 1 - 1 / tau, 1 / tau if module.decay_input else 1.0)
+    return neuron
+
+
+# ------------------------------------------------------------------ Norse
+def _norse(module: Any, decay: float, gain: float, **others: Any) -> Neuron:
+    p = module.p
+    leak = _number(getattr(p, "v_leak", 0.0), "v_leak")
+    kind, method = "hard", getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
+    if method not in ("reset_value", "reset_subtract"):
+        raise Unsupported(f"reset_method = {method} is not supported; use reset_value or reset_subtract")
+    if method == "reset_subtract":
+        kind = "soft"
+    return Neuron(
+        np.array([decay]), _numbers(p.v_th), True, kind,
+        gain=gain, v_reset=_number(p.v_reset, "v_reset"), v_leak=leak, v0=leak, **others,
+    )  # fmt: skip
+
+
+def _rate(module: Any, name: str) -> float:
+    """dt/tau, of an Euler step."""
+    rate = module.dt * _number(getattr(module.p, name), name)
+    if not 0 <= rate <= 1:
+        raise Unsupported(f"dt * {name} = {rate:g} is outside 0..1, where an Euler step is stable")
+    return float(rate)
+
+
+def _lif_box(module: Any) -> Neuron:
+    rate = _rate(module, "tau_mem_inv")
+    return _norse(module, 1 - rate, rate)
+
+
+def _lif(module: Any) -> Neuron:
+    rate = _rate(module, "tau_mem_inv")
+    return _norse(module, 1 - rate, rate, current="new", current_decay=1 - _rate(module, "tau_syn_inv"))
+
+
+def _iaf(module: Any) -> Neuron:
+    neuron = _norse(module, 1.0, 1.0)
+    return replace(neuron, v0=neuron.v_reset)
+
+
+# ------------------------------------------------------------------ recurrent neurons
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value.detach().cpu().numpy(), np.float64)
+
+
+def _recurrent(module: Any) -> Neuron:
+    """RLeaky and RSynaptic add the spikes of the step before to the input; to zero with a delay, the step's input is
+    lost."""
+    neuron = _leaky(module) if type(module).__name__ == "RLeaky" else _synaptic(module)
+    # RSynaptic computes its reset without delay, and throws it away.
+    late = bool(module.reset_delay) or type(module).__name__ == "RSynaptic"
+    return replace(neuron, order="after" if late else "before")
+
+
+def _back(module: Any) -> Feedback:
+    layer = module.recurrent
+    if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d):
+        return Feedback(_array(layer.weight), np.zeros(0) if layer.bias is None else _array(layer.bias))
+    return Feedback(_numbers(layer.V))
+
+
+def _norse_back(module: Any) -> Feedback:
+    return Feedback(_array(module.recurrent_weights), into=_array(module.input_weights))
+
+
+# ------------------------------------------------------------------ the tables
+_SNN = "every `reset_mechanism`; `reset_delay`; `beta` and `threshold` learned, one or one per channel"
+_BACK = "; `all_to_all` with `linear_features` or `conv2d_channels`, and `V`, one or one per channel"
+_SJ = "`v_threshold`, `v_reset` a number or None, `step_mode` s or m"
+_NORSE = "`v_th`, `v_reset`, `v_leak`, `dt`"
+_LIF = _NORSE + ", `tau_mem_inv`, `tau_syn_inv`"
+SNNTORCH = Framework(
+    "snnTorch", "1.0",
+    {
+        "Leaky": Entry(_leaky, "a leak", _SNN),
+        "Synaptic": Entry(_synaptic, "a leak and a current that drives in its own step", _SNN + "; `alpha`, one"),
+        "Lapicque": Entry(_lapicque, "a leak of 1 - dt/RC, a gain of dt/C", _SNN + "; `R`, `C`, `time_step`, one each"),
+        "RLeaky": Entry(_recurrent, "Leaky in a loop of one step; to zero with delay, it loses a step's input",
+                        _SNN + _BACK, _back),
+        "RSynaptic": Entry(_recurrent, "Synaptic in a loop of one step; always reset with a delay",
+                           _SNN + "; `alpha`, one" + _BACK, _back),
+    },
+    {
+        "Alpha": "use Synaptic: its membrane is a difference of two currents",
+        "SLSTM": "use RSynaptic: its gates multiply states by each other",
+        "SConv2dLSTM": "use RSynaptic with conv2d_channels: its gates multiply states by each other",
+        "DeltaLeaky": "use Leaky: it gives differences of its membrane, which are no spikes",
+        "StateLeaky": "use Leaky: it has no reset",
+        "LinearLeaky": "use a Linear and Leaky: it has no reset",
+        "AssociativeLeaky": "use Leaky: it keeps a product of states",
+        "LeakyParallel": "use RLeaky: it runs a whole sequence in a torch.nn.RNN",
+    },
+)  # fmt: skip
+SPIKINGJELLY = Framework(
+    "SpikingJelly", "2.0",
+    {
+        "IFNode": Entry(lambda m: _spikingjelly(m, 1.0), "no leak", _SJ),
+        "HalfThresholdIFNode": Entry(lambda m: replace(_spikingjelly(m, 1.0), v0=0.5 * float(m.v_threshold)),
+                                     "no leak; starts at half the threshold", _SJ),
+        "LIFNode": Entry(lambda m: _sj_leaky(m, float(m.tau)), "a leak of 1 - 1/tau", _SJ + "; `tau`, `decay_input`"),
+        "ParametricLIFNode": Entry(lambda m: _sj_leaky(m, 1 / float(m.w.detach().sigmoid())),
+                                   "a leak of 1 - sigmoid(w)", _SJ + "; learned `w`, `decay_input`"),
+    },
+    {
+        "QIFNode": "use LIFNode: its charge is a square",
+        "EIFNode": "use LIFNode: its charge is an exponential",
+        "IzhikevichNode": "use LIFNode: its charge is a square",
+        "KLIFNode": "use LIFNode: it scales its membrane before a ReLU",
+        "ComplementaryLIFNode": "use LIFNode: a second state sets its reset",
+        "GatedLIFNode": "use LIFNode: gates set its leak and reset",
+        "LIAFNode": "use LIFNode: it gives values of an activation, not spikes",
+        "MPBNLIFNode": "use LIFNode behind a BatchNorm: it normalises its membrane",
+        "ILIFNode": "use LIFNode: it gives several spikes in a step",
+        "FewSpikeNode": "use IFNode: its threshold and weight differ from step to step",
+        "TernaryIFNode": "use IFNode: its spikes have a sign",
+        "TernaryLIFNode": "use LIFNode: its spikes have a sign",
+        "STBIFNode": "use IFNode: its spikes have a sign",
+        "ActivationAwareIFNode": "use IFNode: its threshold follows its input",
+        "PSN": "use LIFNode: a matrix mixes all time steps",
+        "MaskedPSN": "use LIFNode: a matrix mixes all time steps",
+        "SlidingPSN": "use LIFNode: weights of several time steps are added",
+        "NonSpikingIFNode": "use IFNode: it gives its membrane",
+        "NonSpikingLIFNode": "use LIFNode: it gives its membrane",
+        "RAFNode": "use LIFNode: its state is a complex number",
+    },
+)  # fmt: skip
+NORSE = Framework(
+    "Norse", "1.1",
+    {
+        "IAFCell": Entry(_iaf, "no leak; starts at its reset", "`v_th`, `v_reset`"),
+        "IAF": Entry(_iaf, "IAFCell for whole sequences", "`v_th`, `v_reset`"),
+        "LIFBoxCell": Entry(_lif_box, "a leak", _NORSE + ", `tau_mem_inv`, `reset_method`"),
+        "LIFCell": Entry(_lif, "a leak and a current that drives in its own step", _LIF),
+        "LIF": Entry(_lif, "LIFCell for whole sequences", _LIF),
+        "LIFRecurrentCell": Entry(_lif, "a Linear, and LIFCell in a loop of one step through another",
+                                  _LIF + ", `input_weights`, `recurrent_weights`, `autapses`", _norse_back),
+        "LIFRecurrent": Entry(_lif, "LIFRecurrentCell for whole sequences",
+                              _LIF + ", `input_weights`, `recurrent_weights`, `autapses`", _norse_back),
+    },
+    {
+        "LIFRefracCell": "use LIFCell: a state of its own counts the steps after a spike",
+        "LSNNCell": "use LIFCell: its threshold adapts",
+        "LSNNRecurrentCell": "use LIFRecurrentCell: its threshold adapts",
+        "LIFAdExCell": "use LIFCell: its charge is an exponential",
+        "LIFExCell": "use LIFCell: its charge is an exponential",
+        "IzhikevichCell": "use LIFCell: its charge is a square",
+        "CobaLIFCell": "use LIFCell: conductances multiply its membrane",
+        "LIFMCRecurrentCell": "use LIFRecurrentCell: its membrane has compartments",
+    },
+)  # fmt: skip
+FRAMEWORKS = {"snntorch": SNNTORCH, "spikingjelly": SPIKINGJELLY, "norse": NORSE}
