@@ -29,7 +29,7 @@ from pyflow.model.graph import (
 BAND = 4.0  # channels within this factor of their layer's median are left as they are
 CONSTANT = 16.0  # times its span, that a channel is above 0: all of it is less than a code of 4 bits
 STEADY = 1e-6  # of the layer's largest value, that a constant is taken off a channel with one value and more
-MARGIN = 0.25 # of a channel's span, that a constant which is taken off it stays below its smallest value
+MARGIN = 0.25  # of a channel's span, that a constant which is taken off it stays below its smallest value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
