@@ -35,8 +35,8 @@ MARGIN = 0.25  # of a channel's span, that a constant which is taken off it stay
 @dataclass(frozen=True, slots=True, eq=False)
 class Span:
     """What reaches a ReLU, channel by channel: float64 [C]. low: the least; high: the most but for outliers. Of a
-    channel that never fires, high is how far its values are apart. Where it has one value only, both are that value, but
-    high is 0 where it never fires."""
+    channel that never fires, high is how far its values are apart. Where it has one value only, both are that
+    value, but high is 0 where it never fires."""
 
     low: np.ndarray
     high: np.ndarray
