@@ -13,8 +13,18 @@ import torch.nn.functional as F
 from pyflow.conversion.torch_blocks import upsample
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT
-from pyflow.model.graph import Edge, FloatAdd, FloatConcat, FloatConv, FloatLayer, FloatLinear, FloatUpsample, MaxPool
-from pyflow.model.spiking import FloatNeuron, NeuronState, SpikingModel
+from pyflow.model.graph import (
+    AvgPool,
+    Edge,
+    FloatAdd,
+    FloatConcat,
+    FloatConv,
+    FloatLayer,
+    FloatLinear,
+    FloatUpsample,
+    MaxPool,
+)
+from pyflow.model.spiking import FloatGate, FloatNeuron, NeuronState, SpikingModel
 
 ALIKE = 0.9  # share of samples with the same answer; in the others a membrane came near its threshold
 
@@ -81,6 +91,11 @@ def _value(layer: FloatLayer, given: list[torch.Tensor], states: dict[str, Neuro
             return torch.stack(given).sum(0)
         case FloatConcat():
             return torch.cat(given, 1)
+        case FloatGate():
+            first = 1 - given[0] if layer.inverted else given[0]
+            return first * given[1]
+        case AvgPool():
+            return F.avg_pool2d(given[0], layer.kernel, layer.stride, layer.padding)
         case MaxPool():
             return F.max_pool2d(given[0], layer.kernel, layer.stride, layer.padding)
         case FloatUpsample():

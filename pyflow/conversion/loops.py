@@ -9,14 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pyflow.edges import StateEdge
-from pyflow.graph import INPUT
 from pyflow.model.graph import Edge, FloatAdd, FloatConv, FloatLayer, FloatLinear, FloatNetwork, Synapse
-from pyflow.model.recurrent import PASSING
 from pyflow.model.spiking import SpikingModel
 from pyflow.operators import Encoding, Tensor
 from pyflow.operators.eltwise import MOST_SHIFT
-
-PIXEL = 1 / 255  # real value of one code of an image
 
 
 class Loops:
@@ -42,14 +38,6 @@ class Loops:
         while name in self.model.network.shapes:
             name += "_"
         return name
-
-
-def codes(model: SpikingModel) -> dict[str, float]:
-    """The real value of one code of INPUT and of every layer that gives spikes."""
-    found = {INPUT: 1.0 if model.timed else PIXEL}
-    for layer in model.network.layers:
-        found[layer.name] = found[layer.source] if isinstance(layer, PASSING) and not layer.inputs[0].delay else 1.0
-    return found
 
 
 def image_shift(layers: Sequence[Synapse], units: Sequence[np.ndarray], code: Mapping[str, float]) -> int:

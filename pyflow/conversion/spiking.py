@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from pyflow.conversion.loops import Loops, codes, drivers, image_shift
+from pyflow.conversion.loops import Loops, drivers, image_shift
 from pyflow.conversion.quantise import best_ratio
+from pyflow.conversion.words import are_spikes, averages_into_weights, check_order, codes, gated
 from pyflow.errors import VolleyError
 from pyflow.graph import INPUT, Network
 from pyflow.model.affine import fold_affine, fold_normalisation
@@ -26,31 +27,35 @@ from pyflow.model.graph import (
     FloatConv,
     FloatLayer,
     FloatLinear,
-    FloatNetwork,
+    FloatPool,
     FloatUpsample,
     MaxPool,
     Synapse,
 )
 from pyflow.model.order import drop_flatten
-from pyflow.model.recurrent import PASSING, firing, parted, recurrent_form
+from pyflow.model.recurrent import are_words, parted, recurrent_form
 from pyflow.model.rewrite import fold_padding, merge_averages
-from pyflow.model.spiking import FloatNeuron, SpikingModel
+from pyflow.model.spiking import FloatGate, FloatNeuron, SpikingModel
 from pyflow.operators import (
     Accumulate,
     Add,
+    And,
     Concat,
     Conv,
     DepthwiseConv,
     Direct,
     Encode,
     Encoding,
+    IAnd,
     LIFNeuron,
     Linear,
     Operator,
     OrPool,
     Readout,
+    SumPool,
     Upsample,
 )
+from pyflow.operators import MaxPool as OpMaxPool
 
 MOST_SHIFT = 15
 LEAK_BITS = 12  # F of a leak that is no shift
@@ -68,68 +73,17 @@ class Precision:
 
 
 def ordered(model: SpikingModel) -> SpikingModel:
-    """In the order that spikes over time can compute: affine maps are in weights, averages of spikes too.
+    """In the order that spikes over time can compute: affine maps are in weights, averages of spikes too where that is
+    cheap.
 
     Raises VolleyError naming what has no such form.
     """
     network = parted(model).network
-    for apply in (drop_flatten, fold_padding, merge_averages, fold_affine, fold_normalisation, _averages_into_weights):
+    for apply in (drop_flatten, fold_padding, gated, merge_averages, fold_affine, fold_normalisation):
         network = apply(network)
-    network = recurrent_form(replace(model, network=network)).network
-    fired = firing(network)
-    for layer in network.layers:
-        if isinstance(layer, FloatNeuron | FloatAdd) and any(fired[s] for s in layer.sources):
-            raise layer.fail("needs the potentials of a Conv or Linear; put one in front")
-        if isinstance(layer, FloatConv | FloatLinear) and not fired[layer.source]:
-            raise layer.fail(f"follows {network.label(layer.source)!r} without a neuron between them; merge the two")
-        if isinstance(layer, MaxPool) and (not fired[layer.source] or layer.source == INPUT):
-            raise layer.fail(
-                "takes the largest potential of a time step, which has no core yet; put it behind the neuron"
-            )
-        if isinstance(layer, FloatUpsample) and (not fired[layer.source] or layer.source == INPUT):
-            raise layer.fail("repeats what are no spikes of neurons; put it behind the neuron, which gives the same")
-        if not isinstance(layer, FloatNeuron | FloatConv | FloatLinear | FloatAdd | PASSING):
-            raise layer.fail(
-                "has no form over time; use Conv, Linear, neurons, pools of spikes, upsampling, sums and concatenations"
-            )
-    last = network.layers[-1]
-    if network.shapes[last.name][1:] != (1, 1) or isinstance(last, PASSING | FloatAdd):
-        raise last.fail("is the last layer; end in a Linear, or in neurons behind one")
-    return replace(model, network=network)
-
-
-def _averages_into_weights(network: FloatNetwork) -> FloatNetwork:
-    """Averages of spikes in the weights of the layers behind them: a sum of sums."""
-    for pool in [x for x in network.layers if isinstance(x, AvgPool)]:
-        changed: list[FloatLayer] = []
-        for reader in network.readers(pool.name):
-            if any(pool.padding) or not isinstance(reader, FloatConv | FloatLinear):
-                raise pool.fail("averages spikes; needs a Conv or Linear behind it, and padding 0")
-            changed.append(_averaging(reader, pool, network))
-        network = network.edited(changed, {pool.name: pool.source})
-    return network
-
-
-def _averaging(reader: Synapse, pool: AvgPool, network: FloatNetwork) -> Synapse:
-    (kh, kw), (sh, sw) = pool.kernel, pool.stride
-    if isinstance(reader, FloatLinear):
-        c, h, w = network.shapes[pool.source]
-        _, ph, pw = network.shapes[pool.name]
-        weight = reader.weight.reshape(-1, c, ph, pw)
-        spread = np.zeros((len(weight), c, h, w))
-        for y in range(ph):
-            for x in range(pw):
-                spread[:, :, y * sh : y * sh + kh, x * sw : x * sw + kw] += weight[:, :, y : y + 1, x : x + 1]
-        return replace(reader, weight=spread.reshape(len(weight), -1) / (kh * kw))
-    if any(reader.padding):
-        raise pool.fail(f"averages spikes in front of {reader.label!r}, which pads; use padding 0 there")
-    co, ci, rh, rw = reader.weight.shape
-    spread = np.zeros((co, ci, (rh - 1) * sh + kh, (rw - 1) * sw + kw))
-    for y in range(rh):
-        for x in range(rw):
-            spread[:, :, y * sh : y * sh + kh, x * sw : x * sw + kw] += reader.weight[:, :, y : y + 1, x : x + 1]
-    stride = (reader.stride[0] * sh, reader.stride[1] * sw)
-    return replace(reader, weight=spread / (kh * kw), stride=stride)
+    model = recurrent_form(averages_into_weights(replace(model, network=network)))
+    check_order(model)
+    return model
 
 
 # ------------------------------------------------------------------ integers
@@ -144,7 +98,8 @@ class _Integers:
         self.float = model.network
         self.operators: list[Operator] = []
         self.loops = Loops(model)
-        self.codes = codes(model)  # real value of one code of a tensor of spikes or pixels
+        self.codes = codes(model)  # real value of one code of a tensor of words
+        self.words, self.spikes = are_words(model.network), are_spikes(model)
         self.units: dict[str, np.ndarray] = {}  # of potentials: float64 [C], real value of one
         self.biases: dict[str, np.ndarray] = {}  # float64 [C] that is still to be added to potentials
         self.names: dict[str, str] = {}  # of a float layer, the operator that makes its values
@@ -156,9 +111,9 @@ class _Integers:
         if model.timed:
             self.names[INPUT] = INPUT
         else:
-            self._add(Encode("encode", (INPUT,), steps=8))
-            self.names[INPUT] = "encode"
+            self.names[INPUT] = self._add(Encode("encode", (INPUT,), steps=8))
             self.still.add("encode")
+        encoding = Encoding.SIGNAL if model.signal else Encoding.RATE if model.timed else Encoding.PIXEL
         for layer in self.float.layers:
             self._layer(layer)
         scale = self._readout(self.float.layers[-1])
@@ -166,7 +121,7 @@ class _Integers:
             model.network.name, self.float.input_shape, tuple(self.operators), scale * model.scale,
             self.loops.edges,
             meta={"encoding": "spikes", **meta},
-            input_encoding=Encoding.RATE if model.timed else Encoding.PIXEL,
+            input_encoding=encoding,
             input_steps=model.steps if model.timed else 1,
             time_block=1 if self.one_step else 0,
         )  # fmt: skip
@@ -180,24 +135,46 @@ class _Integers:
         match layer:
             case FloatConv() | FloatLinear():
                 self._synapse(layer, sources[0])
-            case FloatAdd():
+            case FloatAdd() if not self.words[layer.name]:
                 self._sum(layer, sources)
             case FloatNeuron():
                 self._neuron(layer, sources[0])
-            case FloatConcat():
-                name = sources[0]
-                for n, other in enumerate(sources[1:], 2):
-                    last = n == len(sources)
-                    name = self._add(Concat(layer.name if last else f"{layer.name}_{n}", (name, other)))
-                self._spikes(layer, name)
-            case MaxPool():
-                op = OrPool(layer.name, (sources[0],), kernel=layer.kernel, stride=layer.stride, padding=layer.padding)
-                self._spikes(layer, self._add(op))
-            case FloatUpsample():
-                self._spikes(layer, self._add(Upsample(layer.name, (sources[0],), layer.scale)))
+            case MaxPool() if not self.words[layer.name]:
+                self.names[layer.name] = self._still(self._pool(OpMaxPool, layer, sources[0]), sources)
+                self.units[layer.name], self.biases[layer.name] = self.units[layer.source], self.biases[layer.source]
+            case _:
+                self.names[layer.name] = self._still(self._joined(layer, sources), sources)
 
-    def _spikes(self, layer: FloatLayer, name: str) -> None:
-        self.names[layer.name] = name
+    def _joined(self, layer: FloatLayer, sources: list[str]) -> str:
+        """The operator that makes words of words."""
+        match layer:
+            case FloatAdd() | FloatConcat():
+                return self._chain(Add if isinstance(layer, FloatAdd) else Concat, layer.name, sources)
+            case FloatGate():
+                return self._add((IAnd if layer.inverted else And)(layer.name, (sources[0], sources[1])))
+            case MaxPool():
+                return self._pool(OrPool if self.spikes[layer.source] else OpMaxPool, layer, sources[0])
+            case AvgPool():
+                return self._pool(SumPool, layer, sources[0])
+            case FloatUpsample():
+                return self._add(Upsample(layer.name, (sources[0],), layer.scale))
+        raise layer.fail("has no form over time")
+
+    def _chain(self, kind: type[Add | Concat], name: str, sources: list[str]) -> str:
+        """Operators of two, one behind the other; the last one has the name."""
+        made = sources[0]
+        for n, other in enumerate(sources[1:], 2):
+            made = self._add(kind(name if n == len(sources) else f"{name}_{n}", (made, other)))
+        return made
+
+    def _pool(self, kind: type[OpMaxPool | OrPool | SumPool], layer: FloatPool, source: str) -> str:
+        return self._add(kind(layer.name, (source,), layer.kernel, layer.stride, layer.padding))
+
+    def _still(self, name: str, sources: list[str]) -> str:
+        """`name`, which is the same in every time step where all that it is made of is."""
+        if all(s in self.still for s in sources):
+            self.still.add(name)
+        return name
 
     def _synapse(self, layer: Synapse, source: str) -> None:
         limit = (1 << (self.precision.weight_bits - 1)) - 1
@@ -229,7 +206,7 @@ class _Integers:
         """Is one real value of a weight step needed for the whole layer? By logits, and by a reset to another value
         than the rest."""
         behind = self.float.readers(layer.name)
-        while any(isinstance(r, FloatAdd) for r in behind):
+        while any(isinstance(r, FloatAdd | MaxPool) for r in behind):
             behind = self.float.readers(behind[0].name)
         neuron = next((r.neuron for r in behind if isinstance(r, FloatNeuron)), None)
         return neuron is None or (neuron.reset == "hard" and neuron.v_reset != neuron.v_leak)

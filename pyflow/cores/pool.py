@@ -113,11 +113,11 @@ class PoolAccumulate(Core):
         return [Pipe(ports.sink, ports.source, latency=2, pattern=ends.ravel().tolist())]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        """A sum takes a LUT a bit, what it chooses its operand from included. So does the choice of a maximum; its
-        comparison takes half a one, and the choice of an operand two more."""
+        """A sum takes a LUT a bit, what it chooses its operand from included. The comparison of a maximum takes half a
+        one, its choice one more but in the output register, which keeps what it has; the choice of an operand two."""
         words, results = self.lanes * self.word_w, self.lanes * self.out_w
         places = sum((n - 1).bit_length() for n in (self.groups, self.height, self.width, self.row))
         one, several = self.row == 1, self.groups > 1
-        lut = results * ((1.5 if one or several else 3.3) if self.maximum else 1)
+        lut = results * ((0.5 if one else 1.5 if several else 3.3) if self.maximum else 1)
         own = Cost(lut=lut + places + 5, ff=words + results + places + 8)
         return own if one else own + ram_cost(results, max(2, self.row), family)

@@ -31,7 +31,7 @@ from pyflow.model.graph import (
     MaxPool,
     Shape,
 )
-from pyflow.model.spiking import FloatNeuron
+from pyflow.model.spiking import FloatGate, FloatNeuron
 from pyflow.shapes import map_shape
 
 PREFIX = {
@@ -48,6 +48,7 @@ PREFIX = {
     FloatAdd: "add",
     FloatConcat: "cat",
     FloatNeuron: "neuron",
+    FloatGate: "and",
 }
 FORMS = ("[N, F]", "[N, C, L]", "[N, C, H, W]")  # of activations, by their map axes
 RESERVED = {INPUT, "encode", "pixel", "s_pixel", "m_logit"}
@@ -162,7 +163,7 @@ class Builder:
         scale, shift = np.broadcast_to(scale.ravel(), channels), np.broadcast_to(shift.ravel(), channels)
         self.add(Affine, label, named, scale=scale, shift=shift, what=kind)
 
-    def join(self, kind: type[FloatAdd | FloatConcat], label: str, streams: Sequence[Activations]) -> None:
+    def join(self, kind: type[FloatAdd | FloatConcat | FloatGate], label: str, streams: Sequence[Activations]) -> None:
         """Add a layer that reads several streams."""
         for stream in streams:
             self.read(stream, label)

@@ -15,6 +15,7 @@ import numpy as np
 
 from pyflow.graph import INPUT
 from pyflow.model.graph import (
+    AvgPool,
     Edge,
     Flatten,
     FloatAdd,
@@ -28,13 +29,13 @@ from pyflow.model.graph import (
     Shape,
     Synapse,
 )
-from pyflow.model.spiking import FloatNeuron, SpikingModel
+from pyflow.model.spiking import FloatGate, FloatNeuron, SpikingModel
 
-PASSING = MaxPool | FloatUpsample | FloatConcat  # of spikes, what gives spikes
+PASSING = MaxPool | AvgPool | FloatUpsample | FloatConcat | FloatAdd | FloatGate  # of words, what gives words
 
 
-def firing(network: FloatNetwork) -> dict[str, bool]:
-    """Of INPUT and of every layer's output: is it spikes?"""
+def are_words(network: FloatNetwork) -> dict[str, bool]:
+    """Of INPUT and of every layer's output: is it spikes or other words, or else potentials?"""
     found = {INPUT: True} | {x.name: isinstance(x, FloatNeuron | PASSING) for x in network.layers}
     while wrong := [
         x.name for x in network.layers
@@ -132,13 +133,14 @@ def _merged(network: FloatNetwork) -> FloatNetwork:
 
 def _driven(network: FloatNetwork) -> FloatNetwork:
     """The network with a weight of 1 between spikes and a neuron, or potentials that they are added to."""
-    fires = firing(network)
+    fires = are_words(network)
     needs = {x.name for x in network.layers if isinstance(x, FloatNeuron)}
-    for layer in reversed(network.layers):  # of sums, those that neurons read
+    for layer in reversed(network.layers):  # of sums, those that neurons alone read
         if isinstance(layer, FloatAdd):
-            read = {reader.name for reader in network.readers(layer.name)} & needs
-            if read or not all(fires[s] for s in layer.sources):
+            readers = {reader.name for reader in network.readers(layer.name)}
+            if (readers and readers <= needs) or not all(fires[s] for s in layer.sources):
                 needs.add(layer.name)
+                fires[layer.name] = False
     for layer in [x for x in network.layers if x.name in needs]:
         fronts = list[FloatLayer]()
         edges = []
@@ -162,7 +164,7 @@ def _driven(network: FloatNetwork) -> FloatNetwork:
 def _waiting(network: FloatNetwork) -> FloatNetwork:
     """The network where spikes alone are delayed: a delay of potentials is one of what its synapses read."""
     while True:
-        fires = firing(network)
+        fires = are_words(network)
         late = ((x, e) for x in network.layers for e in x.inputs if e.delay and not fires[e.source])
         if (found := next(late, None)) is None:
             return _sorted(network)

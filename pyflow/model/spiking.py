@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pyflow.model.graph import FloatLayer, FloatNetwork
+from pyflow.model.graph import FloatLayer, FloatNetwork, Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,15 +52,46 @@ class FloatNeuron(FloatLayer):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FloatGate(FloatLayer):
+    """Spikes of the second input where the first one spikes too, or, inverted, where it does not: AND and IAND of
+    SEW-ResNet (arXiv 2102.04159)."""
+
+    inverted: bool = False
+    kind: ClassVar[str] = "and"
+    operands: ClassVar[int] = 2
+
+    def infer(self, *shapes: Shape) -> Shape:
+        if len(set(shapes)) > 1:
+            first, other = ("x".join(map(str, s)) for s in shapes)
+            raise self.fail(f"multiplies maps of {first} and {other}; needs equal shapes")
+        return shapes[0]
+
+
+PIXEL = 1 / 255  # real value of one code of an image or a sample
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SpikingModel:
     """A float network in discrete time. network: what it computes in one time step, its last layer what is read out.
     steps: T. timed: does the input change from step to step ([N, T, C, H, W]), or is it the same in all of them?
-    scale: of the sum over time that is the answer (1/T of a mean)."""
+    scale: of the sum over time that is the answer (1/T of a mean). sample_code: real value of one code of an input of
+    numbers that change (1/255 of samples in [0, 1], 1 of counts of events); 0 where the input is spikes or stays."""
 
     network: FloatNetwork
     steps: int
     timed: bool
     scale: float = 1.0
+    sample_code: float = 0.0
+
+    @property
+    def signal(self) -> bool:
+        """Is the input numbers that change from step to step?"""
+        return self.sample_code > 0
+
+    @property
+    def code(self) -> float:
+        """Real value of one code of the input."""
+        return self.sample_code or (1.0 if self.timed else PIXEL)
 
 
 NEAR = 1e-5  # of a threshold, relative: where two float orders of addition may decide otherwise

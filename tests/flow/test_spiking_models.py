@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 for _package in ("snntorch", "spikingjelly", "norse"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install volley-snn[oracle]")
 
 import pyflow  # noqa: E402
 from pyflow.conversion.over_time import as_frames  # noqa: E402
+from tests.unit import spiking_nets, word_nets  # noqa: E402
 from tests.unit.recurrent_nets import RECURRENT  # noqa: E402
-from tests.unit.spiking_nets import NETS, made  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -32,13 +34,24 @@ LOOPS = [
 
 
 @pytest.mark.parametrize(
-    ("name", "nets"), [*((name, NETS) for name in NAMES), *((name, RECURRENT) for name in LOOPS)], ids=[*NAMES, *LOOPS]
+    ("name", "nets"),
+    [*((name, spiking_nets.NETS) for name in NAMES), *((name, RECURRENT) for name in LOOPS)],
+    ids=[*NAMES, *LOOPS],
 )
 def test_in_rtl(name: str, nets: dict[str, Any], tmp_path: Path) -> None:
-    model, sample, options = made(name, nets=nets)
+    check(*spiking_nets.made(name, nets=nets), tmp_path)
+
+
+@pytest.mark.parametrize("name", word_nets.NETS)
+def test_words_in_rtl(name: str, tmp_path: Path) -> None:
+    """Maxima of potentials, averages and sums of spikes, samples."""
+    check(*word_nets.made(name), tmp_path)
+
+
+def check(model: nn.Module, sample: torch.Tensor, options: dict[str, Any], folder: Path) -> None:
     network = pyflow.convert(model, sample.numpy(), weight_bits=5, **options)
     frames = as_frames(sample, options.get("time_axis"))[:6]
-    build = pyflow.compile(network, board="pynq-z2", out_dir=tmp_path / "net")
+    build = pyflow.compile(network, board="pynq-z2", out_dir=folder / "net")
     result = build.simulate(frames)
     assert np.array_equal(result.logits, network.run(frames))
     assert result.cycles_per_frame == build.plan.cycles_per_frame

@@ -250,9 +250,6 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
     "no neuron between": (
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.Linear(4, 80), neuron.IFNode()), STEP,
         "'2' .Linear.: follows '1' without a neuron"),
-    "a maximum of potentials": (
-        lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), neuron.IFNode(), nn.Flatten(), nn.Linear(18, 5),
-                              neuron.IFNode()), STEP, "largest potential of a time step, which has no core yet"),
     "potentials upsampled": (
         lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Upsample(scale_factor=2), neuron.IFNode(), nn.Flatten(),
                               nn.Linear(288, 5), neuron.IFNode()), STEP, "put it behind the neuron"),

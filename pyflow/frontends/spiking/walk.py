@@ -21,7 +21,7 @@ from pyflow.errors import VolleyError
 from pyflow.frontends import torch_functions as functions
 from pyflow.frontends import torch_layers as layers
 from pyflow.frontends.builder import Activations, Builder
-from pyflow.frontends.spiking import neurons
+from pyflow.frontends.spiking import gates, neurons
 from pyflow.frontends.spiking.late import Late, check_start
 from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped
 from pyflow.frontends.spiking.rolling import Body, Key, Ref, Site
@@ -336,11 +336,11 @@ class Walk:
         streams = [p.stream if isinstance(p, Series) else p for p in points]
         call = functions.Call(label, called, bare[0], bare[1])
         try:
-            if name in functions.JOINS and (len(streams) > 1 or name in functions.ALWAYS_JOIN):
-                functions.JOINS[name](self.builder, call)
-            elif len(streams) == 1 and name in functions.FUNCTIONS:
+            if name in gates.JOINS and (len(streams) > 1 or name in functions.ALWAYS_JOIN):
+                gates.JOINS[name](self.builder, call)
+            elif len(streams) == 1 and name in gates.FUNCTIONS:
                 self.builder.read(streams[0], label)
-                functions.FUNCTIONS[name](self.builder, call)
+                gates.FUNCTIONS[name](self.builder, call)
             else:
                 raise self.body.refuse(site, f"not supported in a time step; {layers.hint(called)}")
         except (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError) as e:

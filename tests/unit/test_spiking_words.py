@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""Networks of spiking frameworks whose layers read or make numbers in every time step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+for _package in ("snntorch", "spikingjelly"):
+    pytest.importorskip(_package, reason=f"{_package} is not installed: pip install volley-snn[oracle]")
+
+import snntorch as snn  # noqa: E402
+
+import pyflow  # noqa: E402
+from pyflow.conversion.over_time import as_frames  # noqa: E402
+from pyflow.errors import VolleyError  # noqa: E402
+from tests.unit.spiking_nets import IMAGE, STEP, loud  # noqa: E402
+from tests.unit.word_nets import NETS, Sew, made  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_converts(name: str) -> None:
+    model, sample, options = made(name)
+    network = pyflow.convert(model, sample.numpy(), **options)
+    assert {op.kind for op in network.operators} >= NETS[name][3]
+    assert min(network.meta["verdict"].values()) > 0.7, network.meta["verdict"]
+    fired = np.ptp(network.run(as_frames(sample, options.get("time_axis"))), axis=0)
+    assert fired.any(), "all answers are alike: the test tells nothing"
+
+
+def test_an_average_goes_where_it_is_cheaper() -> None:
+    """Into the weights of a Linear behind 2 x 2; a global one is a sum of its own, of a word per channel."""
+
+    def net(pool: nn.Module, features: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(1, 3, 3, padding=1), snn.Leaky(beta=0.5, init_hidden=True), pool, nn.Flatten(),
+            nn.Linear(features, 5), snn.Leaky(beta=0.5, init_hidden=True, output=True),
+        )  # fmt: skip
+
+    torch.manual_seed(0)
+    x, options = torch.rand(16, *IMAGE).numpy(), dict[str, Any](STEP)
+    spread = pyflow.convert(loud(net(nn.AvgPool2d(2), 48)), x, **options)
+    own = pyflow.convert(loud(net(nn.AvgPool2d(8), 3)), x, **options)
+    assert [op.kind for op in spread.operators].count("sumpool") == 0
+    assert spread.time_block == 3
+    assert [op.weight.shape[1] for op in own.operators if op.kind == "linear"] == [3]  # type: ignore[attr-defined]
+    assert own.time_block == 1
+
+
+def _joined(join: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> nn.Module:
+    model = Sew("add")
+    model.joined = join  # type: ignore[method-assign, assignment]
+    return model
+
+
+REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "1 - x alone": (lambda: _joined(lambda y, x: (1.0 - y) + x), "rsub"),
+    "a product of sums": (lambda: _joined(lambda y, x: (y + x) * x), r"multiplies what are no spikes of 0 and 1"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str) -> None:
+    make, message = REFUSED[case]
+    torch.manual_seed(0)
+    with pytest.raises(VolleyError, match=message) as error:
+        pyflow.convert(loud(make()), torch.rand(16, *IMAGE).numpy())
+    assert "\n" not in str(error.value)
