@@ -36,7 +36,7 @@ STAMP  := $(call stamp,dev)
 NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet calibrate docs pictures registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-tiles calibrate docs pictures registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,13 +90,16 @@ device: $(NEEDED) $(call stamp,boards) ## self-test of a design on its board, or
 	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device $(call quote,$(or $(DEVICE),rtlsim)) --files "$$files" \
 	  $(call opt,input,INPUT) $(if $(filter load-weights,$(JOB)),$(call opt,weights,WEIGHTS))
 
+analyse: $(RUN) ## period, critical cycle, latency, smallest buffers of a dataflow graph  [FILE=graph.xml PERIOD= FRONT=1 JSON=]
+	$(PY) -m pyflow analyse $(call quote,$(value FILE)) $(ANALYSE_OPTIONS) $(call opt,json,JSON)
+
 ip: $(NEEDED) ## the network as IP for Vivado's catalogue and FuseSoC  [NET= BOARD= ASYNC=1 NAME= CYCLES=]
 	$(PY) -m pyflow ip $(MODEL) $(PLAN) $(IP_OPTIONS)
 
 estimate: $(NEEDED) $(call stamp,synthesis) ## area by open synthesis against the board's budget  [NET= BOARD=]
 	$(PY) -m pyflow estimate $(MODEL) $(PLAN)
 
-bench: bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet ## every table of benchmarks/
+bench: bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-tiles ## every table of benchmarks/
 
 bench-prices: $(STAMP) ## the planner's cells beside those of synthesis and placement, core by core
 	$(PY) -m benchmarks.prices
@@ -124,6 +127,9 @@ bench-models: $(STAMP) ## residual, separable and concatenating networks: traine
 
 bench-resnet: $(STAMP) ## ResNet-20 from PyTorch to a plan: CPU-seconds, cycles, FIFOs  [RTL=1]
 	$(PY) -m benchmarks.resnet $(if $(filter-out 0,$(RTL)),--rtl)
+
+bench-tiles: $(STAMP) ## dataflow analysis: published graphs, fronts of buffers, random graphs against token simulation
+	$(PY) -m benchmarks.tiles
 
 calibrate: $(STAMP) ## measures the bodies by synthesis for the planner (when one of them changes)
 	$(PY) -m benchmarks.calibrate

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|program|folder|explore."""
+"""Command line: python -m pyflow sim|convert|compile|simulate|estimate|report|bitstream|program|analyse and others."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _check_options(args: argparse.Namespace) -> None:
     _check_outputs(args)
 
 
-_FILES = ("net", "weights", "data", "folding", "json", "logits", "checkpoint", "out")
+_FILES = ("file", "net", "weights", "data", "folding", "json", "logits", "checkpoint", "out")
 
 
 def _check_outputs(args: argparse.Namespace) -> None:

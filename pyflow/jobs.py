@@ -21,6 +21,7 @@ import numpy as np
 
 from pyflow import loading, options, workspace
 from pyflow import report as reports
+from pyflow.analyse import analyse
 from pyflow.bars import bar
 from pyflow.build import Build, Result, compile
 from pyflow.errors import VolleyError
@@ -393,5 +394,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "bitstream": bitstream,
     "program": program,
     "folder": folder,
+    "analyse": analyse,
     "explore": explore,
 }

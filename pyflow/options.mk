@@ -4,3 +4,4 @@ PLAN = $(call opt,board,BOARD) $(call opt,cycles,CYCLES) $(call opt,folding,FOLD
 SIM_OPTIONS = $(call opt,frames,FRAMES) $(call opt,frame,FRAME)
 IP_OPTIONS = $(if $(filter-out 0,$(ASYNC)),--async)
 PROGRAM_OPTIONS = $(if $(filter-out 0,$(FLASH)),--flash)
+ANALYSE_OPTIONS = $(call opt,period,PERIOD) $(if $(filter-out 0,$(FRONT)),--front)

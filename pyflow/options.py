@@ -122,6 +122,17 @@ OWN = {
     "ip": (Option("async", "the streams get a clock of their own", bool, False, "ASYNC"),),
     "report": (Option("schema", "print the JSON schema of report.json instead", bool, False),),
     "program": (Option("flash", "into the board's flash, where it stays", bool, False, "FLASH"),),
+    "analyse": (
+        Option(
+            "period",
+            "time units of an iteration that buffers are to allow (default: the least)",
+            str,
+            None,
+            "PERIOD",
+            "N",
+        ),
+        Option("front", "all sizes of buffers that a shorter period pays for", bool, False, "FRONT"),
+    ),
 }
 # Command -> what it does.
 COMMANDS = {
@@ -135,23 +146,27 @@ COMMANDS = {
     "bitstream": "bitstream of a network for a board: synthesis, place and route, packing",
     "program": "load the bitstream onto the board",
     "folder": "print the output folder that the other commands use with these options",
+    "analyse": "period, critical cycle, latency and smallest buffers of a dataflow graph (SDF3 XML)",
     "explore": "explore (not built yet)",
 }
 
 
+def of(command: str) -> tuple[Option, ...]:
+    """What a command takes of the tables above."""
+    shared = {"convert": MODEL, "analyse": ()}.get(command, (*MODEL, *PLAN))
+    return (*shared, JSON, *OWN.get(command, ()))
+
+
 def add_to(command: str, parser: argparse.ArgumentParser) -> None:
     """All options of a command."""
+    if command == "analyse":
+        parser.add_argument("file", metavar="FILE.xml", help="a file of SDF3 with an applicationGraph")
     if command == "report":
         parser.add_argument("file", nargs="?", help="default: report.json of the output folder")
     if command == "convert":
-        for option in MODEL:
-            option.add_to(parser)
         Option("out", "file to write", str, "net.vly").add_to(parser)
-    else:
-        for option in (*MODEL, *PLAN):
-            option.add_to(parser, "icebreaker" if (command, option.name) == ("program", "board") else None)
-    for option in (JSON, *OWN.get(command, ())):
-        option.add_to(parser)
+    for option in of(command):
+        option.add_to(parser, "icebreaker" if (command, option.name) == ("program", "board") else None)
 
 
 def makefile() -> str:

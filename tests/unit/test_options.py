@@ -33,8 +33,7 @@ def test_the_help_has_every_option(command: str, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         main([command, "--help"])
     said = capsys.readouterr().out
-    wanted = {f"--{option.name}" for option in (*MODEL, *(PLAN if command != "convert" else ()), *OWN.get(command, ()))}
-    assert wanted <= set(re.findall(r"--[a-z-]+", said))
+    assert {f"--{option.name}" for option in options.of(command)} <= set(re.findall(r"--[a-z-]+", said))
 
 
 def test_make_hands_every_variable_on() -> None:
@@ -55,4 +54,4 @@ def test_variables_of_the_makefile_are_in_the_table() -> None:
     assert "include pyflow/options.mk" in text
     for name in re.findall(r"call opt,[a-z-]+,(\w+)", text):
         known = {o.variable for o in (*MODEL, *PLAN, *(x for own in OWN.values() for x in own))}
-        assert name in known | {"DUT", "MUTANTS", "SEED", "INPUT", "DATA_DIR", "WEIGHTS"}, name
+        assert name in known | {options.JSON.variable, "DUT", "MUTANTS", "SEED", "INPUT", "DATA_DIR", "WEIGHTS"}, name
