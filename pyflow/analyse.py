@@ -11,6 +11,7 @@ from typing import Any
 
 from pyflow.analysis.dataflow import read_sdf3
 from pyflow.analysis.dataflow.summary import summary
+from pyflow.bars import bar
 from pyflow.errors import VolleyError
 
 
@@ -24,7 +25,8 @@ def analyse(args: argparse.Namespace) -> tuple[int, dict[str, Any]]:
     if application is None:
         raise VolleyError(f"{args.file}: it has no applicationGraph, only a platform; give an application")
     try:
-        found = summary(application.graph, _fraction(args.period), args.front)
+        with bar("buffers", "distribution") as shown:
+            found = summary(application.graph, _fraction(args.period), args.front, shown.update)
     except VolleyError as e:
         raise VolleyError(f"{args.file}: {e}") from None
     print(found.text(), flush=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from verif.fuzz import mutate
+from verif.fuzz import mutate, mutate_xml
 from verif.fuzz.mutate import Rng
 
 MODEL = """
@@ -122,7 +122,21 @@ def kinds(folder: Path) -> dict[str, Kind]:
                    _checkpoint),
         "ckpt": Kind(".ckpt", 0.07, [_torch(torch, lightning), _torch(torch, state)], (*weights, "--weights", "FILE"),
                      _checkpoint),
+        "sdf3": Kind(".xml", 0.1, graphs(), ("analyse", "FILE", "--json", "OUT.json"), mutate_xml.xml),
     }  # fmt: skip
+
+
+def graphs() -> list[bytes]:
+    """Files of SDF3: a synchronous graph, one of phases, a platform."""
+    from benchmarks.dataflow_graphs import phases, samplerate
+    from pyflow.analysis.dataflow import Application, Platform, Sdf3, sdf3_text
+    from pyflow.analysis.dataflow.sdf3 import Connection, Tile
+
+    tiles = (Tile("t0", "p", 8, 4096, 8, 96, 96), Tile("t1", "p"))
+    platform = Platform("two", tiles, (Connection("c0", "t0", "t1", 3),), {"slotTableSize": 8}, ("r0",))
+    both = (Sdf3(Application(samplerate(), buffers={"a-b": 9}, token_bits={"a-b": 8}), None),
+            Sdf3(Application(phases()), platform))  # fmt: skip
+    return [sdf3_text(file).encode() for file in both]
 
 
 def _npz(**arrays: np.ndarray) -> bytes:

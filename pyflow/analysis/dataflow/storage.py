@@ -30,7 +30,8 @@ from pyflow.analysis.dataflow.graph import Channel, Graph, free_places
 from pyflow.analysis.dataflow.liveness import check_live, stuck
 from pyflow.errors import VolleyError
 
-MAX_TRIED = 200_000  # distributions of one search
+MAX_TRIED = 200_000  # distributions of a front
+MAX_FIRED = 5_000_000  # nodes of all expansions, of a search for the smallest buffers
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,14 @@ class _Tried:
 
 
 class Buffers:
-    """The bounded forms of a graph. weights: size of a token, by channel; 1 where it is not named. Raises VolleyError
-    where the graph is inconsistent, deadlocks with unlimited buffers, or has no bound on its rate."""
+    """The bounded forms of a graph. weights: size of a token, by channel; 1 where it is not named. progress: called for
+    each distribution that is tried. Raises VolleyError where the graph is inconsistent, deadlocks with unlimited
+    buffers, or has no bound on its rate."""
 
-    def __init__(self, graph: Graph, weights: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, graph: Graph, weights: Mapping[str, int] | None = None, progress: Callable[[], object] = int
+    ) -> None:
+        self._progress = progress
         check_live(graph)
         self.graph = graph
         self.channels = graph.buffers
@@ -113,6 +118,7 @@ class Buffers:
         """Period, and what has to grow. near: one tried before; where it is live and no larger the
         search for the cycle begins from it."""
         self.tried += 1
+        self._progress()
         if self.tried > MAX_TRIED:
             raise VolleyError(
                 f"graph {self.graph.name}: more than {MAX_TRIED:,} distributions of buffers to try; fewer channels, or "
@@ -146,9 +152,9 @@ class Buffers:
         return tuple(capacities)
 
 
-def front(graph: Graph, weights: Mapping[str, int] | None = None) -> Front:
+def front(graph: Graph, weights: Mapping[str, int] | None = None, progress: Callable[[], object] = int) -> Front:
     """The complete front of size against period."""
-    buffers = Buffers(graph, weights)
+    buffers = Buffers(graph, weights, progress)
     kept = _Antichain(len(buffers.channels))
     seen: list[_Tried] = []
     waiting: list[tuple[Fraction, int, _Tried]] = []
@@ -176,13 +182,17 @@ def front(graph: Graph, weights: Mapping[str, int] | None = None) -> Front:
 
 
 def smallest(
-    graph: Graph, period: Fraction | None = None, weights: Mapping[str, int] | None = None, tries: int = 2000
+    graph: Graph,
+    period: Fraction | None = None,
+    weights: Mapping[str, int] | None = None,
+    tries: int | None = None,
+    progress: Callable[[], object] = int,
 ) -> Smallest:
     """The smallest buffers with which an iteration takes at most `period`; as little as with unlimited ones where it is
     None. The search goes by growing size, from what each channel needs where all others are unlimited. After `tries`
-    distributions it ends with buffers of which none can be smaller by itself. Raises VolleyError below the least
-    period."""
-    buffers = Buffers(graph, weights)
+    distributions (2,000, or fewer of a large graph) it ends with buffers of which none can be smaller by itself.
+    progress: as of Buffers. Raises VolleyError below the least period."""
+    buffers = Buffers(graph, weights, progress)
     target = buffers.best if period is None else period
     if target < buffers.best:
         raise VolleyError(
@@ -191,10 +201,11 @@ def smallest(
     begin = tuple(_alone(buffers, n, target) for n in range(len(buffers.channels)))
     waiting: list[tuple[int, tuple[int, ...], _Tried | None]] = [(buffers.size(begin), begin, None)]
     known = {begin}
-    at_most = buffers.tried + tries
+    if tries is None:
+        tries = max(20, min(2000, MAX_FIRED // sum(graph.repetition)))
     while True:
         size, capacities, near = heapq.heappop(waiting)
-        if buffers.tried >= at_most:
+        if buffers.tried >= tries:
             return Smallest(buffers.distribution(_some(buffers, begin, target)), size, buffers.tried)
         tried = buffers.try_(capacities, near)
         if tried.period is not None and tried.period <= target:

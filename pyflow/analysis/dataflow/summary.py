@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
@@ -86,9 +86,9 @@ class Summary:
 
 
 def summary(
-    graph: Graph, period: Fraction | None = None, whole_front: bool = False, weights: Mapping[str, int] | None = None
+    graph: Graph, period: Fraction | None = None, whole_front: bool = False, progress: Callable[[], object] = int
 ) -> Summary:
-    """Of a graph. period: that the buffers are to allow; the least one where it is None. weights: as of Buffers."""
+    """Of a graph. period: that the buffers are to allow; the least one where it is None. progress: as of Buffers."""
     found = timing(graph)
     least = why = bounded = points = None
     if not graph.buffers:
@@ -96,10 +96,10 @@ def summary(
     elif found.period == 0:
         why = "nothing limits the rate, so none are large enough"
     else:
-        least = smallest(graph, period, weights)
+        least = smallest(graph, period, progress=progress)
         within = timing(graph.bounded(least.distribution.capacities))
         bounded = within, latency(within)
-        points = front(graph, weights) if whole_front else None
+        points = front(graph, progress=progress) if whole_front else None
     if whole_front and points is None:
         raise VolleyError(f"graph {graph.name}: no front of buffers: {why}")
     return Summary(found, latency(found), least, why, bounded, points)
