@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from pyflow.analysis.dataflow import read_sdf3
-from pyflow.analysis.dataflow.summary import summary
+from pyflow.analysis.dataflow import Application, Timing, read_sdf3, timing
+from pyflow.analysis.dataflow.summary import number, summary
 from pyflow.bars import bar
 from pyflow.errors import VolleyError
 
@@ -29,8 +30,22 @@ def analyse(args: argparse.Namespace) -> tuple[int, dict[str, Any]]:
             found = summary(application.graph, _fraction(args.period), args.front, shown.update)
     except VolleyError as e:
         raise VolleyError(f"{args.file}: {e}") from None
-    print(found.text(), flush=True)
+    print("\n".join((found.text(), *_of_the_file(application, found.unlimited))), flush=True)
     return 0, {"file": str(args.file), **found.to_json()}
+
+
+def _of_the_file(application: Application, found: Timing) -> Iterator[str]:
+    """What becomes of the throughput and the buffers that the file asks for."""
+    if application.throughput:
+        reached = "reached" if found.period * application.throughput <= 1 else "not reached, whatever the buffers"
+        yield f"{'asked for':<16}{float(application.throughput):.6g} iterations per time unit: {reached}"
+    names = [channel.name for channel in application.graph.buffers if channel.name in application.buffers]
+    if names:
+        try:
+            period = timing(application.graph.bounded({name: application.buffers[name] for name in names})).period
+            yield f"{'its own buffers':<16}period {number(period)}"
+        except VolleyError as e:
+            yield f"{'its own buffers':<16}{e}"
 
 
 def _fraction(text: str | None) -> Fraction | None:

@@ -48,13 +48,13 @@ class Summary:
             proven = self.smallest.least == self.smallest.distribution.size
             rest = "no fewer will do" if proven else f"no fewer than {self.smallest.least:,} will do"
             rows.append(("buffers", f"{self.smallest.distribution.size:,} tokens for a period of "
-                                    f"{_number(self.smallest.distribution.period)}; {rest}"))  # fmt: skip
+                                    f"{number(self.smallest.distribution.period)}; {rest}"))  # fmt: skip
             rows.append(("", sizes))
             rows.append(("with these", _latency(self.bounded[1])))
         elif self.no_buffers:
             rows.append(("buffers", self.no_buffers))
         for n, (size, period) in enumerate(self.front.pairs if self.front else ()):
-            rows.append(("" if n else "front", f"{size:,} tokens, period {_number(period)}"))
+            rows.append(("" if n else "front", f"{size:,} tokens, period {number(period)}"))
         return "\n".join(f"{title:<16}{text}" for title, text in rows)
 
     def to_json(self) -> dict[str, Any]:
@@ -109,14 +109,15 @@ def _pair(value: Fraction) -> list[int]:
     return [value.numerator, value.denominator]
 
 
-def _number(value: Fraction) -> str:
+def number(value: Fraction) -> str:
+    """A fraction as text, with commas."""
     return f"{value.numerator:,}" if value.denominator == 1 else f"{value.numerator:,}/{value.denominator:,}"
 
 
 def _period(found: Timing) -> str:
     if not found.period:
         return "0 (nothing limits the rate)"
-    return f"{_number(found.period)} time units per iteration ({float(1 / found.period):.6g} iterations per time unit)"
+    return f"{number(found.period)} time units per iteration ({float(1 / found.period):.6g} iterations per time unit)"
 
 
 def _cycle(found: Timing) -> str:

@@ -154,6 +154,24 @@ def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
+    ("buffers", "throughput", "says"),
+    [
+        ({"a-b": 7, "b-c": 3}, "0.25", ["iterations per time unit: reached", "its own buffers period 4"]),
+        ({"a-b": 4, "b-c": 2}, "0.3", ["not reached, whatever the buffers", "its own buffers period 7"]),
+        ({"a-b": 3}, None, ["deadlock: "]),
+        ({"a-b": 1}, None, ["a buffer of 1 tokens, which needs 3 at least"]),
+    ],
+)
+def test_what_the_file_asks_for_is_answered(
+    buffers: dict[str, int], throughput: str | None, says: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application = Application(two_buffers(), buffers=buffers, throughput=Fraction(throughput) if throughput else None)
+    assert main(["analyse", str(written(tmp_path, sdf3_text(Sdf3(application, None))))]) == 0
+    said = capsys.readouterr().out
+    assert all(what in said for what in says), said
+
+
+@pytest.mark.parametrize(
     ("graph", "options", "says"),
     [
         (synchronous("g", {"a": 1, "b": 1}, [*chain("a 1 2 b"), *chain("b 1 1 a")]), [], "inconsistent rates"),
