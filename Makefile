@@ -36,7 +36,7 @@ STAMP  := $(call stamp,dev)
 NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-tiles calibrate docs pictures registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-lava bench-tiles calibrate docs pictures registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,6 +131,9 @@ bench-resnet: $(STAMP) ## ResNet-20 from PyTorch to a plan: CPU-seconds, cycles,
 bench-tiles: $(STAMP) ## dataflow analysis: published graphs, fronts of buffers, random graphs against token simulation
 	$(PY) -m benchmarks.tiles
 
+bench-lava: $(STAMP) ## Lava-DL's MNIST network, integers as they are, beside its tutorial  [DATA_DIR=]
+	$(PY) -m benchmarks.lava $(call opt,data-dir,DATA_DIR)
+
 calibrate: $(STAMP) ## measures the bodies by synthesis for the planner (when one of them changes)
 	$(PY) -m benchmarks.calibrate
 
@@ -149,7 +152,7 @@ pictures: $(STAMP) ## the pictures of the README: LeNet-5's pipeline from its pl
 registers: $(STAMP) ## the register map as HTML, in build/registers
 	$(PY) -m verif.registers --html build/registers
 
-venv: $(if $(SET),$(RUN) $(call stamp,$(SET)),$(STAMP)) ## the virtual environment alone  [SET=run|models|synthesis|boards VENV= PIP_ARGS=]
+venv: $(if $(SET),$(RUN) $(call stamp,$(SET)),$(STAMP)) ## the virtual environment alone  [SET=run|models|nir|synthesis|boards VENV= PIP_ARGS=]
 
 # Of the first sets the packages alone: Volley itself runs from the checkout.
 listed = $(PY) -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
@@ -170,6 +173,11 @@ $(MODELS): | $(RUN)
 	$(install) -r $(call quote,$(VENV))/packages.txt
 	touch $(call quote,$@)
 
+$(call stamp,nir): | $(MODELS)
+	$(call listed,nir)
+	$(install) -r $(call quote,$(VENV))/packages.txt
+	touch $(call quote,$@)
+
 $(call stamp,synthesis): | $(RUN)
 	$(call listed,synthesis)
 	$(install) -r $(call quote,$(VENV))/packages.txt
@@ -186,7 +194,7 @@ $(STAMP): | pyproject.toml constraints.txt
 	$(install) hatchling setuptools-scm
 	$(install) --no-build-isolation --editable '.[dev]'
 	rm -f $(call quote,$(VENV))/.volley-*
-	touch $(foreach set,run models synthesis boards dev,$(call quote,$(call plain,$(set))))
+	touch $(foreach set,run models nir synthesis boards dev,$(call quote,$(call plain,$(set))))
 
 CACHED = echo many area cases four-states mutation net netlist packed placed runtime schedule sim trained yosys-* last-failed-* volley-*
 

@@ -12,10 +12,12 @@ from pyflow.version import __version__
 if TYPE_CHECKING:
     from pyflow.build import Build, compile
     from pyflow.conversion import convert
+    from pyflow.conversion.nir import convert_nir
     from pyflow.errors import VolleyError
+    from pyflow.frontends.lava import read_lava
     from pyflow.graph import Network
 
-__all__ = ["Build", "Network", "VolleyError", "__version__", "compile", "convert"]
+__all__ = ["Build", "Network", "VolleyError", "__version__", "compile", "convert", "convert_nir", "read_lava"]
 
 _LAZY = {
     "Build": "pyflow.build",
@@ -23,6 +25,8 @@ _LAZY = {
     "VolleyError": "pyflow.errors",
     "compile": "pyflow.build",
     "convert": "pyflow.conversion",
+    "convert_nir": "pyflow.conversion.nir",
+    "read_lava": "pyflow.frontends.lava",
 }
 
 

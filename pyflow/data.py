@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from pyflow.errors import VolleyError
-from pyflow.frames import real
+from pyflow.frames import InputFormat, real
 from pyflow.reading import MAX_BYTES, Archive, open_file
 from pyflow.shapes import check_shape, map_shape
 
@@ -43,8 +43,8 @@ NPZ_ARRAYS = "x_train, y_train, x_test, y_test (or x, y)"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """name: as the user gave it. x_train, x_test: float32 [N, C, H, W], [N, C, L] or [N, F], in [0, 1]. y_train,
-    y_test: int64 [N].
+    """name: as the user gave it. x_train, x_test: float32 [N, C, H, W], [N, C, L] or [N, F], in [0, 1]; spikes over
+    time, uint8 [N, T, C, H, W]. y_train, y_test: int64 [N].
 
     A file with only x, y has no training images: x_train is then empty ([0, C, H, W]). Without labels (a file with x
     alone) every y is NO_LABEL.
@@ -59,7 +59,7 @@ class Dataset:
     def __post_init__(self) -> None:
         for part in ("train", "test"):
             x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
-            if x.ndim not in (2, 3, 4):
+            if x.ndim not in (2, 3, 4, 5):
                 raise VolleyError(f"{self.name}: x_{part} has shape {x.shape}; needs [N, C, H, W], [N, C, L] or [N, F]")
             if y.shape != (len(x),):
                 raise VolleyError(f"{self.name}: y_{part} has shape {y.shape} for {len(x)} images; needs ({len(x)},)")
@@ -96,6 +96,7 @@ def load(
     input_shape: tuple[int, ...] | None = None,
     sequences: bool = False,
     labels: bool = True,
+    trains: InputFormat | None = None,
 ) -> Dataset:
     """Load a dataset: `digits`, `mnist` (needs data_dir) or the path of an .npz file.
 
@@ -103,6 +104,7 @@ def load(
     sequences: without input_shape, an .npz array of three axes holds [N, C, L] and not images [N, H, W], one of two
         axes [N, L] and not vectors [N, F].
     labels: must an .npz hold labels? Without, x alone will do.
+    trains: of a network that takes spikes over time; an .npz may then hold these, [N, T, ...] of 0 and 1.
     Raises VolleyError if it is unknown, missing, corrupt, out of range or does not fit input_shape.
     """
     if input_shape is not None:
@@ -114,10 +116,11 @@ def load(
             raise VolleyError("data 'mnist': needs DATA_DIR (--data-dir), the folder that holds the four idx files")
         found = _mnist(Path(data_dir))
     elif str(data).endswith(".npz"):
-        found = _npz(Path(data), sequences if input_shape is None else map_shape(input_shape)[1] == 1, labels)
+        one_row = sequences if input_shape is None else map_shape(input_shape)[1] == 1
+        found = _npz(Path(data), one_row, labels, trains)
     else:
         raise VolleyError(f"data {data!r} is unknown; use digits, mnist (with DATA_DIR) or the path of an .npz file")
-    return found if input_shape is None else fit(found, input_shape)
+    return found if input_shape is None or found.x_test.ndim == 5 else fit(found, input_shape)
 
 
 def fit(data: Dataset, input_shape: tuple[int, ...]) -> Dataset:
@@ -222,7 +225,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 # ------------------------------------------------------------------ .npz
-def _npz(path: Path, sequences: bool, labels: bool) -> Dataset:
+def _npz(path: Path, sequences: bool, labels: bool, trains: InputFormat | None = None) -> Dataset:
     with Archive(path, f"give an .npz with arrays {NPZ_ARRAYS}, saved by numpy.savez") as archive:
         keys = {name[:-4] if name.endswith(".npy") else name for name in archive.names}
         if {"x_train", "y_train", "x_test", "y_test"} <= keys:
@@ -243,6 +246,9 @@ def _npz(path: Path, sequences: bool, labels: bool) -> Dataset:
     out = {}
     for k, name in names.items():  # one after the other: what has been converted is let go
         v, what = raw.pop(k), f"{path}: {name}"
+        if trains is not None and k[0] == "x" and math.prod(v.shape[1:]) == math.prod((trains.steps, *trains.shape)):
+            out[k] = trains.check(v).astype(np.uint8)
+            continue
         out[k] = _samples(v, sequences, what) if k[0] == "x" else _labels(v, what)
     out.setdefault("y_test", np.full(len(out["x_test"]), NO_LABEL, np.int64))
     for part in ("train", "test"):

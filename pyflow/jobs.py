@@ -95,7 +95,8 @@ def sim(args: argparse.Namespace) -> Outcome:
     report = reports.blank(build, board, result.cycles_per_frame)
     report.accuracy_float = stored.get("accuracy_float")
     report.accuracy_finetuned = stored.get("accuracy_finetuned")
-    report.accuracy_snn = float((result.logits.argmax(1) == y[:answered]).mean()) if answered else None
+    if answered and data.labelled:
+        report.accuracy_snn = float((result.logits.argmax(1) == y[:answered]).mean())
     report.frames_compared, report.mismatches = answered, mismatches
     report.saturations = {name: float(counts.mean()) for name, counts in clipped.items()}
     report.cycles_per_frame, report.latency_cycles = result.cycles_per_frame, result.latency_cycles

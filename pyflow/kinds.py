@@ -12,9 +12,7 @@ _MODEL = "give the PyTorch model, my_net.py:build"
 _WEIGHTS = "holds weights, perhaps a whole module, and not layers that can be read without running code; give "
 _WEIGHTS += "NET=my_net.py:build, which makes the model, and WEIGHTS={}"
 _BY_ENDING = {
-    ".nir": "is a NIR graph; a front end for NIR is not built yet, docs/frameworks.md says how to write it by hand",
     ".onnx": f"is an ONNX model; a front end for ONNX is not built yet; {_MODEL}",
-    ".net": "is a network of Lava or N2D2; a front end for it is not built yet; " + _MODEL,
     **dict.fromkeys((".h5", ".hdf5", ".keras"), f"is a Keras model or another HDF5 file; not built; {_MODEL}"),
     **dict.fromkeys((".pb", ".tflite"), f"is a TensorFlow model; not built; {_MODEL}"),
     **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin", ".safetensors"), _WEIGHTS),
@@ -24,7 +22,7 @@ _BY_ENDING = {
     ".pt2": f"is a program of torch.export; not built; {_MODEL}",
 }
 _STARTS = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras .h5, or NIR)"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file; call it .nir if it is a NIR graph, .net if it is a network of Lava"),
     (b"\x93NUMPY", "a numpy array (.npy)"),
     (b"GGUF", "a GGUF file"),
     (b"\x1f\x8b", "a gzip archive; unpack it"),

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pyflow import workspace, zoo
+from pyflow import imported, workspace, zoo
 from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
@@ -69,7 +69,7 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
     data = dataset(args, None, shape, takes_sequences(model))
     if is_spiking(model):
         return _spiking_model(args, model, data)
-    if over_time := next((o for o in ("steps", "readout") if getattr(args, o) is not None), None):
+    if over_time := next((o for o in ("steps", "readout", "dt") if getattr(args, o) is not None), None):
         raise VolleyError(f"--{over_time}: is for models with neurons of a spiking framework; {args.net!r} has none")
     bits: dict[str, Any] = {
         "timesteps": 4 if args.timesteps is None else args.timesteps,
@@ -107,7 +107,9 @@ def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) ->
     from pyflow.conversion.radix import check_images
     from pyflow.frontends.spiking.prove import capture
 
-    if odd := next((o for o in ("timesteps", "finetune", "checkpoint") if getattr(args, o) not in (None, 0)), None):
+    if odd := next(
+        (o for o in ("timesteps", "finetune", "checkpoint", "dt") if getattr(args, o) not in (None, 0)), None
+    ):
         raise VolleyError(f"--{odd}: does not go with a spiking model, whose loop gives the time steps; leave it out")
     name = args.name or workspace.name_of(args.net)
     sample = checked(check_images(data.calibration, data.shape, "calibration"), None)
@@ -136,6 +138,8 @@ def measured(network: Network, data: Dataset | None) -> Network:
 def network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, Dataset | None]:
     """The network of --net and the data to run it on."""
     found: Network
+    if imported.is_file(args.net):
+        return imported.network(args, need_data)
     built = ".py:" in args.net or args.net.endswith(".py")
     if built:
         from pyflow.frontends import load_model
@@ -146,7 +150,7 @@ def network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, 
         found = model
     given = [
         o
-        for o in ("finetune", "checkpoint", "weights", "timesteps", "weight_bits", "steps", "readout")
+        for o in ("finetune", "checkpoint", "weights", "timesteps", "weight_bits", "steps", "readout", "dt")
         if getattr(args, o) not in (None, 0)
     ]
     if given:

@@ -76,7 +76,13 @@ def per_layer(text: str) -> int | PerLayer:
 
 
 MODEL = (
-    Option("net", "a shipped network (digits, lenet5), a saved .vly, or my_net.py:build", str, "digits", "NET"),
+    Option(
+        "net",
+        "a shipped network (digits, lenet5), a saved .vly, my_net.py:build, a .nir graph, or a .net of Lava",
+        str,
+        "digits",
+        "NET",
+    ),
     Option("name", "what the network is called in files and modules (default: its own name)", str, None, "NAME"),
     Option(
         "weights", "float weights of my_net.py:build (.safetensors, or .pt, loaded without code)", str, None, "WEIGHTS"
@@ -85,8 +91,11 @@ MODEL = (
     Option("data-dir", "folder with MNIST (idx, idx.gz or MNIST/raw)", str, None, "DATA_DIR"),
     Option("timesteps", "T of the conversion, 1..8 (default 4), or default:4,conv1:6", per_layer, None, "TIMESTEPS"),
     Option("weight-bits", "W of the conversion, 2..8 (default 4), or default:4,fc1:3", per_layer, None, "WEIGHT_BITS"),
-    Option("steps", "T of a spiking model that is one time step, with --readout", int, None, "STEPS"),
+    Option(
+        "steps", "T of a spiking model that is one time step, with --readout, of a .nir or .net", int, None, "STEPS"
+    ),
     Option("readout", "what is read of it: spikes-sum", str, None, "READOUT"),
+    Option("dt", "seconds of a time step, of a .nir", float, None, "DT"),
     Option("finetune", "epochs of quantisation-aware fine-tuning on the training images", int, 0, "FINETUNE", "EPOCHS"),
     Option(
         "checkpoint",

@@ -8,6 +8,7 @@ from __future__ import annotations
 SETS = {
     "torch": ("PyTorch", "models"),
     "safetensors": ("safetensors", "models"),
+    "h5py": ("h5py", "nir"),
     "serial": ("pyserial", "boards"),
     "sklearn": ("scikit-learn", "dev"),
 }

@@ -26,10 +26,19 @@ def data_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def nir_dir() -> Path:
-    """Folder `nir` beside DATA_DIR: lif_norse.nir and lif_traces/ of the NIR paper (its paper/01_lif)."""
+    """Folder `nir` beside DATA_DIR: graphs of the NIR paper, and lif_traces/ (its paper/01_lif)."""
     path = _data_dir("MNIST, beside which lies nir with the traces of the NIR paper").parent / "nir"
     if not path.is_dir():
         pytest.skip(f"no folder {path} with the traces of the NIR paper")
+    return path
+
+
+@pytest.fixture(scope="session")
+def lava_dir() -> Path:
+    """Folder `lava` beside DATA_DIR: mnist.net and tiny.net of Lava-DL."""
+    path = _data_dir("MNIST, beside which lies lava with networks of Lava-DL").parent / "lava"
+    if not path.is_dir():
+        pytest.skip(f"no folder {path} with networks of Lava-DL")
     return path
 
 

@@ -45,9 +45,11 @@ def check_function(model: SpikingModel, frames: np.ndarray, want: np.ndarray) ->
         )
 
 
-def answers(model: SpikingModel, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def answers(
+    model: SpikingModel, frames: np.ndarray, trains: dict[str, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(float64 [N, classes], the sum over time of the last layer, times the model's scale; bool [N], frames in which no
-    membrane came near its threshold)."""
+    membrane came near its threshold). trains: gets the spikes of every layer of neurons, bool [N, T, C, H, W]."""
     x = torch.from_numpy(np.asarray(frames, np.float64))
     states: dict[str, NeuronState] = {}
     total = torch.zeros(())
@@ -60,6 +62,10 @@ def answers(model: SpikingModel, frames: np.ndarray) -> tuple[np.ndarray, np.nda
             given = [_read(model, edge, before, len(frames)) for edge in layer.inputs]
             values[layer.name] = _value(layer, given, states)
         total = total + values[model.network.layers[-1].name].flatten(1)
+        if trains is not None:
+            for name in states:
+                fired = values[name].numpy() != 0
+                trains.setdefault(name, np.zeros((len(frames), model.steps, *fired.shape[1:]), bool))[:, t] = fired
     sure = np.ones(len(frames), bool)
     for state in states.values():
         sure &= state.sure

@@ -19,6 +19,7 @@ from pyflow.errors import VolleyError
 from pyflow.frames import as_array, pictures
 from pyflow.frontends.spiking.prove import Captured, capture, frames_axis
 from pyflow.graph import Network
+from pyflow.model.spiking import SpikingModel
 
 FRACTIONS = (2, 4, 6, 8, 10, 12)  # fraction bits of a potential, the fewest that reach are taken
 AGREE = 0.995  # share of samples whose largest logit is that of the float network
@@ -58,22 +59,32 @@ def convert_spiking(
 def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Network:
     """The integers of a captured network; see convert_spiking()."""
     check_bits(weight_bits)
-    name, model = captured.model.network.name, ordered(captured.model)
+    model = ordered(captured.model)
     sample = sample.narrow(frames_axis(captured.time_axis), 0, min(SAMPLES, _count(sample, captured.time_axis)))
     logits, spikes = captured.answers(sample)
-    frames, want = as_frames(sample, captured.time_axis), logits.argmax(1)
+    frames = as_frames(sample, captured.time_axis)
     check_function(model, frames, logits)
+    network, share = fitted(model, frames, logits, weight_bits)
+    return network.with_meta(verdict=verdict(network, spikes, frames), agreement=round(share, 4))
+
+
+def fitted(
+    model: SpikingModel, frames: np.ndarray, want: np.ndarray, weight_bits: int, spare: int = 1
+) -> tuple[Network, float]:
+    """(the integers of an ordered model with the fewest fraction bits that reach, the share of `frames` that they give
+    the class of `want`, float [N, classes]; of one output, its value). spare: bits of a membrane above what it reaches
+    on `frames`. Warns where none reach."""
     best: tuple[float, Network] | None = None
     for frac in FRACTIONS:
         precision = Precision(weight_bits, frac)
         try:
             wide = integers(model, precision)
-            network = integers(model, replace(precision, widths=tuple(fitted_widths(wide, frames))))
+            network = integers(model, replace(precision, widths=tuple(fitted_widths(wide, frames, spare))))
         except VolleyError:
             if best:
                 break
             raise
-        share = float((network.run(frames).argmax(1) == want).mean())
+        share = _alike(network.run(frames) * network.logit_scale, want)
         if best is None or share > best[0]:
             best = share, network
         if share >= AGREE:
@@ -82,14 +93,20 @@ def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Net
     share, network = best
     if share < AGREE:
         warnings.warn(
-            f"model {name!r}: the integers give the class of the float network on {100 * share:.1f} % of the samples; "
-            f"raise weight_bits = {weight_bits}",
-            stacklevel=3,
+            f"model {network.name!r}: the integers give the class of the float network on {100 * share:.1f} % of the "
+            f"samples; raise weight_bits = {weight_bits}",
+            stacklevel=4,
         )
-    return network.with_meta(verdict=_verdict(network, spikes, frames), agreement=round(share, 4))
+    return network, share
 
 
-def _verdict(network: Network, spikes: dict[str, np.ndarray], frames: np.ndarray) -> dict[str, float]:
+def _alike(got: np.ndarray, want: np.ndarray) -> float:
+    if want.shape[1] > 1:
+        return float((got.argmax(1) == want.argmax(1)).mean())
+    return float((np.abs(got - want) <= (1 - AGREE) * np.abs(want).max(initial=0)).mean())
+
+
+def verdict(network: Network, spikes: dict[str, np.ndarray], frames: np.ndarray) -> dict[str, float]:
     """By layer of neurons, the share of its spike trains (a neuron, a sample) that are equal to the framework's."""
     _, trace = network.run(frames, trace=list(spikes))
     shares = {}

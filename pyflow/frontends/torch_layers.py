@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from pyflow.frontends.builder import Builder, fail
+from pyflow.frontends.kernels import MOST_WEIGHTS, undilated, ungrouped
 from pyflow.frontends.normalize import Normalize
 from pyflow.frontends.torch_upsample import upsample_module
 from pyflow.model.graph import (
@@ -34,7 +35,6 @@ SUPPORTED = (
     "AdaptiveMaxPool1d/2d, Upsample(mode='nearest'), ZeroPad1d/2d, Flatten, Linear, Dropout, Identity, Softmax and "
     "LogSoftmax at the end, pyflow.frontends.Normalize"
 )
-MOST_WEIGHTS = 1 << 25  # of a layer, zeros for groups and dilation among them
 HINTS = {
     "clamp": "a lower limit of 0 is what spikes can do",
     "clip": "a lower limit of 0 is what spikes can do",
@@ -99,7 +99,7 @@ def conv(
     if size > MOST_WEIGHTS:
         message = f"groups {groups}, dilation {dilation} are laid out with zeros, {size:,} weights in all"
         raise fail(label, f"Conv{axes}d", f"{message}; at most {MOST_WEIGHTS:,}")
-    dense, free = _ungrouped(*_undilated(dense, apart), laid)
+    dense, free = ungrouped(*undilated(dense, apart), laid)
     if padding == "valid":
         padding = 0
     elif padding == "same":
@@ -120,26 +120,6 @@ def conv(
         depthwise=depthwise,
         axes=axes,
     )
-
-
-def _undilated(weight: np.ndarray, dilation: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """A kernel [Co, Ci, KH, KW] with the positions between its taps, which are 0; which are the user's."""
-    (co, ci, kh, kw), (dy, dx) = weight.shape, dilation
-    dense = np.zeros((co, ci, (kh - 1) * dy + 1, (kw - 1) * dx + 1))
-    free = np.zeros(dense.shape, bool)
-    dense[:, :, ::dy, ::dx], free[:, :, ::dy, ::dx] = weight, True
-    return dense, free
-
-
-def _ungrouped(weight: np.ndarray, free: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """[Co, Ci / groups, KH, KW] for all input channels: 0 for those of other groups."""
-    co, ci = weight.shape[:2]
-    dense = np.zeros((co, ci * groups, *weight.shape[2:]))
-    own = np.zeros(dense.shape, bool)
-    for g in range(groups):
-        rows, columns = slice(g * co // groups, (g + 1) * co // groups), slice(g * ci, (g + 1) * ci)
-        dense[rows, columns], own[rows, columns] = weight[rows], free[rows]
-    return dense, own
 
 
 def pad(

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Volley authors
+"""convert_nir(): a NIR graph becomes an integer network over time."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyflow.conversion.float_steps import answers
+from pyflow.conversion.over_time import SAMPLES, as_frames, checked, fitted, verdict
+from pyflow.conversion.spiking import check_bits, ordered
+from pyflow.errors import VolleyError
+from pyflow.frontends.nir import Graph, model_of, read_graph
+from pyflow.graph import Network
+
+FRAMES = 64  # of random spikes
+RANDOM = 0.25  # share of neurons and steps in which they fire
+MOST = 1 << 24  # values of a sample
+SPARE = 3  # bits of a membrane above what random spikes reach
+
+
+def convert_nir(
+    graph: str | os.PathLike[str] | Any,
+    sample: np.ndarray | None = None,
+    *,
+    dt: float | None = None,
+    steps: int | None = None,
+    readout: str | None = None,
+    time_axis: int | None = 1,
+    weight_bits: int = 8,
+    integration: str = "euler",
+    name: str | None = None,
+) -> Network:
+    """Convert a NIR graph to a Network of integers over time.
+
+    graph: a .nir file, or a graph of the package `nir`. sample: a few hundred typical inputs, spikes of 0 and 1 with an
+        axis of time ([N, T, ...]; time_axis=0: [T, N, ...]), or with time_axis=None images in [0, 1] that stay,
+        [N, ...]. Without it random spikes decide on widths, and a warning says so.
+    dt: seconds of a time step. steps: T. readout: "spikes-sum": what the last node gives, added over time. All three
+        are needed: a graph is of continuous time.
+    integration: of leaks, "euler" (decay 1 - dt/tau, as Norse and snnTorch) or "exact" (exp(-dt/tau)). weight_bits: W,
+        2 to 8.
+
+    Fraction bits and widths are found as convert() finds them; meta["verdict"] tells of each layer what share of its
+    spike trains is that of the float network. Raises VolleyError naming the node that has no form, and what would work.
+    """
+    check_bits(weight_bits)
+    read = graph if isinstance(graph, Graph) else read_graph(graph)
+    name = name or (Path(graph).stem.lower() if isinstance(graph, str | os.PathLike) else "network")
+    timed = time_axis is not None if sample is not None else bool(read.stated("timed", None) in (None, 1))
+    form: dict[str, Any] = {"dt": dt, "steps": steps, "readout": readout, "integration": integration, "name": name}
+    found = model_of(read, timed=timed, **form)
+    model = ordered(found)
+    shape = (*((found.steps,) if timed else ()), *found.network.input_shape)
+    if sample is None:
+        warnings.warn(
+            f"model {name!r}: no data given: fraction bits and widths are what random spikes need; give typical inputs",
+            stacklevel=2,
+        )
+        frames = random_frames(shape, timed)
+    else:
+        frames = as_frames(checked(sample, time_axis), time_axis)
+        if math.prod(frames.shape[1:]) != math.prod(shape) or (timed and frames.shape[1] != found.steps):
+            raise VolleyError(f"sample: shape {frames.shape[1:]} does not fit the graph, which takes {shape}")
+        frames = frames.reshape(len(frames), *shape)[: max(1, min(SAMPLES, MOST // math.prod(shape)))]
+    trains: dict[str, np.ndarray] = {}
+    want, _ = answers(model, frames, trains)
+    network, share = fitted(model, frames, want, weight_bits, 1 if sample is not None else SPARE)
+    shares = verdict(network, trains, frames) if trains else {}
+    return network.with_meta(verdict=shares, agreement=round(share, 4), dt=dt)
+
+
+def random_frames(shape: tuple[int, ...], timed: bool, frames: int = FRAMES) -> np.ndarray:
+    """Always the same: uint8 [N, T, C, H, W] of 0 and 1, or images, float64 [N, C, H, W] in [0, 1]. shape: no N."""
+    count = max(1, min(frames, MOST // math.prod(shape)))
+    values = np.random.default_rng(0).random((count, *shape))
+    return (values < RANDOM).astype(np.uint8) if timed else values
