@@ -313,7 +313,7 @@ def _leak(layer: FloatNeuron, decay: np.ndarray, channels: int) -> tuple[str, in
 def state_ranges(network: Network, x: np.ndarray) -> dict[str, int]:
     """Largest magnitude of the membrane of each layer of neurons on `x`, before any is clipped."""
     layers = [op for op in network.operators if isinstance(op, LIFNeuron)]
-    _, trace = network.run(x, trace={op.inputs[0] for op in layers})
+    trace = network.run(x, trace={op.inputs[0] for op in layers})[1] if layers else {}
     found = {}
     for op in layers:
         values = trace[op.inputs[0]]

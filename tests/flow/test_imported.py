@@ -38,6 +38,13 @@ def test_published_graphs(nir_dir: Path, name: str, steps: int, tmp_path: Path) 
     in_rtl(network, x, tmp_path / "net")
 
 
+def test_a_recurrent_graph(nir_dir: Path, tmp_path: Path) -> None:
+    x = spikes(40, 60, 12, share=0.1)
+    network = pyflow.convert_nir(nir_dir / "braille_noDelay_bias_zero.nir", x, steps=60, **STEPS)  # type: ignore[arg-type]
+    assert network.run(x).any()
+    in_rtl(network, x[:4], tmp_path / "net")
+
+
 def test_a_graph_with_every_kind_of_layer(tmp_path: Path) -> None:
     tree = chain(
         (2, 6, 6), (5,),

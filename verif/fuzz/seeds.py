@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from verif.fuzz import mutate, mutate_xml
+from verif.fuzz import hdf5, mutate, mutate_xml
 from verif.fuzz.mutate import Rng
 
 MODEL = """
@@ -104,6 +104,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
     foldings = [(folder / "good" / "folding.json").read_bytes()]
     weights = ("convert", "--net", f"{folder / 'net.py'}:build", "--data", str(folder / "data.npz"), "--out", "OUT.vly")
     own = str(folder / "net.vly")
+    over_time = ("convert", "--net", "FILE", "--out", "OUT.vly", "--steps", "4")
 
     def as_json(rng: Rng, seed: bytes) -> bytes:
         return mutate.text(rng, json.loads(seed))
@@ -120,6 +121,8 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "safetensors": Kind(".safetensors", 0.1, [save(state)], (*weights, "--weights", "FILE"), _safetensors),
         "pt": Kind(".pt", 0.08, [_torch(torch, state), _torch(torch, state, False)], (*weights, "--weights", "FILE"),
                    _checkpoint),
+        "nir": Kind(".nir", 0.1, hdf5.graphs(), (*over_time, "--dt", "1e-3", "--readout", "spikes-sum"), hdf5.mutated),
+        "net": Kind(".net", 0.1, hdf5.networks(), over_time, hdf5.mutated),
         "ckpt": Kind(".ckpt", 0.07, [_torch(torch, lightning), _torch(torch, state)], (*weights, "--weights", "FILE"),
                      _checkpoint),
         "sdf3": Kind(".xml", 0.1, graphs(), ("analyse", "FILE", "--json", "OUT.json"), mutate_xml.xml),

@@ -172,11 +172,13 @@ class _Build:
         self.made[node.path] = layer.name
 
     def _edge(self, way: Way) -> Edge:
-        if way.delay:
-            raise self.graph.nodes[way.behind].fail(
-                f"reads {way.before!r} of {way.delay} time steps before; loops and delays are not built yet"
-            )
-        return Edge(self.made[way.before])
+        """What is read over `way`; its source may come later, where it has a delay."""
+        node, shape = self.graph.nodes[way.before], self.streams[way.before].shape
+        if node.kind == "Input":
+            name = INPUT
+        else:
+            name = self.names[way.before] + ("_sum" if node.kind == "SumPool2d" else "")
+        return Edge(name, way.delay, shape if way.delay else None)
 
     def _one(self, node: Node, edges: list[Edge]) -> tuple[Edge]:
         if len(edges) > 1:
