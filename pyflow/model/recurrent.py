@@ -15,7 +15,11 @@ import numpy as np
 
 from pyflow.graph import INPUT
 from pyflow.model.graph import (
+<<<<<<< HEAD
     AvgPool,
+=======
+    Affine,
+>>>>>>> 4d4507c (Tutorial networks in RTL; containers, lifted layers, tdBN, affine maps of sums; docs/framework_layers.md from the front end's tables)
     Edge,
     Flatten,
     FloatAdd,
@@ -48,7 +52,7 @@ def are_words(network: FloatNetwork) -> dict[str, bool]:
 def recurrent_form(model: SpikingModel) -> SpikingModel:
     """The model with one synapse, and no more, in front of all that neurons add up, and delays in front of synapses.
     Raises VolleyError naming a loop that has no such form."""
-    network = _waiting(_driven(_merged(model.network)))
+    network = _waiting(_merged(model.network))
     for layer in network.layers:
         if not model.timed and (late := next((e for e in layer.inputs if e.delay and e.source == INPUT), None)):
             raise layer.fail(
@@ -157,6 +161,26 @@ def _driven(network: FloatNetwork) -> FloatNetwork:
             edges.append(Edge(name))
         if fronts:
             network = _with(network, layer, [*fronts, replace(layer, inputs=tuple(edges))])
+    return network
+
+
+def scaled_terms(network: FloatNetwork) -> FloatNetwork:
+    """The network where an affine map of a sum of potentials is one of each term."""
+    network = _driven(network)
+    for affine in [x for x in network.layers if isinstance(x, Affine)]:
+        total = network[affine.source]
+        if not isinstance(total, FloatAdd) or len(network.readers(total.name)) > 1 or affine.inputs[0].delay:
+            continue
+        terms = [
+            replace(
+                affine, name=_free(network, f"{affine.name}_{n}"), inputs=(edge,),
+                shift=affine.shift if n == 1 else np.zeros_like(affine.shift),
+            )
+            for n, edge in enumerate(total.inputs, 1)
+        ]  # fmt: skip
+        behind = replace(total, name=affine.name, inputs=tuple(Edge(x.name) for x in terms))
+        parts = [[x] if x not in (affine, total) else [*terms, behind] if x is affine else [] for x in network.layers]
+        network = replace(network, layers=tuple(itertools.chain.from_iterable(parts)))
     return network
 
 

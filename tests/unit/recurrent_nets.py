@@ -25,7 +25,7 @@ class SnnBraille(nn.Module):
         self.fc2, self.lif2 = nn.Linear(10, 4), snn.Synaptic(alpha=0.6, beta=0.9)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        spk1, syn1, mem1 = self.lif1.init_rsynaptic()
+        spk1, syn1, mem1 = (torch.zeros(x.shape[1], 10) for _ in range(3))
         syn2, mem2 = self.lif2.init_synaptic()
         out = []
         for t in range(x.shape[0]):
@@ -183,6 +183,7 @@ class NorseTime(nn.Module):
 RECURRENT: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], tuple[int, ...]]] = {
     "snnTorch, RSynaptic": (lambda: loud(SnnBraille(), 1.5), {"time_axis": 0}, (12,)),
     "snnTorch, RSynaptic to zero": (lambda: loud(SnnBraille(reset_mechanism="zero"), 1.5), {"time_axis": 0}, (12,)),
+    "snnTorch, RSynaptic without delay": (lambda: loud(SnnBraille(reset_delay=False), 1.5), {"time_axis": 0}, (12,)),
     "snnTorch, RLeaky": (lambda: loud(SnnRecurrent()), {}, IMAGE),
     "snnTorch, RLeaky to zero": (lambda: loud(SnnRecurrent(reset_mechanism="zero")), {}, IMAGE),
     "snnTorch, RLeaky to zero at once": (

@@ -180,6 +180,7 @@ def made(name: str, frames: int = 40, nets: dict[str, Any] = NETS) -> tuple[nn.M
     torch.manual_seed(1)
     model = make().eval()
     axis = options.get("time_axis")
-    size = (frames, *shape) if axis is None else (T, frames, *shape)
+    sizes = {None: (frames, *shape), 0: (T, frames, *shape), 1: (frames, T, *shape)}
+    size = sizes[axis]
     sample = torch.rand(size) if axis is None else (torch.rand(size) < 0.4).float()
     return model, sample, options

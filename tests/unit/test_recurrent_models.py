@@ -30,6 +30,7 @@ from pyflow.model.spiking import FloatNeuron, Neuron, SpikingModel  # noqa: E402
 from pyflow.operators import Add, Linear  # noqa: E402
 from tests.unit.recurrent_nets import RECURRENT  # noqa: E402
 from tests.unit.spiking_nets import IMAGE, STEP, T, loud, made  # noqa: E402
+from tests.unit.tutorial_nets import TUTORIALS  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -48,6 +49,16 @@ def test_converts(name: str) -> None:
         assert spikes.any(), "no spike goes round: the test tells nothing"
         assert not trace[edge.name][:, 0].any()
         assert np.array_equal(trace[edge.name][:, 1:], spikes[:, :-1])
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_tutorials_convert(name: str) -> None:
+    model, sample, options = made(name, nets=TUTORIALS)
+    network = pyflow.convert(model, sample.numpy(), **options)
+    assert min(network.meta["verdict"].values()) > 0.7, network.meta["verdict"]
+    logits, trace = network.run(as_frames(sample, options.get("time_axis")), trace=list(network.meta["verdict"]))
+    assert np.ptp(logits, axis=0).any(), "all answers are alike: the test tells nothing"
+    assert all(spikes.any() for spikes in trace.values())
 
 
 def _whole(rows: int, columns: int, seed: int) -> torch.Tensor:

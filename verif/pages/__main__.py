@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Writes docs/cores, and the file list and FuseSoC description beside each core: `python -m verif.pages [core ...]`.
+"""Writes docs/cores, the file list and FuseSoC description beside each core, and docs/framework_layers.md:
+`python -m verif.pages [core ...]`.
 
 Area and waveform of a core are made anew only when its code or its row of sizes.py has changed. --check
 writes nothing and fails if a file would change.
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from pyflow.errors import VolleyError
 from verif.harness import REPO
 from verif.lint.lint import WAIVERS
+from verif.pages import frameworks
 from verif.pages.lists import lists, shared, technologies, waivers
 from verif.pages.measure import key, measure
 from verif.pages.page import FOLDER, index, page, path_of, picture_digest, stored
@@ -32,7 +34,7 @@ def fresh(core: Core) -> bool:
 def expected(chosen: list[Core]) -> dict[Path, str]:
     """Path -> text of all that is written for `chosen`; stored measurements are taken as they are."""
     texts = {FOLDER / "README.md": index(cores().values()), WAIVERS.with_suffix(".core"): waivers()}
-    texts |= technologies() | shared()
+    texts |= technologies() | shared() | frameworks.page()
     for core in chosen:
         found = stored(core)
         texts |= lists(core) | ({path_of(core): page(core, found)} if found else {})

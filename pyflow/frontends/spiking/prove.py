@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from pyflow.frontends.spiking.feedback import Feedback
 from pyflow.frontends.spiking.recording import leaves, record
 from pyflow.frontends.spiking.replay import Replay
 from pyflow.frontends.spiking.rolling import Body, Site, first_difference, of_any_batch, roll
+from pyflow.frontends.spiking.stand_in import check_norms
 from pyflow.frontends.spiking.walk import READOUTS, Walk, neuron_calls
 from pyflow.model.spiking import NEAR, Neuron, NeuronState, SpikingModel
 
@@ -102,14 +104,12 @@ def capture(
 
 def _looped(model: nn.Module, steps: int, time_axis: int | None) -> Run:
     def run(x: torch.Tensor) -> list[Any]:
-        outputs = []
+        state: tuple[Any, ...]
+        outputs, state = [], ()
         for t in range(steps):
-            output = model(x if time_axis is None else x.select(time_axis, t))
+            output = model(x if time_axis is None else x.select(time_axis, t), *state)
             if isinstance(output, tuple) and not all(isinstance(part, torch.Tensor) for part in output):
-                raise VolleyError(
-                    "steps: the model gives a state beside its spikes; write run=, a loop that hands it on to the next "
-                    "step"
-                )
+                state = output[1:]  # Norse's models take it as it comes
             outputs.append(output[0] if isinstance(output, tuple) else output)
         return outputs
 
@@ -125,7 +125,9 @@ def _recorded(run: Run, model: nn.Module, sample: torch.Tensor, name: str) -> Bo
         raise
     except (Exception, SystemExit) as e:
         raise VolleyError(f"model {name!r}: fails on a sample {tuple(sample.shape)} ({short(e)})") from None
-    return roll(recording, max(1, neuron_calls(recording.calls)))
+    steps = max(1, neuron_calls(recording.calls))
+    check_norms(steps, Counter(call.site for call in recording.calls), model)
+    return roll(recording, steps)
 
 
 def _check_replay(run: Run, model: nn.Module, body: Body, x: torch.Tensor, name: str) -> None:

@@ -151,6 +151,12 @@ class _Recorder(TorchFunctionMode):
     def sourced(self, value: Any) -> Any:
         return mapped(value, lambda part: self.source(part) if isinstance(part, torch.Tensor) else part)
 
+    def starts(self, given: Any) -> bool:
+        """A weight and zeros: the first step of what later multiplies the spikes of the step before?"""
+        constants = [leaf for leaf in leaves(given) if isinstance(leaf, Constant)]
+        zeros = [c for c in constants if not c.name and c.value.ndim > 1 and not bool((c.value != 0).any())]
+        return len(zeros) == 1 and any(c.name for c in constants)
+
     def see(self, tensor: torch.Tensor, source: Source) -> None:
         self.made[id(tensor)] = source
         self.kept.append(tensor)
@@ -196,7 +202,7 @@ class _Recorder(TorchFunctionMode):
             result = args[0]
         tensors = [part for part in leaves(result) if isinstance(part, torch.Tensor)]
         same = not writes(name) and {id(t) for t in tensors} <= {id(v) for v in leaves((args, kwargs))}
-        if free or not tensors or name in SIZES or same:
+        if (free and not self.starts(given)) or not tensors or name in SIZES or same:
             return None if name == "__setitem__" else result
         if name in SAME:
             for tensor in tensors:

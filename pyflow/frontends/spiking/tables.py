@@ -36,13 +36,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """versions: those that the tables were read from. neurons: classes that are built. refused: other classes, by what
-    works instead; a class that stands in neither is refused too."""
+    """version: that the table was read from. neurons, layers: classes that are built; layers by what they are. refused:
+    other classes, by what works instead. A class that stands nowhere is refused too."""
 
     name: str
     version: str
     neurons: Mapping[str, Entry]
     refused: Mapping[str, str]
+    layers: Mapping[str, str]
 
 
 def _numbers(value: Any) -> np.ndarray:
@@ -203,7 +204,10 @@ SNNTORCH = Framework(
         "LinearLeaky": "use a Linear and Leaky: it has no reset",
         "AssociativeLeaky": "use Leaky: it keeps a product of states",
         "LeakyParallel": "use RLeaky: it runs a whole sequence in a torch.nn.RNN",
+        "BatchNormTT1d": "use one BatchNorm1d: each time step has a normalisation of its own",
+        "BatchNormTT2d": "use one BatchNorm2d: each time step has a normalisation of its own",
     },
+    {},
 )  # fmt: skip
 SPIKINGJELLY = Framework(
     "SpikingJelly", "2.0",
@@ -236,6 +240,23 @@ SPIKINGJELLY = Framework(
         "NonSpikingIFNode": "use IFNode: it gives its membrane",
         "NonSpikingLIFNode": "use LIFNode: it gives its membrane",
         "RAFNode": "use LIFNode: its state is a complex number",
+        "TemporalEffectiveBatchNorm1d": "use BatchNorm1d: it scales each time step by another number",
+        "TemporalEffectiveBatchNorm2d": "use BatchNorm2d: it scales each time step by another number",
+        "BatchNormThroughTime1d": "use BatchNorm1d: each time step has a normalisation of its own",
+        "BatchNormThroughTime2d": "use BatchNorm2d: each time step has a normalisation of its own",
+        "NeuNorm": "use BatchNorm2d: it divides by what neurons fired before",
+        "SynapseFilter": "use LIFNode, or snnTorch's Synaptic: it gives currents, which are no spikes",
+        "DropConnectLinear": "use Linear: its weights are drawn anew",
+    },
+    {
+        "Conv1d, Conv2d, Linear, Flatten, Upsample": "torch's, in `step_mode` s or m",
+        "MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d, Adaptive ones": "torch's, in `step_mode` s or m",
+        "BatchNorm1d, BatchNorm2d": "torch's, with the statistics of training",
+        "ThresholdDependentBatchNorm1d, ThresholdDependentBatchNorm2d": "tdBN: a BatchNorm once trained",
+        "Dropout, Dropout2d": "nothing",
+        "SeqToANNContainer, MultiStepContainer, StepModeContainer": "what they hold",
+        "LinearRecurrentContainer": "a Linear of the input and the output one step before",
+        "ElementWiseRecurrentContainer": "a sum of the input and the output one step before; no other function",
     },
 )  # fmt: skip
 NORSE = Framework(
@@ -260,6 +281,10 @@ NORSE = Framework(
         "IzhikevichCell": "use LIFCell: its charge is a square",
         "CobaLIFCell": "use LIFCell: conductances multiply its membrane",
         "LIFMCRecurrentCell": "use LIFRecurrentCell: its membrane has compartments",
+    },
+    {
+        "SequentialState, RecurrentSequential": "what they hold",
+        "Lift": "the layer of torch that it holds, for whole sequences",
     },
 )  # fmt: skip
 FRAMEWORKS = {"snntorch": SNNTORCH, "spikingjelly": SPIKINGJELLY, "norse": NORSE}

@@ -25,6 +25,7 @@ from pyflow.frontends.spiking import gates, neurons
 from pyflow.frontends.spiking.late import Late, check_start
 from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped
 from pyflow.frontends.spiking.rolling import Body, Key, Ref, Site
+from pyflow.frontends.spiking.stand_in import stand_in
 from pyflow.model.spiking import FloatNeuron, SpikingModel
 
 READOUTS = ("spikes-sum",)
@@ -35,10 +36,12 @@ ADDS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """`stream` in all time steps. axis: of time, in the framework's tensor."""
+    """`stream` in all time steps. axis: of time, in the framework's tensor. folded: time and batch are one axis
+    there."""
 
     stream: Activations
     axis: int = 0
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,7 @@ class Walk:
             return self._neuron(site, module, streams)
         if len(streams) != 1 or isinstance(streams[0], Total):
             raise self.body.refuse(site, f"({type(module).__name__}) needs one tensor of a time step as its input")
+        module = stand_in(module, label)
         kind = type(module).__name__
         handler = next((layers.MODULES[c] for c in type(module).__mro__ if c in layers.MODULES), None)
         if handler is None and neurons.package(module) and kind.startswith("Dropout"):
@@ -198,6 +202,8 @@ class Walk:
         alone = self.body.steps > 1 and not site.every_step and not any(isinstance(s, Series) for s in streams)
         if not streams or isinstance(streams[0], Total) or alone:
             raise self.body.refuse(site, "needs activations of a time step, in every one, as its input")
+        if any(isinstance(s, Series) and s.folded for s in streams):
+            raise self.body.refuse(site, "is given all time steps as one batch; put it outside of the container")
         self._reads_own_state(site)
         of = f"{neurons.package(module)} {type(module).__name__}"
         channels = len(feedback.into) if feedback and feedback.into.size else self._channels(streams[0])
@@ -249,7 +255,7 @@ class Walk:
         """What `add` makes of `point`, in every time step where that is a series."""
         self.builder.read(point.stream if isinstance(point, Series) else point, label)
         add()
-        return Series(self.builder.stream, point.axis) if isinstance(point, Series) else self.builder.stream
+        return replace(point, stream=self.builder.stream) if isinstance(point, Series) else self.builder.stream
 
     # ------------------------------------------------------------------ functions
     def _function(self, site: Site) -> list[Any]:
@@ -345,7 +351,7 @@ class Walk:
                 raise self.body.refuse(site, f"not supported in a time step; {layers.hint(called)}")
         except (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError) as e:
             raise self.body.refuse(site, f"arguments are not understood ({e})") from None
-        return Series(self.builder.stream, series.axis) if series else self.builder.stream
+        return replace(series, stream=self.builder.stream) if series else self.builder.stream
 
     def _reshaped(self, site: Site, label: str, point: Activations | Series) -> Any:
         """By the sizes before and after: nothing, a Flatten, or time taken for batch."""
@@ -358,8 +364,10 @@ class Walk:
             if shape == (self.batch, whole):
                 return self._each(point, label, lambda: layers.flatten(self.builder, label, named=False))
         elif len(shape) == 2 + len(stream.size) and shape[2:] == tuple(stream.size):
-            return replace(point, axis=0 if shape[1] == self.batch else 1)
-        elif len(shape) == 3 and shape[2] == whole:
+            return replace(point, axis=0 if shape[1] == self.batch else 1, folded=False)
+        elif shape[1:] == tuple(stream.size) and shape[0] % self.batch == 0:
+            return replace(point, folded=True)
+        elif shape[1 + (not point.folded) :] == (whole,):
             return self._each(point, label, lambda: layers.flatten(self.builder, label, named=False))
         raise self.body.refuse(site, f"to {shape} is not a Flatten of {tuple(stream.size)}; use x.flatten(1)")
 
