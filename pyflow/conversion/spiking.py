@@ -33,11 +33,7 @@ from pyflow.model.graph import (
     Synapse,
 )
 from pyflow.model.order import drop_flatten
-<<<<<<< HEAD
-from pyflow.model.recurrent import are_words, parted, recurrent_form
-=======
-from pyflow.model.recurrent import PASSING, firing, parted, recurrent_form, scaled_terms
->>>>>>> 4d4507c (Tutorial networks in RTL; containers, lifted layers, tdBN, affine maps of sums; docs/framework_layers.md from the front end's tables)
+from pyflow.model.recurrent import are_words, parted, recurrent_form, scaled_terms
 from pyflow.model.rewrite import fold_padding, merge_averages
 from pyflow.model.spiking import FloatGate, FloatNeuron, SpikingModel
 from pyflow.operators import (
@@ -83,19 +79,7 @@ def ordered(model: SpikingModel) -> SpikingModel:
     Raises VolleyError naming what has no such form.
     """
     network = parted(model).network
-<<<<<<< HEAD
-    for apply in (drop_flatten, fold_padding, gated, merge_averages, fold_affine, fold_normalisation):
-=======
-    for apply in (
-        drop_flatten,
-        scaled_terms,
-        fold_padding,
-        merge_averages,
-        fold_affine,
-        fold_normalisation,
-        _averages_into_weights,
-    ):
->>>>>>> 4d4507c (Tutorial networks in RTL; containers, lifted layers, tdBN, affine maps of sums; docs/framework_layers.md from the front end's tables)
+    for apply in (drop_flatten, scaled_terms, fold_padding, gated, merge_averages, fold_affine, fold_normalisation):
         network = apply(network)
     model = recurrent_form(averages_into_weights(replace(model, network=network)))
     check_order(model)

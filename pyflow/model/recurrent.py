@@ -15,11 +15,8 @@ import numpy as np
 
 from pyflow.graph import INPUT
 from pyflow.model.graph import (
-<<<<<<< HEAD
-    AvgPool,
-=======
     Affine,
->>>>>>> 4d4507c (Tutorial networks in RTL; containers, lifted layers, tdBN, affine maps of sums; docs/framework_layers.md from the front end's tables)
+    AvgPool,
     Edge,
     Flatten,
     FloatAdd,
@@ -52,7 +49,7 @@ def are_words(network: FloatNetwork) -> dict[str, bool]:
 def recurrent_form(model: SpikingModel) -> SpikingModel:
     """The model with one synapse, and no more, in front of all that neurons add up, and delays in front of synapses.
     Raises VolleyError naming a loop that has no such form."""
-    network = _waiting(_merged(model.network))
+    network = _waiting(_driven(_merged(model.network)))
     for layer in network.layers:
         if not model.timed and (late := next((e for e in layer.inputs if e.delay and e.source == INPUT), None)):
             raise layer.fail(
@@ -166,11 +163,18 @@ def _driven(network: FloatNetwork) -> FloatNetwork:
 
 def scaled_terms(network: FloatNetwork) -> FloatNetwork:
     """The network where an affine map of a sum of potentials is one of each term."""
-    network = _driven(network)
     for affine in [x for x in network.layers if isinstance(x, Affine)]:
         total = network[affine.source]
-        if not isinstance(total, FloatAdd) or len(network.readers(total.name)) > 1 or affine.inputs[0].delay:
+        if (
+            not isinstance(total, FloatAdd)
+            or are_words(network)[total.name]
+            or len(network.readers(total.name)) > 1
+            or affine.inputs[0].delay
+        ):
             continue
+        network = _driven(network)
+        total = network[affine.source]
+        assert total is not None
         terms = [
             replace(
                 affine, name=_free(network, f"{affine.name}_{n}"), inputs=(edge,),

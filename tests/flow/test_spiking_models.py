@@ -19,11 +19,7 @@ import pyflow  # noqa: E402
 from pyflow.conversion.over_time import as_frames  # noqa: E402
 from tests.unit import spiking_nets, word_nets  # noqa: E402
 from tests.unit.recurrent_nets import RECURRENT  # noqa: E402
-<<<<<<< HEAD
-=======
-from tests.unit.spiking_nets import NETS, made  # noqa: E402
 from tests.unit.tutorial_nets import TUTORIALS  # noqa: E402
->>>>>>> 4d4507c (Tutorial networks in RTL; containers, lifted layers, tdBN, affine maps of sums; docs/framework_layers.md from the front end's tables)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -40,13 +36,12 @@ LOOPS = [
 
 @pytest.mark.parametrize(
     ("name", "nets"),
-<<<<<<< HEAD
-    [*((name, spiking_nets.NETS) for name in NAMES), *((name, RECURRENT) for name in LOOPS)],
-    ids=[*NAMES, *LOOPS],
-=======
-    [*((name, NETS) for name in NAMES), *((name, RECURRENT) for name in LOOPS), *((n, TUTORIALS) for n in TUTORIALS)],
+    [
+        *((name, spiking_nets.NETS) for name in NAMES),
+        *((name, RECURRENT) for name in LOOPS),
+        *((name, TUTORIALS) for name in TUTORIALS),
+    ],
     ids=[*NAMES, *LOOPS, *TUTORIALS],
->>>>>>> 4d4507c (Tutorial networks in RTL; containers, lifted layers, tdBN, affine maps of sums; docs/framework_layers.md from the front end's tables)
 )
 def test_in_rtl(name: str, nets: dict[str, Any], tmp_path: Path) -> None:
     check(*spiking_nets.made(name, nets=nets), tmp_path)
