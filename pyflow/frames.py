@@ -149,7 +149,7 @@ class InputFormat:
             )
         x = x.reshape(len(x), *time, c, h, w)
         if self.encoding != "rate":
-            x = pictures(x, "input", dark=MASK)
+            x = pictures(x, "input", dark=MASK if self.encoding == "pixel" else 0)  # counts of events may be small
             if np.issubdtype(x.dtype, np.integer):
                 return np.asarray(x, np.int64)
             return np.asarray(np.floor(x.astype(np.float64) * 255 + 0.5), np.int64)

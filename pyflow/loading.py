@@ -103,8 +103,9 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
 
 def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) -> tuple[Network, Dataset]:
     """Convert a model of a spiking framework, whose input is the same in every time step."""
-    from pyflow.conversion.over_time import checked, quantised
+    from pyflow.conversion.over_time import quantised
     from pyflow.conversion.radix import check_images
+    from pyflow.conversion.samples import checked
     from pyflow.frontends.spiking.prove import capture
 
     if odd := next(
@@ -112,12 +113,12 @@ def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) ->
     ):
         raise VolleyError(f"--{odd}: does not go with a spiking model, whose loop gives the time steps; leave it out")
     name = args.name or workspace.name_of(args.net)
-    sample = checked(check_images(data.calibration, data.shape, "calibration"), None)
+    sample, _ = checked(check_images(data.calibration, data.shape, "calibration"), None)
     captured = capture(model, sample, steps=args.steps, readout=args.readout, name=name)
     network = quantised(captured, sample, 8 if args.weight_bits is None else args.weight_bits)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
     if data.labelled:
-        images = checked(check_images(data.x_test, data.shape, "test images"), None)
+        images, _ = checked(check_images(data.x_test, data.shape, "test images"), None)
         meta["accuracy_float"] = float((captured.answers(images)[0].argmax(1) == data.y_test).mean())
     return network.with_meta(**meta), fit(data, network.input_shape)
 

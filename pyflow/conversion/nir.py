@@ -7,13 +7,15 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pyflow.conversion.float_steps import answers
-from pyflow.conversion.over_time import SAMPLES, as_frames, checked, fitted, verdict
+from pyflow.conversion.over_time import SAMPLES, fitted, verdict
+from pyflow.conversion.samples import as_frames, checked
 from pyflow.conversion.spiking import check_bits, ordered
 from pyflow.errors import VolleyError
 from pyflow.frontends.nir import Graph, model_of, read_graph
@@ -39,9 +41,10 @@ def convert_nir(
 ) -> Network:
     """Convert a NIR graph to a Network of integers over time.
 
-    graph: a .nir file, or a graph of the package `nir`. sample: a few hundred typical inputs, spikes of 0 and 1 with an
-        axis of time ([N, T, ...]; time_axis=0: [T, N, ...]), or with time_axis=None images in [0, 1] that stay,
-        [N, ...]. Without it random spikes decide on widths, and a warning says so.
+    graph: a .nir file, or a graph of the package `nir`. sample: a few hundred typical inputs, with an axis of time
+        spikes of 0 and 1, or numbers as convert() takes them ([N, T, ...]; time_axis=0: [T, N, ...]), or with
+        time_axis=None images in [0, 1] that stay, [N, ...]. Without it random spikes decide on widths, and a warning
+        says so.
     dt: seconds of a time step. steps: T. readout: "spikes-sum": what the last node gives, added over time. All three
         are needed: a graph is of continuous time.
     integration: of leaks, "euler" (decay 1 - dt/tau, as Norse and snnTorch) or "exact" (exp(-dt/tau)). weight_bits: W,
@@ -56,16 +59,17 @@ def convert_nir(
     timed = time_axis is not None if sample is not None else bool(read.stated("timed", None) in (None, 1))
     form: dict[str, Any] = {"dt": dt, "steps": steps, "readout": readout, "integration": integration, "name": name}
     found = model_of(read, timed=timed, **form)
-    model = ordered(found)
+    values, code = checked(sample, time_axis) if sample is not None else (None, 0.0)
+    model = ordered(replace(found, sample_code=code))
     shape = (*((found.steps,) if timed else ()), *found.network.input_shape)
-    if sample is None:
+    if values is None:
         warnings.warn(
             f"model {name!r}: no data given: fraction bits and widths are what random spikes need; give typical inputs",
             stacklevel=2,
         )
         frames = random_frames(shape, timed)
     else:
-        frames = as_frames(checked(sample, time_axis), time_axis)
+        frames = as_frames(values, time_axis, code)
         if math.prod(frames.shape[1:]) != math.prod(shape) or (timed and frames.shape[1] != found.steps):
             raise VolleyError(f"sample: shape {frames.shape[1:]} does not fit the graph, which takes {shape}")
         frames = frames.reshape(len(frames), *shape)[: max(1, min(SAMPLES, MOST // math.prod(shape)))]

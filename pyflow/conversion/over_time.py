@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from pyflow.conversion.float_steps import check_function
+from pyflow.conversion.samples import as_frames, checked
 from pyflow.conversion.spiking import Precision, check_bits, fitted_widths, integers, ordered
 from pyflow.errors import VolleyError
-from pyflow.frames import as_array, pictures
 from pyflow.frontends.spiking.prove import Captured, capture, frames_axis
 from pyflow.graph import Network
 from pyflow.model.spiking import SpikingModel
@@ -40,8 +40,8 @@ def convert_spiking(
     """Convert a network of snnTorch, SpikingJelly or Norse to a Network of integers over time.
 
     model: nn.Module with the framework's neurons, in eval(); it is left as it was. sample: a few hundred typical inputs
-        as the model takes them: [N, C, H, W] in [0, 1], the same in every time step, or spikes of 0 and 1 with an axis
-        of time.
+        as the model takes them: [N, C, H, W] in [0, 1], the same in every time step; or with an axis of time spikes of
+        0 and 1, samples in [0, 1] (integers 0..255 stand for x / 255), or counts of events (whole floats up to 255).
     run: the user's loop over time, a function of the sample that calls the model. steps, readout: of a model that is
         one time step, T and what is read out ("spikes-sum"). time_axis: of the sample, 0 or 1. weight_bits: W, 2 to 8.
 
@@ -51,8 +51,9 @@ def convert_spiking(
     where.
     """
     name = name or type(model).__name__.lower()
-    values = checked(sample, time_axis)
+    values, code = checked(sample, time_axis)
     captured = capture(model, values, run=run, steps=steps, readout=readout, time_axis=time_axis, name=name)
+    captured = replace(captured, model=replace(captured.model, sample_code=code))
     return quantised(captured, values, weight_bits)
 
 
@@ -62,7 +63,7 @@ def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Net
     model = ordered(captured.model)
     sample = sample.narrow(frames_axis(captured.time_axis), 0, min(SAMPLES, _count(sample, captured.time_axis)))
     logits, spikes = captured.answers(sample)
-    frames = as_frames(sample, captured.time_axis)
+    frames = as_frames(sample, captured.time_axis, model.sample_code)
     check_function(model, frames, logits)
     network, share = fitted(model, frames, logits, weight_bits)
     return network.with_meta(verdict=verdict(network, spikes, frames), agreement=round(share, 4))
@@ -118,34 +119,3 @@ def verdict(network: Network, spikes: dict[str, np.ndarray], frames: np.ndarray)
 
 def _count(sample: torch.Tensor, time_axis: int | None) -> int:
     return sample.shape[frames_axis(time_axis)]
-
-
-def checked(sample: np.ndarray, time_axis: int | None) -> torch.Tensor:
-    """`sample` as float32. Raises VolleyError where it is out of range."""
-    if time_axis not in (None, 0, 1):
-        raise VolleyError(f"time_axis {time_axis!r} must be 0 ([T, N, ...]), 1 ([N, T, ...]), or None for no time")
-    array = as_array(sample, "sample")
-    if time_axis is None:
-        array = pictures(array, "sample")
-        levels = 255 if np.issubdtype(array.dtype, np.integer) else 1
-        return torch.from_numpy(np.array(array, np.float32) / np.float32(levels))
-    if array.dtype.kind not in "buif":
-        raise VolleyError(f"sample: dtype {array.dtype} is no train of spikes; give 0 and 1")
-    values = torch.from_numpy(np.array(array, np.float32))
-    if not bool(((values == 0) | (values == 1)).all()):
-        raise VolleyError(
-            "sample: with an axis of time it must be spikes, 0 or 1; numbers that change from step to step are not "
-            "supported yet: encode them to spikes on the host"
-        )
-    return values
-
-
-def as_frames(values: torch.Tensor, time_axis: int | None) -> np.ndarray:
-    """As Network.run takes them: [N, C, H, W], or [N, T, C, H, W]."""
-    array = values.numpy()
-    if time_axis is not None:
-        array = np.moveaxis(array, time_axis, 1) if time_axis else np.swapaxes(array, 0, 1)
-    own = 1 if time_axis is None else 2
-    shape = array.shape[own:]
-    full = {1: (*shape, 1, 1), 2: (shape[0], 1, *shape[1:]), 3: shape}[len(shape)]
-    return array.reshape(*array.shape[:own], *full)

@@ -79,7 +79,7 @@ def ordered(model: SpikingModel) -> SpikingModel:
     Raises VolleyError naming what has no such form.
     """
     network = parted(model).network
-    for apply in (drop_flatten, scaled_terms, fold_padding, gated, merge_averages, fold_affine, fold_normalisation):
+    for apply in (drop_flatten, gated, scaled_terms, fold_padding, merge_averages, fold_affine, fold_normalisation):
         network = apply(network)
     model = recurrent_form(averages_into_weights(replace(model, network=network)))
     check_order(model)

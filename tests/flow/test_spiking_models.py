@@ -16,7 +16,7 @@ for _package in ("snntorch", "spikingjelly", "norse"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install volley-snn[oracle]")
 
 import pyflow  # noqa: E402
-from pyflow.conversion.over_time import as_frames  # noqa: E402
+from pyflow.conversion.samples import as_frames  # noqa: E402
 from tests.unit import spiking_nets, word_nets  # noqa: E402
 from tests.unit.recurrent_nets import RECURRENT  # noqa: E402
 from tests.unit.tutorial_nets import TUTORIALS  # noqa: E402
@@ -55,7 +55,8 @@ def test_words_in_rtl(name: str, tmp_path: Path) -> None:
 
 def check(model: nn.Module, sample: torch.Tensor, options: dict[str, Any], folder: Path) -> None:
     network = pyflow.convert(model, sample.numpy(), weight_bits=5, **options)
-    frames = as_frames(sample, options.get("time_axis"))[:6]
+    code = 1.0 if sample.max() > 1 else 0.0
+    frames = as_frames(sample, options.get("time_axis"), code)[:6]
     build = pyflow.compile(network, board="pynq-z2", out_dir=folder / "net")
     result = build.simulate(frames)
     assert np.array_equal(result.logits, network.run(frames))

@@ -21,7 +21,7 @@ import snntorch as snn  # noqa: E402
 from spikingjelly.activation_based import neuron  # noqa: E402
 
 import pyflow  # noqa: E402
-from pyflow.conversion.over_time import as_frames  # noqa: E402
+from pyflow.conversion.samples import as_frames  # noqa: E402
 from pyflow.conversion.spiking import ordered  # noqa: E402
 from pyflow.errors import VolleyError  # noqa: E402
 from pyflow.graph import INPUT  # noqa: E402

@@ -20,7 +20,7 @@ import snntorch as snn  # noqa: E402
 from spikingjelly.activation_based import neuron  # noqa: E402
 
 import pyflow  # noqa: E402
-from pyflow.conversion.over_time import as_frames  # noqa: E402
+from pyflow.conversion.samples import as_frames  # noqa: E402
 from pyflow.errors import VolleyError  # noqa: E402
 from pyflow.frontends.spiking import neurons  # noqa: E402
 from tests.unit.spiking_nets import IMAGE, NETS, STEP, SnnMlp, T, loud, made  # noqa: E402

@@ -18,7 +18,7 @@ for _package in ("snntorch", "spikingjelly"):
 import snntorch as snn  # noqa: E402
 
 import pyflow  # noqa: E402
-from pyflow.conversion.over_time import as_frames  # noqa: E402
+from pyflow.conversion.samples import as_frames, checked  # noqa: E402
 from pyflow.errors import VolleyError  # noqa: E402
 from tests.unit.spiking_nets import IMAGE, STEP, loud  # noqa: E402
 from tests.unit.word_nets import NETS, Sew, made  # noqa: E402
@@ -32,7 +32,8 @@ def test_converts(name: str) -> None:
     network = pyflow.convert(model, sample.numpy(), **options)
     assert {op.kind for op in network.operators} >= NETS[name][3]
     assert min(network.meta["verdict"].values()) > 0.7, network.meta["verdict"]
-    fired = np.ptp(network.run(as_frames(sample, options.get("time_axis"))), axis=0)
+    frames = as_frames(sample, options.get("time_axis"), 1.0 if sample.max() > 1 else 0.0)
+    fired = np.ptp(network.run(frames), axis=0)
     assert fired.any(), "all answers are alike: the test tells nothing"
 
 
@@ -53,6 +54,40 @@ def test_an_average_goes_where_it_is_cheaper() -> None:
     assert spread.time_block == 3
     assert [op.weight.shape[1] for op in own.operators if op.kind == "linear"] == [3]  # type: ignore[attr-defined]
     assert own.time_block == 1
+
+
+def test_what_numbers_over_time_stand_for() -> None:
+    """One rule for uint8 and floats: of samples a byte is x / 255, of counts the count."""
+    x = np.array([[[0.0, 0.5, 1.0]]] * 2)
+    for given, code, want in (
+        (x > 0.7, 0.0, [0, 0, 1]),
+        ((x > 0.7).astype(np.uint8), 0.0, [0, 0, 1]),
+        (x, 1 / 255, [0, 0.5, 1]),
+        (np.rint(x * 255).astype(np.uint8), 1 / 255, [0, 128 / 255, 1]),
+        (4 * x, 1.0, [0, 2, 4]),
+    ):
+        values, found = checked(given, 0)
+        assert found == code
+        np.testing.assert_allclose(values[0, 0], want, atol=1e-6)
+        frames = as_frames(values, 0, found)
+        assert frames.shape == (1, 2, 3, 1, 1)
+        assert np.issubdtype(frames.dtype, np.integer) == (code == 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1.5, r"value 1.5 at \(0, 0, 1\); numbers over time are .* counts of events, whole floats up to 255"),
+        (256.0, r"value 256.0 at \(0, 0, 1\)"),
+        (float("nan"), "value nan"),
+        (-0.5, "value -0.5"),
+    ],
+)
+def test_numbers_over_time_that_are_refused(value: float, message: str) -> None:
+    x = np.zeros((2, 3, 4))
+    x[0, 0, 1] = value
+    with pytest.raises(VolleyError, match=message):
+        checked(x, 1)
 
 
 def _joined(join: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> nn.Module:

@@ -93,11 +93,49 @@ class Averages(nn.Module):
         return torch.stack(out).sum(0)
 
 
+class Samples(nn.Module):
+    """snnTorch: a loop over samples that change from step to step, in [0, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.lif1 = nn.Conv2d(1, 4, 3, padding=1), snn.Leaky(beta=0.75)
+        self.fc, self.lif2 = nn.Linear(64, 5), snn.Leaky(beta=0.75)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        m1, m2 = self.lif1.init_leaky(), self.lif2.init_leaky()
+        out = []
+        for t in range(x.size(1)):
+            spk, m1 = self.lif1(F.max_pool2d(self.conv(x[:, t]), 2), m1)
+            spk, m2 = self.lif2(self.fc(spk.flatten(1)), m2)
+            out.append(spk)
+        return torch.stack(out).mean(0)
+
+
+def sj_events() -> nn.Module:
+    """SpikingJelly's network for event cameras: counts of two polarities, averaged, whole sequences."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(
+                layer.AvgPool2d(2), layer.Conv2d(2, 4, 3, padding=1, bias=False), layer.BatchNorm2d(4),
+                neuron.LIFNode(), layer.MaxPool2d(2), layer.Flatten(), layer.Linear(16, 5), neuron.LIFNode(),
+            )  # fmt: skip
+            functional.set_step_mode(self, "m")
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.net(x).mean(0)
+
+    return Net()
+
+
 # By name: (module, what convert() is told, shape of a sample, kinds of the operators that are the point).
 NETS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], tuple[int, ...], set[str]]] = {
     "snnTorch, tutorial 6": (lambda: loud(Tutorial6()), {}, IMAGE, {"maxpool"}),
     "snnTorch, padded pool": (lambda: loud(snn_padded_pool()), STEP, IMAGE, {"maxpool"}),
     "snnTorch, averages": (lambda: loud(Averages()), {}, IMAGE, {"sumpool"}),
+    "snnTorch, samples": (lambda: loud(Samples()), {"time_axis": 1}, IMAGE, {"conv", "maxpool"}),
+    "SpikingJelly, event counts": (lambda: loud(sj_events(), 6), {"time_axis": 0}, (2, 8, 8), {"sumpool", "orpool"}),
     "SpikingJelly, SEW add": (lambda: loud(Sew("add")), {}, IMAGE, {"add", "sumpool"}),
     "SpikingJelly, SEW and": (lambda: loud(Sew("and")), {}, IMAGE, {"and"}),
     "SpikingJelly, SEW iand": (lambda: loud(Sew("iand")), {}, IMAGE, {"iand"}),
@@ -108,4 +146,7 @@ def made(name: str, frames: int = 40) -> tuple[nn.Module, torch.Tensor, dict[str
     """(module, sample, options) of a network."""
     make, options, shape, _ = NETS[name]
     torch.manual_seed(1)
-    return make().eval(), torch.rand((frames, *shape)), options
+    model, axis = make().eval(), options.get("time_axis")
+    size = [frames] if axis is None else [T, frames] if axis == 0 else [frames, T]
+    sample = torch.rand((*size, *shape))
+    return model, (4 * sample**2).round() if "counts" in name else sample, options
