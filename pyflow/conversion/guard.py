@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Is the captured float graph the function of the user's own module? A few calibration samples tell. The module is
-called as its user calls it: hooks, subclasses and all."""
+"""Is the captured float graph the function of the user's own module? A few calibration samples tell, and probes of the
+whole range of pixels. The module is called as its user calls it: hooks, subclasses and all."""
 
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import nn
 
+from pyflow.conversion.probes import State, draws, samples
 from pyflow.conversion.torch_blocks import float_values
 from pyflow.errors import VolleyError
 from pyflow.frontends.causes import unwrapped
@@ -20,50 +22,103 @@ from pyflow.frontends.plain import duplicate, without_rounding
 from pyflow.model.graph import FloatNetwork, FloatSquash
 from pyflow.model.order import spiking_form
 
-SAMPLES = 64
 ROUNDING = 1000  # units in the last place, of the largest value of a layer: what float arithmetic may differ by
 CANCELLATION = 10.0  # times what the captured graph itself loses in float32
+CAPTURED = (
+    "is not that of the layers which were captured, by up to {off:.3g}; something outside of them changes it (a hook, "
+    "a replaced forward, values that depend on the data)"
+)
+ALONE = "to one image alone is not that in a batch, by up to {off:.3g}; remove what depends on the number of images"
+INFERRED = "in torch.inference_mode() is not that in no_grad(), by up to {off:.3g}; remove what depends on the mode"
+MODES = (
+    "changes by up to {off:.3g} with layers that are in training mode, while the model is in eval(); call model.eval() "
+    "for all of it, or model.train()"
+)
 
 
 def check_function(model: nn.Module, network: FloatNetwork, images: np.ndarray) -> None:
     """Raises VolleyError where `network`, which was traced from `model`, is not its function in eval(). The first layer
-    that differs is named. Raises it too where the model's answer changes from call to call.
+    that differs is named. Raises it too where the model's answer depends on more than the image: calls, a batch, modes.
 
     images: float32 [N, C, H, W] or [N, C, L] in [0, 1]; the first 64 are taken. `model` is left as it was.
     """
+    images = samples(images)
     model = without_rounding(unwrapped(model))
-    x = torch.from_numpy(np.ascontiguousarray(images[:SAMPLES]))
+    x = torch.from_numpy(images)
     first = next(model.parameters(), x)
     if first.dtype not in (torch.float32, torch.float64) or first.device.type != "cpu":
         model, first = duplicate(model).cpu().float(), x  # of the same weights, but without their rounding
     x = x.to(first.dtype)
     labels = [layer.label for layer in network.layers if layer.module]
-    with _evaluated(model), torch.no_grad():
-        seen, answer = _answer(model, x, {label for label in labels if labels.count(label) == 1})
-        again = _answer(model, x, set())[1]
-    if (change := _difference(again, answer)) is not None:
-        raise VolleyError(
-            f"model {network.name!r}: its answer changes from call to call, by {change:.3g}; remove what is random or "
-            "counts calls (dropout that is always on)"
-        )
-    values, rounding = float_values(network, images[:SAMPLES]), _Rounding(network, images[:SAMPLES])
+    state = State(model)
+    try:
+        as_found = _answer_as_found(model, x)
+        state.restore()  # of the statistics that this call has changed
+        with _evaluated(model), torch.no_grad():
+            seen, answer = _answer(model, x, {label for label in labels if labels.count(label) == 1})
+            _check_calls(model, network.name, x, answer)
+            alone = _answer(model, x[:1], set())[1]
+            with torch.inference_mode():
+                inferred = _answer(model, x[:1], set())[1].clone()
+    finally:
+        state.restore()
+    values, rounding = float_values(network, images), _Rounding(network, images)
     for layer in (x for x in network.layers if x.module and x.label in seen):
         off = _difference(seen[layer.label], values[layer.name])
         if off is not None and off > rounding.of(layer.name, values):
             raise layer.fail(
-                f"gives other values than its kind does, by up to {off:.3g}; something changes it (a hook, a subclass, "
-                "a replaced forward): give a plain layer with those weights"
+                f"gives other values than its kind does, by up to {off:.3g}; something changes it or what it reads (a "
+                "hook, a subclass, a replaced forward, a statement in place): give a plain layer with those weights"
             )
     last, form = values[network.layers[-1].name], spiking_form(network)
-    ordered = float_values(form, images[:SAMPLES])[form.layers[-1].name].float()
+    ordered = float_values(form, images)[form.layers[-1].name].float()
     if (off := _difference(ordered, values[_logits(network)])) is not None:
         raise VolleyError(f"model {network.name!r}: the order for spikes changes it by {off:.3g}; a mistake of ours")
-    off = _difference(answer, last)
-    if off is not None and off > rounding.of(network.layers[-1].name, values):
+    limit = rounding.of(network.layers[-1].name, values)
+    for got, want, cause in (
+        (answer, last, CAPTURED),
+        (alone, last[:1], ALONE),
+        (inferred, alone, INFERRED),
+        (answer if as_found is None else as_found, answer, MODES),
+    ):
+        off = _difference(got, want)
+        if off is not None and off > limit:
+            raise VolleyError(f"model {network.name!r}: its answer {cause.format(off=off)}")
+
+
+def _answer_as_found(model: nn.Module, x: torch.Tensor) -> torch.Tensor | None:
+    """The answer of a model whose layers are partly in training mode, while the model itself is not."""
+    if model.training or not any(module.training for module in model.modules()):
+        return None
+    with torch.no_grad():
+        return _answer(model, x, set())[1]
+
+
+def _check_calls(model: nn.Module, name: str, x: torch.Tensor, answer: torch.Tensor) -> None:
+    """Raises VolleyError where a later call gives another answer: the next one, or one that its numbers lead to."""
+    state, drawn = State(model), draws()
+    again = _answer(model, x, set())[1]
+    if (change := _difference(again, answer)) is not None:
         raise VolleyError(
-            f"model {network.name!r}: its answer is not that of the layers which were captured, by up to {off:.3g}; "
-            "something outside of them changes it (a hook, a replaced forward, values that depend on the data)"
+            f"model {name!r}: its answer changes from call to call, by {change:.3g}; remove what is random or counts "
+            "calls (dropout that is always on)"
         )
+    if draws() != drawn:
+        warnings.warn(
+            f"model {name!r}: draws random numbers in eval(); what they decide rarely is not converted, so remove it",
+            stacklevel=5,
+        )
+    if names := state.changed():
+        try:
+            state.move_on(names)
+            later = _answer(model, x, set())[1]
+        finally:
+            state.restore()
+        if _difference(later, answer) is not None:
+            raise VolleyError(
+                f"model {name!r}: its answer depends on {next(iter(names))!r}, which every call changes; keep that as "
+                "it is in eval()"
+            )
 
 
 class _Rounding:
@@ -115,13 +170,16 @@ def _answer(model: nn.Module, x: torch.Tensor, labels: set[str]) -> tuple[dict[s
 
 
 def _difference(got: torch.Tensor, want: torch.Tensor) -> float | None:
-    """The largest difference, where it is beyond float rounding; infinite where the sizes differ."""
-    left, right = (t.detach().cpu().to(torch.float64).flatten(1) for t in (got, want))
+    """The largest difference, where it is beyond float rounding; infinite where sizes differ, or one is no number."""
+    left, right = (t.detach().cpu().to(torch.float64).flatten() for t in (got, want))
     if left.shape != right.shape:
         return float("inf")
+    same = (left == right) | (left.isnan() & right.isnan())
+    if bool(same.all()):
+        return None
     kind = got.dtype if got.dtype.is_floating_point else torch.float32
-    bound = ROUNDING * torch.finfo(kind).eps * float(right.abs().max()) if right.numel() else 0.0
-    off = float((left - right).abs().max()) if right.numel() else 0.0
+    bound = ROUNDING * torch.finfo(kind).eps * float(right.abs().masked_fill(~right.isfinite(), 0.0).max())
+    off = float((left - right).abs().masked_fill(same, 0.0).nan_to_num(float("inf")).max())
     return None if off <= bound else off
 
 

@@ -238,7 +238,7 @@ class _Walk:
         args, kwargs = self._value(node.args), self._value(dict(node.kwargs))
         streams = [a for a in _flat((args, kwargs)) if isinstance(a, Activations)]
         if node.op == "call_module":
-            return self._module(node, args, streams)
+            return self._module(node, (*args, *kwargs.values()), streams)
         called = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", str(node.target))
         if not streams:
             return self._constant(node, called, args, kwargs)
