@@ -9,10 +9,13 @@
 
 Every answer is checked before it is believed: number of the frame, error flags, checksum of the weights, length.
 A frame that fails is sent again; one that keeps failing is reported, and nothing is returned in its place.
+
+`LogMel` makes a network's input of sound, in integers.
 """
 
 from pyflow.runtime.device import Device, Inference, SelfTest
 from pyflow.runtime.errors import DeviceError, Fault, FramesFailed
 from pyflow.runtime.files import Files
+from pyflow.runtime.logmel import LogMel
 
-__all__ = ["Device", "DeviceError", "Fault", "Files", "FramesFailed", "Inference", "SelfTest"]
+__all__ = ["Device", "DeviceError", "Fault", "Files", "FramesFailed", "Inference", "LogMel", "SelfTest"]
