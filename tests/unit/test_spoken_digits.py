@@ -116,12 +116,12 @@ def test_gradient(example: dict[str, ModuleType]) -> None:
 
     class Step(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, mem):  # type: ignore[no-untyped-def]
+        def forward(ctx, mem):
             ctx.save_for_backward(mem)
             return (mem > 1).float()
 
         @staticmethod
-        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        def backward(ctx, grad):
             (mem,) = ctx.saved_tensors
             return grad / (1 + training.SLOPE * (mem - 1).abs()) ** 2
 
