@@ -20,6 +20,7 @@ FRAMES, CHANNELS = 32, 32
 LEAK_FIRST, LEAK_SECOND = 1, 3  # a membrane loses 2^-1 and 2^-3 of itself in a step
 FRAC_CODES, FRAC_SPIKES = 0, 4  # fraction bits of a membrane that codes drive, or spikes
 WIDTH = 16
+CYCLES = 80_000  # per recording, on the iCEBreaker: what its block RAMs and logic cells hold
 
 
 def recurrent() -> Network:
@@ -58,7 +59,7 @@ def integers(state: dict[str, np.ndarray], theta: int = 0, frames: int = FRAMES)
     # One channel of 32 places: the codes arrive one after the other, and no register holds a whole frame.
     return Network(
         "spoken_digits", (1, 1, CHANNELS), tuple(operators), logit_scale=float(whole[0]), state_edges=edges,
-        input_encoding=Encoding.SIGNAL, input_steps=frames,
+        input_encoding=Encoding.SIGNAL, input_steps=frames, meta={"cycles_per_frame": CYCLES},
     )  # fmt: skip
 
 

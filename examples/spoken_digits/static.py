@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from net import CHANNELS, CLASSES, FRAMES
 from speech import Speech
 from torch import nn
-from training import BATCH, DECAY, RATE, SMOOTHING, augmented, on_grid, row_max
+from training import BATCH, DECAY, RATE, SMOOTHING, SPREAD, augmented, on_grid, row_max
 
 import pyflow
 
@@ -28,7 +28,7 @@ def accuracy(train: Speech, test: Speech, epochs: int, seed: int) -> dict[str, f
     steps = epochs * math.ceil(len(train.label) / BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     x = [torch.from_numpy(c).float() / 255 for c in (train.codes, train.late)]
-    y = torch.from_numpy(train.label)
+    y, mean = torch.from_numpy(train.label), x[0].mean(0).flatten()
 
     def weights() -> tuple[torch.Tensor, torch.Tensor]:
         return on_grid(first.weight, row_max(first.weight)), on_grid(last.weight, last.weight.detach().abs().max())
@@ -37,15 +37,17 @@ def accuracy(train: Speech, test: Speech, epochs: int, seed: int) -> dict[str, f
         for chosen in torch.randperm(len(y), generator=generator).split(BATCH):
             batch = augmented(x[int(torch.randint(2, (1,), generator=generator))][chosen], generator).flatten(1)
             one, two = weights()
-            answer = F.linear(F.linear(batch, one, first.bias).relu(), two, last.bias)
+            answer = F.linear(F.linear((batch - mean) / SPREAD, one, first.bias).relu(), two, last.bias)
             loss = F.cross_entropy(answer, y[chosen], label_smoothing=SMOOTHING)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
     with torch.no_grad():
-        for layer, weight in zip((first, last), weights(), strict=True):
-            layer.weight.copy_(weight)
+        one, two = weights()
+        first.weight.copy_(one / SPREAD)
+        first.bias -= first.weight @ mean
+        last.weight.copy_(two)
     model = nn.Sequential(nn.Flatten(), first, nn.ReLU(), last).eval()
     settings = {"timesteps": 4, "weight_bits": 4, "input_shape": (1, FRAMES, CHANNELS)}
     network = pyflow.convert(model, train.codes[:512, None], name="static", **settings)
