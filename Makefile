@@ -36,7 +36,7 @@ STAMP  := $(call stamp,dev)
 NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-lava bench-tiles calibrate docs pictures registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-spoken bench-lava bench-tiles calibrate docs pictures registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +133,10 @@ bench-tiles: $(STAMP) ## dataflow analysis: published graphs, fronts of buffers,
 
 bench-lava: $(STAMP) ## Lava-DL's MNIST network, integers as they are, beside its tutorial  [DATA_DIR=]
 	$(PY) -m benchmarks.lava $(call opt,data-dir,DATA_DIR)
+
+bench-spoken: $(STAMP) ## examples/spoken_digits: every row trained, in integers (an hour of CPU); recordings through the RTL  DATA= [ROWS= SEEDS=]
+	$(PY) examples/spoken_digits/bench.py $(call quote,$(DATA)) $(if $(ROWS),--rows $(ROWS)) $(call opt,seeds,SEEDS)
+	$(PY) examples/spoken_digits/sim.py $(call quote,$(DATA))
 
 calibrate: $(STAMP) ## measures the bodies by synthesis for the planner (when one of them changes)
 	$(PY) -m benchmarks.calibrate

@@ -49,12 +49,14 @@ def sigma_delta(x: torch.Tensor) -> torch.Tensor:
 
 ROWS = {
     "recurrent": Variant(),
-    "without recurrence": Variant(recurrent=False),
-    "frames shuffled": Variant(shuffled=True),
-    "sigma-delta input": Variant(inputs=2 * CHANNELS, encode=sigma_delta),
-    "static MLP": None,
+    "feedforward": Variant(recurrent=False),
+    "shuffled": Variant(shuffled=True),
+    "sigma-delta": Variant(inputs=2 * CHANNELS, encode=sigma_delta),
+    "static": None,  # static.py
 }
-LEFT_OUT = "speaker left out: "
+SPEAKERS = "speakers"  # a row for each, who is left out of training and tested
+TITLES = {"feedforward": "without recurrence", "shuffled": "frames shuffled in time", "static": "static MLP",
+          "sigma-delta": "sigma-delta spikes as input"}  # fmt: skip
 
 
 def runs(args: argparse.Namespace, speech: Speech) -> Iterator[tuple[str, int, Speech, Speech]]:
@@ -65,12 +67,12 @@ def runs(args: argparse.Namespace, speech: Speech) -> Iterator[tuple[str, int, S
         train, test = train.chosen(~held), train.chosen(held)
     for row in args.rows:
         for seed in range(args.seeds):
-            if row != "speakers":
+            if row != SPEAKERS:
                 yield row, seed, train, test
                 continue
             for speaker in np.unique(speech.speaker):
                 other = speech.speaker == speaker
-                yield f"{LEFT_OUT}{speaker}", seed, speech.chosen(~other), speech.chosen(other)
+                yield f"speaker-{speaker}", seed, speech.chosen(~other), speech.chosen(other)
 
 
 def measured(row: str, seed: int, train: Speech, test: Speech, epochs: int, files: Path) -> dict[str, float]:
@@ -116,14 +118,15 @@ def table(found: dict[str, list[dict[str, float]]]) -> str:
         exact = [r["integers"] for r in results]
         known, alike = (np.mean([r[key] for r in results]) for key in ("float", "alike"))
         spread = f"{np.mean(exact):.2f} ± {np.std(exact):.2f} | {min(exact):.2f} .. {max(exact):.2f}"
-        lines.append(f"| {row} | {len(exact)} | {known:.2f} | {spread} | {alike:.1f} |")
+        title = TITLES.get(row, row.replace("speaker-", "left out: speaker "))
+        lines.append(f"| {title} | {len(exact)} | {known:.2f} | {spread} | {alike:.1f} |")
     return "\n".join(lines)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The table of examples/spoken_digits.")
     parser.add_argument("data", help="folder of recordings, or an .npz")
-    parser.add_argument("--rows", nargs="+", default=[*ROWS, "speakers"], choices=[*ROWS, "speakers"])
+    parser.add_argument("--rows", nargs="+", default=[*ROWS, SPEAKERS], choices=[*ROWS, SPEAKERS])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--validate", action="store_true", help="train without takes 5 to 9, and measure on those")
@@ -141,7 +144,7 @@ def main() -> int:
     chosen = list(runs(args, speech))
     with bar("spoken digits", "run", len(chosen)) as shown:
         for row, seed, train, test in chosen:
-            files = folder / f"{row.replace(': ', '-').replace(' ', '-')}-{seed}"
+            files = folder / f"{row}-{seed}"
             found.setdefault(row, []).append(measured(row, seed, train, test, args.epochs, files))
             shown.update()
     print(table(found))

@@ -22,9 +22,9 @@ from pyflow.runtime.pynq import PynqLink
 
 # Modules of Python that pyflow.runtime may import.
 STANDARD = {
-    "__future__", "argparse", "contextlib", "dataclasses", "errno", "fcntl", "importlib", "io", "json", "lzma", "math",
-    "os", "pathlib", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "types", "typing",
-    "warnings", "zipfile", "zlib",
+    "__future__", "argparse", "contextlib", "dataclasses", "errno", "fcntl", "functools", "importlib", "io", "json",
+    "lzma", "math", "os", "pathlib", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "types",
+    "typing", "warnings", "zipfile", "zlib",
 }  # fmt: skip
 
 
