@@ -90,8 +90,8 @@ device: $(NEEDED) $(call stamp,boards) ## self-test of a design on its board, or
 	$(PY) -m pyflow.runtime $(or $(JOB),self-test) --device $(call quote,$(or $(DEVICE),rtlsim)) --files "$$files" \
 	  $(call opt,input,INPUT) $(if $(filter load-weights,$(JOB)),$(call opt,weights,WEIGHTS))
 
-analyse: $(RUN) ## period, critical cycle, latency, smallest buffers of a dataflow graph  [FILE=graph.xml PERIOD= FRONT=1 JSON=]
-	$(PY) -m pyflow analyse $(call quote,$(value FILE)) $(ANALYSE_OPTIONS) $(call opt,json,JSON)
+analyse: $(NEEDED) ## what limits a network, or a dataflow graph: critical cycle, smallest buffers  [NET= BOARD= | FILE=graph.xml PERIOD= FRONT=1]
+	$(PY) -m pyflow analyse $(if $(FILE),$(call quote,$(value FILE))) $(MODEL) $(PLAN) $(ANALYSE_OPTIONS)
 
 ip: $(NEEDED) ## the network as IP for Vivado's catalogue and FuseSoC  [NET= BOARD= ASYNC=1 NAME= CYCLES=]
 	$(PY) -m pyflow ip $(MODEL) $(PLAN) $(IP_OPTIONS)

@@ -155,21 +155,21 @@ COMMANDS = {
     "bitstream": "bitstream of a network for a board: synthesis, place and route, packing",
     "program": "load the bitstream onto the board",
     "folder": "print the output folder that the other commands use with these options",
-    "analyse": "period, critical cycle, latency and smallest buffers of a dataflow graph (SDF3 XML)",
+    "analyse": "what limits a network, or a dataflow graph (SDF3 XML): period, critical cycle, smallest buffers",
     "explore": "explore (not built yet)",
 }
 
 
 def of(command: str) -> tuple[Option, ...]:
     """What a command takes of the tables above."""
-    shared = {"convert": MODEL, "analyse": ()}.get(command, (*MODEL, *PLAN))
+    shared = MODEL if command == "convert" else (*MODEL, *PLAN)
     return (*shared, JSON, *OWN.get(command, ()))
 
 
 def add_to(command: str, parser: argparse.ArgumentParser) -> None:
     """All options of a command."""
     if command == "analyse":
-        parser.add_argument("file", metavar="FILE.xml", help="a file of SDF3 with an applicationGraph")
+        parser.add_argument("file", nargs="?", metavar="FILE.xml|NET", help="a dataflow graph of SDF3, or a network")
     if command == "report":
         parser.add_argument("file", nargs="?", help="default: report.json of the output folder")
     if command == "convert":

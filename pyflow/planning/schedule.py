@@ -11,12 +11,13 @@ it gives the cycles per frame and the latency of a netlist without simulating it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pyflow.cores import compiled
+from pyflow.cores.base import Core
 from pyflow.cores.recurrence import Channel, Ports, Recurrence
 from pyflow.cores.stream import Fifo, Join, LaneConvert
 from pyflow.cores.top import FrameGuard, FrameResult
@@ -56,17 +57,6 @@ def predict(netlist: Netlist, x: np.ndarray | None = None, *, skews: bool = Fals
     x: the frames. Without them a layer that skips zeros is given frames by its measured rate. skews: are they
     wanted? Raises Deadlock.
     """
-    size = netlist.network.frame_bytes
-    host = Channel(ceil_div(size, 4))
-    guarded = Channel(host.beats)
-    cores = FrameGuard(size).times(Ports([host], [guarded]))
-    channels = {s.name: Channel(s.beats) for s in netlist.streams}
-    pixel = netlist.streams[0]
-    if pixel.pix * pixel.lanes == 4:
-        channels[pixel.name] = guarded
-    else:
-        lanes = pixel.pix * pixel.lanes
-        cores += LaneConvert(8, 4, lanes, size).times(Ports([guarded], [channels[pixel.name]]))
     frames = max(FRAMES, BEATS // max(s.frame_beats for s in netlist.streams))
     skipping = sparsity.event_lists(netlist)
     if x is not None:
@@ -75,24 +65,9 @@ def predict(netlist: Netlist, x: np.ndarray | None = None, *, skews: bool = Fals
         frames *= SAMPLES if skipping else 1
         counts = sparsity.expected(netlist, frames)
     filled = {layer: found.ravel().tolist() for layer, found in counts.items()}
-    for inst in reversed(netlist.instances):
-        waits = inst.memory and inst.core.memory_port and inst.memory.kind != "const"
-        for _, stream in inst.sinks:
-            if waits:
-                channels[stream.name].awake = 2  # volley_weight_source has its first row then
-            elif isinstance(inst.core, Join):  # no register in it
-                channels[stream.name].awake = channels[inst.source.name].awake
-    for inst in netlist.instances:
-        sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
-        cores += inst.core.times(Ports(sinks, sources, filled.get(inst.layer, ())))
-    logits, classes = channels[netlist.logits.name], netlist.network.classes
-    if netlist.logits.lanes > 1:
-        single = Channel(classes)
-        cores += LaneConvert(netlist.logits.bits, netlist.logits.lanes, 1, classes).times(Ports([logits], [single]))
-        logits = single
-    out = Channel(classes + 1)
-    cores += FrameResult().times(Ports([logits], [out]))
-
+    joined = join(netlist, filled)
+    channels, host, out, classes = joined.channels, joined.host, joined.out, netlist.network.classes
+    cores = [core for _, core in joined.cores]
     words, target = host.beats * frames, out.beats * frames
     fifos = [inst for inst in netlist.instances if isinstance(inst.core, Fifo)]
     around = [channels[s.name] for inst in fifos for s in (inst.sink, inst.source)]
@@ -113,6 +88,59 @@ def predict(netlist: Netlist, x: np.ndarray | None = None, *, skews: bool = Fals
     held_up = frozenset(name for name, channel in channels.items() if channel in full)
     apart = _skews(netlist, fifos, channels) if skews else {}
     return Schedule(period, latency, peaks, tuple(int(t) - start for t in ends), busy, held_up, apart)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Recurrences of a netlist and its top, each with the name of its core. channels: by stream. beats: per frame, of
+    every channel that a core of the netlist or the top has."""
+
+    cores: list[tuple[str, Recurrence]]
+    channels: dict[str, Channel]
+    host: Channel
+    out: Channel
+    beats: dict[Channel, int]
+
+
+def join(netlist: Netlist, filled: Mapping[str, Sequence[int]]) -> Joined:
+    """filled: words that are not zero, of each layer that skips zeros."""
+    size = netlist.network.frame_bytes
+    host = Channel(ceil_div(size, 4))
+    guarded = Channel(host.beats)
+    cores: list[tuple[str, Recurrence]] = []
+
+    def add(name: str, core: Core, ports: Ports) -> None:
+        cores.extend((name, recurrence) for recurrence in core.times(ports))
+
+    add("the host's words", FrameGuard(size), Ports([host], [guarded]))
+    channels = {s.name: Channel(s.beats) for s in netlist.streams}
+    beats = {host: host.beats, guarded: host.beats} | {channels[s.name]: s.frame_beats for s in netlist.streams}
+    pixel = netlist.streams[0]
+    if pixel.pix * pixel.lanes == 4:
+        channels[pixel.name] = guarded
+    else:
+        lanes = pixel.pix * pixel.lanes
+        add("the host's pixels", LaneConvert(8, 4, lanes, size), Ports([guarded], [channels[pixel.name]]))
+    for inst in reversed(netlist.instances):
+        waits = inst.memory and inst.core.memory_port and inst.memory.kind != "const"
+        for _, stream in inst.sinks:
+            if waits:
+                channels[stream.name].awake = 2  # volley_weight_source has its first row then
+            elif isinstance(inst.core, Join):  # no register in it
+                channels[stream.name].awake = channels[inst.source.name].awake
+    for inst in netlist.instances:
+        sinks, sources = ([channels[s.name] for _, s in ports] for ports in (inst.sinks, inst.sources))
+        add(inst.name, inst.core, Ports(sinks, sources, filled.get(inst.layer, ())))
+    logits, classes = channels[netlist.logits.name], netlist.network.classes
+    if netlist.logits.lanes > 1:
+        single = Channel(classes)
+        last = LaneConvert(netlist.logits.bits, netlist.logits.lanes, 1, classes)
+        add("the logits", last, Ports([logits], [single]))
+        logits = single
+    beats[logits] = classes
+    out = Channel(classes + 1)
+    add("the answer", FrameResult(), Ports([logits], [out]))
+    return Joined(cores, channels, host, out, beats)
 
 
 def _run(cores: list[Recurrence], unfinished: Callable[[], bool]) -> bool:

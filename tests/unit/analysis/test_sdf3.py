@@ -194,7 +194,10 @@ def test_the_command_refuses_in_one_line(
 
 def test_other_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyse", str(tmp_path / "no.xml")]) == 2
-    assert main(["analyse", "lenet5"]) == 2
+    assert main(["analyse", str(tmp_path / "no.txt")]) == 2
+    assert main(["analyse", "digits", "--front"]) == 2
     said = capsys.readouterr().err
     assert "no such file" in said
-    assert "not a file of SDF3" in said
+    assert "no.txt" in said
+    assert "--front are for dataflow graphs" in said
+    assert said.count("\n") == 3
