@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Kinds of models that were written without looking at the guard: each is refused by its cause, or converted into the
-function that its user's call has, on other images than those that were given."""
+"""Kinds of models, most of them thought of without looking at the guard: each is refused by its cause, or
+converted into the function that its user's call has, on other images than those that were given."""
 
 from __future__ import annotations
 
