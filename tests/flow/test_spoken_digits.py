@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""The network that examples/spoken_digits ships: every stream of sounds through the RTL, and what its page says of it."""
+"""The network that examples/spoken_digits ships: every stream of sounds through the RTL, and what its page says."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FOLDER = Path(__file__).parents[2] / "examples" / "spoken_digits"
 
 
 def test_sounds_through_the_rtl(tmp_path: Path) -> None:
-    """In the design of the iCEBreaker. A recording of the dataset is not ours to ship; these sounds make neurons fire as
-    words do, and sim.py sends recordings."""
+    """In the design of the iCEBreaker. A recording of the dataset is not ours to ship; these sounds make neurons fire
+    as words do, and sim.py sends recordings."""
     network = load_model(f"{FOLDER / 'chip.py'}:recurrent")
     assert isinstance(network, Network)
     assert all(op.weight_bits == 4 for op in network.operators if hasattr(op, "weight_bits"))
