@@ -94,7 +94,9 @@ MODEL = (
     Option(
         "steps", "T of a spiking model that is one time step, with --readout, of a .nir or .net", int, None, "STEPS"
     ),
-    Option("readout", "what is read of it: spikes-sum", str, None, "READOUT"),
+    Option(
+        "readout", "what is read of it: spikes-sum, membrane-last, membrane-sum, membrane-max", str, None, "READOUT"
+    ),
     Option("dt", "seconds of a time step, of a .nir", float, None, "DT"),
     Option("finetune", "epochs of quantisation-aware fine-tuning on the training images", int, 0, "FINETUNE", "EPOCHS"),
     Option(

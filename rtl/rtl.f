@@ -46,6 +46,7 @@ synapse/volley_synapse_event.sv
 neuron/volley_neuron_radix.sv
 neuron/volley_lif_step.sv
 neuron/volley_neuron_lif.sv
+neuron/volley_neuron_membrane.sv
 neuron/volley_readout.sv
 neuron/volley_accumulate.sv
 pool/volley_pool_max.sv

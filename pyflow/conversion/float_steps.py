@@ -48,11 +48,12 @@ def check_function(model: SpikingModel, frames: np.ndarray, want: np.ndarray) ->
 def answers(
     model: SpikingModel, frames: np.ndarray, trains: dict[str, np.ndarray] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(float64 [N, classes], the sum over time of the last layer, times the model's scale; bool [N], frames in which no
+    """(float64 [N, classes], what is read of the last layer, times the model's scale; bool [N], frames in which no
     membrane came near its threshold). trains: gets the spikes of every layer of neurons, bool [N, T, C, H, W]."""
     x = torch.from_numpy(np.asarray(frames, np.float64))
+    total: np.ndarray = np.zeros(0)
     states: dict[str, NeuronState] = {}
-    total = torch.zeros(())
+    last = model.network.layers[-1].name
     delays = [edge.delay for layer in model.network.layers for edge in layer.inputs]
     before: deque[dict[str, torch.Tensor]] = deque(maxlen=1 + max(delays, default=0))  # of this step and those before
     for t in range(model.steps):
@@ -61,7 +62,10 @@ def answers(
         for layer in model.network.layers:
             given = [_read(model, edge, before, len(frames)) for edge in layer.inputs]
             values[layer.name] = _value(layer, given, states)
-        total = total + values[model.network.layers[-1].name].flatten(1)
+        value = states[last].membrane if model.read else values[last].numpy()
+        if t and model.read != "last":
+            value = np.maximum(total, value) if model.read == "max" else total + value
+        total = value
         if trains is not None:
             for name in states:
                 fired = values[name].numpy() != 0
@@ -69,7 +73,7 @@ def answers(
     sure = np.ones(len(frames), bool)
     for state in states.values():
         sure &= state.sure
-    return np.asarray(total.numpy() * model.scale), sure
+    return np.asarray(total.reshape(len(frames), -1) * model.scale), sure
 
 
 def _read(model: SpikingModel, edge: Edge, before: deque[dict[str, torch.Tensor]], frames: int) -> torch.Tensor:

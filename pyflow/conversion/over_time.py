@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from pyflow.conversion.float_steps import check_function
+from pyflow.conversion.membrane import deviation, silenced
 from pyflow.conversion.samples import as_frames, checked
 from pyflow.conversion.spiking import Precision, check_bits, fitted_widths, integers, ordered
 from pyflow.errors import VolleyError
@@ -43,12 +44,14 @@ def convert_spiking(
         as the model takes them: [N, C, H, W] in [0, 1], the same in every time step; or with an axis of time spikes of
         0 and 1, samples in [0, 1] (integers 0..255 stand for x / 255), or counts of events (whole floats up to 255).
     run: the user's loop over time, a function of the sample that calls the model. steps, readout: of a model that is
-        one time step, T and what is read out ("spikes-sum"). time_axis: of the sample, 0 or 1. weight_bits: W, 2 to 8.
+        one time step, T and what is read out of the last layer: "spikes-sum", or "membrane-last", "membrane-sum",
+        "membrane-max"; also of a run that gives the membranes of all steps. time_axis: of the sample, 0 or 1.
+        weight_bits: W, 2 to 8.
 
     Fraction bits and widths of the membranes are the smallest with which 99.5 % of the samples get the float
     network's class; where none do, a warning says how many. meta["verdict"] tells of each layer of neurons what
-    share of its spike trains is equal to the framework's. Raises VolleyError naming what cannot be converted, and
-    where.
+    share of its spike trains is equal to the framework's; meta["membrane"], of an answer of membranes, how far it is
+    from the framework's. Raises VolleyError naming what cannot be converted, and where.
     """
     name = name or type(model).__name__.lower()
     values, code = checked(sample, time_axis)
@@ -60,12 +63,14 @@ def convert_spiking(
 def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Network:
     """The integers of a captured network; see convert_spiking()."""
     check_bits(weight_bits)
-    model = ordered(captured.model)
+    model = silenced(ordered(captured.model))
     sample = sample.narrow(frames_axis(captured.time_axis), 0, min(SAMPLES, _count(sample, captured.time_axis)))
     logits, spikes = captured.answers(sample)
     frames = as_frames(sample, captured.time_axis, model.sample_code)
     check_function(model, frames, logits)
     network, share = fitted(model, frames, logits, weight_bits)
+    if model.read:
+        network = _with_deviation(network, model, frames, logits, spikes)
     return network.with_meta(verdict=verdict(network, spikes, frames), agreement=round(share, 4))
 
 
@@ -109,12 +114,27 @@ def _alike(got: np.ndarray, want: np.ndarray) -> float:
 
 def verdict(network: Network, spikes: dict[str, np.ndarray], frames: np.ndarray) -> dict[str, float]:
     """By layer of neurons, the share of its spike trains (a neuron, a sample) that are equal to the framework's."""
+    equal = _equal_trains(network, spikes, frames)
+    return {layer: round(float(same.mean()), 4) for layer, same in equal.items()}
+
+
+def _with_deviation(
+    network: Network, model: SpikingModel, frames: np.ndarray, logits: np.ndarray, spikes: dict[str, np.ndarray]
+) -> Network:
+    """`network` with meta["membrane"]."""
+    equal = np.ones(len(frames), bool)
+    for same in _equal_trains(network, spikes, frames).values():
+        equal &= same.reshape(len(frames), -1).all(1)
+    return network.with_meta(
+        membrane=deviation(model, network, network.run(frames) * network.logit_scale - logits, equal)
+    )
+
+
+def _equal_trains(network: Network, spikes: dict[str, np.ndarray], frames: np.ndarray) -> dict[str, np.ndarray]:
+    """By layer of neurons, bool [N, C, H, W]: is the train of spikes equal to the framework's?"""
     _, trace = network.run(frames, trace=list(spikes))
-    shares = {}
-    for layer, theirs in spikes.items():
-        ours = trace[layer].astype(bool)
-        shares[layer] = round(float((ours == theirs.reshape(ours.shape)).all(1).mean()), 4)
-    return shares
+    ours = {layer: trace[layer].astype(bool) for layer in spikes}
+    return {layer: (own == spikes[layer].reshape(own.shape)).all(1) for layer, own in ours.items()}
 
 
 def _count(sample: torch.Tensor, time_axis: int | None) -> int:

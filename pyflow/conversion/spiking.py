@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyflow.conversion.loops import Loops, drivers, image_shift
+from pyflow.conversion.membrane import logits, membrane
 from pyflow.conversion.quantise import best_ratio
 from pyflow.conversion.words import are_spikes, averages_into_weights, check_order, codes, gated
 from pyflow.errors import VolleyError
@@ -35,7 +36,7 @@ from pyflow.model.graph import (
 from pyflow.model.order import drop_flatten
 from pyflow.model.recurrent import are_words, parted, recurrent_form, scaled_terms
 from pyflow.model.rewrite import fold_padding, merge_averages
-from pyflow.model.spiking import FloatGate, FloatNeuron, SpikingModel
+from pyflow.model.spiking import FloatGate, FloatNeuron, SpikingModel, drop_rectifiers
 from pyflow.operators import (
     Accumulate,
     Add,
@@ -79,7 +80,10 @@ def ordered(model: SpikingModel) -> SpikingModel:
     Raises VolleyError naming what has no such form.
     """
     network = parted(model).network
-    for apply in (drop_flatten, gated, scaled_terms, fold_padding, merge_averages, fold_affine, fold_normalisation):
+    for apply in (
+        drop_flatten, drop_rectifiers, gated, scaled_terms, fold_padding, merge_averages, fold_affine,
+        fold_normalisation,
+    ):  # fmt: skip
         network = apply(network)
     model = recurrent_form(averages_into_weights(replace(model, network=network)))
     check_order(model)
@@ -209,7 +213,9 @@ class _Integers:
         while any(isinstance(r, FloatAdd | MaxPool) for r in behind):
             behind = self.float.readers(behind[0].name)
         neuron = next((r.neuron for r in behind if isinstance(r, FloatNeuron)), None)
-        return neuron is None or (neuron.reset == "hard" and neuron.v_reset != neuron.v_leak)
+        if neuron is None or (self.model.read and neuron is self.float.layers[-1].neuron):  # type: ignore[attr-defined]
+            return True
+        return neuron.reset == "hard" and neuron.v_reset != neuron.v_leak
 
     def _moving(self, name: str) -> str:
         """`name`, in every time step."""
@@ -235,10 +241,17 @@ class _Integers:
 
     def _neuron(self, layer: FloatNeuron, source: str) -> None:
         unit, bias = self.units[layer.source], self.biases[layer.source]
-        self.names[layer.name] = self._add(_lif(layer, self._moving(source), unit, bias, self.precision))
+        op = _lif(layer, self._moving(source), unit, bias, self.precision)
+        if self.model.read and layer is self.float.layers[-1]:
+            op, self.units[layer.name] = membrane(op, self.model, layer), unit * layer.neuron.gain / 2.0**op.frac
+        self.names[layer.name] = self._add(op)
 
     def _readout(self, last: FloatLayer) -> float:
-        """The sum over time; the real value of one logit."""
+        """What is read of the last layer; the real value of one logit."""
+        if self.model.read:
+            unit = float(self.units[last.name][0])
+            self._add(logits(self.model, self.names[last.name], unit, self.float.shapes[last.name][0]))
+            return unit
         counted = self._add(Accumulate("total", (self._moving(self.names[last.name]),)))
         channels = self.float.shapes[last.name][0]
         if isinstance(last, FloatNeuron):
@@ -268,7 +281,7 @@ def _lif(layer: FloatNeuron, source: str, unit: np.ndarray, bias: np.ndarray, pr
         """In integers per channel, relative to the rest."""
         return (np.broadcast_to(value, channels) - neuron.v_leak) * one
 
-    fires = np.round(potential(neuron.theta), 6)
+    fires = np.round(potential(neuron.theta), 6) if neuron.fires else np.zeros(channels)
     if (fires < 0).any():
         raise layer.fail(f"threshold {float(np.min(neuron.theta)):g} is below its rest, {neuron.v_leak:g}")
     theta = (np.floor(fires) + 1 if neuron.strict else np.ceil(fires)).astype(np.int64)
@@ -283,7 +296,7 @@ def _lif(layer: FloatNeuron, source: str, unit: np.ndarray, bias: np.ndarray, pr
         kind, shift, alpha, bits = _leak(layer, np.array([neuron.current_decay]), 1)
         settings |= {
             "current": neuron.current, "current_leak": kind, "current_shift": shift, "current_width": WIDEST,
-            "current_alpha": int(alpha[0]) if alpha.size else 0, "current_frac": bits,
+            "current_alpha": int(alpha[0]) if alpha.size else 0, "current_frac": bits, "current_bias": True,
         }  # fmt: skip
     kind, shift, alpha, bits = _leak(layer, neuron.decay, channels)
     drive = np.rint(bias / unit * 2.0**frac).astype(np.int64)

@@ -14,6 +14,7 @@ from pyflow.integers import ceil_div
 
 NONE, SHIFT, MULTIPLY = range(3)  # LEAK, I_LEAK, A_LEAK; NONE of CURRENT and RESET too
 SOFT = 1  # RESET
+LAST, SUM, MAX = range(3)  # READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class NeuronLIF(Core):
     a_frac: int
     jump: int
     refractory: int
+    bias_i: bool
 
     def times(self, ports: Ports) -> list[Recurrence]:
         state = state_of(self.beats, self.passes, self.tb + 1)
@@ -169,6 +171,47 @@ class NeuronLIF(Core):
             total += ram_cost(lanes * state, max(2, self.beats), family)
         count = Cost(lut=32 + lanes * stages, ff=32 + lanes * stages)  # of saturations
         return total + count + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronMembrane(NeuronLIF):
+    """Serial always: unrolled is False, and no parameter of the core."""
+
+    module: ClassVar = "volley_neuron_membrane"
+    read: int
+    met: bool
+    out_w: int
+
+    def parameters(self) -> dict[str, int | str]:
+        return {key: value for key, value in NeuronLIF.parameters(self).items() if key != "UNROLLED"}
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        beats, passes = self.beats, self.passes
+        return [
+            Pipe(
+                ports.sink,
+                ports.source,
+                pattern=[False] * (beats * (passes - 1)) + [True] * beats,
+                interval=self.tb,
+                latency=2,
+                state=state_of(beats, passes, self.tb + 1),
+            )
+        ]
+
+    def cells(self, family: str, memory: Reads | None = None) -> Cost:
+        """The result lies in the output register, which synthesis shares with that of the state between two steps."""
+        assert memory
+        several, result = self.tb > 1, self.out_w if self.read == SUM else self.v_w
+        state = self.state_w + result * (self.read != LAST)
+        param = self.bias_w + self.theta_w + self.reset_w + self.v0_w + self.leak_w
+        lut = self.step_cells().lut * (1 if self.passes > 1 else 0.7 if several else 0.2)
+        lut += {LAST: 0.0, SUM: 1.0, MAX: 1.5}[self.read] * result
+        lut += several * (state * (self.passes > 1) + self.in_w * ceil_div(self.tb, 4))
+        ff = (param if memory.kind != "const" else 0) + self.in_w + several * (state - result) + result
+        total = Cost(lut=self.lanes * lut, ff=self.lanes * ff) + self.product_cells(family, memory)
+        if self.passes > 1:
+            total += ram_cost(self.lanes * state, max(2, self.beats), family)
+        return total + Cost(lut=32 + self.lanes + CONTROL_LUT, ff=32 + self.lanes + CONTROL_FF)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from pyflow.model.graph import FloatLayer, FloatNetwork, Shape
+from pyflow.model.graph import (
+    AvgPool,
+    FloatConcat,
+    FloatLayer,
+    FloatNetwork,
+    FloatRelu,
+    FloatUpsample,
+    MaxPool,
+    Shape,
+)
+
+SPIKES = "spikes-sum"
+READOUTS = (SPIKES, "membrane-last", "membrane-sum", "membrane-max")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,6 +33,8 @@ class Neuron:
     x is the input, or where `current` is "new" or "old" the current that the input drives: i <- current_decay*i + x.
     reset: "soft" takes theta from v, "hard" puts v to v_reset, "none". order: the reset comes "before" the next
     leak, or "after" the leak and the input of the next step. refractory: steps without integration after a spike.
+    A leaky integrator has an infinite theta. gives_met: is the membrane that the framework gives the one that meets the
+    threshold, before the reset of its step?
     """
 
     decay: np.ndarray
@@ -35,6 +49,11 @@ class Neuron:
     current: str = "none"
     current_decay: float = 0.0
     refractory: int = 0
+    gives_met: bool = False
+
+    @property
+    def fires(self) -> bool:
+        return bool(np.isfinite(self.theta).all())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +68,20 @@ class FloatNeuron(FloatLayer):
     @property
     def title(self) -> str:
         return self.of
+
+
+def drop_rectifiers(network: FloatNetwork) -> FloatNetwork:
+    """`network` without the ReLUs of spikes, which change nothing."""
+    spikes, gone = set[str](), dict[str, str]()
+    for layer in network.layers:
+        of_spikes = all(source in spikes for source in layer.sources)
+        if isinstance(layer, FloatNeuron) or (
+            of_spikes and isinstance(layer, AvgPool | FloatConcat | FloatRelu | FloatUpsample | MaxPool)
+        ):
+            spikes.add(layer.name)
+        if of_spikes and isinstance(layer, FloatRelu) and layer.ceiling >= 1:
+            gone[layer.name] = layer.source
+    return network.edited((), gone)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,14 +107,21 @@ PIXEL = 1 / 255  # real value of one code of an image or a sample
 class SpikingModel:
     """A float network in discrete time. network: what it computes in one time step, its last layer what is read out.
     steps: T. timed: does the input change from step to step ([N, T, C, H, W]), or is it the same in all of them?
-    scale: of the sum over time that is the answer (1/T of a mean). sample_code: real value of one code of an input of
-    numbers that change (1/255 of samples in [0, 1], 1 of counts of events); 0 where the input is spikes or stays."""
+    scale: of the answer (1/T of a mean). readout: of READOUTS, what is read of the last layer. sample_code: real value
+    of one code of an input of numbers that change (1/255 of samples in [0, 1], 1 of counts of events); 0 where the
+    input is spikes or stays."""
 
     network: FloatNetwork
     steps: int
     timed: bool
     scale: float = 1.0
     sample_code: float = 0.0
+    readout: str = SPIKES
+
+    @property
+    def read(self) -> str:
+        """ "last", "sum" or "max" of the last layer's membrane; "" where its spikes are summed."""
+        return self.readout.removeprefix("membrane-") if self.readout != SPIKES else ""
 
     @property
     def signal(self) -> bool:
@@ -103,6 +143,7 @@ class NeuronState:
     def __init__(self, neuron: Neuron, shape: tuple[int, ...]) -> None:
         self.neuron = neuron
         self.v, self.i, self.z = np.full(shape, neuron.v0), np.zeros(shape), np.zeros(shape, bool)
+        self.membrane = self.v  # that the framework gives
         self.sure = np.ones(shape[0], bool)  # frames in which no membrane came near its threshold so far
         axes = (1, -1, *[1] * (len(shape) - 2))
         self.decay, self.theta = neuron.decay.reshape(axes), neuron.theta.reshape(axes)
@@ -116,12 +157,15 @@ class NeuronState:
         self.v = neuron.v_leak + self.decay * (self.v - neuron.v_leak) + neuron.gain * drive
         if neuron.order == "after":
             self._reset()
-        off = self.v - self.theta
-        near = np.abs(off) <= NEAR * np.maximum(1.0, np.abs(self.theta))
-        self.sure &= ~near.reshape(len(off), -1).any(1)
+        off, self.membrane = self.v - self.theta, self.v
+        if neuron.fires:
+            near = np.abs(off) <= NEAR * np.maximum(1.0, np.abs(self.theta))
+            self.sure &= ~near.reshape(len(off), -1).any(1)
         self.z = off > 0 if neuron.strict else off >= 0
         if neuron.order == "before":
             self._reset()
+        if not neuron.gives_met:
+            self.membrane = self.v
         return self.z, off
 
     def _reset(self) -> None:

@@ -10,6 +10,7 @@ from pyflow.operators.base import SPIKES, WORDS, Encoding, Operator, Stateful, T
 from pyflow.operators.eltwise import Add, And, Concat, IAnd, Residual
 from pyflow.operators.encode import BurstEncode, DeltaEncode, Direct, Encode, PhaseEncode, RateEncode, TTFSEncode
 from pyflow.operators.lif import LIFNeuron
+from pyflow.operators.membrane import MembraneReadout
 from pyflow.operators.neuron import Accumulate, RadixNeuron, Readout
 from pyflow.operators.pool import GatedMaxPool, MaxPool, OrPool, SumPool
 from pyflow.operators.synapse import Conv, DepthwiseConv, Linear, Synapse
@@ -35,6 +36,7 @@ __all__ = [
     "LIFNeuron",
     "Linear",
     "MaxPool",
+    "MembraneReadout",
     "Operator",
     "OrPool",
     "PhaseEncode",
@@ -55,7 +57,7 @@ OPERATORS: dict[str, type[Operator]] = {
     op.kind: op
     for op in (
         *(Encode, RateEncode, TTFSEncode, PhaseEncode, BurstEncode, DeltaEncode, Direct),
-        *(Conv, DepthwiseConv, Linear, RadixNeuron, LIFNeuron, Readout, Accumulate),
+        *(Conv, DepthwiseConv, Linear, RadixNeuron, LIFNeuron, MembraneReadout, Readout, Accumulate),
         *(MaxPool, SumPool, OrPool, GatedMaxPool, Upsample),
         *(Add, And, IAnd, Residual, Concat),
     )

@@ -76,6 +76,7 @@ class LIFNeuron(Stateful):
     leak: of v, "none", "shift" (by leak_shift) or "multiply" (by alpha / 2^leak_frac; alpha int64 [C], else empty).
     reset: "none", "soft" or "hard" (to v_reset). reset_order: "before" the next leak or "after" it.
     current: "new" or "old" drives v with a decaying current of current_width bits; "none" with acc itself.
+    current_bias: bias drives the current, and v only through it.
     adapt: a spike raises the threshold by jump; that decays, in adapt_width bits. refractory: steps without
     integration after a spike.
     """
@@ -108,6 +109,7 @@ class LIFNeuron(Stateful):
     adapt_frac: int = 0
     jump: int = 0
     refractory: int = 0
+    current_bias: bool = False
     kind: ClassVar[str] = "lif"
 
     def __post_init__(self) -> None:
@@ -156,6 +158,8 @@ class LIFNeuron(Stateful):
             raise self._fail(f"leak {self.leak!r} with {self.alpha.size} alpha; give alpha for leak 'multiply' only")
         if self.reset != "soft" and self.reset_amount.size:
             raise self._fail(f"reset_amount with reset {self.reset!r}; only a soft reset takes an amount")
+        if self.current_bias and self.current == "none":
+            raise self._fail("current_bias without a current; set current to 'new' or 'old'")
         if self.refractory and self.reset_order == "after":
             raise self._fail(f"refractory {self.refractory} with reset_order 'after'; use reset_order 'before'")
 
@@ -178,9 +182,17 @@ class LIFNeuron(Stateful):
         return LIFState(zero + self._channels(self.v0), zero, zero, zero, zero, np.zeros(frames, np.int64))
 
     def step(self, state: LIFState, *values: np.ndarray) -> tuple[np.ndarray, LIFState]:
+        _, following = self.advanced(state, values[0])
+        return following.z, following
+
+    def advanced(self, state: LIFState, acc: np.ndarray) -> tuple[np.ndarray, LIFState]:
+        """(v as it meets the threshold, before the reset of the same step; the new state) of one time step."""
         v, i, a, r, z, saturated = state
-        theta, x = self._channels(self.theta), values[0] << self.frac
+        theta, x = self._channels(self.theta), acc << self.frac
         taken = self._channels(self.reset_amount) if self.reset_amount.size else theta
+        bias = self._channels(self.bias)
+        if self.current_bias:
+            x, bias = x + bias, np.zeros_like(bias)
         drive, clip = x, np.zeros(v.shape, bool)
         if self.current != "none":
             kept = _decay(i, self.current_leak, self.current_shift, self.current_alpha, self.current_frac)
@@ -190,7 +202,7 @@ class LIFNeuron(Stateful):
             a = _decay(a, self.adapt_leak, self.adapt_shift, self.adapt_alpha, self.adapt_frac)
         alpha = self._channels(self.alpha)
         u = self.v_leak + _decay(v - self.v_leak, self.leak, self.leak_shift, alpha, self.leak_frac)
-        u = u + drive + self._channels(self.bias)
+        u = u + drive + bias
         if self.reset_order == "after" and self.reset == "soft":
             u = u - z * taken
         elif self.reset_order == "after" and self.reset == "hard":
@@ -198,6 +210,7 @@ class LIFNeuron(Stateful):
         awake = r == 0
         v_new, over = _sat(u, self.width)
         fires = awake & (v_new >= theta + a)
+        met = np.where(awake, v_new, v)
         if self.reset_order == "before" and self.reset == "soft":
             v_new, below = _sat(v_new - fires * taken, self.width)
             over = over | below
@@ -209,7 +222,7 @@ class LIFNeuron(Stateful):
             a = np.minimum(a + fires * self.jump, (1 << self.adapt_width) - 1)
         spikes = fires.astype(np.int64)
         clipped = (clip | awake & over).reshape(len(v), -1).sum(1)
-        return spikes, LIFState(v, i, a, r, spikes, saturated + clipped)
+        return met, LIFState(v, i, a, r, spikes, saturated + clipped)
 
     def saturations(self, x: np.ndarray, source: Tensor) -> np.ndarray:
         """Neurons and steps in which a saturation changed a value, per frame: int64 [N, T, C, H, W] to int64 [N]."""

@@ -28,6 +28,7 @@ from pyflow.operators import (
     LIFNeuron,
     Linear,
     MaxPool,
+    MembraneReadout,
     Operator,
     OrPool,
     SumPool,
@@ -108,7 +109,10 @@ def _states(network: Network, op: Operator) -> int:
         return 0
     if isinstance(op, GatedMaxPool):
         return math.prod(out.shape) * math.prod(op.kernel).bit_length()
-    kinds = ((LIFNeuron, getattr(op, "state_bits", 0)), (Accumulate, out.number_bits), (DeltaEncode, 8))
+    kept = getattr(op, "state_bits", 0)
+    if isinstance(op, MembraneReadout):
+        kept += op.result_bits(source.steps)
+    kinds = ((LIFNeuron, kept), (Accumulate, out.number_bits), (DeltaEncode, 8))
     return math.prod(source.shape) * next((bits for kind, bits in kinds if isinstance(op, kind)), 0)
 
 

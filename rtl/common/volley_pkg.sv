@@ -35,6 +35,7 @@ package volley_pkg;
     int unsigned A_FRAC;
     int unsigned JUMP;
     int unsigned REFRACTORY;
+    bit          BIAS_I;
   } lif_t;
 
   // The constant, from parameters that bear its members' names.
@@ -68,7 +69,8 @@ package volley_pkg;
     input int unsigned A_ALPHA     = 0,
     input int unsigned A_FRAC      = 0,
     input int unsigned JUMP        = 0,
-    input int unsigned REFRACTORY  = 0
+    input int unsigned REFRACTORY  = 0,
+    input bit          BIAS_I      = 1'b0
   );
     return '{
       IN_W: IN_W, IN_SIGNED: IN_SIGNED, FRAC: FRAC, BIAS_W: BIAS_W, THETA_W: THETA_W,
@@ -76,7 +78,7 @@ package volley_pkg;
       LEAK_FRAC: LEAK_FRAC, RESET: RESET, RESET_ORDER: RESET_ORDER, V_LEAK: V_LEAK,
       V_RESET: V_RESET, CURRENT: CURRENT, I_W: I_W, I_LEAK: I_LEAK, I_SHIFT: I_SHIFT,
       I_ALPHA: I_ALPHA, I_FRAC: I_FRAC, ADAPT: ADAPT, A_W: A_W, A_LEAK: A_LEAK, A_SHIFT: A_SHIFT,
-      A_ALPHA: A_ALPHA, A_FRAC: A_FRAC, JUMP: JUMP, REFRACTORY: REFRACTORY
+      A_ALPHA: A_ALPHA, A_FRAC: A_FRAC, JUMP: JUMP, REFRACTORY: REFRACTORY, BIAS_I: BIAS_I
     };
   endfunction
 

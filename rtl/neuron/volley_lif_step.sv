@@ -5,6 +5,7 @@
 //   CURRENT = 0: drive = x + b
 //             1: i <- sat(decay_i(i) + x);   drive = i + b
 //             2: drive = i + b;              i <- sat(decay_i(i) + x)
+//   BIAS_I = 1: b is added to x in place of i
 //   a <- decay_a(a)                          ADAPT = 0: a = 0
 //   u = V_LEAK + decay_v(v - V_LEAK) + drive
 //   RESET_ORDER = 1, if z: RESET = 1: u <- u - reset,   2: u <- V_RESET
@@ -48,6 +49,7 @@ module volley_lif_step #(
   parameter int unsigned A_FRAC      = LIF.A_FRAC,     // F of a
   parameter int unsigned JUMP        = LIF.JUMP,       // added to a by a spike
   parameter int unsigned REFRACTORY  = LIF.REFRACTORY, // steps without integration after a spike
+  parameter bit          BIAS_I      = LIF.BIAS_I,     // b drives the current, v only through it
   localparam bit          LATE     = RESET_ORDER && RESET != 0,
   localparam int unsigned COUNT_W  = REFRACTORY != 0 ? $clog2(REFRACTORY + 1) : 0,
   localparam int unsigned A_AT     = V_W + (CURRENT != 0 ? I_W : 0),
@@ -64,6 +66,7 @@ module volley_lif_step #(
   input  wire logic               first,       // first step of a frame: the state means nothing
   input  wire logic [STATE_W-1:0] state,
   output logic [STATE_W-1:0]      state_next,
+  output logic signed [V_W-1:0]   met,         // v as it meets the threshold, before its reset
   output logic                    fire,
   output logic                    clipped      // a saturation changed a value
 );
@@ -116,6 +119,9 @@ module volley_lif_step #(
   if (CURRENT > 2) begin : g_rule_current
     $fatal(1, "volley_lif_step: CURRENT = %0d is outside 0..2 (%m)", CURRENT);
   end
+  if (BIAS_I && CURRENT == 0) begin : g_rule_bias_i
+    $fatal(1, "volley_lif_step: BIAS_I = 1 needs a current, CURRENT = 1 or 2 (%m)");
+  end
   if (I_W < 2) begin : g_rule_i_w
     $fatal(1, "volley_lif_step: I_W = %0d must be at least 2 (%m)", I_W);
   end
@@ -146,9 +152,11 @@ module volley_lif_step #(
 
   // One bit of growth for each addition.
   localparam int unsigned X_W     = IN_W + FRAC + !IN_SIGNED;
-  localparam int unsigned SUM_W   = max(I_W, X_W) + 1;                // decay_i(i) + x
+  localparam int unsigned IN_I_W  = BIAS_I && BIAS_W != 0 ? max(X_W, BIAS_W) + 1 : X_W;
+  localparam int unsigned SUM_W   = max(I_W, IN_I_W) + 1;             // decay_i(i) + x
   localparam int unsigned DRIVING_W = CURRENT != 0 ? I_W : X_W;       // i or x
-  localparam int unsigned DRIVE_W = max(DRIVING_W, BIAS_W) + (BIAS_W != 0);
+  localparam bit          BIAS_V  = BIAS_W != 0 && !BIAS_I;
+  localparam int unsigned DRIVE_W = BIAS_V ? max(DRIVING_W, BIAS_W) + 1 : DRIVING_W;
   localparam int unsigned D_W     = V_W + (V_LEAK != 0);              // v - V_LEAK
   localparam int unsigned TAKEN_W = (RESET_W != 0 ? RESET_W : THETA_W) + 1;
   localparam int unsigned LEFT_W  = max(V_W, TAKEN_W) + 1;            // v - taken
@@ -192,11 +200,17 @@ module volley_lif_step #(
     localparam int unsigned P_W = I_W + I_FRAC + 2;
     localparam logic signed [P_W-1:0] ALPHA = P_W'(I_ALPHA);
     logic signed [I_W-1:0]   i, kept, i_next;
+    logic signed [IN_I_W-1:0] into;
     logic signed [SUM_W-1:0] sum;
+    if (IN_I_W != X_W) begin : g_bias
+      assign into = IN_I_W'(x) + IN_I_W'(signed'(param[BIAS_W-1:0]));
+    end else begin : g_no_bias
+      assign into = x;
+    end
     assign i    = first ? '0 : state[V_W +: I_W];
     assign kept = I_LEAK == 2 ? I_W'((P_W'(i) * ALPHA) >>> I_FRAC)
                 : I_LEAK == 1 ? i - (i >>> I_SHIFT) : i;
-    assign sum    = SUM_W'(kept) + SUM_W'(x);
+    assign sum    = SUM_W'(kept) + SUM_W'(into);
     assign clip_i = sum[SUM_W-1:I_W-1] != {(SUM_W-I_W+1){sum[SUM_W-1]}};
     assign i_next = clip_i ? {sum[SUM_W-1], {(I_W-1){~sum[SUM_W-1]}}} : sum[I_W-1:0];
     assign state_next[V_W +: I_W] = i_next;
@@ -213,7 +227,7 @@ module volley_lif_step #(
   logic                  clip_u;
   v_t                    v_new;                // v <- sat(u)
 
-  if (BIAS_W != 0) begin : g_bias
+  if (BIAS_V) begin : g_bias
     assign drive = DRIVE_W'(driving) + DRIVE_W'(signed'(param[BIAS_W-1:0]));
   end else begin : g_no_bias
     assign drive = driving;
@@ -291,7 +305,8 @@ module volley_lif_step #(
     assign v_next = fire && RESET == 2 && !LATE ? v_t'(V_RESET) : v_new;
   end
 
+  assign met                 = held ? v : v_new;
   assign state_next[V_W-1:0] = held ? v : v_next;
-  assign clipped            = clip_i || (!held && (clip_u || clip_r));
+  assign clipped             = clip_i || (!held && (clip_u || clip_r));
 endmodule
 `default_nettype wire

@@ -49,6 +49,7 @@ module volley_neuron_lif #(
   parameter int unsigned A_FRAC      = 0,
   parameter int unsigned JUMP        = 0,
   parameter int unsigned REFRACTORY  = 0,
+  parameter bit          BIAS_I      = 1'b0,
   parameter int unsigned COUNT_W     = 32,     // bits of stat_saturated, which wraps
   parameter int unsigned PIX         = 1,      // pixels per beat
   localparam int unsigned NUMBERS    = HELD ? 1 : TB,
@@ -85,7 +86,7 @@ module volley_neuron_lif #(
     .V_LEAK(V_LEAK), .V_RESET(V_RESET), .CURRENT(CURRENT), .I_W(I_W), .I_LEAK(I_LEAK),
     .I_SHIFT(I_SHIFT), .I_ALPHA(I_ALPHA), .I_FRAC(I_FRAC), .ADAPT(ADAPT), .A_W(A_W),
     .A_LEAK(A_LEAK), .A_SHIFT(A_SHIFT), .A_ALPHA(A_ALPHA), .A_FRAC(A_FRAC), .JUMP(JUMP),
-    .REFRACTORY(REFRACTORY)
+    .REFRACTORY(REFRACTORY), .BIAS_I(BIAS_I)
   );
 
   if (PIX != 1) begin : g_rule_pix
@@ -181,6 +182,7 @@ module volley_neuron_lif #(
         .first      (start),
         .state      (old),
         .state_next (updated),
+        .met        (),
         .fire,
         .clipped    (clipped[j*LANES + l])
       );

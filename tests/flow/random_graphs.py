@@ -5,7 +5,7 @@ delays and loops, 1-D and 2-D maps, any T and TB. What is drawn is legal, not se
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from pyflow.operators import (
     LIFNeuron,
     Linear,
     MaxPool,
+    MembraneReadout,
     Operator,
     OrPool,
     RadixNeuron,
@@ -178,6 +179,7 @@ class Draw:
                 current_shift=self.number(0, 3),
                 current_alpha=self.number(0, 8),
                 current_frac=3,
+                current_bias=current != "none" and (c + frac) % 2 == 1,
                 adapt=self.coin(0.3),
                 adapt_width=6,
                 adapt_leak=self.pick(*decays),
@@ -188,6 +190,16 @@ class Draw:
                 refractory=self.number(1, 3) if order == "before" and self.coin(0.3) else 0,
             )
         )
+
+    def membrane(self, source: str, rng: np.random.Generator) -> str:
+        """What is read of the membranes of neurons. rng: draws of its own."""
+        own, self.rng = self.rng, rng
+        self.lif(source)
+        neuron = self.operators.pop()
+        values = {f.name: getattr(neuron, f.name) for f in fields(neuron)}
+        out = self.add(MembraneReadout(**values, read=self.pick("last", "sum", "max"), before_reset=self.coin()))
+        self.rng = own
+        return out
 
     def pool(self, source: str) -> str:
         t = self.tensors[source]
@@ -286,7 +298,10 @@ def random_graph(seed: int) -> tuple[Network, np.ndarray]:
         spikes = d.recurrent(spikes, steps)
     classes = d.number(1, 6)
     out = d.linear(spikes, classes)
-    if d.tensors[out].timed:
+    reads = np.random.default_rng(seed + 85)
+    if d.tensors[out].timed and reads.random() < 0.4:
+        out = d.membrane(d.late(out), reads)
+    elif d.tensors[out].timed:
         out = d.add(Accumulate("sum", (d.late(d.lif(out)) if d.coin() else out,)))
     d.add(Readout("logits", (out,), bias=rng.integers(-9, 10, classes)))
     legal = [b for b in range(1, steps + 1) if steps % b == 0 and (kind != "rate" or b <= 8)]

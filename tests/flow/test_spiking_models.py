@@ -17,7 +17,7 @@ for _package in ("snntorch", "spikingjelly", "norse"):
 
 import pyflow  # noqa: E402
 from pyflow.conversion.samples import as_frames  # noqa: E402
-from tests.unit import spiking_nets, word_nets  # noqa: E402
+from tests.unit import membrane_nets, spiking_nets, word_nets  # noqa: E402
 from tests.unit.recurrent_nets import RECURRENT  # noqa: E402
 from tests.unit.tutorial_nets import TUTORIALS  # noqa: E402
 
@@ -51,6 +51,14 @@ def test_in_rtl(name: str, nets: dict[str, Any], tmp_path: Path) -> None:
 def test_words_in_rtl(name: str, tmp_path: Path) -> None:
     """Maxima of potentials, averages and sums of spikes, samples."""
     check(*word_nets.made(name), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["snnTorch, maximum", "snnTorch, to zero", "snnTorch, current", "Norse, LICell", "SpikingJelly, mean-mem"],
+)
+def test_membranes_in_rtl(name: str, tmp_path: Path) -> None:
+    check(*membrane_nets.made(name), tmp_path)
 
 
 def check(model: nn.Module, sample: torch.Tensor, options: dict[str, Any], folder: Path) -> None:

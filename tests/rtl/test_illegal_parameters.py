@@ -162,6 +162,7 @@ ILLEGAL: list[Row] = [
     ("lif_step", {"V_W": 8, "V_RESET": -129}, "V_RESET = -129 is outside V_W"),
     ("lif_step", {"RESET_ORDER": 1, "REFRACTORY": 2}, "REFRACTORY = 2 goes with RESET_ORDER = 0 only"),
     ("lif_step", {"CURRENT": 3}, "CURRENT = 3 is outside 0..2"),
+    ("lif_step", {"BIAS_I": 1}, "BIAS_I = 1 needs a current, CURRENT = 1 or 2"),
     ("lif_step", {"I_W": 1}, "I_W = 1 must be at least 2"),
     ("lif_step", {"I_LEAK": 3}, "I_LEAK = 3 is outside 0..2"),
     ("lif_step", {"I_FRAC": 31}, "I_FRAC = 31 is above 30"),
@@ -175,6 +176,10 @@ ILLEGAL: list[Row] = [
     ("neuron_lif", {"BEATS": 0}, "volley_state_memory: BEATS = 0 must be at least 1"),
     ("neuron_lif", {"LEAK": 3}, "volley_lif_step: LEAK = 3 is outside 0..2"),
     ("neuron_lif", {"COUNT_W": 0}, "COUNT_W = 0 must be at least 1"),
+    ("neuron_membrane", {"TB": 0}, "LANES = 1 and TB = 0 must be at least 1"),
+    ("neuron_membrane", {"COUNT_W": 0}, "COUNT_W = 0 must be at least 1"),
+    ("neuron_membrane", {"READ": 3}, "READ = 3 is outside 0..2"),
+    ("neuron_membrane", {"READ": 1, "OUT_W": 18}, "OUT_W = 18 cannot hold every result"),
     ("readout", {"LANES": 0}, "LANES, IN_W and BIAS_W must be at least 1"),
     ("readout", {"IN_W": 30, "EXPONENT": 3}, "2^EXPONENT * h or b does not fit an int32"),
     ("accumulate", {"LANES": 0}, "LANES and IN_W must be at least 1"),
@@ -226,7 +231,7 @@ MAY_BE_0 = {
     "line_buffer": "PADDING", "window_full": "PADDING", "window_fold": "PAD_Y PAD_X",
     "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
     "synapse_sum": "BODY", "synapse_array": "BODY FOLDS", "synapse_event": "BODY",
-    "lif_step": NEURON, "neuron_lif": NEURON,
+    "lif_step": NEURON, "neuron_lif": NEURON, "neuron_membrane": f"{NEURON} READ",
     "top": "PROBES", "uart_top": "PROBES MEMORIES",
     "axi_top": "PROBES MEMORIES FIFO_DEPTH",  # the last one with ASYNC only
 }  # fmt: skip

@@ -38,6 +38,7 @@ LIST = ("T", "LANES", "BEATS", "EVENTS", "REPLAY", "DEPTH")
 EVENT = ("PE", "EVENTS", "T", "TP", "WEIGHT_W", "INPUTS", "FOLDS", "KIND", "ACC_W", "INIT_FILE")
 RADIX = ("LANES", "IN_W", "IN_SIGNED", "EXPONENT", "THETA_W", "BIAS_W", "T", "UNROLLED", "V_W")
 LIF = ("LANES", "TB", "PASSES", "BEATS", "UNROLLED", "IN_W")
+READ = ("LANES", "TB", "PASSES", "BEATS", "READ", "MET", "IN_W")
 GATED = ("LANES", "TB", "TAPS", "BEATS", "PASSES")
 ACCUMULATE = ("LANES", "STEPS", "IN_W", "IN_SIGNED", "BEATS", "PASSES", "OUT_W")
 RESIDUAL = ("LANES", "STEPS", "ACC_W", "WORD_W", "EXPONENT", "M_W", "OUT_W")
@@ -90,6 +91,18 @@ CORES = [
         "neuron_lif",
         (*LIF, "FRAC", "BIAS_W", "THETA_W", "V_W", "LEAK", "LEAK_SHIFT", "V_LEAK", "RESET", "V_RESET", "COUNT_W"),
         (2, 2, 5, 2, 1, 6, 3, 7, 9, 11, 1, 2, -37, 2, -80, 5),
+    ),
+    (
+        "neuron_membrane",
+        "neuron_membrane",
+        (*READ, "THETA_W", "V_W", "LEAK", "LEAK_SHIFT", "RESET", "OUT_W", "COUNT_W"),
+        (2, 2, 3, 2, 1, 0, 7, 1, 10, 1, 2, 0, 13, 5),
+    ),
+    (
+        "neuron_membrane",
+        "neuron_membrane",
+        (*READ, "BIAS_W", "THETA_W", "V_W", "OUT_W", "COUNT_W"),
+        (3, 1, 4, 1, 2, 1, 7, 6, 7, 9, 11, 5),
     ),
     ("readout", "lanes", ("LANES", "IN_W", "EXPONENT", "BIAS_W"), (3, 12, 5, 20)),
     ("accumulate", "pass_state", ACCUMULATE, (2, 2, 5, 1, 3, 3, 8)),

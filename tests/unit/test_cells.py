@@ -14,7 +14,7 @@ from pyflow.cores.base import Core, Reads
 from pyflow.cores.cells import CONSTANT, FACTORS, ram_cost
 from pyflow.cores.eltwise import Add, Residual, Sew
 from pyflow.cores.encode import EncodeDelta, EncodeEvent, EncodeRadix
-from pyflow.cores.neuron import Accumulate, NeuronLIF, NeuronRadix
+from pyflow.cores.neuron import Accumulate, NeuronLIF, NeuronMembrane, NeuronRadix
 from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSum
 from pyflow.cores.recurrence import Channel, Ports
 from pyflow.cores.stream import Join, LaneConvert, Skid, StepDelay
@@ -26,7 +26,14 @@ LIF = NeuronLIF(
     lanes=8, tb=1, passes=4, beats=32, unrolled=True, held=False, in_w=9, in_signed=True, frac=0, bias_w=9, theta_w=9,
     reset_w=0, v0_w=0, leak_w=0, v_w=12, leak=0, leak_shift=0, leak_frac=0, reset=1, reset_order=False, v_leak=0,
     v_reset=0, current=0, i_w=16, i_leak=0, i_shift=0, i_alpha=0, i_frac=0, adapt=False, a_w=8, a_leak=0, a_shift=0,
-    a_alpha=0, a_frac=0, jump=0, refractory=0,
+    a_alpha=0, a_frac=0, jump=0, refractory=0, bias_i=False,
+)  # fmt: skip
+
+INTEGRATOR = NeuronMembrane(
+    **{f.name: getattr(LIF, f.name) for f in fields(LIF)} | {
+        "tb": 1, "unrolled": False, "reset": 0, "theta_w": 1, "leak": 1, "leak_shift": 3
+    },
+    read=0, met=False, out_w=17,
 )  # fmt: skip
 # 25 % on xc7: for choosing, not for promising (`make estimate` promises).
 MEASURED = {
@@ -75,6 +82,15 @@ MEASURED = {
     "lif adapting": replace(LIF, adapt=True, a_leak=1, a_shift=2, jump=3),
     "lif refractory": replace(LIF, refractory=3),
     "lif reset late": replace(LIF, reset_order=True),
+    "membrane last": INTEGRATOR,
+    "membrane sum": replace(INTEGRATOR, read=1, out_w=22),
+    "membrane max": replace(INTEGRATOR, read=2),
+    "membrane max of 4 steps": replace(INTEGRATOR, read=2, tb=4),
+    "membrane max of many": replace(INTEGRATOR, read=2, beats=100, lanes=8),
+    "membrane of one pass": replace(INTEGRATOR, passes=1, tb=4, read=1, out_w=18),
+    "membrane current": replace(INTEGRATOR, read=2, current=1, i_w=12, i_leak=1, i_shift=2),
+    "membrane leak by product": replace(INTEGRATOR, read=2, leak=2, leak_w=8, leak_frac=8),
+    "membrane with a soft reset": replace(INTEGRATOR, read=2, reset=1, theta_w=12),
 }
 
 
@@ -186,6 +202,8 @@ def cycles(core: Core, beats: int, passes: int) -> float:
         (replace(LIF, tb=2, beats=9, unrolled=False), 9, 4, 18),
         (replace(LIF, tb=2, beats=1), 1, 4, 3),
         (replace(LIF, tb=2, beats=1, passes=1), 1, 1, 1),
+        (replace(INTEGRATOR, tb=2, beats=9), 9, 4, 18),
+        (replace(INTEGRATOR, tb=2, beats=1), 1, 4, 3),
         (NeuronRadix(2, 12, True, 0, 8, 12, 16, 4, False, 1), 10, 1, 40),
         (NeuronRadix(2, 12, True, 0, 8, 12, 16, 4, True, 1), 10, 1, 10),
         (LaneConvert(4, 2, 1, 8), 4, 1, 8),

@@ -100,7 +100,10 @@ def test_a_page_leads_on(name: str, line: str) -> None:
 
 
 def test_evidence_from_around_ends_at_the_nearest_core_that_has_it() -> None:
-    assert [core.name for core in around(cores()["volley_lif_step"], benches)] == ["volley_neuron_lif"]
+    assert [core.name for core in around(cores()["volley_lif_step"], benches)] == [
+        "volley_neuron_lif",
+        "volley_neuron_membrane",
+    ]
     assert {core.name for core in around(cores()["volley_crc32"], benches)} == {
         "volley_load_checksum", "volley_packet_rx", "volley_packet_tx"}  # fmt: skip
 

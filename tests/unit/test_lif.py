@@ -28,6 +28,7 @@ def random_neuron(rng: random.Random, channels: int) -> LIFNeuron:
     width = rng.randint(3, 14)
     top = (1 << (width - 1)) - 1
     reset, order, leak = rng.choice(RESETS), rng.choice(ORDERS), rng.choice(DECAYS)
+    current = rng.choice(CURRENTS)
     frac = {f: rng.randint(1, 8) for f in ("leak", "current", "adapt")}
     adapt_width = rng.randint(1, 8)
 
@@ -42,7 +43,8 @@ def random_neuron(rng: random.Random, channels: int) -> LIFNeuron:
         frac=rng.randint(0, 3), width=width, leak=leak, leak_shift=rng.randint(0, 5), leak_frac=frac["leak"],
         reset=reset, reset_order=order, v_leak=rng.choice((0, rng.randint(-top, top))),
         v_reset=rng.choice((0, rng.randint(-top - 1, top))),
-        current=rng.choice(CURRENTS), current_width=rng.randint(2, 12), current_leak=rng.choice(DECAYS),
+        current=current, current_bias=current != "none" and rng.random() < 0.5,
+        current_width=rng.randint(2, 12), current_leak=rng.choice(DECAYS),
         current_shift=rng.randint(0, 4), current_alpha=rng.randint(0, 1 << frac["current"]),
         current_frac=frac["current"], adapt=rng.random() < 0.5, adapt_width=adapt_width,
         adapt_leak=rng.choice(DECAYS), adapt_shift=rng.randint(0, 4),
@@ -59,7 +61,7 @@ def scalar(op: LIFNeuron, channel: int) -> Lif:
         Decay(op.leak, op.leak_shift, int(op.alpha[channel]) if op.alpha.size else 0, op.leak_frac),
         op.reset, op.reset_order, op.v_leak, op.v_reset, op.current, op.current_width,
         Decay(op.current_leak, op.current_shift, op.current_alpha, op.current_frac), op.adapt, op.adapt_width,
-        Decay(op.adapt_leak, op.adapt_shift, op.adapt_alpha, op.adapt_frac), op.jump, op.refractory,
+        Decay(op.adapt_leak, op.adapt_shift, op.adapt_alpha, op.adapt_frac), op.jump, op.refractory, op.current_bias,
     )  # fmt: skip
 
 
@@ -151,6 +153,7 @@ def test_refused_inputs(tensor, message):
         ({"leak": "multiply", "leak_frac": 4, "alpha": [1, 17]}, r"alpha 17 of channel 1 is outside 0\.\.16"),
         ({"current_alpha": 2}, "current_alpha 2 is outside"),
         ({"adapt": True, "adapt_width": 4, "jump": 16}, r"jump 16 is outside 0\.\.15; raise adapt_width"),
+        ({"current_bias": True}, "set current to 'new' or 'old'"),
         ({"reset": "hard", "reset_amount": [1, 2]}, "only a soft reset takes an amount"),
         ({"reset_order": "after", "refractory": 2}, "use reset_order 'before'"),
     ],

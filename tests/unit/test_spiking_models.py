@@ -153,14 +153,6 @@ def _by_value(model: Any, x: torch.Tensor) -> Any:
     return torch.stack(out)
 
 
-def _membrane(model: Any, x: torch.Tensor) -> Any:
-    mem, out = model.lif.init_leaky(), []
-    for _ in range(T):
-        _, mem = model.lif(model.fc(x), mem)
-        out.append(mem)
-    return torch.stack(out).sum(0)
-
-
 def _last(model: Any, x: torch.Tensor) -> Any:
     return _summed(lambda m, x, s, _: m.lif(m.fc(x), s))(model, x)[-1]
 
@@ -229,7 +221,6 @@ def _replaced() -> nn.Module:
 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
     "a branch on values": (lambda: Around(_by_value), {}, r"(float__|item)\(\) at .*py:\d+ hands"),
-    "a membrane read out": (lambda: Around(_membrane), {}, "'lif': its membrane is read out"),
     "the last step": (lambda: Around(_last), {}, "not supported|last time step"),
     "other layers in odd steps": (lambda: Around(_summed(_odd_steps)), {}, "step"),
     "another factor in every step": (lambda: Around(_summed(_fading)), {}, "'mul': is called with other things"),

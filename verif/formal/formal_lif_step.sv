@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The Volley authors
 // volley_lif_step as integrate-and-fire, fed back step after step: with soft reset and no leak, and
 // as long as nothing was clipped, v = sum of (acc + b) - spikes * theta; it fires where v reaches
-// theta. Every `first` starts a new frame, at any time. theta and b hold for a frame; the sums are
-// exact modulo 2^SUM_W, which is enough, since |v| < 2^(V_W-1).
+// theta, and met is v before that reset. Every `first` starts a new frame, at any time. theta and b
+// hold for a frame; the sums are exact modulo 2^SUM_W, which is enough, since |v| < 2^(V_W-1).
 `default_nettype none
 module formal_lif_step #(
   localparam int unsigned W     = 8,           // bits of acc, b, theta and v
@@ -17,11 +17,11 @@ module formal_lif_step #(
   input wire logic [W-1:0] theta
 );
   typedef logic signed [SUM_W-1:0] sum_t;
-  logic [W-1:0] v, v_next;
+  logic [W-1:0] v, v_next, met;
   logic         fire, clipped;
 
   volley_lif_step #(.IN_W(W), .BIAS_W(W), .THETA_W(W), .V_W(W)) dut (
-    .acc, .param({theta, b}), .first, .state(v), .state_next(v_next), .fire, .clipped
+    .acc, .param({theta, b}), .first, .state(v), .state_next(v_next), .met, .fire, .clipped
   );
 
   formal_reset u_reset (.clk, .rst);
@@ -49,6 +49,7 @@ module formal_lif_step #(
     formula: assert (!exact || sum_t'(signed'(v)) == driven - spent);
     if ((first || exact) && !clipped) begin
       threshold: assert (fire == (integrated >= sum_t'({1'b0, theta})));
+      before_reset: assert (sum_t'(signed'(met)) == integrated);
       fires: cover (fire && !first && theta == 7 && v == 3);
     end
   end

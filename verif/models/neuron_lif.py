@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Scalar model of volley_neuron_lif: docs/numerics.md, "Spiking neuron", line by line."""
+"""Scalar model of volley_neuron_lif and volley_neuron_membrane: docs/numerics.md, "Spiking neuron", line by line."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ class Step(NamedTuple):
     margin: int | None
     clips: list[str]
     a: int
+    v: int
+    met: int
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,17 @@ class Lif:
     adapt_decay: Decay = Decay()
     jump: int = 0
     refractory: int = 0
+    current_bias: bool = False
 
     def run(self, acc: Sequence[int]) -> tuple[list[int], int]:
         """(spikes, saturated steps) of one frame; acc: a potential per step."""
         steps = list(self.steps(acc))
         return [step.spike for step in steps], sum(bool(step.clips) for step in steps)
+
+    def read(self, acc: Sequence[int], readout: str, before_reset: bool) -> int:
+        """What is read of the membrane of one frame: "last", "sum" or "max" over time."""
+        values = [step.met if before_reset else step.v for step in self.steps(acc)]
+        return values[-1] if readout == "last" else sum(values) if readout == "sum" else max(values)
 
     def steps(self, acc: Sequence[int]) -> Iterator[Step]:  # noqa: C901  (docs/numerics.md, line by line)
         """One frame, step by step."""
@@ -78,14 +86,16 @@ class Lif:
                     clips.append(f"{register} clipped at the {'top' if limited < value else 'bottom'}")
                 return limited
 
-            x = potential << self.frac
+            x, bias = potential << self.frac, self.bias
+            if self.current_bias:
+                x, bias = x + bias, 0
             if self.current == "none":
-                drive = x + self.bias
+                drive = x + bias
             elif self.current == "new":
                 i = sat(self.current_decay(i) + x, self.current_width, "i")
-                drive = i + self.bias
+                drive = i + bias
             else:
-                drive = i + self.bias
+                drive = i + bias
                 i = sat(self.current_decay(i) + x, self.current_width, "i")
             if self.adapt:
                 a = self.adapt_decay(a)
@@ -95,11 +105,11 @@ class Lif:
                     u -= z * self.reset_amount
                 elif self.reset == "hard" and z:
                     u = self.v_reset
-            s, margin = 0, None
+            s, margin, met = 0, None, v
             if r > 0:
                 r -= 1
             else:
-                v = sat(u, self.width, "v")
+                v = met = sat(u, self.width, "v")
                 s = int(v >= self.theta + a)
                 margin = v - (self.theta + a)
                 if s:
@@ -112,4 +122,4 @@ class Lif:
                     if self.adapt:
                         a = min(a + self.jump, (1 << self.adapt_width) - 1)
                 z = s
-            yield Step(s, margin, clips, a)
+            yield Step(s, margin, clips, a, v, met)

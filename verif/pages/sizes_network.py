@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from verif.pages.row import Row, Values, Wave
 
 # A neuron with a multiplied leak and a current, as frameworks train them.
+LI: Values = {"RESET": 0, "LEAK": 1, "LEAK_SHIFT": 2, "BIAS_W": 0, "THETA_W": 1}
 LIF: Values = {"FRAC": 8, "V_W": 24, "LEAK": 2, "LEAK_W": 8, "LEAK_FRAC": 8, "CURRENT": 1, "I_LEAK": 1, "I_SHIFT": 2}
 # An encoder of static pixels: 28 x 28 images, and the same four pixels in each of two passes.
 ENCODERS: tuple[Values, ...] = ({"BEATS": 784}, {"LANES": 8, "T": 32, "TB": 8, "BEATS": 1024})
@@ -318,6 +319,17 @@ ROWS: dict[str, Row] = {
             {"TB": 2, "BEATS": 2, "IN_W": 4, "BIAS_W": 4, "THETA_W": 4, "V_W": 8, "LEAK": 1, "LEAK_SHIFT": 2},
             frame=2,
             data={"s_acc": (0x12, 0x33, 0x34, 0x50, 0x55, 0x01, 0x23, 0x7F), "s_param": (0x50,) * 8},
+        ),
+    ),
+    # The maximum of leaky integrators, v <- v - v/4 + x; two steps a beat, two neurons, two passes
+    "volley_neuron_membrane": Row(
+        {"TB": 1, "PASSES": 1, "BEATS": 1, "IN_W": 1, "V_W": 2, "OUT_W": 2, **LI},
+        (LI, {"LANES": 10, "BEATS": 1, **LIF, "READ": 2, "OUT_W": 24}),
+        Wave(
+            {"TB": 2, "BEATS": 2, "IN_W": 4, "V_W": 8, "READ": 2, "OUT_W": 8, **LI},
+            16,
+            frame=2,
+            data={"s_acc": (0x12, 0x33, 0x34, 0x50, 0x55, 0x01, 0x23, 0x7F), "s_param": (0,) * 8},
         ),
     ),
     "volley_accumulate": Row(

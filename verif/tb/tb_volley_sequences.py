@@ -96,6 +96,7 @@ STIMULI = {
                             lambda tb, n: OWN.push(tb, [OWN.random_neuron() for _ in range(5 * n)],
                                                    frame=random.randint(1, 3))),
     "neuron_lif": Stimuli(lambda dut: OWN.bench(dut), lambda tb, n: OWN.push(tb, n, directed=False)),
+    "neuron_membrane": Stimuli(lambda dut: OWN.bench(dut), lambda tb, n: OWN.push(tb, n, directed=False)),
     "pass_state": Stimuli(lambda dut: TB(dut, sources=(OWN.SOURCE,), sinks=(OWN.SINK,)),
                           lambda tb, n: OWN.push(tb, n)),
     "pool_accumulate": Stimuli(lambda dut: OWN.bench(dut), lambda tb, n: OWN.push(tb, n)),

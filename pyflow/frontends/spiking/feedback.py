@@ -21,7 +21,8 @@ class Feedback:
     """A neuron integrates into(x) + back(its spikes of the step before); float64.
 
     into: [H, F] of a Linear layer; empty where x is integrated as it is. back: [H, H] of a Linear layer, [C, C, KH, KW]
-    of a Conv that keeps the size of its map, or [C] or [1], a weight from each neuron to itself. bias: [H] or [C], of
+    of a Conv that keeps the size of its map, or [C] or [1], a weight from each neuron to itself; empty where nothing
+    comes back. bias: [H] or [C], of
     back; empty where it has none.
     """
 
@@ -35,6 +36,8 @@ class Feedback:
         bias = torch.from_numpy(self.bias) if self.bias.size else None
         if self.into.size:
             given = F.linear(given, torch.from_numpy(self.into))
+        if not self.back.size:
+            return np.asarray(given.numpy())
         if back.ndim == 4:
             back = F.conv2d(spikes, back, bias, padding=(back.shape[2] // 2, back.shape[3] // 2))
         elif back.ndim == 2:
@@ -48,6 +51,8 @@ class Feedback:
         the size of the activations that it is given."""
         if self.into.size:
             builder.add(FloatLinear, f"{label}.input_weights", weight=self.into, bias=np.zeros(len(self.into)))
+        if not self.back.size:
+            return
         given, label = builder.stream, f"{label}.recurrent"
         builder.read(before(given), label)
         axes, channels = builder.stream.axes, builder.stream.shape[0]

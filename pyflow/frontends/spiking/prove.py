@@ -19,15 +19,17 @@ from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
 from pyflow.frontends.spiking import neurons
 from pyflow.frontends.spiking.feedback import Feedback
+from pyflow.frontends.spiking.outputs import Role
 from pyflow.frontends.spiking.recording import leaves, record
 from pyflow.frontends.spiking.replay import Replay
-from pyflow.frontends.spiking.rolling import Body, Site, first_difference, of_any_batch, roll
+from pyflow.frontends.spiking.rolling import Body, Key, Site, first_difference, of_any_batch, roll
 from pyflow.frontends.spiking.stand_in import check_norms
-from pyflow.frontends.spiking.walk import READOUTS, Walk, neuron_calls
-from pyflow.model.spiking import NEAR, Neuron, NeuronState, SpikingModel
+from pyflow.frontends.spiking.walk import Walk, neuron_calls
+from pyflow.model.spiking import NEAR, READOUTS, SPIKES, Neuron, NeuronState, SpikingModel
 
 Run = Callable[[torch.Tensor], Any]
 BATCH = 64
+ALIKE = 1e-4  # of the largest membrane: what two float orders of addition may differ by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +55,10 @@ class Captured:
                 replay = Replay(self.body, part, part.shape[axis])
                 logits.append(self.walk.read(replay.output).double().numpy().reshape(part.shape[axis], -1))
                 for layer, key in self.walk.neurons.items():
+                    if self.model.read and layer == self.model.network.layers[-1].name:
+                        continue  # its membrane is read, and no spikes leave it
                     fired = _trains(replay, self.body.sites[key], self.body.steps)[1]
+                    assert fired is not None
                     spikes.setdefault(layer, []).append((fired != 0).transpose(0, 1).numpy())
         return np.concatenate(logits), {layer: np.concatenate(trains) for layer, trains in spikes.items()}
 
@@ -89,7 +94,8 @@ def capture(
     if steps is not None and readout is None:
         raise VolleyError(f"steps = {steps}: say what is read out too, readout= ({', '.join(READOUTS)})")
     with _kept(model):
-        run = run or (model if steps is None else _looped(model, steps, time_axis))
+        whole = readout not in (None, SPIKES)
+        run = run or (model if steps is None else _looped(model, steps, time_axis, whole))
         parts = [sample.narrow(frames, start, size) for start, size in ((0, 2), (2, 3), (4, 4))]
         first, other = (_recorded(run, model, part, name) for part in parts[:2])
         if difference := first_difference(first, other):
@@ -98,11 +104,13 @@ def capture(
         _check_replay(run, model, body, parts[2], name)
         walk = Walk(name, first, tuple(parts[0].shape), time_axis)
         found = walk.walk(readout)
-        _check_leaves(model, body, parts[2])
+        _check_leaves(model, body, parts[2], walk.neurons[found.network.layers[-1].name] if found.read else None)
     return Captured(found, time_axis, model, body, walk)
 
 
-def _looped(model: nn.Module, steps: int, time_axis: int | None) -> Run:
+def _looped(model: nn.Module, steps: int, time_axis: int | None, whole: bool) -> Run:
+    """`steps` times `model`. whole: with all that it gives, membranes beside its spikes; else its first output."""
+
     def run(x: torch.Tensor) -> list[Any]:
         state: tuple[Any, ...]
         outputs, state = [], ()
@@ -110,7 +118,7 @@ def _looped(model: nn.Module, steps: int, time_axis: int | None) -> Run:
             output = model(x if time_axis is None else x.select(time_axis, t), *state)
             if isinstance(output, tuple) and not all(isinstance(part, torch.Tensor) for part in output):
                 state = output[1:]  # Norse's models take it as it comes
-            outputs.append(output[0] if isinstance(output, tuple) else output)
+            outputs.append(output[0] if isinstance(output, tuple) and (state or not whole) else output)
         return outputs
 
     return run
@@ -145,9 +153,9 @@ def _check_replay(run: Run, model: nn.Module, body: Body, x: torch.Tensor, name:
 
 
 # ------------------------------------------------------------------ every neuron alone
-def _check_leaves(model: nn.Module, body: Body, x: torch.Tensor) -> None:
+def _check_leaves(model: nn.Module, body: Body, x: torch.Tensor, read: Key | None) -> None:
     """Raises VolleyError where a layer of neurons does not fire as its canonical form does, on the inputs of the
-    run."""
+    run, or the layer `read`, whose membrane is the answer, gives another membrane."""
     neurons.reset(model)
     torch.manual_seed(3)
     replay = Replay(body, x, 4)
@@ -156,34 +164,61 @@ def _check_leaves(model: nn.Module, body: Body, x: torch.Tensor) -> None:
         if module is None or not neurons.is_neuron(module):
             continue
         given, spikes = _trains(replay, site, body.steps)
-        found = neurons.read(module, site.key[0]), neurons.feedback(module)
-        if (step := _first_other(*found, given, spikes)) is not None:
-            kind = type(module).__name__
+        found, theirs = neurons.read(module, site.key[0]), None
+        if site.key == read:
+            theirs = _membranes(replay, site, body.steps)
+        if (step := _first_other(found, neurons.feedback(module), given, spikes, theirs)) is not None:
+            kind, what = type(module).__name__, "fires" if found.fires else "integrates"
             raise body.refuse(
-                site, f"({kind}) fires otherwise than its class does, first in step {step}; something changes it"
+                site, f"({kind}) {what} otherwise than its class does, first in step {step}; something changes it"
             )
 
 
-def _trains(replay: Replay, site: Site, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(inputs, spikes) [T, N, ...] of a layer of neurons."""
+def _trains(replay: Replay, site: Site, steps: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """(inputs, spikes) [T, N, ...] of a layer of neurons; None of one that does not fire."""
+    fires = site.call.roles[0] is Role.SPIKES
     if site.every_step:
         given = torch.stack([replay.inputs[site.key, t] for t in range(steps)])
-        return given, torch.stack([replay.steps[site.key, t][0] for t in range(steps)])
-    return replay.inputs[site.key, None], replay.once[site.key][0]
+        return given, torch.stack([replay.steps[site.key, t][0] for t in range(steps)]) if fires else None
+    return replay.inputs[site.key, None], replay.once[site.key][0] if fires else None
 
 
-def _first_other(neuron: Neuron, feedback: Feedback | None, given: torch.Tensor, spikes: torch.Tensor) -> int | None:
-    """The first step in which `neuron` fires otherwise than `spikes`, farther than NEAR from its threshold; a neuron
-    whose membrane came near it is not compared any more."""
-    x, fired = given.double().numpy(), spikes.numpy() != 0
-    state = NeuronState(neuron, fired.shape[1:])
-    sure, before = np.ones(fired.shape[1:], bool), np.zeros(fired.shape[1:])
+def _membranes(replay: Replay, site: Site, steps: int) -> torch.Tensor | None:
+    """[T, N, ...] of a layer of neurons; None where it gives those of no steps."""
+    roles = site.call.roles
+    if site.every_step:
+        number = roles.index(Role.MEMBRANE)
+        return torch.stack([replay.steps[site.key, t][number] for t in range(steps)])
+    if Role.MEMBRANE in roles:
+        return replay.once[site.key][roles.index(Role.MEMBRANE)]
+    return torch.stack(replay.once[site.key]) if set(roles) == {Role.STEP} else None
+
+
+def _first_other(
+    neuron: Neuron,
+    feedback: Feedback | None,
+    given: torch.Tensor,
+    spikes: torch.Tensor | None,
+    membranes: torch.Tensor | None,
+) -> int | None:
+    """The first step in which `neuron` fires otherwise than `spikes`, farther than NEAR from its threshold, or has
+    another membrane; a neuron whose membrane came near its threshold is not compared any more."""
+    shown = membranes if spikes is None else spikes
+    if shown is None:
+        return None
+    state, x = NeuronState(neuron, shown.shape[1:]), given.double().numpy()
+    sure, before, most = np.ones(shown.shape[1:], bool), np.zeros(shown.shape[1:]), 1.0
     for t, now in enumerate(x):
         z, off = state.step(feedback.drive(now, before) if feedback else now)
-        before = fired[t].astype(np.float64)
-        sure &= np.abs(off) > NEAR * np.maximum(1.0, np.abs(state.theta))
-        if (sure & (z != fired[t])).any():
-            return t
+        if spikes is not None:
+            before = (spikes[t].numpy() != 0).astype(np.float64)
+            sure &= np.abs(off) > NEAR * np.maximum(1.0, np.abs(state.theta))
+            if (sure & (z != (before != 0))).any():
+                return t
+        if membranes is not None:
+            most = max(most, float(np.abs(state.membrane).max(initial=0)))
+            if (sure & (np.abs(state.membrane - membranes[t].numpy()) > ALIKE * most)).any():
+                return t
     return None
 
 

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from pyflow.errors import VolleyError
 from pyflow.frontends.spiking import neurons
+from pyflow.frontends.spiking.outputs import Role, results
 from pyflow.frontends.spiking.tables import FRAMEWORKS
 
 # Functions of torch that give the same numbers in another coat.
@@ -59,7 +60,7 @@ Source = Given | Made | Constant
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """site: path of a module, or name of a function and the line that calls it. args, kwargs: as given, a Source in the
-    place of each tensor. shapes: of the tensors that it makes."""
+    place of each tensor. shapes: of the tensors that it makes; roles: what they are, of a layer of neurons."""
 
     site: str
     function: Callable[..., Any]
@@ -67,6 +68,7 @@ class Call:
     kwargs: dict[str, Any]
     shapes: tuple[tuple[int, ...], ...]
     where: str
+    roles: tuple[Role, ...] = ()
 
     @property
     def module(self) -> nn.Module | None:
@@ -164,8 +166,13 @@ class _Recorder(TorchFunctionMode):
     def keep(self, site: str, function: Callable[..., Any], given: tuple[Any, Any], result: Any, where: str) -> None:
         if len(self.calls) >= MOST_CALLS:
             raise VolleyError(f"run: makes more than {MOST_CALLS:,} calls; record a shorter one (fewer time steps)")
+        roles: tuple[Role, ...] = ()
         tensors = [part for part in leaves(result) if isinstance(part, torch.Tensor)]
-        self.calls.append(Call(site, function, given[0], given[1], tuple(tuple(t.shape) for t in tensors), where))
+        if isinstance(function, nn.Module) and neurons.is_neuron(function):
+            made = results(function, result)
+            roles, tensors = tuple(role for role, _ in made), [tensor for _, tensor in made]
+        shapes = tuple(tuple(t.shape) for t in tensors)
+        self.calls.append(Call(site, function, given[0], given[1], shapes, where, roles))
         for number, tensor in reversed(list(enumerate(tensors))):  # of one that it gives twice, the first
             self.see(tensor, Made(len(self.calls) - 1, number))
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pyflow.errors import VolleyError
+from pyflow.frontends.spiking.outputs import results
 from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped, writes
 from pyflow.frontends.spiking.rolling import STEP, Batch, Body, Filled, Key, Ref, Site
 
@@ -61,6 +62,8 @@ class Replay:
         result = site.call.function(*args, **kwargs)
         if result is None:  # __setitem__
             result = args[0]
+        if site.call.module is not None and site.call.roles:
+            return [tensor for _, tensor in results(site.call.module, result)]
         return [part for part in leaves(result) if isinstance(part, torch.Tensor)]
 
     def _value(self, leaf: Any, step: int | None) -> Any:

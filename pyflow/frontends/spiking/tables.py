@@ -78,7 +78,8 @@ def _snntorch(module: Any, decay: np.ndarray, **others: Any) -> Neuron:
     if module.reset_mechanism == "zero" and type(module).__name__ == "Leaky":
         order = "before"
     kind = {"subtract": "soft", "zero": "hard", "none": "none"}[module.reset_mechanism]
-    return Neuron(np.clip(decay, 0.0, 1.0), _numbers(module.threshold), True, kind, order, **others)
+    # With a delay, mem is given before the reset of its step.
+    return Neuron(np.clip(decay, 0.0, 1.0), _numbers(module.threshold), True, kind, order, gives_met=late, **others)
 
 
 def _leaky(module: Any) -> Neuron:
@@ -153,6 +154,30 @@ def _iaf(module: Any) -> Neuron:
     return replace(neuron, v0=neuron.v_reset)
 
 
+# ------------------------------------------------------------------ leaky integrators
+def _integrator(decay: float, gain: float = 1.0, rest: float = 0.0, **others: Any) -> Neuron:
+    return Neuron(np.array([decay]), np.array([np.inf]), True, "none", gain=gain, v_leak=rest, v0=rest, **others)
+
+
+def _decoded(module: Any, decay: float, gain: float) -> Neuron:
+    if module.decode not in (None, *DECODES):
+        raise Unsupported(f"decode = {module.decode!r} is not supported; use {', '.join(DECODES)}, or None")
+    return _integrator(decay, gain)
+
+
+def _li_box(module: Any, **others: Any) -> Neuron:
+    rate = _rate(module, "tau_mem_inv")
+    return _integrator(1 - rate, rate, _number(module.p.v_leak, "v_leak"), **others)
+
+
+def _li(module: Any) -> Neuron:
+    return _li_box(module, current="new", current_decay=1 - _rate(module, "tau_syn_inv"))
+
+
+def _li_weights(module: Any) -> Feedback:
+    return Feedback(np.zeros(0), into=_array(module.input_weights))
+
+
 # ------------------------------------------------------------------ recurrent neurons
 def _array(value: Any) -> np.ndarray:
     return np.asarray(value.detach().cpu().numpy(), np.float64)
@@ -179,11 +204,14 @@ def _norse_back(module: Any) -> Feedback:
 
 
 # ------------------------------------------------------------------ the tables
+DECODES = ("max-mem", "mean-mem", "last_mem")  # of SpikingJelly's integrators
+_DECODE = f"`decode` {', '.join(DECODES)} or None"
 _SNN = "every `reset_mechanism`; `reset_delay`; `beta` and `threshold` learned, one or one per channel"
 _BACK = "; `all_to_all` with `linear_features` or `conv2d_channels`, and `V`, one or one per channel"
 _SJ = "`v_threshold`, `v_reset` a number or None, `step_mode` s or m"
 _NORSE = "`v_th`, `v_reset`, `v_leak`, `dt`"
 _LIF = _NORSE + ", `tau_mem_inv`, `tau_syn_inv`"
+_LI = "`v_leak`, `dt`, `tau_mem_inv`, `tau_syn_inv`"
 SNNTORCH = Framework(
     "snnTorch", "1.0",
     {
@@ -218,6 +246,10 @@ SPIKINGJELLY = Framework(
         "LIFNode": Entry(lambda m: _sj_leaky(m, float(m.tau)), "a leak of 1 - 1/tau", _SJ + "; `tau`, `decay_input`"),
         "ParametricLIFNode": Entry(lambda m: _sj_leaky(m, 1 / float(m.w.detach().sigmoid())),
                                    "a leak of 1 - sigmoid(w)", _SJ + "; learned `w`, `decay_input`"),
+        "NonSpikingIFNode": Entry(lambda m: _decoded(m, 1.0, 1.0), "no leak, no spikes: its membrane is the answer",
+                                  _DECODE),
+        "NonSpikingLIFNode": Entry(lambda m: _decoded(m, 1 - 1 / float(m.tau), 1 / float(m.tau)),
+                                   "a leak of 1 - 1/tau, no spikes: its membrane is the answer", _DECODE + "; `tau`"),
     },
     {
         "QIFNode": "use LIFNode: its charge is a square",
@@ -237,8 +269,6 @@ SPIKINGJELLY = Framework(
         "PSN": "use LIFNode: a matrix mixes all time steps",
         "MaskedPSN": "use LIFNode: a matrix mixes all time steps",
         "SlidingPSN": "use LIFNode: weights of several time steps are added",
-        "NonSpikingIFNode": "use IFNode: it gives its membrane",
-        "NonSpikingLIFNode": "use LIFNode: it gives its membrane",
         "RAFNode": "use LIFNode: its state is a complex number",
         "TemporalEffectiveBatchNorm1d": "use BatchNorm1d: it scales each time step by another number",
         "TemporalEffectiveBatchNorm2d": "use BatchNorm2d: it scales each time step by another number",
@@ -271,6 +301,9 @@ NORSE = Framework(
                                   _LIF + ", `input_weights`, `recurrent_weights`, `autapses`", _norse_back),
         "LIFRecurrent": Entry(_lif, "LIFRecurrentCell for whole sequences",
                               _LIF + ", `input_weights`, `recurrent_weights`, `autapses`", _norse_back),
+        "LIBoxCell": Entry(_li_box, "a leak, no spikes: its membrane is the answer", "`v_leak`, `dt`, `tau_mem_inv`"),
+        "LICell": Entry(_li, "LIBoxCell with a current that drives in its own step", _LI),
+        "LILinearCell": Entry(_li, "a Linear, and LICell", _LI + ", `input_weights`", _li_weights),
     },
     {
         "LIFRefracCell": "use LIFCell: a state of its own counts the steps after a spike",

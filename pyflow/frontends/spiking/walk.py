@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -21,42 +20,17 @@ from pyflow.errors import VolleyError
 from pyflow.frontends import torch_functions as functions
 from pyflow.frontends import torch_layers as layers
 from pyflow.frontends.builder import Activations, Builder
-from pyflow.frontends.spiking import gates, neurons
+from pyflow.frontends.spiking import gates, membranes, neurons
 from pyflow.frontends.spiking.late import Late, check_start
+from pyflow.frontends.spiking.membranes import Read, Series, State, Total
+from pyflow.frontends.spiking.outputs import Role
 from pyflow.frontends.spiking.recording import Constant, Given, leaves, mapped
 from pyflow.frontends.spiking.rolling import Body, Key, Ref, Site
 from pyflow.frontends.spiking.stand_in import stand_in
-from pyflow.model.spiking import FloatNeuron, SpikingModel
+from pyflow.model.spiking import READOUTS, SPIKES, FloatNeuron, SpikingModel
 
-READOUTS = ("spikes-sum",)
-Read = Callable[[list[Any]], Any]
 RESHAPES = {"view", "reshape", "flatten", "squeeze", "unsqueeze", "unflatten", "permute", "transpose"}
 ADDS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """`stream` in all time steps. axis: of time, in the framework's tensor. folded: time and batch are one axis
-    there."""
-
-    stream: Activations
-    axis: int = 0
-    folded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """The sum of `stream` over time, times `scale`."""
-
-    stream: Activations
-    scale: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a neuron gives beside its spikes. what: as messages call it."""
-
-    label: str
 
 
 class Walk:
@@ -114,21 +88,36 @@ class Walk:
         answer = self._answer(readout)
         self.builder.read(answer.stream, "the output")
         self.late.end()
-        return SpikingModel(self.builder.finish(), self.steps, self.time_axis is not None, answer.scale)
+        if answer.readout != SPIKES and self.builder.stream.layer != answer.stream.layer:
+            raise VolleyError(
+                f"layer {answer.stream.label!r}: its membrane is read, and its spikes go back into the loop; read the "
+                "membrane of a layer behind it"
+            )
+        timed = self.time_axis is not None
+        return SpikingModel(self.builder.finish(), self.steps, timed, answer.scale, readout=answer.readout)
 
     def _answer(self, readout: str | None) -> Total:
-        """What the run gives: a sum over time, or spikes that are summed."""
+        """What the run gives: a sum over time, spikes that are summed, or what is read of membranes."""
         if readout not in (None, *READOUTS):
             raise VolleyError(f"readout {readout!r} is unknown; use {', '.join(READOUTS)}")
         refs = [leaf for leaf in leaves(self.body.output) if isinstance(leaf, Given | Constant | Ref)]
-        found = self._candidates(refs)
-        if found:
+        if found := self._candidates(refs, readout):
             return self._furthest(found)
-        for value in map(self.value, refs):
-            if isinstance(value, State):
+        values = [self.value(ref) for ref in refs]
+        if readout not in (None, SPIKES):
+            raise VolleyError(
+                f"model {self.builder.name!r}: gives no membranes for readout {readout!r}; give those of every step"
+            )
+        for value in values:
+            if isinstance(value, Total):
+                raise VolleyError(f"readout {readout!r}: the run gives {value.readout}; leave readout out")
+            if (isinstance(value, State) and value.stream) or isinstance(value, Series):
                 raise VolleyError(
-                    f"layer {value.label!r}: its membrane is read out, which is not built yet; sum its spikes"
+                    f"model {self.builder.name!r}: gives membranes of all steps; say what is read of them, readout= "
+                    f"({', '.join(READOUTS[1:])})"
                 )
+            if isinstance(value, State):
+                raise VolleyError(f"layer {value.label!r}: a state that is no membrane is read out; give its membrane")
             if isinstance(value, Activations):
                 raise VolleyError(
                     f"model {self.builder.name!r}: gives what its last time step makes; sum over time, or give the "
@@ -136,22 +125,21 @@ class Walk:
                 )
         raise VolleyError(f"model {self.builder.name!r}: gives nothing that depends on the sample")
 
-    def _candidates(self, refs: list[Any]) -> list[tuple[Total, Read]]:
-        """Sums over time that the run gives, or gives the steps of, and how each is read off its tensors."""
-        found: list[tuple[Total, Read]] = []
-        steps = [(n, ref) for n, ref in enumerate(refs) if isinstance(ref, Ref) and ref.step is not None]
-        for key in dict.fromkeys(ref.key for _, ref in steps):
-            own = [(n, ref) for n, ref in steps if ref.key == key and ref.number == 0]
-            whole = len(own) > 1 and [ref.step for _, ref in own] == list(range(self.body.steps))
-            if whole and isinstance(stream := self.value(own[0][1]), Activations):
-                found.append((Total(stream), partial(_sum_of, places=[n for n, _ in own])))  # a list of what steps give
-        for n, value in enumerate(map(self.value, refs)):
-            match value:
-                case Total():
-                    found.append((value, operator.itemgetter(n)))
-                case Series():
-                    found.append((Total(value.stream), partial(_sum_over, place=n, axis=value.axis)))
-        return found
+    def _candidates(self, refs: list[Any], readout: str | None) -> list[tuple[Total, Read]]:
+        """What the run gives of the answer, whole or step by step, and how each is read off its tensors."""
+        found: list[tuple[Total, Read] | None] = []
+        body, every = self.body, self._known_steps()
+        steps = {n: step for n, ref in enumerate(refs) if (step := membranes.step_of(body, ref)) is not None}
+        several = set()
+        for result in dict.fromkeys(membranes.result_of(body, refs[n]) for n in steps):
+            own = [n for n in steps if membranes.result_of(body, refs[n]) == result]
+            if len(own) > 1 and [steps[n] for n in own] == list(range(every)):
+                several |= set(own)
+                found.append(membranes.of_steps(self.value(refs[own[0]]), own, readout))
+        for n, ref in enumerate(refs):
+            last = steps.get(n) == every - 1 and n not in several
+            found.append(membranes.candidates(self.value(ref), n, last, readout))
+        return [one for one in found if one]
 
     def _furthest(self, found: list[tuple[Total, Read]]) -> Total:
         """Of several, the one that all layers lead to: spikes of layers before it are often given beside it."""
@@ -208,7 +196,7 @@ class Walk:
         of = f"{neurons.package(module)} {type(module).__name__}"
         channels = len(feedback.into) if feedback and feedback.into.size else self._channels(streams[0])
         each = [("threshold", neuron.theta), ("decay", neuron.decay)]
-        each += [("V", feedback.back)] if feedback and feedback.back.ndim == 1 else []
+        each += [("V", feedback.back)] if feedback and feedback.back.ndim == 1 and feedback.back.size else []
         for what, values in each:
             if values.size not in (1, channels):
                 raise self.body.refuse(site, f"its {what} differs from neuron to neuron; needs one per channel")
@@ -229,7 +217,7 @@ class Walk:
         self.neurons[self.builder.stream.layer] = site.key
         if isinstance(spikes, Series):
             self.steps = self.steps or self._series_steps(site, spikes)
-        return [spikes, *(State(label) for _ in site.call.shapes[1:])]
+        return membranes.given(site, spikes, self._known_steps())
 
     def _reads_own_state(self, site: Site) -> None:
         """Refuses a neuron that is given another state than the one it left: of another layer, or a start of its
@@ -249,7 +237,12 @@ class Walk:
         return (point.stream if isinstance(point, Series) else point).shape[0]
 
     def _series_steps(self, site: Site, series: Series) -> int:
-        return site.call.shapes[0][series.axis]
+        match site.call.roles[0]:
+            case Role.SPIKES:
+                return site.call.shapes[0][series.axis]
+            case Role.STEP:
+                return len(site.call.shapes)
+        raise self.body.refuse(site, "gives no time steps; put x.repeat(T, ...) in front, or spikes of T steps")
 
     def _each(self, point: Activations | Series, label: str, add: Callable[[], None]) -> Any:
         """What `add` makes of `point`, in every time step where that is a series."""
@@ -264,11 +257,14 @@ class Walk:
             return [total]
         args, kwargs = mapped(site.later, lambda leaf: self.value(leaf, site.key))
         points = [v for v in leaves((args, kwargs)) if isinstance(v, Activations | Series | Total | State)]
+        every = self._known_steps()
+        if (read := membranes.over_time(self.body, site, called, args, kwargs, points, every)) is not None:
+            return read
         if called == "__setitem__":
             return [Series(points[-1]) if isinstance(points[-1], Activations) else points[-1]]
         if any(isinstance(v, State) for v in points):
             return [next(v for v in points if isinstance(v, State))] * len(site.call.shapes)
-        if called == "stack" and isinstance(points[0], Activations) and self._of_all_steps(site):
+        if called == "stack" and isinstance(points[0], Activations) and membranes.of_all_steps(self.body, site, every):
             dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
             return [Series(points[0], dim)]
         if called in ("__getitem__", "unbind", "select") and isinstance(points[0], Series):
@@ -294,11 +290,9 @@ class Walk:
         if any(bool((v.value != 0).any()) if isinstance(v, Constant) else v != 0 for v in starts):
             raise self.body.refuse(site, "sums over time from a start that is not 0")
         value = self.value(rest[0])
+        if isinstance(value, State) and value.stream:
+            return Total(value.stream, readout=membranes.SUM)
         return Total(value) if isinstance(value, Activations) else None
-
-    def _of_all_steps(self, site: Site) -> bool:
-        refs = [leaf for leaf in leaves(site.later) if isinstance(leaf, Ref)]
-        return [ref.step for ref in refs] == list(range(self.body.steps)) and len({ref.key for ref in refs}) == 1
 
     def _over_time(self, site: Site, called: str, series: Series, args: Any, kwargs: Any) -> Total:
         dim = args[1] if len(args) > 1 else kwargs.get("dim")
@@ -370,14 +364,6 @@ class Walk:
         elif shape[1 + (not point.folded) :] == (whole,):
             return self._each(point, label, lambda: layers.flatten(self.builder, label, named=False))
         raise self.body.refuse(site, f"to {shape} is not a Flatten of {tuple(stream.size)}; use x.flatten(1)")
-
-
-def _sum_of(output: list[Any], places: list[int]) -> Any:
-    return sum(output[n] for n in places)
-
-
-def _sum_over(output: list[Any], place: int, axis: int) -> Any:
-    return output[place].sum(axis)
 
 
 def neuron_calls(body_calls: Any) -> int:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""Neurons, readout, sums over time."""
+"""Neurons, readouts, sums over time."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from pyflow.cores import neuron as cores
 from pyflow.integers import signed_width
-from pyflow.operators import Accumulate, Encoding, LIFNeuron, Operator, RadixNeuron, Readout
-from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS
+from pyflow.operators import Accumulate, Encoding, LIFNeuron, MembraneReadout, Operator, RadixNeuron, Readout, Tensor
+from pyflow.operators.lif import CURRENTS, DECAYS, ORDERS, RESETS, Param
+from pyflow.operators.membrane import READS
 from pyflow.planning.builder import Builder
 from pyflow.planning.folding import neuron_lanes
 from pyflow.planning.lowering.registry import lowers
@@ -60,59 +62,90 @@ def radix_neuron(b: Builder, op: RadixNeuron, stream: Stream) -> Stream:
     )
 
 
-@lowers(LIFNeuron)
-def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
-    (source,) = b.sources(op)
+def lif_rows(b: Builder, op: LIFNeuron, lanes: int) -> tuple[dict[str, Param], np.ndarray, float]:
+    """(parameters of the neurons; rows of their memory; share of the leaks that a constant row has to build)."""
     params = op.params(any_weights=op.name in b.loaded)
     silent = max(1, op.v_leak + 1)  # threshold of lanes beyond the channels: their v goes from 0 to v_leak at most
-    if op.theta.size % stream.lanes:
+    if op.theta.size % lanes:
         params["theta"] = params["theta"]._replace(bits=max(params["theta"].bits, silent.bit_length()))
     used = {key: param for key, param in params.items() if param.bits}
     fill = tuple(silent if key == "theta" else 0 for key in used)
-    rows = by_fold(np.stack([param.values for param in used.values()], 1), stream.lanes, fill)
+    rows = by_fold(np.stack([param.values for param in used.values()], 1), lanes, fill)
     effective = 1.0
     if "leak" in used:
         leaks = rows[0, list(used).index("leak") :: len(used)]
         effective = float(np.mean(leaks & (leaks - 1) != 0))
+    return params, rows, effective
+
+
+def lif_settings(op: LIFNeuron, source: Tensor, stream: Stream, params: dict[str, Param]) -> dict[str, Any]:
+    """What cores around volley_lif_step are set to, for the neurons of `op`."""
+    return {
+        "lanes": stream.lanes,
+        "tb": source.block,
+        "passes": source.passes,
+        "beats": stream.beats,
+        "held": stream.numbers < source.block,
+        "in_w": source.number_bits,
+        "in_signed": source.encoding is Encoding.POTENTIAL,
+        "frac": op.frac,
+        **{f"{key}_w": param.bits for key, param in params.items()},
+        "v_w": op.width,
+        "leak": DECAYS.index(op.leak),
+        "leak_shift": op.leak_shift,
+        "leak_frac": op.leak_frac,
+        "reset": RESETS.index(op.reset),
+        "reset_order": op.reset_order == ORDERS[1],
+        "v_leak": op.v_leak,
+        "v_reset": op.v_reset,
+        "current": CURRENTS.index(op.current),
+        "i_w": op.current_width,
+        "i_leak": DECAYS.index(op.current_leak),
+        "i_shift": op.current_shift,
+        "i_alpha": op.current_alpha,
+        "i_frac": op.current_frac,
+        "adapt": op.adapt,
+        "a_w": op.adapt_width,
+        "a_leak": DECAYS.index(op.adapt_leak),
+        "a_shift": op.adapt_shift,
+        "a_alpha": op.adapt_alpha,
+        "a_frac": op.adapt_frac,
+        "jump": op.jump,
+        "refractory": op.refractory,
+        "bias_i": op.current_bias,
+    }
+
+
+@lowers(LIFNeuron)
+def lif_neuron(b: Builder, op: LIFNeuron, stream: Stream) -> Stream:
+    (source,) = b.sources(op)
+    params, rows, effective = lif_rows(b, op, stream.lanes)
     return b.join(
-        cores.NeuronLIF(
-            lanes=stream.lanes,
-            tb=source.block,
-            passes=source.passes,
-            beats=stream.beats,
-            unrolled=not serial(b, op, source.block),
-            held=stream.numbers < source.block,
-            in_w=source.number_bits,
-            in_signed=source.encoding is Encoding.POTENTIAL,
-            frac=op.frac,
-            **{f"{key}_w": param.bits for key, param in params.items()},
-            v_w=op.width,
-            leak=DECAYS.index(op.leak),
-            leak_shift=op.leak_shift,
-            leak_frac=op.leak_frac,
-            reset=RESETS.index(op.reset),
-            reset_order=op.reset_order == ORDERS[1],
-            v_leak=op.v_leak,
-            v_reset=op.v_reset,
-            current=CURRENTS.index(op.current),
-            i_w=op.current_width,
-            i_leak=DECAYS.index(op.current_leak),
-            i_shift=op.current_shift,
-            i_alpha=op.current_alpha,
-            i_frac=op.current_frac,
-            adapt=op.adapt,
-            a_w=op.adapt_width,
-            a_leak=DECAYS.index(op.adapt_leak),
-            a_shift=op.adapt_shift,
-            a_alpha=op.adapt_alpha,
-            a_frac=op.adapt_frac,
-            jump=op.jump,
-            refractory=op.refractory,
-        ),
+        cores.NeuronLIF(unrolled=not serial(b, op, source.block), **lif_settings(op, source, stream, params)),
         op.name,
         [("acc", stream)],
         [("spike", b.output(b.tensors[op.name], stream.lanes))],
-        b.memory(op, rows, tuple(param.bits for param in used.values()), effective),
+        b.memory(op, rows, tuple(param.bits for param in params.values() if param.bits), effective),
+    )
+
+
+@lowers(MembraneReadout)
+def membrane(b: Builder, op: MembraneReadout, stream: Stream) -> Stream:
+    (source,) = b.sources(op)
+    params, rows, effective = lif_rows(b, op, stream.lanes)
+    out = b.output(b.tensors[op.name], stream.lanes)
+    return b.join(
+        cores.NeuronMembrane(
+            unrolled=False,
+            read=READS.index(op.read),
+            met=op.before_reset,
+            out_w=out.bits,
+            **lif_settings(op, source, stream, params),
+        ),
+        op.name,
+        [("acc", stream)],
+        [("v", out)],
+        b.memory(op, rows, tuple(param.bits for param in params.values() if param.bits), effective),
     )
 
 
