@@ -12,12 +12,22 @@ from pyflow.version import __version__
 if TYPE_CHECKING:
     from pyflow.build import Build, compile
     from pyflow.conversion import convert
-    from pyflow.conversion.nir import convert_nir
+    from pyflow.conversion.nir import convert_nir, write_nir
     from pyflow.errors import VolleyError
     from pyflow.frontends.lava import read_lava
     from pyflow.graph import Network
 
-__all__ = ["Build", "Network", "VolleyError", "__version__", "compile", "convert", "convert_nir", "read_lava"]
+__all__ = [
+    "Build",
+    "Network",
+    "VolleyError",
+    "__version__",
+    "compile",
+    "convert",
+    "convert_nir",
+    "read_lava",
+    "write_nir",
+]
 
 _LAZY = {
     "Build": "pyflow.build",
@@ -27,6 +37,7 @@ _LAZY = {
     "convert": "pyflow.conversion",
     "convert_nir": "pyflow.conversion.nir",
     "read_lava": "pyflow.frontends.lava",
+    "write_nir": "pyflow.conversion.nir",
 }
 
 

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""convert_nir(): a NIR graph becomes an integer network over time."""
+"""convert_nir() and write_nir(): a NIR graph becomes an integer network over time, a spiking model a graph."""
 
 from __future__ import annotations
 
 import math
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from pyflow.conversion.float_steps import answers
 from pyflow.conversion.over_time import SAMPLES, fitted, verdict
@@ -19,7 +22,10 @@ from pyflow.conversion.samples import as_frames, checked
 from pyflow.conversion.spiking import check_bits, ordered
 from pyflow.errors import VolleyError
 from pyflow.frontends.nir import Graph, model_of, read_graph
+from pyflow.frontends.nir import write_nir as save
+from pyflow.frontends.spiking.prove import capture
 from pyflow.graph import Network
+from pyflow.model.spiking import SpikingModel
 
 FRAMES = 64  # of random spikes
 RANDOM = 0.25  # share of neurons and steps in which they fire
@@ -78,6 +84,35 @@ def convert_nir(
     network, share = fitted(model, frames, want, weight_bits, 1 if sample is not None else SPARE)
     shares = verdict(network, trains, frames) if trains else {}
     return network.with_meta(verdict=shares, agreement=round(share, 4), dt=dt)
+
+
+def write_nir(
+    model: nn.Module | SpikingModel,
+    path: str | os.PathLike[str],
+    sample: np.ndarray | None = None,
+    *,
+    dt: float,
+    run: Callable[[torch.Tensor], Any] | None = None,
+    steps: int | None = None,
+    readout: str | None = None,
+    time_axis: int | None = None,
+) -> None:
+    """Write a network of snnTorch, SpikingJelly or Norse as a NIR graph.
+
+    model: nn.Module with the framework's neurons, or a SpikingModel. sample, run, steps, readout, time_axis: of a
+        module, as convert() takes them. dt: seconds of a time step, which give decays their time constants.
+
+    What NIR has no field for stands in the metadata; convert_nir() makes the same float network of the file. Raises
+    VolleyError naming a layer that NIR has no node for.
+    """
+    if isinstance(model, SpikingModel):
+        save(model, path, dt=dt)
+        return
+    if sample is None:
+        raise VolleyError("write_nir: give a sample of the model's inputs, on which it is captured")
+    options: dict[str, Any] = {"run": run, "steps": steps, "readout": readout, "time_axis": time_axis}
+    captured = capture(model, checked(sample, time_axis), name=type(model).__name__.lower(), **options)
+    save(captured.model, path, dt=dt)
 
 
 def random_frames(shape: tuple[int, ...], timed: bool, frames: int = FRAMES) -> np.ndarray:

@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pyflow.conversion.float_steps import answers  # noqa: E402
 from pyflow.conversion.spiking import ordered  # noqa: E402
 from pyflow.errors import VolleyError  # noqa: E402
 from pyflow.frontends.nir import model_of, read_graph, write_nir  # noqa: E402
+from pyflow.model.graph import Edge, MaxPool  # noqa: E402
 from pyflow.model.spiking import FloatNeuron, SpikingModel  # noqa: E402
 from tests.unit.nir_graphs import (  # noqa: E402
     DT,
@@ -319,6 +321,39 @@ def test_the_package_reads_what_is_written(name: str, tmp_path: Path) -> None:
     found = nir.read(tmp_path / "a.nir", type_check=name != "depthwise")  # its check does not know groups
     kinds = sorted(x["type"] for x in tree["nodes"].values())
     assert sorted(type(x).__name__ for x in found.nodes.values()) == kinds
+
+
+WRITTEN = ["snnTorch, events", "SpikingJelly, one step", "snnTorch, functions", "snnTorch, loop in forward"]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_model_of_a_framework_as_a_graph(name: str, tmp_path: Path) -> None:
+    for package in ("snntorch", "spikingjelly", "norse"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install volley-snn[oracle]")
+    from pyflow.conversion.over_time import as_frames, checked
+    from pyflow.frontends.spiking.prove import capture
+    from tests.unit.spiking_nets import made
+
+    module, sample, options = made(name)
+    pyflow.write_nir(module, tmp_path / "a.nir", sample.numpy(), dt=DT, **options)
+    axis = options.get("time_axis")
+    first = capture(module, checked(sample.numpy(), axis), **options).model
+    timed = axis is not None
+    again = model_of(read_graph(tmp_path / "a.nir"), dt=None, steps=None, readout=None, timed=timed)
+    frames = as_frames(sample, axis)[:16]
+    want, got = (answers(ordered(x), frames)[0] for x in (first, again))
+    assert np.ptp(want, axis=0).any()
+    np.testing.assert_allclose(got, want, atol=1e-9)
+
+
+def test_what_nir_has_no_node_for(tmp_path: Path) -> None:
+    layer = MaxPool("pool", "net.pool", inputs=(Edge("input"),))
+    found = model(cnn(), tmp_path)
+    network = replace(found.network, layers=(layer,))
+    refuse(
+        lambda: write_nir(replace(found, network=network), tmp_path / "a.nir", dt=DT), "layer 'net.pool' (MaxPool2d)"
+    )
+    assert not (tmp_path / "a.nir").exists()
 
 
 def refuse(action: Callable[[], object], *words: str) -> None:
