@@ -99,6 +99,10 @@ def test_each_target_installs_what_it_needs(tmp_path: Path) -> None:
     assert "torch" not in makes(fresh, "sim")
     assert "torch==" in makes(fresh, "sim", "NET=my_net.py:build")
     assert "torch==" in makes(fresh, "sim", "FINETUNE=2")
+    for net in ("my.nir", "a b/my.net"):
+        made = makes(fresh, "sim", f"NET={net}")
+        assert "torch==" in made
+        assert re.search(r"^touch .*\.volley-\d+-nir", made, re.MULTILINE), net
     assert "torch" not in makes(fresh, "bitstream", "BOARD=icebreaker")
     assert "boards" in makes(fresh, "bitstream", "BOARD=icebreaker")
     assert "synthesis" in makes(fresh, "estimate")
