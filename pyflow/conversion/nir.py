@@ -111,7 +111,7 @@ def write_nir(
     if sample is None:
         raise VolleyError("write_nir: give a sample of the model's inputs, on which it is captured")
     options: dict[str, Any] = {"run": run, "steps": steps, "readout": readout, "time_axis": time_axis}
-    captured = capture(model, checked(sample, time_axis), name=type(model).__name__.lower(), **options)
+    captured = capture(model, checked(sample, time_axis)[0], name=type(model).__name__.lower(), **options)
     save(captured.model, path, dt=dt)
 
 

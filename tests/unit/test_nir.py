@@ -330,14 +330,14 @@ WRITTEN = ["snnTorch, events", "SpikingJelly, one step", "snnTorch, functions", 
 def test_a_model_of_a_framework_as_a_graph(name: str, tmp_path: Path) -> None:
     for package in ("snntorch", "spikingjelly", "norse"):
         pytest.importorskip(package, reason=f"{package} is not installed: pip install volley-snn[oracle]")
-    from pyflow.conversion.over_time import as_frames, checked
+    from pyflow.conversion.samples import as_frames, checked
     from pyflow.frontends.spiking.prove import capture
     from tests.unit.spiking_nets import made
 
     module, sample, options = made(name)
     pyflow.write_nir(module, tmp_path / "a.nir", sample.numpy(), dt=DT, **options)
     axis = options.get("time_axis")
-    first = capture(module, checked(sample.numpy(), axis), **options).model
+    first = capture(module, checked(sample.numpy(), axis)[0], **options).model
     timed = axis is not None
     again = model_of(read_graph(tmp_path / "a.nir"), dt=None, steps=None, readout=None, timed=timed)
     frames = as_frames(sample, axis)[:16]
