@@ -20,8 +20,8 @@ FOLDER = Path(__file__).parents[2] / "examples" / "spoken_digits"
 
 
 def test_sounds_through_the_rtl(tmp_path: Path) -> None:
-    """In the design of the iCEBreaker. A recording of the dataset is not ours to ship; these sounds make neurons fire
-    as words do, and sim.py sends recordings."""
+    """In the design of the iCEBreaker. The dataset's recordings are not ours to ship; these sounds make neurons fire as
+    words do, and sim.py sends recordings."""
     network = load_model(f"{FOLDER / 'chip.py'}:recurrent")
     assert isinstance(network, Network)
     assert all(op.weight_bits == 4 for op in network.operators if hasattr(op, "weight_bits"))

@@ -14,8 +14,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+import pyflow
 from pyflow.errors import VolleyError
+from pyflow.operators import Linear
 from pyflow.runtime import LogMel
 
 pytest.importorskip("snntorch")
@@ -209,3 +212,18 @@ def test_sigma_delta_is_the_encoder(example: dict[str, ModuleType]) -> None:
     known = training.logits(state, torch.from_numpy(spikes).transpose(0, 1)).numpy()
     found = network.run(codes[:, :, None, None, :]) * network.logit_scale
     assert np.corrcoef(known.ravel(), found.ravel())[0, 1] > 0.98
+
+
+def test_front_end_makes_the_same_network(example: dict[str, ModuleType]) -> None:
+    """The snnTorch model with the weights that ship: converted, it has the integers of chip.py, in membranes of other
+    widths."""
+    model, shipped = example["net"].Listener(), example["chip"].recurrent()
+    model.load_state_dict(load_file(example["chip"].WEIGHTS), strict=False)
+    codes = some_codes(60)[:, :, None, None, :]
+    network = pyflow.convert(model.eval(), codes, time_axis=1, weight_bits=example["chip"].WEIGHT_BITS)
+    weights = [[op for op in n.operators if isinstance(op, Linear)] for n in (network, shipped)]
+    assert len(weights[0]) == len(weights[1]) == 4
+    for op, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(op.weight, other.weight, err_msg=op.name)
+    assert network.meta["agreement"] >= 0.95
+    assert (network.run(codes).argmax(1) == shipped.run(codes).argmax(1)).mean() >= 0.85
