@@ -36,6 +36,8 @@ STAMP  := $(call stamp,dev)
 NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS)) \
   $(if $(filter %.nir %.net,$(value NET)),$(call stamp,nir))
 
+NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS)) $(if $(filter %.onnx,$(value NET)),$(call stamp,onnx))
+
 .DEFAULT_GOAL := help
 .PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-spoken bench-lava bench-tiles calibrate docs pictures registers venv clean
 
@@ -157,7 +159,7 @@ pictures: $(STAMP) ## the pictures of the README: LeNet-5's pipeline from its pl
 registers: $(STAMP) ## the register map as HTML, in build/registers
 	$(PY) -m verif.registers --html build/registers
 
-venv: $(if $(SET),$(RUN) $(call stamp,$(SET)),$(STAMP)) ## the virtual environment alone  [SET=run|models|nir|synthesis|boards VENV= PIP_ARGS=]
+venv: $(if $(SET),$(RUN) $(call stamp,$(SET)),$(STAMP)) ## the virtual environment alone  [SET=run|models|onnx|nir|synthesis|boards VENV= PIP_ARGS=]
 
 # Of the first sets the packages alone: Volley itself runs from the checkout.
 listed = $(PY) -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
@@ -183,6 +185,11 @@ $(call stamp,nir): | $(MODELS)
 	$(install) -r $(call quote,$(VENV))/packages.txt
 	touch $(call quote,$@)
 
+$(call stamp,onnx): | $(MODELS)
+	$(call listed,onnx)
+	$(install) -r $(call quote,$(VENV))/packages.txt
+	touch $(call quote,$@)
+
 $(call stamp,synthesis): | $(RUN)
 	$(call listed,synthesis)
 	$(install) -r $(call quote,$(VENV))/packages.txt
@@ -199,7 +206,7 @@ $(STAMP): | pyproject.toml constraints.txt
 	$(install) hatchling setuptools-scm
 	$(install) --no-build-isolation --editable '.[dev]'
 	rm -f $(call quote,$(VENV))/.volley-*
-	touch $(foreach set,run models nir synthesis boards dev,$(call quote,$(call plain,$(set))))
+	touch $(foreach set,run models onnx nir synthesis boards dev,$(call quote,$(call plain,$(set))))
 
 CACHED = echo many area cases four-states mutation net netlist packed placed runtime schedule sim trained yosys-* last-failed-* volley-*
 

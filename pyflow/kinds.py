@@ -55,11 +55,11 @@ def refuse_net(net: str) -> None:
         missing = "" if path.exists() else "no such file; it "
         raise VolleyError(f"{net}: {missing}{said.format(net)}")
     if path.is_dir():
-        raise VolleyError(f"{net}: is a folder; give a shipped network, a .vly file or FILE.py:FUNCTION")
+        raise VolleyError(f"{net}: is a folder; give a shipped network, a .vly or .onnx file, or FILE.py:FUNCTION")
     if path.is_file():
         try:
             with path.open("rb") as file:
                 kind = foreign(file.read(512))
         except OSError as e:
             raise VolleyError(f"{net}: cannot be read ({e.strerror})") from None
-        raise VolleyError(f"{net}: is {kind or 'no network'}; give a .vly file or FILE.py:FUNCTION")
+        raise VolleyError(f"{net}: is {kind or 'no network'}; give a .vly or .onnx file, or FILE.py:FUNCTION")

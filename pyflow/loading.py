@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from pyflow.shapes import check_shape
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from pyflow.model.graph import FloatNetwork
 
 
 def check_labels(network: Network, data: Dataset) -> None:
@@ -45,14 +48,12 @@ def dataset(
 
 def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dataset]:
     """Convert what my_net.py:build made, and measure its float accuracy on the way."""
-    from pyflow.conversion import convert, finetune
     from pyflow.conversion.finetune import accuracy
     from pyflow.conversion.guard import check_function
-    from pyflow.conversion.radix import check_images
+    from pyflow.conversion.images import check_images
     from pyflow.frontends import takes_sequences, trace
     from pyflow.frontends.checkpoint import short
     from pyflow.frontends.spiking.neurons import is_spiking
-    from pyflow.model.graph import FloatConv, FloatLinear
 
     if not args.weights and not args.finetune:
         warnings.warn(
@@ -71,22 +72,74 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
         return _spiking_model(args, model, data)
     if over_time := next((o for o in ("steps", "readout", "dt") if getattr(args, o) is not None), None):
         raise VolleyError(f"--{over_time}: is for models with neurons of a spiking framework; {args.net!r} has none")
+    name = args.name or workspace.name_of(args.net)
+    traced = trace(model, data.shape, name=name)
+    return _integers(
+        args,
+        traced,
+        data,
+        check=lambda: check_function(model, traced, check_images(data.calibration, data.shape, "calibration")),
+        accuracy=lambda: accuracy(model.float(), data.x_test, data.y_test),
+    )
+
+
+def _onnx_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
+    """Convert an .onnx file, and measure its float accuracy on the way."""
+    from pyflow.conversion.images import check_images
+    from pyflow.conversion.imported import has_integers
+    from pyflow.conversion.onnx_file import captured, float_accuracy, opened
+
+    model = opened(args.net)
+    if odd := next((o for o in ("weights", "steps", "readout") if getattr(args, o) is not None), None):
+        raise VolleyError(f"--{odd}: does not go with {args.net!r}, whose weights are in it; leave it out")
+    data = dataset(args, None, getattr(model, "input_shape", None), model.sequences)
+    if has_integers(model):
+        return _trained_model(args, model, data)
+    images = check_images(data.calibration, data.shape, "calibration")
+    traced = captured(model, images, name=args.name or workspace.name_of(args.net))
+    return _integers(args, traced, data, accuracy=lambda: float_accuracy(traced, data.x_test, data.y_test))
+
+
+def _trained_model(args: argparse.Namespace, model: Any, data: Dataset) -> tuple[Network, Dataset]:
+    """Import a model whose integers were trained."""
+    from pyflow.conversion.imported import convert_trained
+
+    if odd := next((o for o in ("timesteps", "weight_bits", "finetune") if getattr(args, o) not in (None, 0)), None):
+        raise VolleyError(
+            f"--{odd.replace('_', '-')}: does not go with {args.net!r}, whose integers were trained; leave it out"
+        )
+    name = args.name or workspace.name_of(args.net)
+    network = convert_trained(model, data.calibration, name=name, input_shape=data.shape, ties=args.ties or "even")
+    return network.with_meta(data=data.name, test_images=len(data.x_test)), fit(data, network.input_shape)
+
+
+def _integers(
+    args: argparse.Namespace,
+    traced: FloatNetwork,
+    data: Dataset,
+    accuracy: Callable[[], float],
+    check: Callable[[], None] = lambda: None,
+) -> tuple[Network, Dataset]:
+    """Convert a float network. accuracy: of the model it was traced from; check: raises VolleyError where it is not
+    that model's function."""
+    from pyflow.conversion import convert, finetune
+    from pyflow.model.graph import FloatConv, FloatLinear
+
     bits: dict[str, Any] = {
         "timesteps": 4 if args.timesteps is None else args.timesteps,
         "weight_bits": 4 if args.weight_bits is None else args.weight_bits,
     }
-    name = args.name or workspace.name_of(args.net)
+    name = traced.name
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
-    traced = trace(model, data.shape, name=name)
     planned = getattr(args, "board", None) and args.folding in (None, "", AUTO)
     if planned and bits["weight_bits"] in range(2, 9) and not (workspace.folder_of(args) / FOLDING).exists():
         # Said before the minutes that calibration and planning may take.
         sizes = ((x.name, x.weight.size) for x in traced.layers if isinstance(x, FloatConv | FloatLinear))
         needed = [fits.weights(layer, size, bits["weight_bits"]) for layer, size in sizes]
         fits.check(name, needed, load_board(args.board), FILL if args.cycles is None else 1.0)
-    check_function(model, traced, check_images(data.calibration, data.shape, "calibration"))
+    check()
     if data.labelled:
-        meta["accuracy_float"] = accuracy(model.float(), data.x_test, data.y_test)
+        meta["accuracy_float"] = accuracy()
     if args.finetune:
         if not len(data.x_train):
             raise VolleyError(
@@ -103,8 +156,8 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
 
 def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) -> tuple[Network, Dataset]:
     """Convert a model of a spiking framework, whose input is the same in every time step."""
+    from pyflow.conversion.images import check_images
     from pyflow.conversion.over_time import quantised
-    from pyflow.conversion.radix import check_images
     from pyflow.conversion.samples import checked
     from pyflow.frontends.spiking.prove import capture
 
@@ -149,6 +202,8 @@ def network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, 
         if not isinstance(model, Network):
             return own_model(args, model)
         found = model
+    if args.net.lower().endswith(".onnx"):
+        return _onnx_model(args)
     given = [
         o
         for o in ("finetune", "checkpoint", "weights", "timesteps", "weight_bits", "steps", "readout", "dt")

@@ -78,7 +78,7 @@ def per_layer(text: str) -> int | PerLayer:
 MODEL = (
     Option(
         "net",
-        "a shipped network (digits, lenet5), a saved .vly, my_net.py:build, a .nir graph, or a .net of Lava",
+        "a shipped network (digits, lenet5), my_net.py:build, or a file: .vly, .onnx, .nir, .net of Lava",
         str,
         "digits",
         "NET",
@@ -98,6 +98,7 @@ MODEL = (
         "readout", "what is read of it: spikes-sum, membrane-last, membrane-sum, membrane-max", str, None, "READOUT"
     ),
     Option("dt", "seconds of a time step, of a .nir", float, None, "DT"),
+    Option("ties", "of imported quantisers: even, as trained (default), or up", str, None, "TIES"),
     Option("finetune", "epochs of quantisation-aware fine-tuning on the training images", int, 0, "FINETUNE", "EPOCHS"),
     Option(
         "checkpoint",

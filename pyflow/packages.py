@@ -9,6 +9,7 @@ SETS = {
     "torch": ("PyTorch", "models"),
     "safetensors": ("safetensors", "models"),
     "h5py": ("h5py", "nir"),
+    "onnx": ("onnx", "onnx"),
     "serial": ("pyserial", "boards"),
     "sklearn": ("scikit-learn", "dev"),
 }

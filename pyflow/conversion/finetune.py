@@ -20,8 +20,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from pyflow.conversion.fake_quant import FakeQuant
+from pyflow.conversion.images import check_images
 from pyflow.conversion.layout import Options
-from pyflow.conversion.radix import calibrate, check_images, check_seed, measured, prepare
+from pyflow.conversion.radix import calibrate, check_seed, measured, prepare
 from pyflow.conversion.torch_blocks import batches
 from pyflow.conversion.training import Training, digest, progress
 from pyflow.data import Dataset

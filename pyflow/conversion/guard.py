@@ -24,6 +24,10 @@ from pyflow.model.order import spiking_form
 
 ROUNDING = 1000  # units in the last place, of the largest value of a layer: what float arithmetic may differ by
 CANCELLATION = 10.0  # times what the captured graph itself loses in float32
+CHANGED = (
+    "something changes it or what it reads (a hook, a subclass, a replaced forward, a statement in place): give a "
+    "plain layer with those weights"
+)
 CAPTURED = (
     "is not that of the layers which were captured, by up to {off:.3g}; something outside of them changes it (a hook, "
     "a replaced forward, values that depend on the data)"
@@ -62,28 +66,41 @@ def check_function(model: nn.Module, network: FloatNetwork, images: np.ndarray) 
                 inferred = _answer(model, x[:1], set())[1].clone()
     finally:
         state.restore()
-    values, rounding = float_values(network, images), _Rounding(network, images)
-    for layer in (x for x in network.layers if x.module and x.label in seen):
-        off = _difference(seen[layer.label], values[layer.name])
-        if off is not None and off > rounding.of(layer.name, values):
-            raise layer.fail(
-                f"gives other values than its kind does, by up to {off:.3g}; something changes it or what it reads (a "
-                "hook, a subclass, a replaced forward, a statement in place): give a plain layer with those weights"
-            )
-    last, form = values[network.layers[-1].name], spiking_form(network)
-    ordered = float_values(form, images)[form.layers[-1].name].float()
-    if (off := _difference(ordered, values[_logits(network)])) is not None:
-        raise VolleyError(f"model {network.name!r}: the order for spikes changes it by {off:.3g}; a mistake of ours")
-    limit = rounding.of(network.layers[-1].name, values)
+    last, limit = compared(network, images, seen, CHANGED)
     for got, want, cause in (
         (answer, last, CAPTURED),
         (alone, last[:1], ALONE),
         (inferred, alone, INFERRED),
         (answer if as_found is None else as_found, answer, MODES),
     ):
-        off = _difference(got, want)
-        if off is not None and off > limit:
-            raise VolleyError(f"model {network.name!r}: its answer {cause.format(off=off)}")
+        check_answer(network, got, want, limit, cause)
+
+
+def compared(
+    network: FloatNetwork, images: np.ndarray, seen: Mapping[str, torch.Tensor], cause: str
+) -> tuple[torch.Tensor, float]:
+    """(the answer of `network`, by how much rounding may move it). Raises VolleyError where a layer gives other values
+    than its model's, or the order for spikes changes them.
+
+    seen: the model's values, by label of the layers that are compared. cause: why they may differ, and what to do.
+    """
+    values, rounding = float_values(network, images), _Rounding(network, images)
+    for layer in (x for x in network.layers if x.module and x.label in seen):
+        off = _difference(seen[layer.label], values[layer.name])
+        if off is not None and off > rounding.of(layer.name, values):
+            raise layer.fail(f"gives other values than its kind does, by up to {off:.3g}; {cause}")
+    last, form = values[network.layers[-1].name], spiking_form(network)
+    ordered = float_values(form, images)[form.layers[-1].name].float()
+    if (off := _difference(ordered, values[_logits(network)])) is not None:
+        raise VolleyError(f"model {network.name!r}: the order for spikes changes it by {off:.3g}; a mistake of ours")
+    return last, rounding.of(network.layers[-1].name, values)
+
+
+def check_answer(network: FloatNetwork, got: torch.Tensor, want: torch.Tensor, limit: float, cause: str) -> None:
+    """Raises VolleyError where an answer is off by more than `limit`. cause: the message, with {off}."""
+    off = _difference(got, want)
+    if off is not None and off > limit:
+        raise VolleyError(f"model {network.name!r}: its answer {cause.format(off=off)}")
 
 
 def _answer_as_found(model: nn.Module, x: torch.Tensor) -> torch.Tensor | None:

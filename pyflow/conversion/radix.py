@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -16,13 +17,16 @@ from torch import nn
 from pyflow.conversion import fidelity, rounding
 from pyflow.conversion.assemble import assemble
 from pyflow.conversion.guard import check_function
+from pyflow.conversion.images import check_images
+from pyflow.conversion.imported import convert_trained, has_integers, refuse_options
 from pyflow.conversion.layout import Options, layout
+from pyflow.conversion.onnx_file import captured, opened
 from pyflow.conversion.over_time import convert_spiking
 from pyflow.conversion.quantise import round_scale
 from pyflow.conversion.specs import Layout
 from pyflow.conversion.torch_blocks import activations, spans
 from pyflow.errors import VolleyError
-from pyflow.frames import as_array, real
+from pyflow.frames import as_array
 from pyflow.frontends.plain import is_fake_quantised
 from pyflow.frontends.spiking.neurons import is_spiking
 from pyflow.frontends.torch_fx import trace
@@ -31,7 +35,10 @@ from pyflow.model.equalise import absorbed, equalised
 from pyflow.model.graph import Affine, FloatNetwork
 from pyflow.model.order import spiking_form
 from pyflow.operators import Add, RadixNeuron, Readout, Residual, Synapse
-from pyflow.shapes import as_maps, check_shape, map_shape
+from pyflow.shapes import as_maps, check_shape
+
+if TYPE_CHECKING:
+    from pyflow.frontends.onnx import OnnxModel
 
 log = logging.getLogger(__name__)
 ENCODINGS = ("radix",)
@@ -42,7 +49,7 @@ MSE_STEPS = np.linspace(0.3, 1.0, 36)
 
 
 def convert(
-    model: nn.Module | FloatNetwork,
+    model: nn.Module | FloatNetwork | OnnxModel | str | os.PathLike[str],
     calibration: np.ndarray,
     encoding: str = "radix",
     timesteps: int | Mapping[str, int] = 4,
@@ -54,11 +61,12 @@ def convert(
     percentile: float | str = 99.9,
     input_shape: tuple[int, ...] | None = None,
     like: Network | None = None,
+    ties: str = "even",
     **over_time: Any,
 ) -> Network:
     """Convert a trained model to a Network of integers; same arguments, same network.
 
-    model: nn.Module (its eval() behaviour; not changed) or a traced FloatNetwork.
+    model: nn.Module (its eval() behaviour; not changed), a traced FloatNetwork, or the path of an .onnx file.
     calibration: images [N, C, H, W], sequences [N, C, L] or vectors [N, F], a few hundred typical ones: floats in
         [0, 1], bool, or integers 0..255, which are divided by 255. They are not written to.
     timesteps: T, 1..8, of every layer's output, or {layer: T} with an optional "default".
@@ -69,6 +77,8 @@ def convert(
         that of calibration.
     like: a network of the same layers, whose exponents e are taken. With one folding both then have the same structure:
         the weights of one can be loaded into a design of the other, where its memories are writable.
+    ties: of a model whose integers were trained (QONNX, QuantizeLinear, Brevitas) and are imported as they are: "even",
+        as they were trained, or "up" where a tie shall go to the larger code.
     over_time: run, steps, readout, time_axis of a model with neurons of snnTorch, SpikingJelly or Norse, which
         convert_spiking() converts; calibration is then its sample.
 
@@ -81,6 +91,13 @@ def convert(
         if odd := next((key for key, value in given.items() if value), None):
             raise VolleyError(f"{odd}: does not go with a spiking model, whose loop gives the time steps; leave it out")
         return convert_spiking(model, calibration, weight_bits=bits, name=name, **over_time)  # type: ignore[arg-type]
+    if isinstance(model, str | os.PathLike):
+        model = opened(model)
+    if has_integers(model):
+        refuse_options(timesteps=timesteps != 4, weight_bits=weight_bits, input_bits=input_bits, like=like)
+        return convert_trained(model, calibration, name=name, input_shape=input_shape, ties=ties)
+    if ties != "even":
+        raise VolleyError("ties: is for models whose integers were trained, which this one's were not; leave it out")
     if over_time:
         raise VolleyError(
             f"{next(iter(over_time))}: is for models with neurons of a spiking framework, which this model has none of"
@@ -158,7 +175,7 @@ def exponents(network: Network) -> dict[str, int]:
 
 
 def prepare(
-    model: nn.Module | FloatNetwork,
+    model: nn.Module | FloatNetwork | OnnxModel,
     calibration: np.ndarray,
     options: Options,
     *,
@@ -174,6 +191,8 @@ def prepare(
     images = check_images(images, shape, "calibration")
     if isinstance(model, FloatNetwork):
         network = model
+    elif not isinstance(model, nn.Module):
+        network = captured(model, images.reshape(len(images), *shape), name=name)
     else:
         network = trace(model, shape, name=name)
         check_function(model, network, images.reshape(len(images), *shape))
@@ -197,18 +216,6 @@ def _equalised(network: FloatNetwork, images: np.ndarray) -> FloatNetwork:
         if count := int((factor != 1).sum()):
             log.info("layer %r: %d of %d channels are brought to its range", name, count, len(factor))
     return network
-
-
-def check_images(images: np.ndarray, shape: Sequence[int], what: str) -> np.ndarray:
-    """Float32 images [N, C, H, W], or sequences [N, C, L], in [0, 1] from any of the model's input shape that
-    pyflow.frames.pictures() takes. Raises VolleyError otherwise."""
-    if images.ndim not in (2, 3, 4) or map_shape(images.shape[1:]) != map_shape(shape):
-        raise VolleyError(
-            f"{what}: shape {images.shape} does not fit the model, which takes [N, {', '.join(map(str, shape))}]"
-        )
-    if not len(images):
-        raise VolleyError(f"{what}: is empty; give a few hundred typical images")
-    return real(images, what)
 
 
 def check_division(network: FloatNetwork) -> None:

@@ -66,8 +66,8 @@ def _sides(value: Any, axes: int, other: int) -> tuple[int, int]:
     return y, x
 
 
-_kernel = _stride = _dilation = partial(_sides, other=1)
-_padding = partial(_sides, other=0)
+kernel_sides = _kernel = _stride = _dilation = partial(_sides, other=1)
+padding_sides = _padding = partial(_sides, other=0)
 
 
 def array_of(t: torch.Tensor) -> np.ndarray:

@@ -173,7 +173,7 @@ def test_exit_status_of_what_does_not_fit(here: Path, capsys: Any) -> None:
 
 
 NETS = {
-    "a.onnx": "is an ONNX model; a front end for ONNX is not built yet",
+    "a.onnx": "is no ONNX model|holds 0 nodes|no such file",
     "lif.nir": "is a NIR graph; a front end for NIR is not built yet",
     "lava.net": "a front end for it is not built yet",
     "k.h5": "is a Keras model or another HDF5 file; not built",
@@ -185,7 +185,7 @@ NETS = {
     "p.pkl": "is a pickle, which is never loaded",
     "d.npz": "is data, not a network; give it as DATA=d.npz",
     "f.json": "FOLDING=f.json",
-    "noend": "is an ONNX model; give a .vly file or FILE.py:FUNCTION",
+    "noend": "is an ONNX model; give a .vly or .onnx file, or FILE.py:FUNCTION",
     "folder": "is a folder",
     "net.py": "is not FILE.py:FUNCTION, for example my_net.py:build",
     "nothing": "is not shipped; shipped are digits, lenet5, or use FILE.py:FUNCTION",

@@ -18,7 +18,7 @@ from torch import nn
 from pyflow import data
 from pyflow.conversion import convert, finetune
 from pyflow.conversion.finetune import accuracy
-from pyflow.conversion.radix import check_images
+from pyflow.conversion.images import check_images
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
 from pyflow.frames import InputFormat
