@@ -51,6 +51,7 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
     from pyflow.conversion.finetune import accuracy
     from pyflow.conversion.guard import check_function
     from pyflow.conversion.images import check_images
+    from pyflow.conversion.imported import has_integers
     from pyflow.frontends import takes_sequences, trace
     from pyflow.frontends.checkpoint import short
     from pyflow.frontends.spiking.neurons import is_spiking
@@ -70,6 +71,8 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
     data = dataset(args, None, shape, takes_sequences(model))
     if is_spiking(model):
         return _spiking_model(args, model, data)
+    if has_integers(model):
+        return _trained_model(args, model, data)
     if over_time := next((o for o in ("steps", "readout", "dt") if getattr(args, o) is not None), None):
         raise VolleyError(f"--{over_time}: is for models with neurons of a spiking framework; {args.net!r} has none")
     name = args.name or workspace.name_of(args.net)
@@ -90,7 +93,7 @@ def _onnx_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
     from pyflow.conversion.onnx_file import captured, float_accuracy, opened
 
     model = opened(args.net)
-    if odd := next((o for o in ("weights", "steps", "readout") if getattr(args, o) is not None), None):
+    if odd := next((o for o in ("weights", "steps", "readout", "dt") if getattr(args, o) is not None), None):
         raise VolleyError(f"--{odd}: does not go with {args.net!r}, whose weights are in it; leave it out")
     data = dataset(args, None, getattr(model, "input_shape", None), model.sequences)
     if has_integers(model):

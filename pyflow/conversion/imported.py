@@ -7,11 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
+from torch import nn
 
 from pyflow.conversion.images import check_images
-from pyflow.conversion.onnx_file import imported, is_onnx_model
+from pyflow.conversion.onnx_file import LEVELS, SAMPLES, imported, is_onnx_model
+from pyflow.conversion.trained import Quantised, check_codes
 from pyflow.errors import VolleyError
 from pyflow.frames import as_array
+from pyflow.frontends.trained import brevitas
+from pyflow.frontends.trained.brevitas import is_brevitas
 from pyflow.graph import Network
 from pyflow.shapes import as_maps, check_shape
 
@@ -22,9 +26,9 @@ TIES = ("even", "up")
 RATE_FRAMES = 256  # of calibration on which the words that are not zero are counted
 
 
-def has_integers(model: object) -> TypeGuard[OnnxModel]:
-    """Is it an ONNX file with quantisers?"""
-    return is_onnx_model(model) and bool(model.trained)
+def has_integers(model: object) -> TypeGuard[OnnxModel | nn.Module]:
+    """Is it an ONNX file with quantisers, or a module with layers of Brevitas?"""
+    return is_brevitas(model) or (is_onnx_model(model) and bool(model.trained))
 
 
 def refuse_options(**given: Any) -> None:
@@ -34,7 +38,7 @@ def refuse_options(**given: Any) -> None:
 
 
 def convert_trained(
-    model: OnnxModel,
+    model: OnnxModel | nn.Module,
     calibration: np.ndarray,
     *,
     name: str | None = None,
@@ -54,5 +58,16 @@ def convert_trained(
     given = getattr(model, "input_shape", images.shape[1:]) if input_shape is None else input_shape
     shape = check_shape(given, "model: input_shape")
     images = check_images(images, shape, "calibration").reshape(len(images), *shape)
-    network = imported(model, images, name=name, ties=ties)
+    if isinstance(model, nn.Module):
+        network = _of_brevitas(model, images, name or type(model).__name__.lower(), ties)
+    else:
+        network = imported(model, images, name=name, ties=ties)
     return network.with_rates(as_maps(images[:RATE_FRAMES]))
+
+
+def _of_brevitas(model: nn.Module, images: np.ndarray, name: str, ties: str) -> Network:
+    pixels = np.floor(images[:SAMPLES].astype(np.float64) * LEVELS + 0.5).astype(np.uint8)
+    found = brevitas.imported(model, pixels.astype(np.float32) / np.float32(LEVELS), name, ties)
+    quantisers = [Quantised(s.codes, s.made, s.read, s.scale, s.rounding == "floor") for s in found.sites]
+    answer = None if found.rounded else found.answer
+    return check_codes(found.network, as_maps(pixels), quantisers, answer, moved=ties == "up")

@@ -6,7 +6,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from pyflow.frontends.builder import fail
+
 MOST_WEIGHTS = 1 << 25  # of a layer, zeros for groups and dilation among them
+
+
+def laid_out(
+    label: str, kind: str, weight: np.ndarray, apart: tuple[int, int], groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A kernel [Co, Ci / groups, KH, KW] as the dense one, with zeros for groups and dilation; which are the user's."""
+    size = weight.shape[0] * weight.shape[1] * groups
+    for taps, step in zip(weight.shape[2:], apart, strict=True):
+        size *= (taps - 1) * step + 1
+    if size > MOST_WEIGHTS:
+        message = f"groups {groups}, dilation {apart} are laid out with zeros, {size:,} weights in all"
+        raise fail(label, kind, f"{message}; at most {MOST_WEIGHTS:,}")
+    return ungrouped(*undilated(weight, apart), groups)
 
 
 def undilated(weight: np.ndarray, dilation: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from pyflow.frontends.builder import Builder, fail
-from pyflow.frontends.kernels import MOST_WEIGHTS, undilated, ungrouped
+from pyflow.frontends.kernels import laid_out
 from pyflow.frontends.normalize import Normalize
 from pyflow.frontends.torch_upsample import upsample_module
 from pyflow.model.graph import (
@@ -93,13 +93,7 @@ def conv(
     apart = _dilation(dilation, axes)
     depthwise = groups > 1 and w.shape[1] == 1  # a group is a channel
     laid = 1 if depthwise else groups
-    size = dense.shape[0] * dense.shape[1] * laid
-    for taps, step in zip(dense.shape[2:], apart, strict=True):
-        size *= (taps - 1) * step + 1
-    if size > MOST_WEIGHTS:
-        message = f"groups {groups}, dilation {dilation} are laid out with zeros, {size:,} weights in all"
-        raise fail(label, f"Conv{axes}d", f"{message}; at most {MOST_WEIGHTS:,}")
-    dense, free = ungrouped(*undilated(dense, apart), laid)
+    dense, free = laid_out(label, f"Conv{axes}d", dense, apart, laid)
     if padding == "valid":
         padding = 0
     elif padding == "same":

@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ SEED = int(os.environ.get("SEED") or 1)
 def test_a_sample_of_mutants(tmp_path: Path) -> None:
     rows, faults = campaign(400, SEED, [], keep=tmp_path)
     assert not faults, "\n".join(faults)
-    assert len(rows) == 10
+    assert len(rows) == 10 + bool(find_spec("onnx"))
     assert sum(int(str(row[1])) for row in rows) >= 400
     assert sum(int(str(row[2])) for row in rows) >= 200, "structural ones"
     assert all(row[4] for row in rows), "of every kind some are refused"

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -118,8 +119,11 @@ def _serve(pipe: Connection, folder: Path, memory: int, main: Callable[[tuple[st
     import torch
 
     import pyflow.conversion
-    import pyflow.frontends  # noqa: F401
+    import pyflow.frontends
     from pyflow.__main__ import main as own
+
+    if find_spec("onnx"):
+        import pyflow.frontends.onnx  # noqa: F401
 
     run = main or own
     torch.set_num_threads(1)  # each has a stack and a heap, which count

@@ -8,12 +8,13 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from verif.fuzz import hdf5, mutate, mutate_xml
+from verif.fuzz import hdf5, mutate, mutate_xml, onnx_files
 from verif.fuzz.mutate import Rng
 
 MODEL = """
@@ -112,7 +113,11 @@ def kinds(folder: Path) -> dict[str, Kind]:
     def as_archive(rng: Rng, seed: bytes) -> bytes:
         return mutate.archive(rng, seed, mutate.member)
 
-    return {
+    onnx = {}
+    if find_spec("onnx"):
+        command = ("convert", "--net", "FILE", "--data", str(folder / "data.npz"), "--out", "OUT.vly")
+        onnx = {"onnx": Kind(".onnx", 0.15, onnx_files.seeds(), command, onnx_files.structural)}
+    return onnx | {
         "vly": Kind(".vly", 0.3, [pack(n) for n in nets], ("convert", "--net", "FILE", "--out", "OUT.vly"), as_archive),
         "npz": Kind(".npz", 0.2, data, ("convert", "--net", own, "--data", "FILE", "--out", "OUT.vly"), as_archive),
         "folding": Kind(".json", 0.15, foldings, ("compile", "--net", own, "--folding", "FILE", "--out", "OUT"),

@@ -78,9 +78,8 @@ def _conv(importer: Importer, given: Trained) -> Stream:
     groups, kernel = int(node.number("group", 1)), value.integers
     depthwise = groups > 1 and kernel.shape[1] == 1
     kernel = kernel.reshape(*kernel.shape[:2], *layers.kernel_sides(kernel.shape[2:], axes))
-    dense, _ = kernels.ungrouped(
-        *kernels.undilated(kernel, layers.kernel_sides(dilation, axes)), 1 if depthwise else groups
-    )
+    apart = layers.kernel_sides(dilation, axes)
+    dense, _ = kernels.laid_out(node.label, node.op, kernel, apart, 1 if depthwise else groups)
     bias = real_of(given, 2, "the bias").ravel() if given.has(2) else None
     return importer.builder.conv(
         layer_of(node), source, _weight(given, dense.astype(np.int64), value), bias, layers.kernel_sides(stride, axes),

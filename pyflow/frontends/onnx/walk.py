@@ -15,7 +15,7 @@ from pyflow.frontends.onnx.constants import BATCH, FOLDS, MOVES
 from pyflow.frontends.onnx.file import STANDARD, Graph, Node
 
 # What numpy and a handler raise on attributes and shapes that are not what they should be.
-NOT_UNDERSTOOD = (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError, OverflowError)
+NOT_UNDERSTOOD = (TypeError, ValueError, AttributeError, IndexError, KeyError, RuntimeError, ArithmeticError)
 Stream = TypeVar("Stream")
 
 

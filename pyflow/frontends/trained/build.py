@@ -9,6 +9,7 @@ yet.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ import numpy as np
 from pyflow import operators as ops
 from pyflow.errors import VolleyError
 from pyflow.frontends.builder import FORMS, RESERVED
+from pyflow.frontends.kernels import MOST_WEIGHTS
 from pyflow.frontends.trained.tensors import (
     LEVELS,
     MAX_BITS,
@@ -73,6 +75,8 @@ class TrainedBuilder:
         pads = [(b + c, a + d) for b, c, a, d in zip(before, codes.before, after, codes.after, strict=True)]
         both = tuple(max(pair) for pair in pads)
         rim = [(0, 0), (0, 0), *((most - b, most - a) for most, (b, a) in zip(both, pads, strict=True))]
+        if min(*before, *after) < 0 or weight.integers[:, :, 0, 0].size * math.prod(np.add(both, 1)) > MOST_WEIGHTS:
+            raise layer.fail(f"pads {before} before and {after} after; needs 0 or more, and less")
         kernel = np.pad(weight.integers, rim)  # a side that is padded more than the other
         kind = ops.DepthwiseConv if depthwise else ops.Conv
         values = {"kernel": kernel.shape[2:], "stride": stride, "padding": both}
@@ -297,8 +301,6 @@ class TrainedBuilder:
     def concat(self, layer: Layer, sources: Sequence[Stream]) -> Codes:
         joined, *others = self._alike(layer, sources, len(sources))
         for codes in others:
-            if codes.shape[1:] != joined.shape[1:]:
-                raise layer.fail(f"joins maps of {joined.size} and {codes.size}; needs maps of one size")
             name = self._add(ops.Concat, layer.label, joined.name, codes.name)
             shape = (joined.shape[0] + codes.shape[0], *joined.shape[1:])
             joined = replace(joined, layer=layer, name=name, shape=shape, bound=max(joined.bound, codes.bound))
