@@ -90,7 +90,7 @@ def test_every_name_of_a_legal_condition_has_a_row(core: Core) -> None:
         ("volley_lif_step", "`-2^(V_W-1) <= V_LEAK <= 2^(V_W-1) - 1`"),
         (
             "volley_lif_step",
-            "bench: none of its own; inside [volley_neuron_lif](volley_neuron_lif.md): [tb_volley_neuron_",
+            "bench: none of its own; inside [volley_neuron_lif](volley_neuron_lif.md), [volley_neuron_membrane]",
         ),
         ("volley_accumulate", "| `TERM_W` | int unsigned, derived | `IN_W + 32'(!IN_SIGNED)` | `OUT_W >= TERM_W` |"),
     ],

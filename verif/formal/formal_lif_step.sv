@@ -17,8 +17,9 @@ module formal_lif_step #(
   input wire logic [W-1:0] theta
 );
   typedef logic signed [SUM_W-1:0] sum_t;
-  logic [W-1:0] v, v_next, met;
-  logic         fire, clipped;
+  logic [W-1:0]        v, v_next;
+  logic signed [W-1:0] met;
+  logic                fire, clipped;
 
   volley_lif_step #(.IN_W(W), .BIAS_W(W), .THETA_W(W), .V_W(W)) dut (
     .acc, .param({theta, b}), .first, .state(v), .state_next(v_next), .met, .fire, .clipped
@@ -49,7 +50,7 @@ module formal_lif_step #(
     formula: assert (!exact || sum_t'(signed'(v)) == driven - spent);
     if ((first || exact) && !clipped) begin
       threshold: assert (fire == (integrated >= sum_t'({1'b0, theta})));
-      before_reset: assert (sum_t'(signed'(met)) == integrated);
+      before_reset: assert (sum_t'(met) == integrated);
       fires: cover (fire && !first && theta == 7 && v == 3);
     end
   end

@@ -199,7 +199,8 @@ def _type(port: Port, bits: int) -> str:
     """As a declaration begins."""
     if "::" in port.width:
         return f"{port.width} "
-    return "logic " if bits == 1 else f"logic [{bits - 1}:0] "
+    kind = "logic signed " if port.signed else "logic "
+    return kind if bits == 1 else f"{kind}[{bits - 1}:0] "
 
 
 def _parameters(core: Core) -> str:

@@ -43,13 +43,14 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Port:
     """One port. width: an expression in the parameters, "1" for a scalar, or the type of a structure. group: the last
-    comment above."""
+    comment above. signed: is it declared so?"""
 
     name: str
     direction: str
     width: str
     comment: str
     group: str
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,8 @@ def _ports(ports: Any) -> Iterator[Port]:
             if shape.kind == Kind.NamedType
             else " * ".join(_width(d.specifier.selector) for d in shape.dimensions) or "1"
         )
-        yield Port(item.declarator.name.valueText, item.header.direction.valueText, width, comment, group)
+        signed = "signed" in _text(shape).split()
+        yield Port(item.declarator.name.valueText, item.header.direction.valueText, width, comment, group, signed)
 
 
 def _width(dimension: Any) -> str:
