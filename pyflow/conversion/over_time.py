@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from pyflow.conversion.encoded import behind_encoder
 from pyflow.conversion.float_steps import check_function
 from pyflow.conversion.membrane import deviation, silenced
 from pyflow.conversion.samples import as_frames, checked
 from pyflow.conversion.spiking import Precision, check_bits, fitted_widths, integers, ordered
 from pyflow.errors import VolleyError
 from pyflow.frontends.spiking.prove import Captured, capture, frames_axis
-from pyflow.graph import Network
+from pyflow.graph import INPUT, Network
 from pyflow.model.spiking import SpikingModel
 
 FRACTIONS = (2, 4, 6, 8, 10, 12)  # fraction bits of a potential, the fewest that reach are taken
@@ -51,7 +52,9 @@ def convert_spiking(
     Fraction bits and widths of the membranes are the smallest with which 99.5 % of the samples get the float
     network's class; where none do, a warning says how many. meta["verdict"] tells of each layer of neurons what
     share of its spike trains is equal to the framework's; meta["membrane"], of an answer of membranes, how far it is
-    from the framework's. Raises VolleyError naming what cannot be converted, and where.
+    from the framework's. A random rate encoder in the run is the encoder core's, whose draws are others: the verdict is
+    that of the framework's spikes, meta["agreement_encoded"] the share of samples with its class on spikes of the core.
+    Raises VolleyError naming what cannot be converted, and where.
     """
     name = name or type(model).__name__.lower()
     values, code = checked(sample, time_axis)
@@ -66,12 +69,19 @@ def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Net
     model = silenced(ordered(captured.model))
     sample = sample.narrow(frames_axis(captured.time_axis), 0, min(SAMPLES, _count(sample, captured.time_axis)))
     logits, spikes = captured.answers(sample)
-    frames = as_frames(sample, captured.time_axis, model.sample_code)
+    images = frames = as_frames(sample, captured.time_axis, model.sample_code)
+    if (encoded := spikes.pop(INPUT, None)) is not None:
+        frames = encoded.reshape(*encoded.shape[:2], *images.shape[1:]).astype(np.float32)
     check_function(model, frames, logits)
     network, share = fitted(model, frames, logits, weight_bits)
     if model.read:
         network = _with_deviation(network, model, frames, logits, spikes)
-    return network.with_meta(verdict=verdict(network, spikes, frames), agreement=round(share, 4))
+    network = network.with_meta(verdict=verdict(network, spikes, frames), agreement=round(share, 4))
+    if encoded is None:
+        return network
+    network = behind_encoder(network)
+    alike = round(_alike(network.run(images) * network.logit_scale, logits), 4)
+    return network.with_meta(encoder="random rate: draws of its own, statistical", agreement_encoded=alike)
 
 
 def fitted(

@@ -12,7 +12,7 @@ import snntorch as snn
 import torch
 import torch.nn.functional as F
 from snntorch import surrogate, utils
-from spikingjelly.activation_based import functional, layer, neuron
+from spikingjelly.activation_based import encoding, functional, layer, neuron
 from torch import nn
 
 from tests.unit.spiking_nets import IMAGE, STEP, T, loud
@@ -100,6 +100,22 @@ class SjCsnn(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x_seq = self.static(x).unsqueeze(0).repeat(T, 1, 1, 1, 1)
         return self.fc(self.conv(x_seq)).mean(0)
+
+
+class SjPoisson(nn.Module):
+    """SpikingJelly's first network: an encoder that draws spikes, in a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = encoding.PoissonEncoder()
+        self.layer = nn.Sequential(layer.Flatten(), layer.Linear(64, 5, bias=False), neuron.LIFNode(tau=2.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        functional.reset_net(self)
+        rate: Any = 0.0
+        for _ in range(2 * T):
+            rate = rate + self.layer(self.encoder(x))
+        return rate / (2 * T)
 
 
 class SjWrapped(nn.Module):
@@ -198,6 +214,7 @@ TUTORIALS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], tuple[int, .
     "snnTorch, words": (lambda: loud(SnnWords(), 4), {"time_axis": 0}, (1, 12)),
     "snnTorch, feedback by convolution": (lambda: loud(SnnConvolved(), 2), {"time_axis": 1}, EVENTS),
     "SpikingJelly, static encoder": (lambda: loud(SjCsnn()), {}, IMAGE),
+    "SpikingJelly, drawn spikes": (lambda: loud(SjPoisson()), {}, IMAGE),
     "SpikingJelly, wrapped layers": (lambda: loud(SjWrapped()), {"time_axis": 0}, EVENTS),
     "SpikingJelly, containers": (lambda: loud(SjFeedback(), 8), {"time_axis": 0}, (12,)),
     "Norse, SequentialState": (lambda: loud(NorseStateLoop(), 40), {"time_axis": 0}, EVENTS),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from pyflow.frontends.spiking.recording import leaves, record
 from pyflow.frontends.spiking.replay import Replay
 from pyflow.frontends.spiking.rolling import Body, Key, Site, first_difference, of_any_batch, roll
 from pyflow.frontends.spiking.stand_in import check_norms
-from pyflow.frontends.spiking.walk import Walk, neuron_calls
+from pyflow.frontends.spiking.walk import Walk
+from pyflow.graph import INPUT
 from pyflow.model.spiking import NEAR, READOUTS, SPIKES, Neuron, NeuronState, SpikingModel
 
 Run = Callable[[torch.Tensor], Any]
@@ -44,7 +46,7 @@ class Captured:
 
     def answers(self, sample: torch.Tensor) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """What the framework's own layers give of `sample`, as the run does: (float64 [N, classes], spikes of each
-        layer of neurons, bool [N, T, ...], by its name)."""
+        layer of neurons, bool [N, T, ...], by its name; of INPUT those of an encoder)."""
         axis = frames_axis(self.time_axis)
         logits, spikes = [], dict[str, list[np.ndarray]]()
         with _kept(self.module):
@@ -60,6 +62,8 @@ class Captured:
                     fired = _trains(replay, self.body.sites[key], self.body.steps)[1]
                     assert fired is not None
                     spikes.setdefault(layer, []).append((fired != 0).transpose(0, 1).numpy())
+                if self.walk.encoder.site is not None:
+                    spikes.setdefault(INPUT, []).append(self.walk.encoder.trains(replay, self.body.steps))
         return np.concatenate(logits), {layer: np.concatenate(trains) for layer, trains in spikes.items()}
 
 
@@ -136,6 +140,16 @@ def _recorded(run: Run, model: nn.Module, sample: torch.Tensor, name: str) -> Bo
     steps = max(1, neuron_calls(recording.calls))
     check_norms(steps, Counter(call.site for call in recording.calls), model)
     return roll(recording, steps)
+
+
+def neuron_calls(body_calls: Any) -> int:
+    """T of a recording: each neuron is called once in a step, or some times."""
+    counts: dict[str, int] = {}
+    for call in body_calls:
+        if call.module is not None and neurons.is_neuron(call.module):
+            counts[call.site] = counts.get(call.site, 0) + 1
+    loops = [count for count in counts.values() if count > 1]  # one is called once with a whole sequence
+    return math.gcd(*loops) if loops else 1
 
 
 def _check_replay(run: Run, model: nn.Module, body: Body, x: torch.Tensor, name: str) -> None:

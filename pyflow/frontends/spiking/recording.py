@@ -30,6 +30,9 @@ SAME = {"detach", "detach_", "clone", "requires_grad_", "contiguous", "cpu", "al
 READS = {"item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__", "nonzero", "__array__"}
 # Functions that take a tensor's sizes alone.
 SIZES = {"zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones", "new_full", "new_empty"}
+# Functions that draw random numbers: calls like others, whatever they read.
+RANDOM = {"rand", "rand_like", "bernoulli"}
+HOST = "encode on the host, and feed [N, T, ...] with time_axis=1"
 MOST_CALLS = 200_000
 
 
@@ -103,6 +106,8 @@ def mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """`value` with `function` of each of its leaves."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(mapped(part, function) for part in value))
+    if isinstance(value, torch.Size):
+        return tuple(mapped(part, function) for part in value)
     if isinstance(value, tuple | list):
         return type(value)(mapped(part, function) for part in value)
     if isinstance(value, dict):
@@ -201,6 +206,8 @@ class _Recorder(TorchFunctionMode):
             given = ((start, *given[0][1:]), given[1])
         free = all(isinstance(s, Constant) for s in leaves(given) if isinstance(s, Source))
         if name in READS and not free:
+            if (inside := _place()[0]).startswith(("spikegen.py", "encode.py", "encoding.py")):
+                raise VolleyError(f"run: an encoder at {inside} is not that of the core; {HOST}")
             raise VolleyError(
                 f"run: {name}() at {_place()[1]} hands activations to Python; a network must not depend on their values"
             )
@@ -209,7 +216,7 @@ class _Recorder(TorchFunctionMode):
             result = args[0]
         tensors = [part for part in leaves(result) if isinstance(part, torch.Tensor)]
         same = not writes(name) and {id(t) for t in tensors} <= {id(v) for v in leaves((args, kwargs))}
-        if (free and not self.starts(given)) or not tensors or name in SIZES or same:
+        if (free and name not in RANDOM and not self.starts(given)) or not tensors or name in SIZES or same:
             return None if name == "__setitem__" else result
         if name in SAME:
             for tensor in tensors:

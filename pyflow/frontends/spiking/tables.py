@@ -206,6 +206,8 @@ def _norse_back(module: Any) -> Feedback:
 # ------------------------------------------------------------------ the tables
 DECODES = ("max-mem", "mean-mem", "last_mem")  # of SpikingJelly's integrators
 _DECODE = f"`decode` {', '.join(DECODES)} or None"
+_RATE = "the random rate encoder, which draws its own spikes"
+_ENCODED = "use spikes that the host encodes, [N, T, ...]: "
 _SNN = "every `reset_mechanism`; `reset_delay`; `beta` and `threshold` learned, one or one per channel"
 _BACK = "; `all_to_all` with `linear_features` or `conv2d_channels`, and `V`, one or one per channel"
 _SJ = "`v_threshold`, `v_reset` a number or None, `step_mode` s or m"
@@ -234,8 +236,10 @@ SNNTORCH = Framework(
         "LeakyParallel": "use RLeaky: it runs a whole sequence in a torch.nn.RNN",
         "BatchNormTT1d": "use one BatchNorm1d: each time step has a normalisation of its own",
         "BatchNormTT2d": "use one BatchNorm2d: each time step has a normalisation of its own",
+        "spikegen.latency": _ENCODED + "it rounds times of spikes otherwise than the encoder core",
+        "spikegen.delta": _ENCODED + "its input changes from step to step",
     },
-    {},
+    {"spikegen.rate": _RATE + ", with gain 1 and offset 0"},
 )  # fmt: skip
 SPIKINGJELLY = Framework(
     "SpikingJelly", "2.0",
@@ -277,6 +281,11 @@ SPIKINGJELLY = Framework(
         "NeuNorm": "use BatchNorm2d: it divides by what neurons fired before",
         "SynapseFilter": "use LIFNode, or snnTorch's Synaptic: it gives currents, which are no spikes",
         "DropConnectLinear": "use Linear: its weights are drawn anew",
+        "LatencyEncoder": _ENCODED + "it rounds times of spikes otherwise than the encoder core",
+        "WeightedPhaseEncoder": _ENCODED + "no neuron decodes a phase code",
+        "PeriodicEncoder": _ENCODED + "its spikes are the same for every sample",
+        "PopSpikeEncoderDeterministic": _ENCODED + "each value becomes a population",
+        "PopSpikeEncoderRandom": _ENCODED + "each value becomes a population",
     },
     {
         "Conv1d, Conv2d, Linear, Flatten, Upsample": "torch's, in `step_mode` s or m",
@@ -284,6 +293,7 @@ SPIKINGJELLY = Framework(
         "BatchNorm1d, BatchNorm2d": "torch's, with the statistics of training",
         "ThresholdDependentBatchNorm1d, ThresholdDependentBatchNorm2d": "tdBN: a BatchNorm once trained",
         "Dropout, Dropout2d": "nothing",
+        "PoissonEncoder": _RATE,
         "SeqToANNContainer, MultiStepContainer, StepModeContainer": "what they hold",
         "LinearRecurrentContainer": "a Linear of the input and the output one step before",
         "ElementWiseRecurrentContainer": "a sum of the input and the output one step before; no other function",
@@ -314,9 +324,16 @@ NORSE = Framework(
         "IzhikevichCell": "use LIFCell: its charge is a square",
         "CobaLIFCell": "use LIFCell: conductances multiply its membrane",
         "LIFMCRecurrentCell": "use LIFRecurrentCell: its membrane has compartments",
+        "ConstantCurrentLIFEncoder": _ENCODED + "its neurons have no weights in front",
+        "SpikeLatencyEncoder": _ENCODED + "it rounds times of spikes otherwise than the encoder core",
+        "SpikeLatencyLIFEncoder": _ENCODED + "its neurons have no weights in front",
+        "PopulationEncoder": _ENCODED + "each value becomes a population",
+        "SignedPoissonEncoder": _ENCODED + "its spikes have a sign",
+        "SignedPoissonEncoderStep": _ENCODED + "its spikes have a sign",
     },
     {
         "SequentialState, RecurrentSequential": "what they hold",
+        "PoissonEncoder, PoissonEncoderStep": _RATE + ", with f_max * dt = 1",
         "Lift": "the layer of torch that it holds, for whole sequences",
     },
 )  # fmt: skip

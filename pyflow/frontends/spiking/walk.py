@@ -21,6 +21,7 @@ from pyflow.frontends import torch_functions as functions
 from pyflow.frontends import torch_layers as layers
 from pyflow.frontends.builder import Activations, Builder
 from pyflow.frontends.spiking import gates, membranes, neurons
+from pyflow.frontends.spiking.encoders import Encoder
 from pyflow.frontends.spiking.late import Late, check_start
 from pyflow.frontends.spiking.membranes import Read, Series, State, Total
 from pyflow.frontends.spiking.outputs import Role
@@ -48,7 +49,7 @@ class Walk:
         if len(shape) == 1:
             self.builder.stream = replace(self.builder.stream, axes=0)
         self.input = self.builder.stream
-        self.late = Late(body, self.builder)
+        self.late, self.encoder = Late(body, self.builder), Encoder(body)
         # Of the tensors that the run gives, [N, classes]: what the network's logits are.
         self.read: Read = operator.itemgetter(0)
         self.values: dict[Key, list[Any]] = {}
@@ -63,6 +64,7 @@ class Walk:
             case Ref(delay=1):
                 return self.late.of(leaf)
             case Given():
+                self.encoder.check_alone(own)
                 return self.input if self.time_axis is None else Series(self.input, self.time_axis)
             case Constant():
                 return leaf.value
@@ -93,7 +95,7 @@ class Walk:
                 f"layer {answer.stream.label!r}: its membrane is read, and its spikes go back into the loop; read the "
                 "membrane of a layer behind it"
             )
-        timed = self.time_axis is not None
+        timed = self.time_axis is not None or self.encoder.site is not None
         return SpikingModel(self.builder.finish(), self.steps, timed, answer.scale, readout=answer.readout)
 
     def _answer(self, readout: str | None) -> Total:
@@ -175,6 +177,8 @@ class Walk:
             return self._neuron(site, module, streams)
         if len(streams) != 1 or isinstance(streams[0], Total):
             raise self.body.refuse(site, f"({type(module).__name__}) needs one tensor of a time step as its input")
+        if self.encoder.of_module(site, module):
+            return [self._encoded(site)]
         module = stand_in(module, label)
         kind = type(module).__name__
         handler = next((layers.MODULES[c] for c in type(module).__mro__ if c in layers.MODULES), None)
@@ -257,6 +261,8 @@ class Walk:
             return [total]
         args, kwargs = mapped(site.later, lambda leaf: self.value(leaf, site.key))
         points = [v for v in leaves((args, kwargs)) if isinstance(v, Activations | Series | Total | State)]
+        if (coded := self.encoder.of_function(site, called, args, points)) is not None:
+            return [self._encoded(site) if coded is True else coded]
         every = self._known_steps()
         if (read := membranes.over_time(self.body, site, called, args, kwargs, points, every)) is not None:
             return read
@@ -315,6 +321,12 @@ class Walk:
             return total
         raise self.body.refuse(site, "of a sum over time is not supported; divide or multiply it by a number above 0")
 
+    def _encoded(self, site: Site) -> Activations | Series:
+        """The spikes of an encoder: the network's input in every step."""
+        self.encoder.check_first(self.builder.layers)
+        whole = site.call.shapes[0] != (self.batch, *self.input.size)
+        return Series(self.input, self._new_axis(site, self.input)) if whole else self.input
+
     def _new_axis(self, site: Site, stream: Activations) -> int:
         """Where a static map is repeated over time."""
         shape, one = site.call.shapes[0], (self.batch, *stream.size)
@@ -364,13 +376,3 @@ class Walk:
         elif shape[1 + (not point.folded) :] == (whole,):
             return self._each(point, label, lambda: layers.flatten(self.builder, label, named=False))
         raise self.body.refuse(site, f"to {shape} is not a Flatten of {tuple(stream.size)}; use x.flatten(1)")
-
-
-def neuron_calls(body_calls: Any) -> int:
-    """T of a recording: each neuron is called once in a step, or some times."""
-    counts: dict[str, int] = {}
-    for call in body_calls:
-        if call.module is not None and neurons.is_neuron(call.module):
-            counts[call.site] = counts.get(call.site, 0) + 1
-    loops = [count for count in counts.values() if count > 1]  # one is called once with a whole sequence
-    return math.gcd(*loops) if loops else 1
