@@ -97,6 +97,7 @@ def load(
     sequences: bool = False,
     labels: bool = True,
     trains: InputFormat | None = None,
+    timed: bool = False,
 ) -> Dataset:
     """Load a dataset: `digits`, `mnist` (needs data_dir) or the path of an .npz file.
 
@@ -105,8 +106,11 @@ def load(
         axes [N, L] and not vectors [N, F].
     labels: must an .npz hold labels? Without, x alone will do.
     trains: of a network that takes spikes over time; an .npz may then hold these, [N, T, ...] of 0 and 1.
+    timed: an .npz holds numbers that change from step to step, [N, T, ...], which are left as they are.
     Raises VolleyError if it is unknown, missing, corrupt, out of range or does not fit input_shape.
     """
+    if timed and not str(data).endswith(".npz"):
+        raise VolleyError(f"data {data!r}: has no time steps; give an .npz file whose x are [N, T, ...]")
     if input_shape is not None:
         input_shape = check_shape(input_shape, "data: input_shape")
     if data == "digits":
@@ -117,7 +121,7 @@ def load(
         found = _mnist(Path(data_dir))
     elif str(data).endswith(".npz"):
         one_row = sequences if input_shape is None else map_shape(input_shape)[1] == 1
-        found = _npz(Path(data), one_row, labels, trains)
+        found = _npz(Path(data), one_row, labels, trains, timed)
     else:
         raise VolleyError(f"data {data!r} is unknown; use digits, mnist (with DATA_DIR) or the path of an .npz file")
     return found if input_shape is None or found.x_test.ndim == 5 else fit(found, input_shape)
@@ -225,7 +229,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 # ------------------------------------------------------------------ .npz
-def _npz(path: Path, sequences: bool, labels: bool, trains: InputFormat | None = None) -> Dataset:
+def _npz(path: Path, sequences: bool, labels: bool, trains: InputFormat | None = None, timed: bool = False) -> Dataset:
     with Archive(path, f"give an .npz with arrays {NPZ_ARRAYS}, saved by numpy.savez") as archive:
         keys = {name[:-4] if name.endswith(".npy") else name for name in archive.names}
         if {"x_train", "y_train", "x_test", "y_test"} <= keys:
@@ -246,6 +250,11 @@ def _npz(path: Path, sequences: bool, labels: bool, trains: InputFormat | None =
     out = {}
     for k, name in names.items():  # one after the other: what has been converted is let go
         v, what = raw.pop(k), f"{path}: {name}"
+        if timed and k[0] == "x":
+            if v.ndim not in (3, 4, 5):
+                raise VolleyError(f"{what}: shape {v.shape}; needs [N, T, C, H, W], [N, T, C, L] or [N, T, F]")
+            out[k] = v
+            continue
         if trains is not None and k[0] == "x" and math.prod(v.shape[1:]) == math.prod((trains.steps, *trains.shape)):
             out[k] = trains.check(v).astype(np.uint8)
             continue

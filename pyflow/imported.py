@@ -22,11 +22,11 @@ FRAMES = 16  # of random input
 # Options that do not go with a file, by its ending, and why.
 ODD = {
     ".nir": (
-        ("timesteps", "finetune", "checkpoint", "weights"),
+        ("timesteps", "finetune", "checkpoint", "weights", "time_axis"),
         "a NIR graph, which has its weights; give STEPS= and DT=",
     ),
     ".net": (
-        ("timesteps", "finetune", "checkpoint", "weights", "weight_bits", "dt"),
+        ("timesteps", "finetune", "checkpoint", "weights", "weight_bits", "dt", "time_axis"),
         "a network of Lava, whose integers are taken as they are; give STEPS=",
     ),
 }

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pyflow import imported, workspace, zoo
 from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
@@ -23,6 +25,7 @@ from pyflow.planning.planner import FILL
 from pyflow.shapes import check_shape
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from pyflow.model.graph import FloatNetwork
@@ -43,7 +46,10 @@ def dataset(
     data = args.data or default
     if not data:
         raise VolleyError(f"network {args.net!r}: give its data: DATA=digits, DATA=mnist DATA_DIR=... or DATA=my.npz")
-    return load(data, args.data_dir, shape, sequences, labels=args.command == "sim" or bool(args.finetune))
+    labels = args.command == "sim" or bool(args.finetune)
+    if getattr(args, "time_axis", None) is not None:
+        return load(data, args.data_dir, labels=labels, timed=True)
+    return load(data, args.data_dir, shape, sequences, labels=labels)
 
 
 def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Dataset]:
@@ -73,8 +79,10 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
         return _spiking_model(args, model, data)
     if has_integers(model):
         return _trained_model(args, model, data)
-    if over_time := next((o for o in ("steps", "readout", "dt") if getattr(args, o) is not None), None):
-        raise VolleyError(f"--{over_time}: is for models with neurons of a spiking framework; {args.net!r} has none")
+    if over_time := next((o for o in ("steps", "readout", "time_axis", "dt") if getattr(args, o) is not None), None):
+        raise VolleyError(
+            f"--{over_time.replace('_', '-')}: is for models with neurons of a spiking framework; {args.net!r} has none"
+        )
     name = args.name or workspace.name_of(args.net)
     traced = trace(model, data.shape, name=name)
     return _integers(
@@ -93,8 +101,12 @@ def _onnx_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
     from pyflow.conversion.onnx_file import captured, float_accuracy, opened
 
     model = opened(args.net)
-    if odd := next((o for o in ("weights", "steps", "readout", "dt") if getattr(args, o) is not None), None):
-        raise VolleyError(f"--{odd}: does not go with {args.net!r}, whose weights are in it; leave it out")
+    if odd := next(
+        (o for o in ("weights", "steps", "readout", "time_axis", "dt") if getattr(args, o) is not None), None
+    ):
+        raise VolleyError(
+            f"--{odd.replace('_', '-')}: does not go with {args.net!r}, whose weights are in it; leave it out"
+        )
     data = dataset(args, None, getattr(model, "input_shape", None), model.sequences)
     if has_integers(model):
         return _trained_model(args, model, data)
@@ -161,22 +173,43 @@ def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) ->
     """Convert a model of a spiking framework, whose input is the same in every time step."""
     from pyflow.conversion.images import check_images
     from pyflow.conversion.over_time import quantised
-    from pyflow.conversion.samples import checked
+    from pyflow.conversion.samples import as_frames, checked
     from pyflow.frontends.spiking.prove import capture
 
     if odd := next(
         (o for o in ("timesteps", "finetune", "checkpoint", "dt") if getattr(args, o) not in (None, 0)), None
     ):
         raise VolleyError(f"--{odd}: does not go with a spiking model, whose loop gives the time steps; leave it out")
+    if args.time_axis not in (None, "0", "1"):
+        raise VolleyError(f"--time-axis {args.time_axis}: must be 0 or 1, where the model has its time steps")
+    axis = None if args.time_axis is None else int(args.time_axis)
     name = args.name or workspace.name_of(args.net)
-    sample, _ = checked(check_images(data.calibration, data.shape, "calibration"), None)
-    captured = capture(model, sample, steps=args.steps, readout=args.readout, name=name)
+
+    def taken(x: np.ndarray, what: str) -> tuple[torch.Tensor, float]:
+        """As the model takes it, by checked()."""
+        return checked(check_images(x, data.shape, what) if axis is None else np.moveaxis(x, 1, axis), axis)
+
+    sample, code = taken(data.calibration, "calibration")
+    captured = capture(model, sample, steps=args.steps, readout=args.readout, time_axis=axis, name=name)
+    captured = replace(captured, model=replace(captured.model, sample_code=code))
     network = quantised(captured, sample, 8 if args.weight_bits is None else args.weight_bits)
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
     if data.labelled:
-        images, _ = checked(check_images(data.x_test, data.shape, "test images"), None)
+        images, _ = taken(data.x_test, "test images")
         meta["accuracy_float"] = float((captured.answers(images)[0].argmax(1) == data.y_test).mean())
-    return network.with_meta(**meta), fit(data, network.input_shape)
+    network = network.with_meta(**meta)
+    if axis is None:
+        return network, fit(data, network.input_shape)
+    parts: dict[str, Any] = {}
+    for part in ("x_train", "x_test"):
+        values, own = taken(getattr(data, part), part)
+        if len(values) and own not in (code, 0.0):
+            raise VolleyError(
+                f"data {data.name!r}: {part} holds other numbers than those to calibrate with; give one kind"
+            )
+        whole = as_frames(values, axis, code)
+        parts[part] = network.inputs(whole).astype(np.uint8)
+    return network, replace(data, **parts)
 
 
 def measured(network: Network, data: Dataset | None) -> Network:
@@ -209,7 +242,17 @@ def network(args: argparse.Namespace, need_data: bool = True) -> tuple[Network, 
         return _onnx_model(args)
     given = [
         o
-        for o in ("finetune", "checkpoint", "weights", "timesteps", "weight_bits", "steps", "readout", "dt")
+        for o in (
+            "finetune",
+            "checkpoint",
+            "weights",
+            "timesteps",
+            "weight_bits",
+            "steps",
+            "readout",
+            "time_axis",
+            "dt",
+        )
         if getattr(args, o) not in (None, 0)
     ]
     if given:

@@ -66,8 +66,8 @@ def accuracy_text(meta: Mapping[str, Any]) -> str:
 def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
     """(spikes, synaptic operations, dense operations) per frame, averaged over frames `x`.
 
-    A synaptic operation is one weight added because of one spike; the dense count is every weight at
-    every time step.
+    A synaptic operation is one weight added because of one spike, or of one bit of a word; the dense count is every
+    weight at every time step, for every bit.
     """
     _, trace = network.run(x, trace=True)
     spikes = synops = dense = 0.0
@@ -77,15 +77,15 @@ def activity(network: Network, x: np.ndarray) -> tuple[float, float, float]:
         if isinstance(op, Synapse):
             (source,) = network.sources(op)
             events = np.bitwise_count(trace[source.name]).astype(np.int64)
-            outputs = op.readers(source)
+            outputs, planes = op.readers(source), source.steps * (source.number_bits if source.word else 1)
             if isinstance(op, Conv):
                 reach = op.windows(np.ones((1, 1, *source.shape[1:]), np.int64))
                 hits = np.zeros(source.shape[1:], np.int64)
                 index = op.windows(np.arange(hits.size).reshape(1, 1, *hits.shape), -1)
                 np.add.at(hits.ravel(), index[index >= 0].ravel(), 1)
                 synops += float((events.reshape(-1, *hits.shape).sum(0) * hits).sum()) * outputs
-                dense += float(reach.sum()) * source.shape[0] * outputs * source.steps * len(x)
+                dense += float(reach.sum()) * source.shape[0] * outputs * planes * len(x)
             else:
                 synops += float(events.sum()) * outputs
-                dense += float(np.prod(source.shape)) * outputs * source.steps * len(x)
+                dense += float(np.prod(source.shape)) * outputs * planes * len(x)
     return spikes / len(x), synops / len(x), dense / len(x)

@@ -97,6 +97,13 @@ MODEL = (
     Option(
         "readout", "what is read of it: spikes-sum, membrane-last, membrane-sum, membrane-max", str, None, "READOUT"
     ),
+    Option(
+        "time-axis",
+        "axis of time in what a spiking model takes, 0 or 1; the arrays of DATA are then [N, T, ...]",
+        str,
+        None,
+        "TIME_AXIS",
+    ),
     Option("dt", "seconds of a time step, of a .nir", float, None, "DT"),
     Option("ties", "of imported quantisers: even, as trained (default), or up", str, None, "TIES"),
     Option("finetune", "epochs of quantisation-aware fine-tuning on the training images", int, 0, "FINETUNE", "EPOCHS"),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,11 @@ for _package in ("snntorch", "spikingjelly"):
 import snntorch as snn  # noqa: E402
 
 import pyflow  # noqa: E402
+from pyflow import __main__ as cli  # noqa: E402
+from pyflow import loading  # noqa: E402
 from pyflow.conversion.samples import as_frames, checked  # noqa: E402
 from pyflow.errors import VolleyError  # noqa: E402
+from pyflow.measure import activity  # noqa: E402
 from tests.unit.spiking_nets import IMAGE, STEP, loud  # noqa: E402
 from tests.unit.word_nets import NETS, Sew, made  # noqa: E402
 
@@ -109,3 +113,51 @@ def test_refused(case: str) -> None:
     with pytest.raises(VolleyError, match=message) as error:
         pyflow.convert(loud(make()), torch.rand(16, *IMAGE).numpy())
     assert "\n" not in str(error.value)
+
+
+NET = """
+import snntorch as snn
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(12, 5), snn.Leaky(beta=0.75)
+        self.fc.weight.data *= 4
+
+    def forward(self, x):
+        mem, out = self.lif.init_leaky(), []
+        for t in range(x.size(0)):
+            spk, mem = self.lif(self.fc(x[t]), mem)
+            out.append(spk)
+        return torch.stack(out)
+
+
+def build():
+    torch.manual_seed(0)
+    return Net().eval()
+"""
+
+
+@pytest.mark.parametrize("kind", ["spikes", "samples", "counts"])
+def test_the_command_line_takes_data_over_time(kind: str, tmp_path: Path) -> None:
+    """TIME_AXIS=: the file's arrays are [N, T, ...]; what comes back is what a host sends."""
+    rng = np.random.default_rng(0)
+    x = {"spikes": rng.integers(0, 2, (40, 6, 12)), "samples": rng.random((40, 6, 12)),
+         "counts": rng.integers(0, 5, (40, 6, 12)).astype(float)}[kind]  # fmt: skip
+    (tmp_path / "net.py").write_text(NET)
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(40) % 5)
+    given = ["--net", f"{tmp_path / 'net.py'}:build", "--data", str(tmp_path / "data.npz"), "--time-axis"]
+    network, data = loading.network(cli._parser().parse_args(["sim", *given, "0"]))
+    assert data is not None
+    assert (network.input_encoding, network.input_steps) == ("rate" if kind == "spikes" else "signal", 6)
+    host = np.floor(255 * x + 0.5) if kind == "samples" else x
+    np.testing.assert_array_equal(data.x_test[..., 0, 0], host)
+    assert data.x_test.dtype == np.uint8
+    assert np.ptp(network.run(data.x_test), axis=0).any()
+    dense = activity(network, data.x_test[:4])[2]
+    assert dense == 6 * 12 * 5 * (1 if kind == "spikes" else 8)
+    with pytest.raises(VolleyError, match="--time-axis 2: must be 0 or 1"):
+        loading.network(cli._parser().parse_args(["sim", *given, "2"]))
