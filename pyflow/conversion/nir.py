@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from pyflow.conversion.float_steps import answers
-from pyflow.conversion.over_time import SAMPLES, fitted, verdict
+from pyflow.conversion.membrane import silenced
+from pyflow.conversion.over_time import SAMPLES, fitted, verdict, with_deviation
 from pyflow.conversion.samples import as_frames, checked
 from pyflow.conversion.spiking import check_bits, ordered
 from pyflow.errors import VolleyError
@@ -51,8 +52,8 @@ def convert_nir(
         spikes of 0 and 1, or numbers as convert() takes them ([N, T, ...]; time_axis=0: [T, N, ...]), or with
         time_axis=None images in [0, 1] that stay, [N, ...]. Without it random spikes decide on widths, and a warning
         says so.
-    dt: seconds of a time step. steps: T. readout: "spikes-sum": what the last node gives, added over time. All three
-        are needed: a graph is of continuous time.
+    dt: seconds of a time step. steps: T. readout: of the last node, "spikes-sum" (what it gives, added over time), or
+        "membrane-last", "membrane-sum", "membrane-max". All three are needed: a graph is of continuous time.
     integration: of leaks, "euler" (decay 1 - dt/tau, as Norse and snnTorch) or "exact" (exp(-dt/tau)). weight_bits: W,
         2 to 8.
 
@@ -66,7 +67,7 @@ def convert_nir(
     form: dict[str, Any] = {"dt": dt, "steps": steps, "readout": readout, "integration": integration, "name": name}
     found = model_of(read, timed=timed, **form)
     values, code = checked(sample, time_axis) if sample is not None else (None, 0.0)
-    model = ordered(replace(found, sample_code=code))
+    model = silenced(ordered(replace(found, sample_code=code)))
     shape = (*((found.steps,) if timed else ()), *found.network.input_shape)
     if values is None:
         warnings.warn(
@@ -82,8 +83,10 @@ def convert_nir(
     trains: dict[str, np.ndarray] = {}
     want, _ = answers(model, frames, trains)
     network, share = fitted(model, frames, want, weight_bits, 1 if sample is not None else SPARE)
-    shares = verdict(network, trains, frames) if trains else {}
-    return network.with_meta(verdict=shares, agreement=round(share, 4), dt=dt)
+    if model.read:
+        trains.pop(model.network.layers[-1].name)  # its membrane is the answer
+        network = with_deviation(network, model, frames, want, trains)
+    return network.with_meta(verdict=verdict(network, trains, frames), agreement=round(share, 4), dt=dt)
 
 
 def write_nir(

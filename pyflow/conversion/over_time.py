@@ -75,7 +75,7 @@ def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Net
     check_function(model, frames, logits)
     network, share = fitted(model, frames, logits, weight_bits)
     if model.read:
-        network = _with_deviation(network, model, frames, logits, spikes)
+        network = with_deviation(network, model, frames, logits, spikes)
     network = network.with_meta(verdict=verdict(network, spikes, frames), agreement=round(share, 4))
     if encoded is None:
         return network
@@ -128,7 +128,7 @@ def verdict(network: Network, spikes: dict[str, np.ndarray], frames: np.ndarray)
     return {layer: round(float(same.mean()), 4) for layer, same in equal.items()}
 
 
-def _with_deviation(
+def with_deviation(
     network: Network, model: SpikingModel, frames: np.ndarray, logits: np.ndarray, spikes: dict[str, np.ndarray]
 ) -> Network:
     """`network` with meta["membrane"]."""
@@ -142,6 +142,8 @@ def _with_deviation(
 
 def _equal_trains(network: Network, spikes: dict[str, np.ndarray], frames: np.ndarray) -> dict[str, np.ndarray]:
     """By layer of neurons, bool [N, C, H, W]: is the train of spikes equal to the framework's?"""
+    if not spikes:
+        return {}
     _, trace = network.run(frames, trace=list(spikes))
     ours = {layer: trace[layer].astype(bool) for layer in spikes}
     return {layer: (own == spikes[layer].reshape(own.shape)).all(1) for layer, own in ours.items()}

@@ -58,6 +58,15 @@ def test_a_graph_with_every_kind_of_layer(tmp_path: Path) -> None:
     in_rtl(network, x[:6], tmp_path / "net")
 
 
+def test_a_membrane_at_the_end(tmp_path: Path) -> None:
+    end = {"type": "CubaLI", "v_leak": np.full(3, 0.1), "w_in": np.full(3, 2.0), "r": np.ones(3)}
+    end |= {"tau_mem": np.full(3, 0.005), "tau_syn": np.full(3, 0.002)}
+    tree = chain((4,), (3,), fc=affine(6, 4), n=integrate(6), fc2=affine(3, 6, 1), end=end)
+    x = spikes(40, 8, 4)
+    network = pyflow.convert_nir(save(tree, tmp_path / "x.nir"), x, dt=DT, steps=8, readout="membrane-max")
+    in_rtl(network, x[:6], tmp_path / "net")
+
+
 def test_lava_mnist(lava_dir: Path, data_dir: Path, tmp_path: Path) -> None:
     from pyflow.data import load
 

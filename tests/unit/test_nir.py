@@ -444,9 +444,57 @@ def test_refused(case: str, tmp_path: Path) -> None:
     refuse(lambda: pyflow.convert_nir(path, steps=STEPS, **FORM), word)
 
 
-def test_a_membrane_at_the_end_is_refused(tmp_path: Path) -> None:
-    tree = chain((4,), (3,), fc=affine(3, 4), n=node("LI", tau=np.ones(3), r=np.ones(3), v_leak=np.zeros(3)))
-    refuse(lambda: model(tree, tmp_path), "NIR node 'n' (LI): is a membrane without spikes")
+def silent(kind: str) -> Tree:
+    values = {"I": ("r",), "LI": ("r", "tau", "v_leak"), "CubaLI": ("r", "tau_mem", "tau_syn", "v_leak", "w_in")}[kind]
+    numbers = {"r": 1.0, "tau": 0.004, "tau_mem": 0.005, "tau_syn": 0.002, "v_leak": 0.25, "w_in": 2.0}
+    end = node(kind, **{key: np.full(3, numbers[key] / (DT if kind == "I" else 1)) for key in values})
+    return chain((4,), (3,), fc=affine(5, 4), lif=lif(5, theta=0.2), fc2=affine(3, 5, 1), end=end)
+
+
+def membranes(tree: Tree, x: np.ndarray) -> np.ndarray:
+    """[N, T, 3] of the last node, by NIR's equations."""
+    front, found = Oracle({"nodes": dict(list(tree["nodes"].items())[:-2])}), tree["nodes"]["end"]
+    v = i = np.zeros((len(x), 3))
+    v, out = v + found.get("v_leak", np.zeros(3)), []
+    for t in range(x.shape[1]):
+        drive = np.asarray(front.run(x[:, t : t + 1]))
+        if "tau_syn" in found:
+            drive = i = i + DT / found["tau_syn"] * (-i + found["w_in"] * drive)
+        if found["type"] == "I":
+            v = v + DT * found["r"] * drive
+        else:
+            v = v + DT / found.get("tau", found.get("tau_mem")) * (found["v_leak"] - v + found["r"] * drive)
+        out.append(v)
+    return np.stack(out, 1)
+
+
+@pytest.mark.parametrize("readout", ["membrane-last", "membrane-sum", "membrane-max"])
+@pytest.mark.parametrize("kind", ["I", "LI", "CubaLI"])
+def test_membranes_as_the_answer(kind: str, readout: str, tmp_path: Path) -> None:
+    tree, x = silent(kind), spikes(40, STEPS, 4)
+    found = model(tree, tmp_path, readout=readout)
+    every = membranes(tree, x)
+    want = {"last": every[:, -1], "sum": every.sum(1), "max": every.max(1)}[readout.removeprefix("membrane-")]
+    got, _ = answers(ordered(found), x.reshape(40, STEPS, 4, 1, 1))
+    np.testing.assert_allclose(got, want, atol=1e-9)
+    network = pyflow.convert_nir(tmp_path / "graph.nir", x, steps=STEPS, dt=DT, readout=readout)
+    assert network.meta["agreement"] > 0.9
+    assert network.meta["membrane"]["largest_equal"] < 0.1 * np.abs(want).max()
+    assert np.abs(network.run(x) * network.logit_scale - want).mean() < 0.1 * np.abs(want).max()
+    write_nir(found, tmp_path / "a.nir", dt=DT)
+    again = model_of(read_graph(tmp_path / "a.nir"), dt=None, steps=None, readout=None)
+    assert again.readout == readout
+    assert np.array_equal(answers(ordered(again), x.reshape(40, STEPS, 4, 1, 1))[0], got)
+
+
+def test_membranes_where_they_do_not_belong(tmp_path: Path) -> None:
+    refuse(lambda: model(silent("LI"), tmp_path), "NIR node 'end' (LI): is a membrane without spikes; give readout")
+    tree = silent("LI")
+    tree["nodes"]["fc3"] = affine(3, 3)
+    tree["edges"] = [*tree["edges"][:-1], ("end", "fc3"), ("fc3", "output")]
+    refuse(lambda: model(tree, tmp_path, readout="membrane-last"), "which 'fc3' reads; only the Output can")
+    plain = chain((4,), (3,), fc=affine(3, 4))
+    refuse(lambda: model(plain, tmp_path, readout="membrane-sum"), "NIR node 'fc' (Affine): has no membrane")
 
 
 @pytest.mark.parametrize("missing", ["dt", "steps", "readout"])
@@ -458,7 +506,7 @@ def test_what_a_graph_does_not_say(missing: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("option", "value", "word"), [
     ("dt", 0.0, "dt 0.0 must be"), ("dt", float("nan"), "dt nan must be"), ("steps", 0, "steps 0 must be"),
-    ("readout", "membrane-last", "is not built yet"), ("integration", "rk4", "'rk4' is unknown"),
+    ("readout", "membrane", "'membrane' is unknown"), ("integration", "rk4", "'rk4' is unknown"),
     ("weight_bits", 9, "weight_bits 9 must be"),
 ])  # fmt: skip
 def test_bad_options(option: str, value: Any, word: str, tmp_path: Path) -> None:

@@ -28,12 +28,11 @@ from pyflow.model.graph import (
     FloatLinear,
     FloatNetwork,
 )
-from pyflow.model.spiking import FloatNeuron, SpikingModel
+from pyflow.model.spiking import READOUTS, SPIKES, FloatNeuron, SpikingModel
 from pyflow.operators.encode import MAX_STEPS
 from pyflow.shapes import check_shape
 
-READOUTS = ("spikes-sum",)
-SPIKES = (*FIRING, "Threshold")
+NEURONS = (*FIRING, *MEMBRANES, "Threshold")
 RESERVED = {INPUT, "encode", "total", "logits"}
 
 
@@ -47,9 +46,10 @@ def model_of(
     integration: str = "euler",
     name: str = "network",
 ) -> SpikingModel:
-    """The float network of a NIR graph. dt: seconds of a time step. steps: T. readout: "spikes-sum", what the node in
-    front of the Output gives, added over time. timed: is the input spikes over time, or an image that stays?
-    integration: of leaks, "euler" or "exact". Raises VolleyError naming the node, and what would work."""
+    """The float network of a NIR graph. dt: seconds of a time step. steps: T. readout: of the node in front of the
+    Output, "spikes-sum" (what it gives, added over time), or "membrane-last", "-sum" or "-max". timed: is the input
+    spikes over time, or an image that stays? integration: of leaks, "euler" or "exact". Raises VolleyError naming the
+    node, and what would work."""
     dt, steps, readout = (graph.stated(k, v) for k, v in (("dt", dt), ("steps", steps), ("readout", readout)))
     for option, value, what in (
         ("dt", dt, "the seconds of a time step"),
@@ -63,16 +63,10 @@ def model_of(
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or not 1 <= steps <= MAX_STEPS:
         raise VolleyError(f"steps {steps!r} must be an integer from 1 to {MAX_STEPS:,}")
     if readout not in READOUTS:
-        raise VolleyError(f"readout {readout!r} is not built yet; use {', '.join(READOUTS)}")
+        raise VolleyError(f"readout {readout!r} is unknown; use {', '.join(READOUTS)}")
     if integration not in INTEGRATIONS:
         raise VolleyError(f"integration {integration!r} is unknown; use {' or '.join(INTEGRATIONS)}")
-    for node in graph.nodes.values():
-        if node.kind in MEMBRANES:
-            raise node.fail(
-                "is a membrane without spikes, and membranes as an answer are not built yet; end in the Linear in "
-                "front of it, which is added over time, or in spiking neurons"
-            )
-    return _Build(graph, ordered(graph, dt), float(dt), integration, name).model(int(steps), timed)
+    return _Build(graph, ordered(graph, dt), float(dt), integration, name).model(int(steps), timed, readout)
 
 
 def taken(graph: Graph) -> Stream:
@@ -93,8 +87,9 @@ class _Build:
         self.streams = self._shapes()
         self.names = self._names()
 
-    def model(self, steps: int, timed: bool) -> SpikingModel:
+    def model(self, steps: int, timed: bool, readout: str) -> SpikingModel:
         *nodes, end = self.order.nodes
+        self._check_readout(end, readout)
         for path in nodes:
             self._add(self.graph.nodes[path])
         (last,) = self._outputs(end)
@@ -102,7 +97,18 @@ class _Build:
         layers = [x for x in self.layers.values() if x.name != last] + [self.layers[last]]
         scale = self.graph.stated("scale", None)
         network = FloatNetwork(self.name, shapes.shape, tuple(layers))
-        return SpikingModel(network, steps, timed, 1.0 if scale is None else float(scale))
+        return SpikingModel(network, steps, timed, 1.0 if scale is None else float(scale), readout=readout)
+
+    def _check_readout(self, end: str, readout: str) -> None:
+        """Raises VolleyError for a membrane that spikes are asked of, or that a node reads, and the other way round."""
+        for node in self.graph.nodes.values():
+            behind = [way.behind for way in self.order.out_of(node.path)]
+            if node.kind in MEMBRANES and behind != [end]:
+                raise node.fail(f"is a membrane without spikes, which {behind[0]!r} reads; only the Output can")
+            if node.kind in MEMBRANES and readout == SPIKES:
+                raise node.fail(f"is a membrane without spikes; give readout {', '.join(READOUTS[1:])}")
+            if end in behind and readout != SPIKES and node.kind not in (*FIRING, *MEMBRANES):
+                raise node.fail(f"has no membrane, which readout {readout} reads; use {SPIKES}")
 
     def _outputs(self, end: str) -> list[str]:
         ways, node = self.order.into(end), self.graph.nodes[end]
@@ -156,7 +162,7 @@ class _Build:
         edges = [self._edge(way) for way in self.order.into(node.path)]
         if node.kind in synapses.KINDS:
             self._synapses(node, name, edges)
-        elif node.kind in SPIKES:
+        elif node.kind in NEURONS:
             self._neuron(node, name, stream, edges)
         elif node.kind == "Flatten":
             self._put(node, Flatten(name, node.path, inputs=self._one(node, edges)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyflow.frontends.nir.graph import Node
+from pyflow.frontends.nir.graph import MEMBRANES, Node
 from pyflow.model.graph import Shape
 from pyflow.model.spiking import Neuron
 
@@ -32,22 +32,24 @@ NONE = np.zeros(0)
 
 
 def firing(node: Node, shape: Shape, dt: float, integration: str) -> Firing:
-    """The neuron of an IF, LIF, CubaLIF or Threshold node on maps of `shape`. dt: seconds of a time step. integration:
-    of a leak, "euler" (1 - dt/tau) or "exact" (exp(-dt/tau)). Raises VolleyError naming a parameter without a form."""
+    """The neuron of an IF, LIF, CubaLIF, Threshold, I, LI or CubaLI node on maps of `shape`. dt: seconds of a time
+    step. integration: of a leak, "euler" (1 - dt/tau) or "exact" (exp(-dt/tau)). Raises VolleyError naming a parameter
+    without a form."""
     if node.kind == "Threshold":
         return Firing(Neuron(np.zeros(1), _threshold(node, "threshold", shape), True, "none"), NONE, NONE)
     own = _own(node)
     integration = own.get("integration", integration)
-    theta = _threshold(node, "v_threshold", shape)
+    silent = node.kind in MEMBRANES
+    theta = np.array([np.inf]) if silent else _threshold(node, "v_threshold", shape)
     r, leak = _finite(node, "r", shape), 0.0
-    if node.kind == "IF":
+    if node.kind in ("IF", "I"):
         decay, gain = np.ones(1), r * dt
     else:
         leak = _one(node, "v_leak", shape)
-        decay, rate = _leak(node, "tau" if node.kind == "LIF" else "tau_mem", shape, dt, integration)
+        decay, rate = _leak(node, "tau" if "tau" in node.fields else "tau_mem", shape, dt, integration)
         gain = r * rate
     current, current_decay = "none", 0.0
-    if node.kind == "CubaLIF":
+    if "tau_syn" in node.fields:
         kept, rate = _leak(node, "tau_syn", shape, dt, integration)
         if kept.size > 1:
             raise node.fail("tau_syn differs from channel to channel; needs one for the layer")
@@ -58,7 +60,7 @@ def firing(node: Node, shape: Shape, dt: float, integration: str) -> Firing:
     current_decay = float(_exactly(own, "current_decay", np.array([current_decay]))[0])
     if not (gain > 0).all():
         raise node.fail(f"its input counts {float(gain.min()):g} times in a step (R, w_in, tau and dt); needs above 0")
-    reset = own.get("reset", "hard")
+    reset = own.get("reset", "none" if silent else "hard")
     v_reset = _one(node, "v_reset", shape) if "v_reset" in node.fields and reset == "hard" else 0.0
     scale = NONE
     if gain.size > 1:

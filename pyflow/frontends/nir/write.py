@@ -35,7 +35,9 @@ from pyflow.packages import missing
 from pyflow.writing import write_file
 
 VERSION = "1.0.8"  # of the package nir whose fields these are
-WRITTEN = "Conv, Linear, IF, LIF and LIF with a current, sums and averages of spikes, Flatten, sums, delays"
+WRITTEN = (
+    "Conv, Linear, IF, LIF and LIF with a current, their membranes, sums and averages of spikes, Flatten, sums, delays"
+)
 Fields = dict[str, Any]
 
 
@@ -55,7 +57,7 @@ def write_nir(model: SpikingModel, path: str | os.PathLike[str], *, dt: float) -
         network = fold_affine(network)
     graph = _Writer(network, dt)
     own: Fields = {"dt": float(dt), "steps": model.steps, "timed": int(model.timed), "scale": model.scale}
-    own |= {"readout": "spikes-sum"}
+    own |= {"readout": model.readout}
     packed = io.BytesIO()
     with h5py.File(packed, "w", track_order=False) as file:
         text = h5py.string_dtype()
@@ -232,18 +234,21 @@ class _Writer:
 
 def _parameters(layer: FloatNeuron, neuron: Neuron, dt: float) -> tuple[str, dict[str, Any]]:
     """(kind, NIR's parameters) of a neuron in steps of dt."""
-    values: dict[str, Any] = {"v_threshold": neuron.theta, "v_reset": neuron.v_reset if neuron.reset == "hard" else 0.0}
+    values: dict[str, Any] = {}
+    if neuron.fires:
+        values = {"v_threshold": neuron.theta, "v_reset": neuron.v_reset if neuron.reset == "hard" else 0.0}
     whole = neuron.decay == 1
     if neuron.current == "none" and whole.all() and neuron.v_leak == 0:
-        return "IF", {"r": neuron.gain / dt, **values}
+        return "IF" if neuron.fires else "I", {"r": neuron.gain / dt, **values}
     if whole.any() or (neuron.current != "none" and neuron.current_decay == 1):
         raise layer.fail("keeps all of its membrane or current beside a leak: an infinite time constant in NIR")
     tau = dt / (1 - neuron.decay)
     values |= {"r": neuron.gain * tau / dt, "v_leak": neuron.v_leak}
     if neuron.current == "none":
-        return "LIF", {"tau": tau, **values}
+        return "LIF" if neuron.fires else "LI", {"tau": tau, **values}
     tau_syn = dt / (1 - neuron.current_decay)
-    return "CubaLIF", {"tau_mem": tau, "tau_syn": tau_syn, "w_in": tau_syn / dt, **values}
+    kind = "CubaLIF" if neuron.fires else "CubaLI"
+    return kind, {"tau_mem": tau, "tau_syn": tau_syn, "w_in": tau_syn / dt, **values}
 
 
 def _is_threshold(neuron: Neuron) -> bool:
