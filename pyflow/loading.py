@@ -101,12 +101,9 @@ def _onnx_model(args: argparse.Namespace) -> tuple[Network, Dataset]:
     from pyflow.conversion.onnx_file import captured, float_accuracy, opened
 
     model = opened(args.net)
-    if odd := next(
-        (o for o in ("weights", "steps", "readout", "time_axis", "dt") if getattr(args, o) is not None), None
-    ):
-        raise VolleyError(
-            f"--{odd.replace('_', '-')}: does not go with {args.net!r}, whose weights are in it; leave it out"
-        )
+    never = ("weights", "steps", "readout", "time_axis", "dt")
+    if odd := next((o.replace("_", "-") for o in never if getattr(args, o) is not None), None):
+        raise VolleyError(f"--{odd}: does not go with {args.net!r}, whose weights are in it; leave it out")
     data = dataset(args, None, getattr(model, "input_shape", None), model.sequences)
     if has_integers(model):
         return _trained_model(args, model, data)
