@@ -25,7 +25,8 @@ def test_sounds_through_the_rtl(tmp_path: Path) -> None:
     network = load_model(f"{FOLDER / 'chip.py'}:recurrent")
     assert isinstance(network, Network)
     assert all(op.weight_bits == 4 for op in network.operators if hasattr(op, "weight_bits"))
-    codes = np.stack([LogMel().codes(sound(kind)) for kind in ("sweep", "noise")])[:, :, None, None, :]
+    kinds = ("sweep", "noise", "rails", "sweep", "noise")
+    codes = np.stack([LogMel().codes(sound(kind)) for kind in kinds])[:, :, None, None, :]
     expected, trace = network.run(codes, trace=["lif1", "lif2"])
     assert 0.02 < trace["lif1"].mean() < 0.4
     assert 0.02 < trace["lif2"].mean() < 0.4
