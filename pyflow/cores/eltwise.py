@@ -88,5 +88,6 @@ class Residual(Elementwise):
             if family == "xc7":
                 return Cost(lut=5, ff=4 + (numbers * self.acc_w if self.exponent else 0), dsp=numbers)
             kept = self.m_w + spikes + 1 + self.acc_w + self.out_w
-            return Cost(lut=numbers * self.out_w + 2, ff=numbers * kept + 4, dsp=numbers)
+            summed = self.out_w - self.exponent  # the lowest bits are the product's
+            return Cost(lut=numbers * summed + 2, ff=numbers * kept + 4, dsp=numbers)
         return Cost(lut=numbers * spikes * (self.out_w - 0.6 * (spikes - 1)) + 5, ff=numbers * self.out_w + 2)
