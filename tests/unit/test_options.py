@@ -54,4 +54,4 @@ def test_variables_of_the_makefile_are_in_the_table() -> None:
     assert "include pyflow/options.mk" in text
     for name in re.findall(r"call opt,[a-z-]+,(\w+)", text):
         known = {o.variable for o in (*MODEL, *PLAN, *(x for own in OWN.values() for x in own))}
-        assert name in known | {"DUT", "MUTANTS", "SEED", "INPUT", "DATA_DIR", "WEIGHTS"}, name
+        assert name in known | {"DUT", "MUTANTS", "SEED", "SEEDS", "INPUT", "DATA_DIR", "WEIGHTS"}, name
