@@ -59,15 +59,15 @@ class NeuronRadix(Core):
 
 
 @dataclass(frozen=True, slots=True)
-class NeuronLIF(Core):
-    module: ClassVar = "volley_neuron_lif"
+class SpikingNeuron(Core):
+    """What volley_lif_step is in: a neuron with a state, steps one after the other."""
+
     memory_port: ClassVar = "param"
     counts_saturations: ClassVar = True
     lanes: int
     tb: int
     passes: int
     beats: int
-    unrolled: bool
     held: bool
     in_w: int
     in_signed: bool
@@ -101,14 +101,9 @@ class NeuronLIF(Core):
     refractory: int
     bias_i: bool
 
-    def times(self, ports: Ports) -> list[Recurrence]:
-        state = state_of(self.beats, self.passes, self.tb + 1)
-        latency = self.tb + 1 if self.unrolled else 2
-        return [Pipe(ports.sink, ports.source, interval=self.beat_cycles, latency=latency, state=state)]
-
     @property
     def beat_cycles(self) -> int:
-        return 1 if self.unrolled else self.tb
+        return self.tb
 
     @property
     def state_w(self) -> int:
@@ -132,11 +127,10 @@ class NeuronLIF(Core):
             lut += v + 2 * self.refractory.bit_length()
         return Cost(lut=lut)
 
-    def product_cells(self, family: str, memory: Reads) -> Cost:
-        """Products of the decays, of all lanes and stages. The first stage of a frame of one pass starts from 0, or
-        from v0: its products dissolve."""
-        first = self.passes == 1 and (self.unrolled or self.tb == 1)
-        stages, cells = self.tb if self.unrolled else 1, []
+    def product_cells(self, family: str, memory: Reads, stages: int) -> Cost:
+        """Products of the decays, of all lanes and so many steps in a cycle. The first stage of a frame of one pass
+        starts from 0, or from v0: its products dissolve."""
+        first, cells = self.passes == 1 and stages == self.tb, []
         if self.leak == MULTIPLY:
             width = self.v_w + (self.v_leak != 0)
             dissolved = first and (memory.kind == "const" or not (self.v0_w or self.v_leak))
@@ -154,12 +148,27 @@ class NeuronLIF(Core):
                 cells += [one] * ((stages - first) * self.lanes)
         return sum(cells, Cost())
 
+
+@dataclass(frozen=True, slots=True)
+class NeuronLIF(SpikingNeuron):
+    module: ClassVar = "volley_neuron_lif"
+    unrolled: bool
+
+    def times(self, ports: Ports) -> list[Recurrence]:
+        state = state_of(self.beats, self.passes, self.tb + 1)
+        latency = self.tb + 1 if self.unrolled else 2
+        return [Pipe(ports.sink, ports.source, interval=self.beat_cycles, latency=latency, state=state)]
+
+    @property
+    def beat_cycles(self) -> int:
+        return 1 if self.unrolled else self.tb
+
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         assert memory
         lanes, block, bits, state = self.lanes, self.tb, self.in_w, self.state_w
         stages = block if self.unrolled else 1
         param = self.bias_w + self.theta_w + self.reset_w + self.v0_w + self.leak_w
-        step, products = self.step_cells(), self.product_cells(family, memory)
+        step, products = self.step_cells(), self.product_cells(family, memory, stages)
         # In a frame of one pass v grows from v0, so the first stages are narrow; a frame of one step only compares.
         lut = stages * step.lut * (1 if self.passes > 1 else 0.7 if block > 1 else 0.2)
         # The last numbers of a beat wait in shift registers; the one step of a serial neuron chooses its number.
@@ -174,16 +183,11 @@ class NeuronLIF(Core):
 
 
 @dataclass(frozen=True, slots=True)
-class NeuronMembrane(NeuronLIF):
-    """Serial always: unrolled is False, and no parameter of the core."""
-
+class NeuronMembrane(SpikingNeuron):
     module: ClassVar = "volley_neuron_membrane"
     read: int
     met: bool
     out_w: int
-
-    def parameters(self) -> dict[str, int | str]:
-        return {key: value for key, value in NeuronLIF.parameters(self).items() if key != "UNROLLED"}
 
     def times(self, ports: Ports) -> list[Recurrence]:
         beats, passes = self.beats, self.passes
@@ -208,7 +212,7 @@ class NeuronMembrane(NeuronLIF):
         lut += {LAST: 0.0, SUM: 1.0, MAX: 1.5}[self.read] * result
         lut += several * (state * (self.passes > 1) + self.in_w * ceil_div(self.tb, 4))
         ff = (param if memory.kind != "const" else 0) + self.in_w + several * (state - result) + result
-        total = Cost(lut=self.lanes * lut, ff=self.lanes * ff) + self.product_cells(family, memory)
+        total = Cost(lut=self.lanes * lut, ff=self.lanes * ff) + self.product_cells(family, memory, 1)
         if self.passes > 1:
             total += ram_cost(self.lanes * state, max(2, self.beats), family)
         return total + Cost(lut=32 + self.lanes + CONTROL_LUT, ff=32 + self.lanes + CONTROL_FF)

@@ -30,8 +30,8 @@ LIF = NeuronLIF(
 )  # fmt: skip
 
 INTEGRATOR = NeuronMembrane(
-    **{f.name: getattr(LIF, f.name) for f in fields(LIF)} | {
-        "tb": 1, "unrolled": False, "reset": 0, "theta_w": 1, "leak": 1, "leak_shift": 3
+    **{f.name: getattr(LIF, f.name) for f in fields(LIF) if f.name != "unrolled"} | {
+        "reset": 0, "theta_w": 1, "leak": 1, "leak_shift": 3
     },
     read=0, met=False, out_w=17,
 )  # fmt: skip

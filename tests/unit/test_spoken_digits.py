@@ -201,7 +201,7 @@ def test_integers_fire_as_the_floats(example: dict[str, ModuleType], recurrent: 
 
 def test_sigma_delta_is_the_encoder(example: dict[str, ModuleType]) -> None:
     bench, chip, training = example["bench"], example["chip"], example["training"]
-    variant = bench.ROWS["sigma-delta input"]
+    variant = bench.ROWS["sigma-delta"]
     state = some_state(example, variant)
     network = chip.integers({name: value.numpy() for name, value in state.items()}, bench.THETA)
     codes = some_codes(5)

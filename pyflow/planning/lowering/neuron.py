@@ -136,7 +136,6 @@ def membrane(b: Builder, op: MembraneReadout, stream: Stream) -> Stream:
     out = b.output(b.tensors[op.name], stream.lanes)
     return b.join(
         cores.NeuronMembrane(
-            unrolled=False,
             read=READS.index(op.read),
             met=op.before_reset,
             out_w=out.bits,
