@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from torch import nn
@@ -20,7 +20,7 @@ from pyflow.conversion.guard import check_function
 from pyflow.conversion.images import check_images
 from pyflow.conversion.imported import convert_trained, has_integers, refuse_options
 from pyflow.conversion.layout import Options, layout
-from pyflow.conversion.onnx_file import captured, opened
+from pyflow.conversion.onnx_file import captured, is_onnx_model, opened
 from pyflow.conversion.over_time import convert_spiking
 from pyflow.conversion.quantise import round_scale
 from pyflow.conversion.specs import Layout
@@ -191,12 +191,13 @@ def prepare(
     images = check_images(images, shape, "calibration")
     if isinstance(model, FloatNetwork):
         network = model
-    elif not isinstance(model, nn.Module):
+    elif is_onnx_model(model):
         network = captured(model, images.reshape(len(images), *shape), name=name)
     else:
-        network = trace(model, shape, name=name)
-        check_function(model, network, images.reshape(len(images), *shape))
-        if is_fake_quantised(model):
+        module = cast("nn.Module", model)  # trace() refuses everything else
+        network = trace(module, shape, name=name)
+        check_function(module, network, images.reshape(len(images), *shape))
+        if is_fake_quantised(module):
             warnings.warn(
                 f"model {network.name!r} has fake quantisers of torch.ao: weights are taken as they round them, "
                 "activations are rounded by Volley, to T bits",

@@ -227,7 +227,7 @@ NEURON = (
     "A_LEAK A_SHIFT A_ALPHA A_FRAC JUMP REFRACTORY"
 )
 MAY_BE_0 = {
-    "scale": "FACTOR", "encode_rate": "MODE", "encode_delta": "MODE", "sew": "MODE",
+    "scale": "FACTOR", "add": "B_SHIFT", "encode_rate": "MODE", "encode_delta": "MODE", "sew": "MODE",
     "line_buffer": "PADDING", "window_full": "PADDING", "window_fold": "PAD_Y PAD_X",
     "neuron_radix": "EXPONENT", "readout": "EXPONENT", "residual": "EXPONENT",
     "synapse_sum": "BODY", "synapse_array": "BODY FOLDS", "synapse_event": "BODY",

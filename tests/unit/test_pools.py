@@ -36,7 +36,7 @@ def source(height: int, width: int) -> Tensor:
         ((9, 9), (3, 3), (4, 4), (0, 0), 1, False),  # pixels between them
         ((6, 6), (3, 3), (4, 4), (0, 0), 1, False),  # one window, but two would fit
         ((8, 8), (3, 3), (3, 3), (1, 1), 1, False),  # padding
-        ((8, 8), (2, 2), (2, 2), (0, 0), 1, True),
+        ((8, 8), (2, 2), (2, 2), (0, 0), 1, False),  # small
         ((8, 8), (4, 4), (4, 4), (0, 0), 2, True),
         ((8, 8), (4, 4), (4, 4), (0, 0), 8, True),
         ((6, 6), (5, 5), (2, 2), (0, 0), 2, False),  # a beat would lie in a window and beside it
@@ -87,8 +87,12 @@ def test_no_plan_is_slower_for_it(first, second, features, cycles, monkeypatch) 
     assert new.total.lut < old.total.lut
 
 
+def test_small_windows_come_whole() -> None:
+    assert not accumulating(plan(pooled(nn.MaxPool2d(2), nn.AvgPool2d(2), 128), BOARD))
+
+
 def test_the_cheaper_form_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = pooled(nn.MaxPool2d(2), nn.AvgPool2d(2), 128)
+    model = pooled(nn.MaxPool2d(4), nn.AvgPool2d(4), 8)
     assert accumulating(plan(model, BOARD)) == ["pool1", "pool2"]
     monkeypatch.setattr(PoolAccumulate, "price", lambda *_: Cost(lut=1e6))
     assert not accumulating(plan(model, BOARD))
