@@ -34,9 +34,7 @@ MODELS := $(call stamp,models)
 STAMP  := $(call stamp,dev)
 # A network in Python may be a PyTorch model.
 NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS)) \
-  $(if $(filter %.nir %.net,$(value NET)),$(call stamp,nir))
-
-NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),$(MODELS)) $(if $(filter %.onnx,$(value NET)),$(call stamp,onnx))
+  $(if $(filter %.nir %.net,$(value NET)),$(call stamp,nir)) $(if $(filter %.onnx,$(value NET)),$(call stamp,onnx))
 
 .DEFAULT_GOAL := help
 .PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-spoken bench-lava bench-tiles calibrate docs pictures registers venv clean
