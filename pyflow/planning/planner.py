@@ -187,7 +187,7 @@ class _Search:
                     raise fits.refusal(self.network.name, self.board, cost, FILL, would)
                 missed, target = target, min(target + max(1, target // 4), slowest)
                 foldings, cost = fitting(target)
-            while target - missed > target // 50:  # the fastest that fits lies between
+            while target - missed > max(1, target // 50):  # the fastest that fits lies between
                 between = (missed + target) // 2
                 if faster := fitting(between)[0]:
                     foldings, target = faster, between

@@ -20,12 +20,13 @@ from torch import nn
 
 from pyflow import zoo
 from pyflow.conversion import convert
+from pyflow.cores.cells import Cost
 from pyflow.cores.eltwise import Residual as ResidualCore
 from pyflow.cores.stream import Fifo, LaneConvert, Skid
 from pyflow.cores.synapse import SynapseArray
 from pyflow.errors import VolleyError
 from pyflow.graph import Network
-from pyflow.planning import bodies
+from pyflow.planning import bodies, planner
 from pyflow.planning.board import load_board
 from pyflow.planning.buffers import ENDLESS, branch_fifos, resized
 from pyflow.planning.folding import Folding
@@ -337,3 +338,20 @@ def test_a_fifo_of_a_branch_holds_no_backlog() -> None:
     assert max(held - frame[name] for name, held in free.peaks.items()) > 0, "without a limit there is one"
     assert all(inst.core.depth <= frame[inst.source.name] for inst in netlist.instances if isinstance(inst.core, Fifo))
     assert predict(netlist).cycles_per_frame == free.cycles_per_frame
+
+
+def test_a_search_between_two_small_targets_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 cycles fit and 7 do not: nothing lies between."""
+    asked: list[int] = []
+
+    def choose(_: object, target: int, board: object = None) -> dict[str, Folding] | None:
+        asked.append(target)
+        assert len(asked) < 20
+        return {} if target >= 8 else None
+
+    network = zoo.load("digits").with_meta(cycles_per_frame=4)
+    monkeypatch.setattr(planner._Search, "_choose", choose)
+    monkeypatch.setattr(planner._Search, "_fewest", lambda *_: Cost())
+    monkeypatch.setattr(planner._Search, "_price", lambda _, foldings: None if foldings is None else Cost())
+    monkeypatch.setattr(planner, "_fastest_input", lambda _: 1)
+    assert planner._Search(network, network, BOARD, []).fitting() == ({}, 8)
