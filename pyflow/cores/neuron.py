@@ -182,6 +182,11 @@ class NeuronLIF(SpikingNeuron):
         return total + count + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
 
 
+def in_last_pass(beats: int, passes: int) -> list[bool]:
+    """Which beats of a frame a result follows, where all of them leave during the last pass."""
+    return [False] * (beats * (passes - 1)) + [True] * beats
+
+
 @dataclass(frozen=True, slots=True)
 class NeuronMembrane(SpikingNeuron):
     module: ClassVar = "volley_neuron_membrane"
@@ -195,7 +200,7 @@ class NeuronMembrane(SpikingNeuron):
             Pipe(
                 ports.sink,
                 ports.source,
-                pattern=[False] * (beats * (passes - 1)) + [True] * beats,
+                pattern=in_last_pass(beats, passes),
                 interval=self.tb,
                 latency=2,
                 state=state_of(beats, passes, self.tb + 1),
@@ -256,7 +261,7 @@ class Accumulate(Core):
             Pipe(
                 ports.sink,
                 ports.source,
-                pattern=[False] * (beats * (passes - 1)) + [True] * beats,
+                pattern=in_last_pass(beats, passes),
                 latency=2 + tree_depth(self.steps),
                 state=state_of(beats, passes, 2),
             )
