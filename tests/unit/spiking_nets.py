@@ -8,12 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import norse.torch as norse
+import pytest
 import snntorch as snn
 import torch
 import torch.nn.functional as F
 from snntorch import surrogate
 from spikingjelly.activation_based import functional, layer, neuron
 from torch import nn
+
+import pyflow
+from pyflow.errors import VolleyError
 
 T = 6
 IMAGE = (1, 8, 8)
@@ -184,3 +188,11 @@ def made(name: str, frames: int = 40, nets: dict[str, Any] = NETS) -> tuple[nn.M
     size = sizes[axis]
     sample = torch.rand(size) if axis is None else (torch.rand(size) < 0.4).float()
     return model, sample, options
+
+
+def check_refused(make: Callable[[], nn.Module], options: dict[str, Any], message: str) -> None:
+    """convert() refuses the model that `make` gives, in one line that matches `message`."""
+    torch.manual_seed(0)
+    with pytest.raises(VolleyError, match=message) as error:
+        pyflow.convert(loud(make()).eval(), torch.rand(32, *IMAGE).numpy(), **options)
+    assert "\n" not in str(error.value)

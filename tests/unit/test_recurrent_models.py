@@ -29,7 +29,7 @@ from pyflow.model.graph import Edge, FloatAdd, FloatLinear, FloatNetwork  # noqa
 from pyflow.model.spiking import FloatNeuron, Neuron, SpikingModel  # noqa: E402
 from pyflow.operators import Add, Linear  # noqa: E402
 from tests.unit.recurrent_nets import RECURRENT  # noqa: E402
-from tests.unit.spiking_nets import IMAGE, STEP, T, loud, made  # noqa: E402
+from tests.unit.spiking_nets import IMAGE, STEP, T, check_refused, loud, made  # noqa: E402
 from tests.unit.tutorial_nets import TUTORIALS  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -214,11 +214,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
-    make, options, message = REFUSED[case]
-    torch.manual_seed(0)
-    with pytest.raises(VolleyError, match=message) as error:
-        pyflow.convert(loud(make()).eval(), torch.rand(32, *IMAGE).numpy(), **options)
-    assert "\n" not in str(error.value)
+    check_refused(*REFUSED[case])
 
 
 # ------------------------------------------------------------------ the float graph

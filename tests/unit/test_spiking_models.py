@@ -23,7 +23,7 @@ import pyflow  # noqa: E402
 from pyflow.conversion.samples import as_frames  # noqa: E402
 from pyflow.errors import VolleyError  # noqa: E402
 from pyflow.frontends.spiking import neurons  # noqa: E402
-from tests.unit.spiking_nets import IMAGE, NETS, STEP, SnnMlp, T, loud, made  # noqa: E402
+from tests.unit.spiking_nets import IMAGE, NETS, STEP, SnnMlp, T, check_refused, loud, made  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -257,11 +257,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
-    make, options, message = REFUSED[case]
-    torch.manual_seed(0)
-    with pytest.raises(VolleyError, match=message) as error:
-        pyflow.convert(loud(make()).eval(), torch.rand(32, *IMAGE).numpy(), **options)
-    assert "\n" not in str(error.value)
+    check_refused(*REFUSED[case])
 
 
 def test_what_is_given_beside_the_answer() -> None:
