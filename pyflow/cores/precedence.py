@@ -151,15 +151,18 @@ def _fork(p: Precedences, core: Fork, name: str) -> None:
 
 
 def _guarded(p: Precedences, core: Guarded, name: str) -> None:
-    taken, (shown, left) = p.moved[core.sink], _source(p, core.source, name)
-    p.wait(taken, taken, -1, 1 + (np.arange(taken.count) == 0))
+    taken, (shown, left) = _in_turn(p, core.sink), _source(p, core.source, name)
     p.wait(taken, left, -1)
     p.wait(shown, taken, 0, 1)
+    told, reported = _source(p, core.flags, name)
+    p.wait(told, taken, np.array([taken.count - 1]), 1)
+    p.wait(taken, reported, np.array([-1]), 1, np.array([0]))
 
 
 def _answered(p: Precedences, core: Answered, _: str) -> None:
-    taken = p.moved[core.sink]
-    p.wait(taken, taken, -1, 1 + (np.arange(taken.count) == 0))
+    taken, trailer = _in_turn(p, core.sink), p.moved[core.flags]
+    p.wait(trailer, taken, np.array([taken.count - 1]), 1)
+    p.wait(taken, trailer, np.array([-1]), 1, np.array([0]))
 
 
 def _store(p: Precedences, core: Store, name: str) -> None:

@@ -326,17 +326,20 @@ struct Guarded : Recurrence {
 
   bool advance(bool) override {
     Times &v_in = this->v_in(), &h_in = this->h_in(), &v_out = this->v_out(), &h_out = this->h_out();
+    const Times &reported = sources[1]->moved;
+    const int64_t beats = sinks[0]->beats;
     int64_t j = count(h_in);
     const int64_t start = j;
-    for (; j < count(v_in) && j - 1 <= count(h_out); ++j) {
-      Time t = j ? last(h_in) + 1 : 0;
-      if (j && j % sinks[0]->beats == 0) ++t;
+    while (j < count(v_in) && j - 1 < count(h_out) && j / beats <= count(reported)) {
+      Time t = v_in[j];
       if (j) {
-        if (j - 1 >= count(h_out)) break;
-        t = std::max(t, h_out[j - 1]);
+        const Time free = j % beats == 0 ? reported[j / beats - 1] : last(h_in);
+        t = std::max({t, free + 1, h_out[j - 1]});
       }
       h_in.push_back(t);
       v_out.push_back(t + 1);
+      ++j;
+      if (j % beats == 0) sources[1]->valid.push_back(t + 1);
     }
     return j > start;
   }
@@ -346,21 +349,18 @@ struct Answered : Recurrence {
   explicit Answered(const int64_t *) {}
 
   bool advance(bool) override {
-    Times &v_in = this->v_in(), &h_in = this->h_in();
-    const int64_t classes = sinks[0]->beats;
-    int64_t j = count(h_in);
-    const int64_t start = j;
-    for (; j < count(v_in); ++j) {
-      Time t = v_in[j];
-      if (j) t = std::max(t, last(h_in) + 1 + (j % classes == 0));
-      h_in.push_back(t);
-      const bool end = (j + 1) % classes == 0;
-      for (Times *times : {&v_out(), &h_out()}) {
-        times->push_back(t + 1);
-        if (end) times->push_back(t + 2);
-      }
+    Times &answer = h_out();
+    const int64_t classes = sinks[0]->beats, start = count(answer);
+    while (true) {
+      const int64_t frame = count(answer) / (classes + 1), nth = count(answer) % (classes + 1);
+      Channel *sink = nth == classes ? sinks[1] : sinks[0];
+      const int64_t beat = nth == classes ? frame : frame * classes + nth;
+      if (beat == count(sink->valid)) return count(answer) > start;
+      const Time t = answer.empty() ? sink->valid[beat] : std::max(sink->valid[beat], last(answer));
+      sink->moved.push_back(t);
+      v_out().push_back(t + 1);
+      answer.push_back(t + 1);
     }
-    return j > start;
   }
 };
 

@@ -20,10 +20,10 @@ from pyflow.cores import compiled
 from pyflow.cores.base import Core
 from pyflow.cores.recurrence import Channel, Ports, Recurrence
 from pyflow.cores.stream import Fifo, Join, LaneConvert
-from pyflow.cores.top import FrameGuard, FrameResult
+from pyflow.cores.top import FLAGS_W, FrameGuard, FrameResult
 from pyflow.integers import ceil_div
 from pyflow.planning import sparsity
-from pyflow.planning.netlist import Instance, Netlist, fifo_name
+from pyflow.planning.netlist import FRAMES_IN_FLIGHT, Instance, Netlist, fifo_name
 
 FRAMES = 8  # simulated at least; the first ones fill the pipeline
 BEATS = 1024  # of the longest stream, at least: short frames settle late
@@ -112,9 +112,12 @@ def join(netlist: Netlist, filled: Mapping[str, Sequence[int]]) -> Joined:
     def add(name: str, core: Core, ports: Ports) -> None:
         cores.extend((name, recurrence) for recurrence in core.times(ports))
 
-    add("the host's words", FrameGuard(size), Ports([host], [guarded]))
+    flags, reported = Channel(1), Channel(1)
+    add("the host's words", FrameGuard(size), Ports([host], [guarded, flags]))
+    add("the frames' flags", Fifo(FLAGS_W, FRAMES_IN_FLIGHT), Ports([flags], [reported]))
     channels = {s.name: Channel(s.beats) for s in netlist.streams}
-    beats = {host: host.beats, guarded: host.beats} | {channels[s.name]: s.frame_beats for s in netlist.streams}
+    beats = {channels[s.name]: s.frame_beats for s in netlist.streams}
+    beats |= {host: host.beats, guarded: host.beats, flags: 1, reported: 1}
     pixel = netlist.streams[0]
     if pixel.pix * pixel.lanes == 4:
         channels[pixel.name] = guarded
@@ -139,7 +142,7 @@ def join(netlist: Netlist, filled: Mapping[str, Sequence[int]]) -> Joined:
         logits = single
     beats[logits] = classes
     out = Channel(classes + 1)
-    add("the answer", FrameResult(), Ports([logits], [out]))
+    add("the answer", FrameResult(), Ports([logits, reported], [out]))
     return Joined(cores, channels, host, out, beats)
 
 

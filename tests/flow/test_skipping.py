@@ -57,7 +57,7 @@ def check(network: Network, x: np.ndarray, content: dict[str, Any], folder: Path
     np.testing.assert_array_equal(rough.logits, expected)
 
 
-@pytest.mark.parametrize("seed", [3, 5])
+@pytest.mark.parametrize("seed", [3, 114])  # of 114 the logits leave before the frame's last rows, which no pool reads
 def test_random_network(seed: int, tmp_path: Path) -> None:
     network, x = random_network(seed)
     x[1], x[2] = 0, 1  # with a frame of zeros, which may have no event at all, and a full one
