@@ -6,6 +6,7 @@ whole range of pixels. The module is called as its user calls it: hooks, subclas
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 
@@ -191,13 +192,15 @@ def _difference(got: torch.Tensor, want: torch.Tensor) -> float | None:
     left, right = (t.detach().cpu().to(torch.float64).flatten() for t in (got, want))
     if left.shape != right.shape:
         return float("inf")
-    same = (left == right) | (left.isnan() & right.isnan())
-    if bool(same.all()):
+    if not left.numel():
         return None
+    off, largest = float((left - right).abs().max()), float(right.abs().max())
+    if not math.isfinite(off + largest):  # equal infinities are no difference, and no numbers on both sides
+        same = (left == right) | (left.isnan() & right.isnan())
+        off = float((left - right).abs().masked_fill(same, 0.0).nan_to_num(float("inf")).max())
+        largest = float(right.abs().masked_fill(~right.isfinite(), 0.0).max())
     kind = got.dtype if got.dtype.is_floating_point else torch.float32
-    bound = ROUNDING * torch.finfo(kind).eps * float(right.abs().masked_fill(~right.isfinite(), 0.0).max())
-    off = float((left - right).abs().masked_fill(same, 0.0).nan_to_num(float("inf")).max())
-    return None if off <= bound else off
+    return None if off <= ROUNDING * torch.finfo(kind).eps * largest else off
 
 
 @contextlib.contextmanager
