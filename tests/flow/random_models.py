@@ -21,6 +21,7 @@ from pyflow.operators import Conv, DepthwiseConv, Linear, Synapse
 from pyflow.planning.bodies import residuals
 from pyflow.planning.lowering import embed_kernel
 from pyflow.planning.lowering.synapse import pixels_per_beat
+from pyflow.planning.windows import row_windows
 
 # Layers and what is drawn for them, by the axes of the map: 1 sequences, 2 images.
 CONV: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}
@@ -156,7 +157,8 @@ def random_folding(network: Network, seed: int) -> dict[str, Any]:
         several = [pix for pix in pixels_per_beat(op, source) if pix > 1]
         if several and pixels.random() < 0.5:
             layers[op.name] |= {"pe": co, "lanes": c, "slice": "all", "pix": int(pixels.choice(several))}
-        fewer = [n for n in range(1, pe) if pe % n == 0 and layers[op.name].get("pix", 1) == 1]
+        pe, pix = layers[op.name]["pe"], layers[op.name].get("pix", 1)
+        fewer = [n for n in range(1, pe) if pe % n == 0 and row_windows(op, source, pix).pix == 1]
         if fewer and apart.random() < 0.3:
             layers[op.name]["neurons"] = int(apart.choice(fewer))
         buffered = isinstance(op, Conv) and kh * kw > 1 and layers[op.name]["slice"] != "tap"

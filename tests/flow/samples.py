@@ -19,6 +19,8 @@ def campaign(count: int) -> range:
 
 
 def some(few: int | Collection[int], many: int) -> list[Any]:
-    """Seeds 0 to `many` - 1 for parametrize: those of `few`, or so many first ones, always; the rest marked long."""
+    """Seeds 0 to `many` - 1, and those of `few`, for parametrize: these, or so many first ones, always; the rest marked
+    long."""
     always = range(few) if isinstance(few, int) else few
-    return [seed if seed in always else pytest.param(seed, marks=pytest.mark.long) for seed in range(many)]
+    seeds = sorted({*range(many), *always})
+    return [seed if seed in always else pytest.param(seed, marks=pytest.mark.long) for seed in seeds]

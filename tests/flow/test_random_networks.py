@@ -71,7 +71,7 @@ def test_random_branching_model(seed: int, tmp_path: Path) -> None:
     check(*branching(seed), seed, tmp_path)
 
 
-@pytest.mark.parametrize("seed", some(4, 12))
+@pytest.mark.parametrize("seed", some((0, 1, 2, 93), 12))  # 93: few neurons behind beats of several pixels
 def test_random_network_on_sequences(seed: int, tmp_path: Path) -> None:
     run_one(seed, tmp_path, axes=1)
 

@@ -81,15 +81,17 @@ def check_folding(op: Synapse, folding: Folding, network: Network) -> Folding:
         _check_slice(op, replace(folding, slice=kind), c)
     if op.pad_code.any() and groups > 1:
         raise VolleyError(f"{where}: a padding code needs lanes={c} (all channels in one beat), not {folding.lanes}")
-    if folding.neurons and (folding.pe % folding.neurons or folding.pix > 1):
-        raise VolleyError(
-            f"{where}: neurons={folding.neurons} must divide pe={folding.pe}, with pix=1; use 0 for pe of them"
-        )
     _check_residual(op, folding, network)
     tp = steps_per_cycle(op, folding, source)
     fo, fi = folds(op, replace(folding, slice=kind), source)
     if folding.pix > 1:
         _check_pix(op, folding, source, whole=fo * fi == 1)
+    several = folding.pix > 1 and windows.row_windows(op, source, folding.pix).pix > 1
+    if folding.neurons and (folding.pe % folding.neurons or several):
+        raise VolleyError(
+            f"{where}: neurons={folding.neurons} must divide pe={folding.pe}, and a beat may bring one output pixel "
+            f"(pix={folding.pix}); use 0 for pe of them"
+        )
     _check_buffers(op, replace(folding, slice=kind), source)
     if folding.memory == "const" and folding.events:
         raise VolleyError(f"{where}: memory=const is never looked up, events={folding.events} does; use lut or block")
