@@ -94,10 +94,11 @@ module volley_lane_convert #(
     localparam int unsigned OUT_W      = LANES_OUT * WORD_W;
     localparam int unsigned UNITS_W    = UNITS * UNIT_W;
 
-    logic [UNITS_W-1:0]      units_q, units_d; // zero above count_q: input is merged by OR
+    logic [UNITS_W-1:0]      units_q, units_d; // zero above count_q: padding of a pixel's last output beat
     logic [SLOTS-1:0]        last_q, last_d;   // tlast of each output beat in units_q
     logic [COUNT_W-1:0]      count_q, kept, filled;
     logic                    pop;
+    logic                    room, room_behind; // for a beat: as it is, once an output beat has left
 
     assign m_axis_tvalid = count_q >= COUNT_W'(UNITS_OUT);
     assign m_axis_tdata  = units_q[0 +: OUT_W];
@@ -106,19 +107,29 @@ module volley_lane_convert #(
     assign pop           = m_axis_tvalid && m_axis_tready;
     assign kept          = !pop ? count_q : SLOTS == 1 ? '0 : count_q - COUNT_W'(UNITS_OUT);
     assign filled        = kept + (pixel_end ? COUNT_W'(UNITS_LAST) : COUNT_W'(UNITS_IN));
-    // Pure down-conversion refills an empty buffer only, so that input needs no shifter.
-    assign s_axis_tready = UNITS_OUT == 1 ? kept == 0 : filled <= COUNT_W'(UNITS);
+    // m_axis_tready comes late and only chooses. Without an output beat there is room for any input.
+    assign s_axis_tready = room || (room_behind && m_axis_tready);
+    if (UNITS_OUT == 1) begin : g_refill       // when empty only: pure down-conversion needs no shifter
+      assign room        = count_q == 0;
+      assign room_behind = count_q <= COUNT_W'(1);
+    end else begin : g_top_up
+      assign room        = count_q <= (pixel_end ? COUNT_W'(UNITS - UNITS_LAST) : COUNT_W'(UNITS - UNITS_IN));
+      assign room_behind = count_q <= (pixel_end ? COUNT_W'(UNITS - UNITS_LAST + UNITS_OUT)
+                                                 : COUNT_W'(UNITS - UNITS_IN + UNITS_OUT));
+    end
 
+    // A unit that comes overwrites a zero: a choice, half of which is the flip-flop's enable.
     always_comb begin
       units_d = pop ? UNITS_W'({OUT_W'(0), units_q} >> OUT_W) : units_q;
       last_d  = pop ? SLOTS'({1'b0, last_q} >> 1) : last_q;
-      if (push) begin
-        for (int unsigned u = 0; u < (UNITS_OUT == 1 ? 1 : UNITS); u++) begin
-          if (kept == COUNT_W'(u)) units_d |= UNITS_W'(words) << (u * UNIT_W);
+      for (int unsigned u = 0; u < UNITS; u++) begin
+        for (int unsigned i = 0; i < UNITS_IN; i++) begin
+          if (u >= i && push && (UNITS_OUT == 1 ? u == i : kept == COUNT_W'(u - i)))
+            units_d[u*UNIT_W +: UNIT_W] = words[i*UNIT_W +: UNIT_W];
         end
-        for (int unsigned s = 0; s < SLOTS; s++) begin
-          if (filled == COUNT_W'((s + 1) * UNITS_OUT)) last_d[s] |= pixel_end && s_axis_tlast;
-        end
+      end
+      for (int unsigned s = 0; s < SLOTS; s++) begin
+        if (push && filled == COUNT_W'((s + 1) * UNITS_OUT)) last_d[s] = pixel_end && s_axis_tlast;
       end
     end
 
@@ -127,7 +138,7 @@ module volley_lane_convert #(
       last_q  <= last_d;
       count_q <= push ? filled : kept;
       if (rst) begin
-        units_q <= '0;                         // payload too: the OR relies on zeros
+        units_q <= '0;                         // payload too: padding relies on zeros
         last_q  <= '0;
         count_q <= '0;
       end

@@ -109,7 +109,7 @@ module volley_window_fold #(
   off_t step, ahead_step;
 
   assign wr         = s_item_tvalid && s_item_tready;
-  assign s_item_tready = lead < off_t'(DEPTH);
+  assign s_item_tready = lead[OFF_W-1] || lead[OFF_W-2:ADDR_W] == '0;  // below DEPTH, a power of two
   assign on_map     = (PAD_X == 0 && PAD_Y == 0)           // always: synthesis then drops x and y
                    || (x >= x_t'(0) && x < x_t'(WIDTH) && y >= y_t'(0) && y < y_t'(HEIGHT));
   assign ready      = !on_map || ahead > off_t'(0);

@@ -36,7 +36,7 @@ def source(height: int, width: int) -> Tensor:
         ((9, 9), (3, 3), (4, 4), (0, 0), 1, False),  # pixels between them
         ((6, 6), (3, 3), (4, 4), (0, 0), 1, False),  # one window, but two would fit
         ((8, 8), (3, 3), (3, 3), (1, 1), 1, False),  # padding
-        ((8, 8), (2, 2), (2, 2), (0, 0), 1, False),  # small
+        ((8, 8), (2, 2), (2, 2), (0, 0), 1, True),
         ((8, 8), (4, 4), (4, 4), (0, 0), 2, True),
         ((8, 8), (4, 4), (4, 4), (0, 0), 8, True),
         ((6, 6), (5, 5), (2, 2), (0, 0), 2, False),  # a beat would lie in a window and beside it
@@ -72,27 +72,26 @@ def accumulating(found: Plan) -> list[str]:
     ],
 )
 def test_no_plan_is_slower_for_it(first, second, features, cycles, monkeypatch) -> None:
-    """The FIFO behind it takes what a line buffer in front of it took: cycles are the same at every target. The answer
-    comes earlier, folding by folding; a plan may choose another, since a pool of few lanes is cheaper."""
+    """The FIFO behind it takes what a line buffer in front of it took: folding by folding no cycle is lost, and the
+    answer comes earlier. A plan may choose another that meets its target: a pool of few lanes is cheaper."""
     model = pooled(first, second, features)
     new = plan(model, BOARD, cycles_per_frame=cycles)
     assert "pool1" in accumulating(new)
     monkeypatch.setattr(lowering, "streams_past", lambda *_: False)
     old = plan(model, BOARD, cycles_per_frame=cycles)
     assert not accumulating(old)
-    assert new.schedule.cycles_per_frame == old.schedule.cycles_per_frame
+    assert new.schedule.cycles_per_frame <= max(cycles or 0, old.schedule.cycles_per_frame)
     same = plan(model, BOARD, folding=new.folding_json())
     assert not accumulating(same)
-    assert new.schedule.latency_cycles <= same.schedule.latency_cycles
+    monkeypatch.undo()
+    for whole, streamed in ((same, new), (old, plan(model, BOARD, folding=old.folding_json()))):
+        assert streamed.schedule.cycles_per_frame <= whole.schedule.cycles_per_frame
+        assert streamed.schedule.latency_cycles <= whole.schedule.latency_cycles
     assert new.total.lut < old.total.lut
 
 
-def test_small_windows_come_whole() -> None:
-    assert not accumulating(plan(pooled(nn.MaxPool2d(2), nn.AvgPool2d(2), 128), BOARD))
-
-
 def test_the_cheaper_form_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = pooled(nn.MaxPool2d(4), nn.AvgPool2d(4), 8)
+    model = pooled(nn.MaxPool2d(2), nn.AvgPool2d(2), 128)
     assert accumulating(plan(model, BOARD)) == ["pool1", "pool2"]
     monkeypatch.setattr(PoolAccumulate, "price", lambda *_: Cost(lut=1e6))
     assert not accumulating(plan(model, BOARD))

@@ -20,8 +20,6 @@ from pyflow.planning.memories import repeat
 from pyflow.planning.netlist import Stream
 from pyflow.planning.windows import Stage
 
-SMALL = 4  # taps of a window that always comes whole (docs/decisions/0036-pools-and-residual-sums.md)
-
 
 def pool_input(b: Builder, op: Pool, stream: Stream) -> Stream:
     """The widest beats that its rows allow."""
@@ -60,12 +58,11 @@ def whole(b: Builder, op: Pool, stream: Stream) -> list[Stage]:
 
 
 def streams_past(op: Pool, source: Tensor, pix: int) -> bool:
-    """May its windows be worked on pixel by pixel? They are large and do not overlap, and `pix` pixels of a beat lie in
-    one or fill several."""
+    """May its windows be worked on pixel by pixel? They do not overlap, and `pix` pixels of a beat lie in one or fill
+    several."""
     axes = zip(source.shape[1:], op.kernel, op.stride, op.padding, op.spatial(source), strict=True)
     apart = all(n // k == count and p == 0 and (s == k or count == 1) for n, k, s, p, count in axes)
-    large = math.prod(op.kernel) > SMALL
-    return large and apart and (op.kernel[1] % pix == 0 or pix % op.kernel[1] == 0)
+    return apart and (op.kernel[1] % pix == 0 or pix % op.kernel[1] == 0)
 
 
 def neighbours(op: Pool, stream: Stream, source: Tensor, taps: int) -> Stage:
