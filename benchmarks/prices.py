@@ -42,7 +42,8 @@ GOALS = {"xc7": 0.15, "ecp5": 0.25, "ice40": 0.25}  # largest error of a network
 SPIKING = Path(__file__).parents[1] / "examples" / "spiking" / "nets.py"
 PLACED = 4000  # synthesised LUTs, with the top, up to which a network is placed: a larger one takes minutes
 CHAINS, GRAPHS = (20, 21, 22, 23, 24, 27), (20, 21, 22, 23, 24, 25, 27)  # seeds; benchmarks/lut4.py has others
-RATES = {"digits": (300, 2000), "rate_cnn": (None,), "recurrent": (None,), "residual": (None,)}
+# Cycles per frame; at its fastest rate_cnn takes 28,000 LUTs, and yosys a quarter of an hour.
+RATES = {"digits": (300, 2000), "rate_cnn": (8000,), "recurrent": (None,), "residual": (2000,)}
 
 Maker = Callable[[], tuple[Network, object]]
 

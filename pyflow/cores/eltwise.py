@@ -80,9 +80,9 @@ class Residual(Elementwise):
         return next((f"{what} has {width} bits, more than {most}" for what, width, most in widths if width > most), "")
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        """One addition per spike of a word; the lowest bits of the later ones are wires. A DSP slice has all registers
-        but those of a shifted potential. That of an UltraScale part could add as well, but yosys leaves the sum and the
-        registers outside."""
+        """One addition per spike of a word; the lowest bits of the later ones are wires. Of the bits of a constant
+        multiplier about half are 1. A DSP slice has all registers but those of a shifted potential. That of an
+        UltraScale part could add as well, but yosys leaves the sum and the registers outside."""
         numbers, spikes = self.lanes * self.steps, self.word_w
         if self.dsp and self.m_w + spikes >= SMALLEST_PRODUCT and family in DSP48:
             if family == "xc7":
@@ -90,4 +90,5 @@ class Residual(Elementwise):
             kept = self.m_w + spikes + 1 + self.acc_w + self.out_w
             summed = self.out_w - self.exponent  # the lowest bits are the product's
             return Cost(lut=numbers * summed + 2, ff=numbers * kept + 4, dsp=numbers)
-        return Cost(lut=numbers * spikes * (self.out_w - 0.6 * (spikes - 1)) + 5, ff=numbers * self.out_w + 2)
+        there = 0.6 if memory is not None and memory.kind == "const" else 1.0
+        return Cost(lut=there * numbers * spikes * (self.out_w - 0.6 * (spikes - 1)) + 5, ff=numbers * self.out_w + 2)

@@ -50,10 +50,13 @@ class NeuronRadix(Core):
             # Per bit: integrate, compare, subtract or keep or load; a constant threshold saves one of them.
             lut, ff = (2.3 if constant else 3.2) * width, width + theta * (not constant) + 3 * self.t
         elif not constant:
-            # Per step and bit: compare, subtract or keep; v and theta travel through the stages.
-            lut, ff = 1.9 * width * self.t, 1.55 * width * self.t
+            # Per step and bit: compare, subtract or keep; v and theta travel through the stages. Of few rows of
+            # parameters, many bits are alike.
+            per_lut, per_ff = (1.35, 1.1) if memory.depth <= 4 else (1.9, 1.55)
+            lut, ff = per_lut * width * self.t, per_ff * width * self.t
         else:
-            lut, ff = 0.9 * width * self.t, 0.9 * width * self.t
+            # The last step only compares, with a constant in a carry chain; the others subtract, or keep, as well.
+            lut, ff = width * ((0.75 + 0.025 * width) * (self.t - 1) + 0.33), 0.9 * width * self.t
         lanes = self.pix * self.lanes
         return Cost(lut=lanes * lut, ff=lanes * ff)
 
@@ -127,6 +130,17 @@ class SpikingNeuron(Core):
             lut += v + 2 * self.refractory.bit_length()
         return Cost(lut=lut)
 
+    def lone_steps(self, stages: int) -> float:
+        """Steps that `stages` stages of a frame of one pass amount to. v grows from v0, so the first stage only
+        compares; nothing is behind the last one."""
+        return 0.7 if stages < self.tb else 0.2 if stages == 1 else stages - 1.3
+
+    def control_cells(self, stages: int) -> Cost:
+        """Handshakes and counters. v_w holds what one pass adds up, so that saturations are only counted behind
+        several."""
+        counted = 32 + self.lanes * stages if self.passes > 1 else 0
+        return Cost(lut=counted + (CONTROL_LUT if self.passes * self.tb > 1 else 8), ff=counted + CONTROL_FF)
+
     def product_cells(self, family: str, memory: Reads, stages: int) -> Cost:
         """Products of the decays, of all lanes and so many steps in a cycle. The first stage of a frame of one pass
         starts from 0, or from v0: its products dissolve."""
@@ -169,8 +183,7 @@ class NeuronLIF(SpikingNeuron):
         stages = block if self.unrolled else 1
         param = self.bias_w + self.theta_w + self.reset_w + self.v0_w + self.leak_w
         step, products = self.step_cells(), self.product_cells(family, memory, stages)
-        # In a frame of one pass v grows from v0, so the first stages are narrow; a frame of one step only compares.
-        lut = stages * step.lut * (1 if self.passes > 1 else 0.7 if block > 1 else 0.2)
+        lut = step.lut * (stages if self.passes > 1 else self.lone_steps(stages))
         # The last numbers of a beat wait in shift registers; the one step of a serial neuron chooses its number.
         lut += bits * max(0, block - 2) if self.unrolled else self.v_w + bits * ceil_div(block, 4)
         ff = stages * param if memory.kind != "const" else 0
@@ -178,8 +191,7 @@ class NeuronLIF(SpikingNeuron):
         total = Cost(lut=lanes * lut, ff=lanes * ff) + products
         if self.passes > 1:
             total += ram_cost(lanes * state, max(2, self.beats), family)
-        count = Cost(lut=32 + lanes * stages, ff=32 + lanes * stages)  # of saturations
-        return total + count + Cost(lut=CONTROL_LUT, ff=CONTROL_FF)
+        return total + self.control_cells(stages)
 
 
 def in_last_pass(beats: int, passes: int) -> list[bool]:
@@ -213,14 +225,14 @@ class NeuronMembrane(SpikingNeuron):
         several, result = self.tb > 1, self.out_w if self.read == SUM else self.v_w
         state = self.state_w + result * (self.read != LAST)
         param = self.bias_w + self.theta_w + self.reset_w + self.v0_w + self.leak_w
-        lut = self.step_cells().lut * (1 if self.passes > 1 else 0.7 if several else 0.2)
+        lut = self.step_cells().lut * (1 if self.passes > 1 else self.lone_steps(1))
         lut += {LAST: 0.0, SUM: 1.0, MAX: 1.5}[self.read] * result
         lut += several * (state * (self.passes > 1) + self.in_w * ceil_div(self.tb, 4))
         ff = (param if memory.kind != "const" else 0) + self.in_w + several * (state - result) + result
         total = Cost(lut=self.lanes * lut, ff=self.lanes * ff) + self.product_cells(family, memory, 1)
         if self.passes > 1:
             total += ram_cost(self.lanes * state, max(2, self.beats), family)
-        return total + Cost(lut=32 + self.lanes + CONTROL_LUT, ff=32 + self.lanes + CONTROL_FF)
+        return total + self.control_cells(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +249,11 @@ class Readout(Core):
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         """The bias meets only the bits of the potential; those above are its sign. A carry chain of Xilinx needs no LUT
-        where its bit of a constant bias is 0."""
+        for a constant, as yosys counts them."""
         logit = min(32, 1 + max(self.in_w + self.exponent, self.bias_w))
         ones = family in SIX_INPUTS and memory is not None and memory.kind == "const"
-        met = 0.5 * min(self.in_w, self.bias_w) if ones else 0.8 * self.in_w
-        return Cost(lut=self.lanes * met + 5, ff=self.lanes * logit + 5)
+        met = 0.0 if ones else 0.8 * self.in_w
+        return Cost(lut=self.lanes * met + (3 if ones else 5), ff=self.lanes * logit + 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,5 +282,7 @@ class Accumulate(Core):
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         lanes, bits, term = self.lanes, self.out_w, self.in_w + (not self.in_signed)
         tree, tree_w = tree_cost(self.steps, term, family), term + tree_depth(self.steps)
-        total = Cost(lut=lanes * (tree.lut + bits) + 20, ff=lanes * (tree.ff + tree_w + bits) + CONTROL_FF)
+        # A frame of one pass is not added to anything.
+        added = lanes * bits + 20 if self.passes > 1 else 8 * (self.steps > 1) + 1
+        total = Cost(lut=lanes * tree.lut + added, ff=lanes * (tree.ff + tree_w + bits) + CONTROL_FF)
         return total + (ram_cost(lanes * bits, max(2, self.beats), family) if self.passes > 1 else Cost())

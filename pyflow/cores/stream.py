@@ -94,11 +94,11 @@ class LaneConvert(Core):
         return [Gearbox(ports.sink, ports.source, self)]
 
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
-        """A buffer whose bits each choose between hold, shift and input (2.2 LUT), and between two input positions
-        more where neither number of lanes divides the other (3.5 LUT)."""
+        """A buffer whose bits each choose between shift and input: one LUT where all come at once, more where they
+        come piece by piece, and most where neither number of lanes divides the other."""
         buffer = self.slots * self.lanes_out * self.word_w
-        even = 1 in self.units
-        return Cost(lut=(2.2 if even else 3.5) * buffer + 8, ff=buffer + 12)
+        into, out = self.units
+        return Cost(lut=(1.05 if out == 1 else 1.7 if into == 1 else 2.6) * buffer + 8, ff=buffer + 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +151,12 @@ def _bits(count: int) -> int:
 
 
 def fifo_cells(width: int, depth: int, family: str) -> Cost:
-    """Its RAM of words with tlast, two addresses, a count and a valid bit."""
+    """Its RAM of words with tlast, two addresses, a count and a valid bit; of two words, a skid register."""
+    if depth == 2:
+        return Skid(width - 1).cells(family)
     words = max(2, depth - 1)
     address = (words - 1).bit_length()
-    return ram_cost(width, words, family) + Cost(lut=8 + 4 * address, ff=3 * address + 2)
+    return ram_cost(width, words, family) + Cost(lut=6 + 2.5 * address, ff=3 * address + 2)
 
 
 def conversions(lanes: int, pix: int, to_lanes: int, to_pix: int, channels: int) -> list[tuple[int, int, int]]:

@@ -106,7 +106,7 @@ class SynapseArray(Core):
     def cells(self, family: str, memory: Reads | None = None) -> Cost:
         assert memory
         once = sum_cells(self.sum, family, memory)
-        once += accumulation_cells(self.sum, self.acc_w if self.folds > 1 else 0)
+        once += accumulation_cells(self.sum, self.acc_w if self.folds > 1 else 0, memory.depth)
         return sum([once] * self.pix, Cost()) + Cost(weight_bits=memory.width * memory.depth)
 
 
@@ -144,7 +144,7 @@ class SynapseDepthwise(Core):
         total = sum([sum_cells(self.sum, family, memory)] * channels, Cost())
         # A spike resets the weights of few outputs here, of twelve in the measured sum; constants need no reset.
         choice = ceil_div(steps + (steps - 1).bit_length(), 5) if steps > 1 or memory.depth > 1 else 0
-        total += Cost(lut=channels * self.taps * self.tp * choice + CONTROL_LUT, ff=CONTROL_FF)
+        total += Cost(lut=channels * self.taps * self.tp * choice, ff=0) + control_cells(steps * memory.depth)
         if self.per_step:
             total += Cost(ff=outputs * self.t)
         else:
@@ -192,7 +192,7 @@ class SynapseEvent(Core):
             total += Cost(bram=pairs * rom_blocks(width, depth, family, 2) + single * rom_blocks(width, depth, family))
         else:
             total += Cost(lut=events * width * depth / 16, ff=events * width)
-        total += sum_cells(self.sum, family, memory) + accumulation_cells(self.sum, self.acc_w)
+        total += sum_cells(self.sum, family, memory) + accumulation_cells(self.sum, self.acc_w, depth)
         return total + Cost(weight_bits=width * depth)
 
 
@@ -233,13 +233,19 @@ def sum_cells(size: Size, family: str, memory: Reads) -> Cost:
     return Cost(lut=lut, ff=ff)
 
 
-def accumulation_cells(size: Size, acc: int) -> Cost:
-    """What an array adds to its sums: several cycles per slice, slices added up in `acc` bits (0: there is one)."""
+def control_cells(beats: int) -> Cost:
+    """Of an array that counts so many cycles; one of a single cycle has nothing to count."""
+    return Cost(lut=CONTROL_LUT if beats > 1 else 4, ff=CONTROL_FF)
+
+
+def accumulation_cells(size: Size, acc: int, depth: int) -> Cost:
+    """What an array adds to its sums: several cycles per slice, slices added up in `acc` bits (0: there is one). depth:
+    rows of weights."""
     pe, simd, tp, cycles = size.pe, size.simd, size.tp, size.steps
     tree_w = size.weight_bits + (simd - 1).bit_length()
     choice = simd * tp * (ceil_div(cycles, 4) if cycles > 1 else 0)  # of this cycle's steps
     steps = cycles * tp
-    total = Cost(lut=choice + CONTROL_LUT, ff=CONTROL_FF)
+    total = Cost(lut=choice) + control_cells(cycles * (2 if acc else depth))
     if size.per_step:
         result = pe * steps * (acc or tree_w)
         return total + Cost(lut=result if acc else 0, ff=result)

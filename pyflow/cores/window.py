@@ -104,9 +104,15 @@ class LineBuffer(Padded):
         bank = ram_cost(word, depth, family)
         # A multiplexer of up to 3 rows and the mask of a padded one fit a LUT6. Rows of disjoint windows
         # never move.
-        fixed = self.stride == kh and self.height % kh == 0 and self.padding == 0
+        one = self.height + 2 * self.padding - kh < self.stride  # row of windows
+        fixed = kh == 1 or ((one or self.stride == kh) and self.height % kh == 0 and self.padding == 0)
         rotate = kh * word * (0 if fixed else 1 if kh <= 3 else kh / 2)
-        control = Cost(lut=2 * CONTROL_LUT + kh * (depth - 1).bit_length(), ff=45 + kh * word)  # + output register
+        # Counters, and what a read takes and frees: multiples of a row's beats, wires where these are a power of two.
+        odd = depth // self.slots
+        while odd % 2 == 0:
+            odd //= 2
+        steps = 0 if odd == 1 else 10 if one or kh == 1 else 20 * odd.bit_length()
+        control = Cost(lut=45 + steps, ff=45 + kh * word)  # + output register
         return Cost(*(kh * v for v in bank.as_tuple())) + Cost(lut=rotate) + control
 
 
@@ -130,10 +136,11 @@ class WindowFull(Padded):
         """Window registers, a mask bit for each where there is padding."""
         along = RowWindows.of(self.width, self.kernel, self.stride, self.padding, self.pix)
         mask = along.span * self.item_w if self.padding else 0
+        control = CONTROL_LUT if self.padding else 9
         behind = along.lead_in * self.pix + self.padding  # columns behind the newest beat
         if self.groups > 2:  # the way from one column to the next is an SRL
-            return Cost(lut=CONTROL_LUT + mask + behind * self.item_w, ff=self.item_w + 20)
-        return Cost(lut=CONTROL_LUT + mask, ff=(behind * self.groups + self.pix) * self.item_w + 20)
+            return Cost(lut=control + mask + behind * self.item_w, ff=self.item_w + 20)
+        return Cost(lut=control + mask, ff=(behind * self.groups + self.pix) * self.item_w + 20)
 
 
 @dataclass(frozen=True, slots=True)
