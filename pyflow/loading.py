@@ -168,14 +168,13 @@ def _integers(
 
 def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) -> tuple[Network, Dataset]:
     """Convert a model of a spiking framework, whose input is the same in every time step."""
+    from pyflow.conversion.finetune import finetune
     from pyflow.conversion.images import check_images
     from pyflow.conversion.over_time import quantised
     from pyflow.conversion.samples import as_frames, checked
     from pyflow.frontends.spiking.prove import capture
 
-    if odd := next(
-        (o for o in ("timesteps", "finetune", "checkpoint", "dt") if getattr(args, o) not in (None, 0)), None
-    ):
+    if odd := next((o for o in ("timesteps", "dt") if getattr(args, o) not in (None, 0)), None):
         raise VolleyError(f"--{odd}: does not go with a spiking model, whose loop gives the time steps; leave it out")
     if args.time_axis not in (None, "0", "1"):
         raise VolleyError(f"--time-axis {args.time_axis}: must be 0 or 1, where the model has its time steps")
@@ -189,8 +188,16 @@ def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) ->
     sample, code = taken(data.calibration, "calibration")
     captured = capture(model, sample, steps=args.steps, readout=args.readout, time_axis=axis, name=name)
     captured = replace(captured, model=replace(captured.model, sample_code=code))
-    network = quantised(captured, sample, 8 if args.weight_bits is None else args.weight_bits)
+    bits = 8 if args.weight_bits is None else args.weight_bits
     meta: dict[str, Any] = {"data": data.name, "test_images": len(data.x_test)}
+    if args.finetune:
+        tuned = finetune(
+            model, data, steps=args.steps, readout=args.readout, time_axis=axis, weight_bits=bits, name=name,
+            epochs=args.finetune, seed=args.seed, checkpoint=args.checkpoint or None,
+        )  # fmt: skip
+        network, meta["accuracy_finetuned"] = tuned.network, tuned.accuracy
+    else:
+        network = quantised(captured, sample, bits)
     if data.labelled:
         images, _ = taken(data.x_test, "test images")
         meta["accuracy_float"] = float((captured.answers(images)[0].argmax(1) == data.y_test).mean())

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,37 @@ def convert_spiking(
 def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Network:
     """The integers of a captured network; see convert_spiking()."""
     check_bits(weight_bits)
+    known = answered(captured, sample)
+    model, frames, logits = known.model, known.frames, known.logits
+    network, share = fitted(model, frames, logits, weight_bits)
+    if model.read:
+        network = with_deviation(network, model, frames, logits, known.spikes)
+    network = network.with_meta(verdict=verdict(network, known.spikes, frames), agreement=round(share, 4))
+    if not known.encoded:
+        return network
+    network = behind_encoder(network)
+    alike = round(_alike(network.run(known.images) * network.logit_scale, logits), 4)
+    return network.with_meta(encoder="random rate: draws of its own, statistical", agreement_encoded=alike)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """A captured model in the order that integers need, on some of its sample.
+
+    images: as the network takes them. frames: what the layers read of them, the framework's spikes where the run has
+    an encoder (encoded). logits: float64 [N, classes], spikes: of each layer of neurons, both of the framework.
+    """
+
+    model: SpikingModel
+    images: np.ndarray
+    frames: np.ndarray
+    logits: np.ndarray
+    spikes: dict[str, np.ndarray]
+    encoded: bool
+
+
+def answered(captured: Captured, sample: torch.Tensor) -> Answered:
+    """Raises VolleyError where the layers that were captured do not answer as the run does."""
     model = silenced(ordered(captured.model))
     sample = sample.narrow(frames_axis(captured.time_axis), 0, min(SAMPLES, _count(sample, captured.time_axis)))
     logits, spikes = captured.answers(sample)
@@ -73,15 +104,7 @@ def quantised(captured: Captured, sample: torch.Tensor, weight_bits: int) -> Net
     if (encoded := spikes.pop(INPUT, None)) is not None:
         frames = encoded.reshape(*encoded.shape[:2], *images.shape[1:]).astype(np.float32)
     check_function(model, frames, logits)
-    network, share = fitted(model, frames, logits, weight_bits)
-    if model.read:
-        network = with_deviation(network, model, frames, logits, spikes)
-    network = network.with_meta(verdict=verdict(network, spikes, frames), agreement=round(share, 4))
-    if encoded is None:
-        return network
-    network = behind_encoder(network)
-    alike = round(_alike(network.run(images) * network.logit_scale, logits), 4)
-    return network.with_meta(encoder="random rate: draws of its own, statistical", agreement_encoded=alike)
+    return Answered(model, images, frames, logits, spikes, encoded is not None)
 
 
 def fitted(

@@ -96,6 +96,13 @@ def integers(model: SpikingModel, precision: Precision, **meta: Any) -> Network:
     return _Integers(model, precision).network(meta)
 
 
+def unrounded(model: SpikingModel, precision: Precision) -> dict[str, np.ndarray]:
+    """Weights in the unit of their integers, before they are rounded, by layer. model: as `ordered` gives it."""
+    made = _Integers(model, precision)
+    made.network({})
+    return made.exact
+
+
 class _Integers:
     def __init__(self, model: SpikingModel, precision: Precision) -> None:
         self.model, self.precision = model, precision
@@ -107,6 +114,7 @@ class _Integers:
         self.units: dict[str, np.ndarray] = {}  # of potentials: float64 [C], real value of one
         self.biases: dict[str, np.ndarray] = {}  # float64 [C] that is still to be added to potentials
         self.names: dict[str, str] = {}  # of a float layer, the operator that makes its values
+        self.exact: dict[str, np.ndarray] = {}  # weights before they are rounded
         self.still: set[str] = set()  # operators whose values are the same in every time step
         self.one_step = False  # a beat of several steps has one number of a still tensor, which a sum cannot take
 
@@ -191,7 +199,8 @@ class _Integers:
             unit = np.full_like(unit, unit.max())
         unit = unit * 2.0 ** shifts[[d.name for d in together].index(layer.name)]
         scale = (unit / self.codes[layer.source]).reshape(-1, *[1] * (layer.weight.ndim - 1))
-        weight = np.clip(np.rint(layer.weight / scale), -limit, limit).astype(np.int8)
+        self.exact[layer.name] = layer.weight / scale
+        weight = np.clip(np.rint(self.exact[layer.name]), -limit, limit).astype(np.int8)
         pad = np.zeros(0, np.int64)
         if isinstance(layer, FloatConv):
             if layer.pad.size:
