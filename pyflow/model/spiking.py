@@ -143,6 +143,7 @@ class NeuronState:
     def __init__(self, neuron: Neuron, shape: tuple[int, ...]) -> None:
         self.neuron = neuron
         self.v, self.i, self.z = np.full(shape, neuron.v0), np.zeros(shape), np.zeros(shape, bool)
+        self.rests = np.zeros(shape, np.int64)  # steps for which a neuron still does not integrate
         self.membrane = self.v  # that the framework gives
         self.sure = np.ones(shape[0], bool)  # frames in which no membrane came near its threshold so far
         axes = (1, -1, *[1] * (len(shape) - 2))
@@ -150,20 +151,24 @@ class NeuronState:
 
     def step(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(spikes, bool; by how much the membrane is above the threshold) for the inputs of a time step."""
-        neuron, drive = self.neuron, x
+        neuron, drive, before, awake = self.neuron, x, self.v, self.rests == 0
         if neuron.current != "none":
             following = neuron.current_decay * self.i + x
             drive, self.i = (following if neuron.current == "new" else self.i), following
         self.v = neuron.v_leak + self.decay * (self.v - neuron.v_leak) + neuron.gain * drive
         if neuron.order == "after":
             self._reset()
-        off, self.membrane = self.v - self.theta, self.v
+        off = np.where(awake, self.v - self.theta, -np.inf) if neuron.refractory else self.v - self.theta
+        self.membrane = self.v
         if neuron.fires:
             near = np.abs(off) <= NEAR * np.maximum(1.0, np.abs(self.theta))
             self.sure &= ~near.reshape(len(off), -1).any(1)
         self.z = off > 0 if neuron.strict else off >= 0
         if neuron.order == "before":
             self._reset()
+        if neuron.refractory:
+            self.v = np.where(awake, self.v, before)
+            self.rests = np.where(awake, self.z * neuron.refractory, self.rests - 1)
         if not neuron.gives_met:
             self.membrane = self.v
         return self.z, off

@@ -266,6 +266,19 @@ def test_spikingjelly_lif(kind, k, steps, decay_input, v_reset):
     agree(Case(run, ours, strict=False, scale=scale, theta=theta), x, frac=k * steps)
 
 
+@pytest.mark.parametrize("v_reset", [None, 0.0, -4.0])
+@pytest.mark.parametrize(("k_current", "k", "steps"), CURRENT_LEAKS)
+def test_spikingjelly_current(k_current, k, steps, v_reset):
+    """The membrane starts at its reset and decays to 0."""
+    decays = {"c_decay": 1 - 2.0**-k_current, "v_decay": 1 - 2.0**-k}
+    run = spikingjelly("CUBALIFNode", v_threshold=float(THETA), v_reset=v_reset, **decays)
+    x = inputs(steps, THETA)
+    x[0, :3] -= int((v_reset or 0) * decays["v_decay"])
+    ours = spikingjelly_reset(v_reset) | current("new", k_current) | leak(k)
+    ours |= {"v_leak": 0} if v_reset is not None else {}
+    agree(Case(run, ours, strict=False), x, frac=max(k_current, k) * steps)
+
+
 # --- Norse ------------------------------------------------------------------------------------------------------
 
 

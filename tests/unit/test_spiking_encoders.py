@@ -22,7 +22,8 @@ from spikingjelly.activation_based import encoding, functional, layer, neuron  #
 
 import pyflow  # noqa: E402
 from pyflow.errors import VolleyError  # noqa: E402
-from pyflow.operators import RateEncode  # noqa: E402
+from pyflow.operators import DeltaEncode, PhaseEncode, RateEncode, Tensor, TTFSEncode  # noqa: E402
+from pyflow.operators.base import Encoding  # noqa: E402
 from tests.unit.spiking_nets import IMAGE, SnnMlp, loud  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -120,3 +121,46 @@ def test_refused(case: str) -> None:
     with pytest.raises(VolleyError, match=message) as error:
         pyflow.convert(loud(make()).eval(), torch.rand(32, *IMAGE).numpy())
     assert "\n" not in str(error.value)
+
+
+# ------------------------------------------------------------------ encoders of the host beside the cores
+LEVELS = np.arange(256).reshape(1, 1, 16, 16)
+GREY = torch.from_numpy(LEVELS / 255).float()
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 8, 16, 100, 127, 128, 255, 256])
+def test_latencies_are_the_cores_for_three_numbers_of_steps(steps: int) -> None:
+    """The frameworks round the time of a spike to the nearest step, the core down; docs/frameworks.md."""
+    own = TTFSEncode("e", ("input",), steps=steps).run(LEVELS)[0].reshape(steps, 256)
+    options: dict[str, Any] = {"threshold": 0.003, "normalize": True, "linear": True, "clip": True}
+    snn = spikegen.latency(GREY, num_steps=steps, **options).numpy().reshape(steps, 256)
+    encoder = encoding.LatencyEncoder(steps)
+    sj = np.stack([encoder(GREY).numpy() for _ in range(steps)]).reshape(steps, 256)
+    same = steps in (2, 128, 256)
+    assert np.array_equal(snn, own) == same
+    assert np.array_equal(sj[:, 1:], own[:, 1:]) == same
+    assert sj[-1, 0] == 1
+    assert not own[:, 0].any()
+
+
+@pytest.mark.parametrize("theta", [1, 7, 128, 255])
+def test_deltas_are_the_cores_on_and_off_spikes(theta: int) -> None:
+    """Of every pair of samples."""
+    pairs = np.stack(np.meshgrid(np.arange(256), np.arange(256))).reshape(2, 1, -1, 1, 1)
+    op = DeltaEncode("e", ("input",), theta=theta)
+    source = Tensor("input", (65536, 1, 1), Encoding.SIGNAL, 2, 255, timed=True)
+    own = op.run_steps(pairs.swapaxes(0, 1), sources=(source,)).reshape(2, 2, 65536)
+    samples = torch.from_numpy(pairs.reshape(2, -1) / 255).float()
+    for off in (False, True):
+        theirs = spikegen.delta(samples, threshold=(theta - 0.5) / 255, off_spike=off).numpy()
+        np.testing.assert_array_equal(theirs, own[:, 0] - own[:, 1] * off)
+
+
+def test_phases_are_the_cores_of_levels_out_of_256() -> None:
+    """An image in [0, 1] has 255ths, and SpikingJelly takes no 1."""
+    own = PhaseEncode("e", ("input",), steps=8).run(LEVELS)[0]
+    encoder = encoding.WeightedPhaseEncoder(8)
+    x = torch.from_numpy(LEVELS / 256).float()
+    np.testing.assert_array_equal(np.stack([encoder(x).numpy() for _ in range(8)]).reshape(own.shape), own)
+    with pytest.raises(AssertionError):
+        encoding.WeightedPhaseEncoder(8)(GREY)

@@ -208,6 +208,33 @@ class Ring(nn.Module):
         return torch.stack(total).sum(dim=0)
 
 
+class NorseRefractory(nn.Module):
+    """Cells that rest after a spike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        first, second = (norse.LIFRefracParameters(rho_reset=torch.as_tensor(steps)) for steps in (2.0, 1.0))
+        self.conv, self.lif1 = nn.Conv2d(2, 4, 3), norse.LIFRefracCell(first)
+        self.fc, self.lif2 = nn.Linear(144, 5), norse.LIFRefracCell(second)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        s1 = s2 = None
+        out = []
+        for now in x:
+            z, s1 = self.lif1(self.conv(now), s1)
+            z, s2 = self.lif2(self.fc(z.flatten(1)), s2)
+            out.append(z)
+        return torch.stack(out).sum(0)
+
+
+def sj_currents() -> nn.Module:
+    """SpikingJelly's neurons with a synaptic current, either reset."""
+    return nn.Sequential(
+        layer.Flatten(), layer.Linear(64, 16), neuron.CUBALIFNode(v_reset=None), layer.Linear(16, 5),
+        neuron.CUBALIFNode(c_decay=0.25, v_decay=0.9, v_threshold=1.0, v_reset=-0.25),
+    )  # fmt: skip
+
+
 EVENTS = (2, 8, 8)
 TUTORIALS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], tuple[int, ...]]] = {
     "snnTorch, Sequential in a loop": (lambda: loud(SnnHiddenLoop(), 4), {"time_axis": 0}, EVENTS),
@@ -219,6 +246,8 @@ TUTORIALS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], tuple[int, .
     "SpikingJelly, containers": (lambda: loud(SjFeedback(), 8), {"time_axis": 0}, (12,)),
     "Norse, SequentialState": (lambda: loud(NorseStateLoop(), 40), {"time_axis": 0}, EVENTS),
     "Norse, lifted layers": (NorseLifted, {"time_axis": 0}, EVENTS),
+    "Norse, refractory": (lambda: loud(NorseRefractory(), 60), {"time_axis": 0}, EVENTS),
+    "SpikingJelly, currents": (lambda: loud(sj_currents()), STEP, IMAGE),
     "a ring of layers": (lambda: loud(Ring(), 4), {"time_axis": 0}, (12,)),
     "Norse, one step": (lambda: loud(norse_state(), 40), {**STEP, "time_axis": 0}, EVENTS),
 }

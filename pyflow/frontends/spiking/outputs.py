@@ -79,10 +79,18 @@ def _norse(module: Any, result: Any) -> Iterator[Result]:
         return
     first, state = result
     yield Role.MEMBRANE if first is getattr(state, "v", None) else Role.SPIKES, first
-    for name, tensor in zip(state._fields, state, strict=True):
-        if isinstance(tensor, torch.Tensor):
-            last = Role.LAST if first.ndim > tensor.ndim else Role.MEMBRANE  # of a whole sequence
-            yield last if name == "v" else Role.STATE, tensor
+    for name, tensor in _fields(state):
+        last = Role.LAST if first.ndim > tensor.ndim else Role.MEMBRANE  # of a whole sequence
+        yield last if name == "v" else Role.STATE, tensor
+
+
+def _fields(state: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors of a state by name, those of states in it too."""
+    for name, value in zip(state._fields, state, strict=True):
+        if isinstance(value, torch.Tensor):
+            yield name, value
+        elif hasattr(value, "_fields"):
+            yield from _fields(value)
 
 
 _RESULTS = {"snntorch": _snntorch, "spikingjelly": _spikingjelly, "norse": _norse}

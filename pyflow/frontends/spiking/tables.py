@@ -116,9 +116,15 @@ def _sj_leaky(module: Any, tau: float) -> Neuron:
     return neuron
 
 
+def _sj_current(module: Any) -> Neuron:
+    """CUBALIFNode: its membrane decays to 0, whatever it is reset to."""
+    neuron = _spikingjelly(module, float(module.v_decay))
+    return replace(neuron, v_leak=0.0, current="new", current_decay=float(module.c_decay))
+
+
 # ------------------------------------------------------------------ Norse
 def _norse(module: Any, decay: float, gain: float, **others: Any) -> Neuron:
-    p = module.p
+    p = _of_lif(module)
     leak = _number(getattr(p, "v_leak", 0.0), "v_leak")
     kind, method = "hard", getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
     if method not in ("reset_value", "reset_subtract"):
@@ -131,9 +137,14 @@ def _norse(module: Any, decay: float, gain: float, **others: Any) -> Neuron:
     )  # fmt: skip
 
 
+def _of_lif(module: Any) -> Any:
+    """The parameters of the LIF neuron in those of `module`."""
+    return getattr(module.p, "lif", module.p)
+
+
 def _rate(module: Any, name: str) -> float:
     """dt/tau, of an Euler step."""
-    rate = module.dt * _number(getattr(module.p, name), name)
+    rate = module.dt * _number(getattr(_of_lif(module), name), name)
     if not 0 <= rate <= 1:
         raise Unsupported(f"dt * {name} = {rate:g} is outside 0..1, where an Euler step is stable")
     return float(rate)
@@ -147,6 +158,13 @@ def _lif_box(module: Any) -> Neuron:
 def _lif(module: Any) -> Neuron:
     rate = _rate(module, "tau_mem_inv")
     return _norse(module, 1 - rate, rate, current="new", current_decay=1 - _rate(module, "tau_syn_inv"))
+
+
+def _refractory(module: Any) -> Neuron:
+    steps = _number(module.p.rho_reset, "rho_reset")
+    if not 0 <= steps < 2**16 or steps != int(steps):
+        raise Unsupported(f"rho_reset = {steps:g} is no whole number of steps up to {2**16 - 1}")
+    return replace(_lif(module), refractory=int(steps))
 
 
 def _iaf(module: Any) -> Neuron:
@@ -237,7 +255,7 @@ SNNTORCH = Framework(
         "BatchNormTT1d": "use one BatchNorm1d: each time step has a normalisation of its own",
         "BatchNormTT2d": "use one BatchNorm2d: each time step has a normalisation of its own",
         "spikegen.latency": _ENCODED + "it rounds times of spikes otherwise than the encoder core",
-        "spikegen.delta": _ENCODED + "its input changes from step to step",
+        "spikegen.delta": _ENCODED + "its spikes have a sign, or are the ON spikes of the encoder core alone",
     },
     {"spikegen.rate": _RATE + ", with gain 1 and offset 0"},
 )  # fmt: skip
@@ -250,6 +268,8 @@ SPIKINGJELLY = Framework(
         "LIFNode": Entry(lambda m: _sj_leaky(m, float(m.tau)), "a leak of 1 - 1/tau", _SJ + "; `tau`, `decay_input`"),
         "ParametricLIFNode": Entry(lambda m: _sj_leaky(m, 1 / float(m.w.detach().sigmoid())),
                                    "a leak of 1 - sigmoid(w)", _SJ + "; learned `w`, `decay_input`"),
+        "CUBALIFNode": Entry(_sj_current, "a leak to 0 and a current that drives in its own step",
+                             _SJ + "; `c_decay`, `v_decay`"),
         "NonSpikingIFNode": Entry(lambda m: _decoded(m, 1.0, 1.0), "no leak, no spikes: its membrane is the answer",
                                   _DECODE),
         "NonSpikingLIFNode": Entry(lambda m: _decoded(m, 1 - 1 / float(m.tau), 1 / float(m.tau)),
@@ -281,8 +301,8 @@ SPIKINGJELLY = Framework(
         "NeuNorm": "use BatchNorm2d: it divides by what neurons fired before",
         "SynapseFilter": "use LIFNode, or snnTorch's Synaptic: it gives currents, which are no spikes",
         "DropConnectLinear": "use Linear: its weights are drawn anew",
-        "LatencyEncoder": _ENCODED + "it rounds times of spikes otherwise than the encoder core",
-        "WeightedPhaseEncoder": _ENCODED + "no neuron decodes a phase code",
+        "LatencyEncoder": _ENCODED + "it rounds times of spikes otherwise than the encoder core, and fires for black",
+        "WeightedPhaseEncoder": _ENCODED + "no neuron decodes a phase code, and images have 255ths, not 256ths",
         "PeriodicEncoder": _ENCODED + "its spikes are the same for every sample",
         "PopSpikeEncoderDeterministic": _ENCODED + "each value becomes a population",
         "PopSpikeEncoderRandom": _ENCODED + "each value becomes a population",
@@ -307,6 +327,8 @@ NORSE = Framework(
         "LIFBoxCell": Entry(_lif_box, "a leak", _NORSE + ", `tau_mem_inv`, `reset_method`"),
         "LIFCell": Entry(_lif, "a leak and a current that drives in its own step", _LIF),
         "LIF": Entry(_lif, "LIFCell for whole sequences", _LIF),
+        "LIFRefracCell": Entry(_refractory, "LIFCell that does not integrate for some steps after a spike",
+                               _LIF + ", `rho_reset`, a whole number of steps"),
         "LIFRecurrentCell": Entry(_lif, "a Linear, and LIFCell in a loop of one step through another",
                                   _LIF + ", `input_weights`, `recurrent_weights`, `autapses`", _norse_back),
         "LIFRecurrent": Entry(_lif, "LIFRecurrentCell for whole sequences",
@@ -316,7 +338,6 @@ NORSE = Framework(
         "LILinearCell": Entry(_li, "a Linear, and LICell", _LI + ", `input_weights`", _li_weights),
     },
     {
-        "LIFRefracCell": "use LIFCell: a state of its own counts the steps after a spike",
         "LSNNCell": "use LIFCell: its threshold adapts",
         "LSNNRecurrentCell": "use LIFRecurrentCell: its threshold adapts",
         "LIFAdExCell": "use LIFCell: its charge is an exponential",
@@ -325,7 +346,7 @@ NORSE = Framework(
         "CobaLIFCell": "use LIFCell: conductances multiply its membrane",
         "LIFMCRecurrentCell": "use LIFRecurrentCell: its membrane has compartments",
         "ConstantCurrentLIFEncoder": _ENCODED + "its neurons have no weights in front",
-        "SpikeLatencyEncoder": _ENCODED + "it rounds times of spikes otherwise than the encoder core",
+        "SpikeLatencyEncoder": _ENCODED + "it keeps the first of spikes that were made before",
         "SpikeLatencyLIFEncoder": _ENCODED + "its neurons have no weights in front",
         "PopulationEncoder": _ENCODED + "each value becomes a population",
         "SignedPoissonEncoder": _ENCODED + "its spikes have a sign",
