@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pyflow.errors import VolleyError
 from pyflow.machines.tiles.arrays import Lists, lists
@@ -193,12 +194,12 @@ class Clustering:
                 yield f"neuron {net.title(neuron)}: partial sums of {len(want)} axons, which one tile holds"
 
 
-def of_neurons(connectome: Connectome, tile: Tile, sets: list[np.ndarray]) -> Clustering:
+def of_neurons(connectome: Connectome, tile: Tile, sets: Sequence[ArrayLike]) -> Clustering:
     """A clustering without partial sums: each set of neurons with all that it reads."""
     group = connectome.group
     clusters = []
-    for neurons in sets:
-        neurons = np.sort(np.asarray(neurons, np.int64))
+    for held in sets:
+        neurons = np.sort(np.asarray(held, np.int64))
         read = connectome.fan_in.take(np.unique(group[neurons - connectome.inputs])).values
         clusters.append(Cluster(np.unique(read), neurons))
     return Clustering(connectome, tile, tuple(clusters))

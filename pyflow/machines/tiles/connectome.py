@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pyflow.errors import VolleyError
 from pyflow.machines.tiles.arrays import Lists, lists
@@ -36,7 +37,7 @@ class Connectome:
 
     group: int64 [neurons], of neurons that read the same axons. fan_in: axons of each group, ascending. rates: float64
     [sources], spikes per step; 1, the bound, where nobody measured. word_bits: of the largest word that an axon
-    carries. weight_bits: W.
+    carries. weight_bits: W. layers, labels: what sources are called: by their tensor, or the number in their file.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Connectome:
     word_bits: int = 1
     weight_bits: int = 2
     layers: tuple[Layer, ...] = ()
+    labels: np.ndarray | None = None
 
     @property
     def neurons(self) -> int:
@@ -109,7 +111,7 @@ class Connectome:
         for layer in reversed(self.layers):
             if source >= layer.first:
                 return f"{layer.name}[{source - layer.first}]"
-        return str(source)
+        return str(source if self.labels is None else self.labels[source])
 
     def with_rates(self, rates: np.ndarray) -> Connectome:
         """rates: [sources], spikes per step. Raises VolleyError where one is negative or no number."""
@@ -119,16 +121,15 @@ class Connectome:
         return replace(self, rates=values)
 
 
-def from_fan_ins(name: str, inputs: int, fan_ins: Sequence[np.ndarray]) -> Connectome:
-    """A connectome of neurons in order. fan_ins: axons of each, ascending and once each. Neurons that read the same are
-    a group."""
+def from_fan_ins(name: str, inputs: int, fan_ins: Sequence[ArrayLike]) -> Connectome:
+    """A connectome of neurons in order. fan_ins: axons of each, ascending and once each."""
+    return from_lists(name, inputs, lists([np.asarray(axons, np.int64) for axons in fan_ins]))
+
+
+def from_lists(name: str, inputs: int, fan_ins: Lists, labels: np.ndarray | None = None) -> Connectome:
+    """The same of lists; neurons that read the same become a group. labels: what messages call each source."""
     found: dict[bytes, int] = {}
-    rows: list[np.ndarray] = []
-    group = np.zeros(len(fan_ins), np.int64)
-    for n, axons in enumerate(fan_ins):
-        axons = np.asarray(axons, np.int64)
-        number = found.setdefault(axons.tobytes(), len(rows))
-        if number == len(rows):
-            rows.append(axons)
-        group[n] = number
-    return Connectome(name, inputs, group, lists(rows), np.ones(inputs + len(group)))
+    group = np.array([found.setdefault(fan_ins[n].tobytes(), len(found)) for n in range(len(fan_ins))], np.int64)
+    first = np.unique(group, return_index=True)[1]
+    count = inputs + len(group)
+    return Connectome(name, inputs, group, fan_ins.take(first), np.ones(count), labels=labels)
