@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,7 +30,8 @@ class Cluster:
 @dataclass(frozen=True, eq=False)
 class Clustering:
     """A connectome cut into clusters. Of a neuron in several of them the last one is its home, which fires. Each of the
-    others sends its partial sum to the next, in their order here."""
+    others sends its partial sum to the next, in their order here. A synapse is in the first of its neuron's clusters
+    that has its axon."""
 
     connectome: Connectome
     tile: Tile
@@ -163,35 +164,58 @@ class Clustering:
             yield f"neuron {net.title(neuron)} is in no cluster"
 
     def _misplaced(self) -> Iterator[str]:
-        """Synapses that are in no cluster or in several, and axons that nobody reads."""
+        """Synapses that are in no cluster, axons that nobody reads, partial sums that need not be."""
         net = self.connectome
-        held = np.zeros(2 * net.sources, bool)
-        found: dict[int, list[np.ndarray]] = {}
         split = self.parts.sizes > 1
+        left: dict[int, np.ndarray] = {}  # axons of a neuron in parts that are in none of its clusters so far
         for n, cluster in enumerate(self.clusters):
-            held[cluster.axons] = True
-            groups = np.unique(net.group[cluster.neurons - net.inputs])
-            read = net.fan_in.take(groups)
-            here = held[read.values]
-            held[cluster.axons] = False
-            unread = np.setdiff1d(cluster.axons, read.values)
-            if len(unread):
-                yield f"cluster {n}: no neuron of it reads axon {net.title(unread[0] // 2)}"
+            group = net.group[cluster.neurons - net.inputs]
             whole = ~split[cluster.neurons]
-            missing = np.bincount(read.owners[~here], minlength=len(groups)) > 0
-            torn = np.isin(net.group[cluster.neurons - net.inputs], groups[missing]) & whole
-            if torn.any():
-                yield f"cluster {n}: synapses of neuron {net.title(cluster.neurons[torn][0])} are in no cluster"
-            for neuron in cluster.neurons[~whole]:
-                place = int(np.searchsorted(groups, net.group[neuron - net.inputs]))
-                inside = slice(read.starts[place], read.starts[place + 1])
-                found.setdefault(int(neuron), []).append(read.values[inside][here[inside]])
-        for neuron, pieces in found.items():
-            want, got = net.fan_in[net.group[neuron - net.inputs]], np.sort(np.concatenate(pieces))
-            if not np.array_equal(want, got):
-                yield f"neuron {net.title(neuron)}: its partial sums are not those of its synapses, each once"
-            if len(want) <= self.tile.widest:
-                yield f"neuron {net.title(neuron)}: partial sums of {len(want)} axons, which one tile holds"
+            read = net.fan_in.take(np.unique(group[whole]))
+            gone = read.owners[~np.isin(read.values, cluster.axons)]
+            if gone.size:
+                torn = cluster.neurons[whole & (group == np.unique(group[whole])[gone[0]])]
+                yield f"cluster {n}: synapses of neuron {net.title(torn[0])} are in no cluster"
+            held = [read.values]
+            for neuron in cluster.neurons[~whole].tolist():
+                open_yet = left.get(neuron, net.fan_in[net.group[neuron - net.inputs]])
+                here = np.isin(open_yet, cluster.axons)
+                if not here.any():
+                    yield f"cluster {n}: holds no synapse of neuron {net.title(neuron)}, which others hold"
+                held.append(open_yet[here])
+                left[neuron] = open_yet[~here]
+            unread = np.setdiff1d(cluster.axons, np.concatenate(held))
+            if unread.size:
+                yield f"cluster {n}: no neuron of it reads axon {net.title(unread[0] // 2)}"
+        for neuron, axons in left.items():
+            count = len(net.fan_in[net.group[neuron - net.inputs]])
+            if axons.size:
+                yield f"neuron {net.title(neuron)}: synapses from {net.title(axons[0] // 2)} are in no cluster"
+            if count <= self.tile.widest:
+                yield f"neuron {net.title(neuron)}: partial sums of {count} axons, which one tile holds"
+
+
+def tidied(clustering: Clustering) -> Clustering:
+    """Without the axons that a cluster has for a neuron in parts whose synapses are in an earlier one, and without the
+    parts that are then empty."""
+    net = clustering.connectome
+    split = clustering.parts.sizes > 1
+    left: dict[int, np.ndarray] = {}
+    clusters = []
+    for cluster in clustering.clusters:
+        whole = ~split[cluster.neurons]
+        read = [net.fan_in.take(np.unique(net.group[cluster.neurons[whole] - net.inputs])).values]
+        kept = cluster.neurons[whole].tolist()
+        for neuron in cluster.neurons[~whole].tolist():
+            open_yet = left.get(neuron, net.fan_in[net.group[neuron - net.inputs]])
+            here = np.isin(open_yet, cluster.axons)
+            left[neuron] = open_yet[~here]
+            if here.any():
+                kept.append(neuron)
+                read.append(open_yet[here])
+        if kept:
+            clusters.append(Cluster(np.unique(np.concatenate(read)), np.sort(np.array(kept, np.int64))))
+    return replace(clustering, clusters=tuple(clusters))
 
 
 def of_neurons(connectome: Connectome, tile: Tile, sets: Sequence[ArrayLike]) -> Clustering:

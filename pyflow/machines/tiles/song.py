@@ -89,16 +89,17 @@ class _Filling:
         numbers = np.concatenate([np.arange(self.inputs), np.array(home, np.int64) + self.inputs])
 
         def numbered(axons: Iterable[int]) -> np.ndarray:
-            return np.sort([2 * (self.inputs + ~a) if a < 0 else 2 * numbers[a // 2] + a % 2 for a in axons])
+            old = np.array(list(axons), np.int64)
+            new = np.where(old < 0, 2 * (self.inputs + ~old), 2 * numbers[np.maximum(old, 0) // 2] + old % 2)
+            return np.sort(new)
 
-        fan_ins = [numbered(read).astype(np.int64) for read in self.reads]
+        fan_ins = [numbered(read) for read in self.reads]
         units = from_fan_ins(f"{connectome.name}, unrolled", self.inputs, fan_ins)
         rates = np.zeros(units.sources)
         rates[numbers] = connectome.rates
         for unit in sorted(set(range(len(fan_ins))).difference(home)):
             rates[self.inputs + unit] = rates[fan_ins[unit] // 2].sum()
         clusters = tuple(
-            Cluster(numbered(crossbar.axons).astype(np.int64), np.array(crossbar.units) + self.inputs)
-            for crossbar in self.crossbars
+            Cluster(numbered(crossbar.axons), np.array(crossbar.units) + self.inputs) for crossbar in self.crossbars
         )
         return Clustering(units.with_rates(rates), square(self.side), clusters)

@@ -7,6 +7,7 @@ import pytest
 
 from pyflow.errors import VolleyError
 from pyflow.machines.tiles import HOST, Cluster, Clustering, Tile, from_fan_ins, of_neurons
+from pyflow.machines.tiles.clustering import tidied
 
 
 def axons(*sources, late=()):
@@ -94,7 +95,14 @@ def test_partial_sums_are_each_synapse_once_and_only_where_no_tile_holds_them():
     assert said(halves, small, net) == ""
     assert "partial sums of 5 axons, which one tile holds" in said(halves, TILE, net)
     twice = [Cluster(axons(0, 1, 2), five), Cluster(axons(2, 3, 4), five)]
-    assert "its partial sums are not those of its synapses, each once" in said(twice, small, net)
+    assert said(twice, small, net) == "cluster 1: no neuron of it reads axon 2"
+    assert said([twice[0], Cluster(axons(3), five)], small, net) == "neuron 5: synapses from 4 are in no cluster"
+    again = [*halves, Cluster(axons(4), five)]
+    assert said(again, small, net).startswith(
+        "cluster 2: holds no synapse of neuron 5, which others hold; cluster 2: no"
+    )
+    left = tidied(Clustering(net, small, tuple(again)))
+    assert [cluster.axons.tolist() for cluster in left.clusters] == [[0, 2, 4], [6, 8]]
     quotient = Clustering(net, small, tuple(halves)).quotient
     assert (quotient.source[-1], quotient.target[-1], quotient.sums[-1], quotient.most_flits[-1]) == (0, 1, 1, 2)
     needs = Clustering(net, small, tuple(halves)).needs
