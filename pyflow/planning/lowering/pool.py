@@ -11,6 +11,7 @@ from dataclasses import replace
 from pyflow.cores.cells import Cost
 from pyflow.cores.pool import PoolAccumulate, PoolGated, PoolMax, PoolOr, PoolSum
 from pyflow.cores.stream import Fifo
+from pyflow.cores.window import LineBuffer
 from pyflow.operators import Encoding, GatedMaxPool, MaxPool, OrPool, SumPool, Tensor
 from pyflow.operators.pool import Pool
 from pyflow.planning import windows
@@ -118,7 +119,10 @@ def pool(b: Builder, op: MaxPool | SumPool | OrPool, stream: Stream) -> Stream:
     forms = [whole(b, op, stream)]
     if streams_past(op, b.sources(op)[0], stream.pix):
         forms.append(accumulated(b, op, stream))
-    return windows.joined(b, op, stream, min(forms, key=price))
+    stages = min(forms, key=price)
+    if b.cuts(op) and not isinstance(stages[0].core, LineBuffer):  # which has its own
+        stream = b.skid(stream, op.name, "raster")
+    return windows.joined(b, op, stream, stages)
 
 
 @lowers(GatedMaxPool)
