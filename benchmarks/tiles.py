@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""`make bench-tiles`: dataflow analysis against what is published, against token simulation and brute force.
+"""`make bench-tiles`: dataflow analysis against what is published, against token simulation and brute force; clusters
+of neurons against those of Song et al.
 
 CPU-seconds of one process. `equal` in a row of the first table: the period by the expansion, by the max-plus matrix
 and as published or computed by another tool. Every period carries its certificate, which is checked in every call.
@@ -16,6 +17,7 @@ from collections import Counter
 
 from tabulate import tabulate
 
+from benchmarks import tile_mapping
 from benchmarks.dataflow_graphs import PUBLISHED, h263decoder
 from benchmarks.dataflow_random import agreements, same_fronts
 from benchmarks.goals import MISSED, NO_GOAL, status, verdict
@@ -103,11 +105,25 @@ def counted(title: str, found: Counter[str], good: tuple[str, ...], goal: int, s
     return [title, f"{reached:,}", rest or "–", str(len(different)), f"{goal:,}", f"{seconds:.1f}", met]
 
 
+def mapping() -> list[list[list[str]]]:
+    """Prints the tables on clusters."""
+    tables = []
+    for make, headers in (
+        (tile_mapping.clusters, tile_mapping.CLUSTERS),
+        (tile_mapping.copies, tile_mapping.COPIES_OF),
+        (tile_mapping.programs, tile_mapping.PROGRAM),
+    ):
+        tables.append(make())
+        print(tabulate(tables[-1], headers, disable_numparse=True) + "\n")
+    return tables
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-tiles", description=__doc__.splitlines()[0])
     parser.add_argument("--random", type=int, default=RANDOM, help="graphs compared with token simulation")
     parser.add_argument("--fronts", type=int, default=FRONTS, help="fronts compared with brute force")
     options = parser.parse_args()
+    mapped = mapping()
     of_period = periods()
     print(tabulate(of_period, ["graph", "actors", "firings", "period", "known", "from", "critical cycle", "CPU-s", ""],
                    disable_numparse=True))  # fmt: skip
@@ -127,7 +143,7 @@ def main() -> int:
                             time.process_time() - began))  # fmt: skip
     print("\n" + tabulate(compared, ["compared", "equal", "besides", "different", "goal", "CPU-s", ""],
                           disable_numparse=True))  # fmt: skip
-    return status(of_period, of_front, compared)
+    return status(of_period, of_front, compared, *mapped)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ def _one(
     masks = [pieces[n].mask for n in others]
     new = [pieces[n].size for n in others]
     shared = [near[n] for n in others]
-    while others:
+    fewest = min((pieces[n].neurons for n in others), default=0)
+    while others and neurons + fewest <= tile.room(size):
         if fresh:
             new = [count - (mask & fresh).bit_count() for count, mask in zip(new, masks, strict=True)]
         shared = [count + (mask & added).bit_count() for count, mask in zip(shared, masks, strict=True)]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pyflow.machines.tiles.clustering import Clustering
+from pyflow.machines.tiles.tile import Need, Tile
 
 
 def packed(clustering: Clustering) -> list[list[int]]:
@@ -13,21 +14,24 @@ def packed(clustering: Clustering) -> list[list[int]]:
     tile, needs = clustering.tile, clustering.needs
     share = [tile.share(need.axons, need.neurons) for need in needs]
     tiles: list[list[int]] = []
-    filled: list[float] = []
+    used: list[tuple[int, int, int]] = []  # rows, neurons, contexts of each
     for n in sorted(range(len(needs)), key=lambda n: (-share[n], n)):
-        fullest = sorted((place for place in range(len(tiles)) if filled[place] < 1), key=lambda place: -filled[place])
-        for place in fullest:
-            if tile.fits(*(needs[other] for other in (*tiles[place], n))):
-                break
-        else:
-            place = len(tiles)
+        best, fullest = len(tiles), -1.0
+        for place, held in enumerate(used):
+            rows, neurons, contexts = _with(tile, held, needs[n])
+            if rows > tile.rows or neurons > tile.neurons or contexts > tile.contexts:
+                continue
+            filled = max(rows / tile.rows, neurons / tile.neurons, contexts / tile.contexts)
+            if filled > fullest and tile.fits(*(needs[other] for other in (*tiles[place], n))):
+                best, fullest = place, filled
+        if best == len(tiles):
             tiles.append([])
-            filled.append(0.0)
-        tiles[place].append(n)
-        held = [needs[other] for other in tiles[place]]
-        filled[place] = max(
-            sum(tile.taken(need.axons, need.neurons) for need in held) / tile.rows,
-            sum(need.neurons for need in held) / tile.neurons,
-            len(held) / tile.contexts,
-        )
+            used.append((0, 0, 0))
+        tiles[best].append(n)
+        used[best] = _with(tile, used[best], needs[n])
     return tiles
+
+
+def _with(tile: Tile, used: tuple[int, int, int], need: Need) -> tuple[int, int, int]:
+    rows, neurons, contexts = used
+    return rows + tile.taken(need.axons, need.neurons), neurons + need.neurons, contexts + 1

@@ -21,6 +21,7 @@ from pyflow.operators import (
     Conv,
     Direct,
     Encode,
+    Encoding,
     GatedMaxPool,
     Linear,
     MaxPool,
@@ -192,6 +193,23 @@ def test_rates_are_measured():
         spikes = traces[layer.name]
         count = math.prod(layer.shape)
         assert np.allclose(found.rates[layer.first : layer.first + count], spikes.mean((0, 1)).reshape(-1))
+
+
+def test_rates_of_an_input_that_neurons_read():
+    net = Network(
+        "plain",
+        (3, 1, 1),
+        (
+            Linear("f1", (INPUT,), weight=weights(2, 3, 1, 1)),
+            lif("n1", "f1", 2),
+            Accumulate("count", ("n1",)),
+            Readout("logits", ("count",), bias=np.zeros(2)),
+        ),
+        input_encoding=Encoding.RATE,
+        input_steps=4,
+    )
+    frames = np.random.default_rng(1).integers(0, 2, (6, 4, 3, 1, 1))
+    assert np.allclose(measured(from_network(net), net, frames).rates[:3], frames.mean((0, 1)).reshape(-1))
 
 
 # ---------------------------------------------------------------------- edge lists

@@ -145,6 +145,12 @@ def test_small_clusters_of_different_layers_merge_where_nothing_waits_in_a_circl
     assert len(checked(cluster(apart, Tile(rows=3)))) == 3
 
 
+def test_neurons_that_read_nothing():
+    net = from_fan_ins("idle", 1, [axons(), axons(0), axons(1, 2), axons()])
+    assert sum(len(held.neurons) for held in checked(cluster(net, Tile())).clusters) == 4
+    assert song(net, 4, 2).legal
+
+
 def test_large_stages_are_cut_into_neighbourhoods(monkeypatch):
     monkeypatch.setattr(pieces_of, "REGION", 7)
     for seed in range(5):
