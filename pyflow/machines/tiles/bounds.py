@@ -21,7 +21,7 @@ from pyflow.machines.tiles.topology import Topology
 MAX_TILES = 25
 BATCH = 512  # partial placements that grow at once
 EXPANDED = 60_000  # partial placements that may grow
-STARTS, START_SWEEPS = 4, 300
+STARTS, START_SWEEPS = 4, 150
 
 
 @dataclass(frozen=True)

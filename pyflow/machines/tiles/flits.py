@@ -15,7 +15,7 @@ import numpy as np
 
 from pyflow.errors import VolleyError
 from pyflow.machines.tiles.slots import CREDITS, TOKENS, Slots
-from pyflow.machines.tiles.system import Connection, Role, System
+from pyflow.machines.tiles.system import Role, System
 
 END = -1  # in place of a neuron
 
@@ -102,6 +102,7 @@ class _Model:
         self.free = [0] * len(system.units)  # cycle from which a unit may begin a step
         self.sent = [[-1, -1] for _ in system.units]  # cycle in which each queue sent last
         self.places: list[list[tuple[np.ndarray, int]]] = [[] for _ in system.units]
+        self.held = [0] * len(system.units)  # flits of `places`
         self.flits: list[Flits] = []
         # Of each connection, by token: cycle from which its END, or its credit, is counted.
         self.ends: list[list[int]] = [[0] * of.delay for of in system.connections]
@@ -110,6 +111,9 @@ class _Model:
         self.now = [system.read(n, sums=False, late=False) for n in every]
         self.ever = [system.read(n, sums=False) for n in every]
         self.sums = [np.flatnonzero(system.read(n, sums=True)) for n in every]
+        self.reads = [np.zeros(system.contexts[of.source].neurons, dtype=bool) for of in system.connections]
+        for read, of in zip(self.reads, system.connections, strict=True):
+            read[of.reads] = True
 
     def advance(self, unit: int) -> bool:
         """Begin the next step of a unit, if all that it waits for is known."""
@@ -138,7 +142,7 @@ class _Model:
         """Cycle from which the queue has so many places. Flits free theirs when they leave, END those of neurons that
         were silent too."""
         places = self.places[unit]
-        over = sum(held for _, held in places) + need - self.system.room
+        over = self.held[unit] + need - self.system.room
         while over > 0:
             left, held = places[0]
             freed = np.arange(1, len(left) + 1)
@@ -147,13 +151,14 @@ class _Model:
             if at < len(left):
                 return int(left[at]) + 1
             over -= held
+            self.held[unit] -= held
             places.pop(0)
         return 0
 
     def _begin(self, unit: int, context: int, step: int, begin: int) -> None:
         system, times, role = self.system, self.system.times, self.system.contexts[context].role
         neurons = system.contexts[context].neurons
-        events = sum(self._read(system.connections[n], step) for n in system.into[context])
+        events = sum(self._read(n, step) for n in system.into[context])
         spikes = self._leaves(context, step)
         if role is Role.SOURCE:
             queued = begin + 1 + np.arange(len(spikes) + 1)
@@ -178,6 +183,7 @@ class _Model:
         left = self.slots.departures(unit, TOKENS, queued + 1, self.sent[unit][TOKENS])
         self.sent[unit][TOKENS] = int(left[-1])
         self.places[unit].append((left, self.system.contexts[context].neurons + 1))
+        self.held[unit] += self.system.contexts[context].neurons + 1
         self.flits.append(Flits(context, step, neurons, queued, left))
         for n in self.system.out[context]:
             self.ends[n].append(int(left[-1]) + self.system.latency[n] + self.system.times.start)
@@ -189,12 +195,13 @@ class _Model:
         spikes = self.spikes.neurons[context][step]
         return np.sort(np.concatenate([spikes[read[spikes]], self.sums[context]]))
 
-    def _read(self, of: Connection, step: int) -> int:
+    def _read(self, connection: int, step: int) -> int:
         """Events that a connection brings to the target's `step`. Sums go beside the array."""
+        of = self.system.connections[connection]
         sent = step - of.delay
         if sent < 0 or (of.delay and sent in self.spikes.last) or of.sums:
             return 0
-        return int(np.isin(self.spikes.neurons[of.source][sent], of.reads, assume_unique=True).sum())
+        return int(self.reads[connection][self.spikes.neurons[of.source][sent]].sum())
 
     def check_done(self) -> None:
         waiting = []

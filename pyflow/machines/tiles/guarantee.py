@@ -194,11 +194,12 @@ class _Precedences:
 
     def _room(self, unit: int, sending: list[int], number: int) -> None:
         """A step waits until the queue has room: until the step has left with which it would be too full."""
-        held = self.system.contexts[sending[number]].neurons + 1
-        behind = number
+        sizes = [self.system.contexts[context].neurons + 1 for context in sending]
+        rounds = (self.system.room - sizes[number]) // sum(sizes)  # of all, that surely have room
+        held, behind = sizes[number] + rounds * sum(sizes), number - rounds * len(sizes)
         while held <= self.system.room:
             behind -= 1
-            held += self.system.contexts[sending[behind % len(sending)]].neurons + 1
+            held += sizes[behind % len(sizes)]
         source = sending[behind % len(sending)]
         wraps = -(behind // len(sending))
         self._add(source, SENT, sending[number], BEGINS, self.waits[unit][TOKENS] + 1, wraps, "room in the queue")

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from pyflow.errors import VolleyError
 from pyflow.machines.tiles.topology import Topology, hilbert
 
-SWEEPS = 6000
+SWEEPS = 6000  # at the most, where their number is not given
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ def scattered(traffic: Traffic, topology: Topology, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(topology.tiles)[: traffic.clusters]
 
 
-def place(traffic: Traffic, topology: Topology, *, seed: int = 0, sweeps: int = SWEEPS) -> Placement:
+def place(traffic: Traffic, topology: Topology, *, seed: int = 0, sweeps: int | None = None) -> Placement:
     """One cluster to a tile. The same seed gives the same placement. O(sweeps · edges)."""
+    sweeps = min(SWEEPS, 200 + 40 * topology.tiles) if sweeps is None else sweeps
     begun = along_curve(traffic, topology)
     start = cost(traffic, topology, begun)
     free = np.setdiff1d(np.arange(topology.tiles), begun)
