@@ -69,7 +69,7 @@ class SpikingQuant(nn.Module):
                 self.weights[op.name] = nn.Parameter(torch.tensor(start, dtype=torch.float32))
             elif isinstance(op, LIFNeuron | Readout) and op.bias.size:
                 self.units[op.name] = unit = self._unit(op)
-                self.biases[op.name] = nn.Parameter((torch.from_numpy(op.bias) / unit).float())
+                self.biases[op.name] = nn.Parameter((torch.tensor(op.bias) / unit).float())
         for what, parameters in (("weight", self.weights), ("bias", self.biases)):
             for name, parameter in parameters.items():
                 self.register_parameter(f"{what}_{name}", parameter)
@@ -178,7 +178,7 @@ def _synapse(op: Synapse, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor
     assert isinstance(op, Conv)
     py, px = op.padding
     if op.pad_code.any():
-        code = torch.from_numpy(op.pad_code).to(x.dtype)[:, None, None]
+        code = torch.tensor(op.pad_code, dtype=x.dtype)[:, None, None]
         x, py, px = F.pad(x - code, (px, px, py, py)) + code, 0, 0
     groups = x.shape[1] if isinstance(op, DepthwiseConv) else 1
     return F.conv2d(x, weight, None, op.stride, (py, px), 1, groups)
