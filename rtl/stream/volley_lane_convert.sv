@@ -118,15 +118,13 @@ module volley_lane_convert #(
                                                  : COUNT_W'(UNITS - UNITS_IN + UNITS_OUT));
     end
 
-    // A unit that comes overwrites a zero: a choice, half of which is the flip-flop's enable.
+    // Units that come overwrite zeros: a choice, half of which is the enable of a flip-flop.
     always_comb begin
       units_d = pop ? UNITS_W'({OUT_W'(0), units_q} >> OUT_W) : units_q;
       last_d  = pop ? SLOTS'({1'b0, last_q} >> 1) : last_q;
-      for (int unsigned u = 0; u < UNITS; u++) begin
-        for (int unsigned i = 0; i < UNITS_IN; i++) begin
-          if (u >= i && push && (UNITS_OUT == 1 ? u == i : kept == COUNT_W'(u - i)))
-            units_d[u*UNIT_W +: UNIT_W] = words[i*UNIT_W +: UNIT_W];
-        end
+      for (int unsigned u = 0; u < (UNITS_OUT == 1 ? 1 : UNITS); u++) begin
+        if (push && (UNITS_OUT == 1 || kept == COUNT_W'(u)))
+          units_d = (units_d & ~(UNITS_W'({IN_W{1'b1}}) << (u * UNIT_W))) | (UNITS_W'(words) << (u * UNIT_W));
       end
       for (int unsigned s = 0; s < SLOTS; s++) begin
         if (push && filled == COUNT_W'((s + 1) * UNITS_OUT)) last_d[s] = pixel_end && s_axis_tlast;
