@@ -142,7 +142,7 @@ class Chooser:
             for op in network.operators
             if isinstance(op, Synapse)
         }
-        self.paths = Paths(network, family, skids)
+        self.paths = Paths(network, family)
 
     def within(self, target: int, slices: float) -> Foldings | None:
         """Foldings whose every core keeps to `target`, at the lowest price of a DSP slice at which the board's `slices`

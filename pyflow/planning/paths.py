@@ -91,9 +91,9 @@ Candidates = Callable[[Synapse, int], list[tuple[float, Folding]]]
 
 
 class Paths:
-    """Ways through `network`, its kernels as they are built, with the cells of a family. skids: is the fabric slow?"""
+    """Ways through `network`, its kernels as they are built, with the cells of a family."""
 
-    def __init__(self, network: Network, family: str, skids: bool = False) -> None:
+    def __init__(self, network: Network, family: str) -> None:
         self.network, self.family = network, family
         fed_back = network.fed_back()
         self.edges = {line.name: line.source for line in network.delay_lines if line.name in fed_back}
@@ -111,15 +111,13 @@ class Paths:
             if not isinstance(op, Synapse) and set(op.inputs) <= self.raw:
                 self.raw |= {op.name, *self._delayed(op.name)}
         self.operators = Operators(network, family)
-        # The neuron behind each layer, where it may have fewer lanes than the layer has outputs at a time. Where the
-        # clock is near, one of radix words saves too little to be worth a converter in its handshake: LeNet-5 on the
-        # ULX3S fell from 101 to 81 MHz for 100 LUTs. In a loop, every step would wait for the converter.
+        # The neuron behind each layer, where it may have fewer lanes than the layer has outputs at a time. In a loop,
+        # every step would wait for the converter.
         looped = {op.name for loop in network.loops() for op in loop}
         self.neurons = {
             layer.name: op
             for op in network.operators
             if isinstance(op, RadixNeuron | LIFNeuron)
-            and not (skids and isinstance(op, RadixNeuron))
             and op.name not in looped
             and (layer := self.operators.drives(op))
         }
