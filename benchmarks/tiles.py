@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""`make bench-tiles`: dataflow analysis against what is published, against token simulation and brute force; clusters
-of neurons against those of Song et al.
+"""`make bench-tiles`: dataflow analysis, and clusters of neurons for crossbar tiles.
 
-CPU-seconds of one process. `equal` in a row of the first table: the period by the expansion, by the max-plus matrix
+Analysis is held against what is published, token simulation and brute force; clusters against those of Song et al.
+CPU-seconds of one process. `equal` in a row of the table of periods: by the expansion, by the max-plus matrix
 and as published or computed by another tool. Every period carries its certificate, which is checked in every call.
 """
 
