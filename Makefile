@@ -129,7 +129,7 @@ bench-models: $(STAMP) ## residual, separable and concatenating networks: traine
 bench-resnet: $(STAMP) ## ResNet-20 from PyTorch to a plan: CPU-seconds, cycles, FIFOs  [RTL=1]
 	$(PY) -m benchmarks.resnet $(if $(filter-out 0,$(RTL)),--rtl)
 
-bench-tiles: $(STAMP) ## dataflow analysis: published graphs, fronts of buffers, random graphs against token simulation
+bench-tiles: $(STAMP) ## dataflow analysis: published graphs, fronts of buffers, random graphs against token simulation, clusters for tiles
 	$(PY) -m benchmarks.tiles
 
 bench-lava: $(STAMP) ## Lava-DL's MNIST network, integers as they are, beside its tutorial  [DATA_DIR=]
