@@ -130,6 +130,8 @@ bench-resnet: $(STAMP) ## ResNet-20 from PyTorch to a plan: CPU-seconds, cycles,
 	$(PY) -m benchmarks.resnet $(if $(filter-out 0,$(RTL)),--rtl)
 
 bench-tiles: $(STAMP) ## dataflow analysis: published graphs, fronts of buffers, random graphs against token simulation, clusters for tiles
+
+bench-tiles: $(STAMP) ## dataflow analysis against what is published and token simulation; tiles: placement, guarantees, mappings
 	$(PY) -m benchmarks.tiles
 
 bench-lava: $(STAMP) ## Lava-DL's MNIST network, integers as they are, beside its tutorial  [DATA_DIR=]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""`make bench-tiles`: dataflow analysis, and clusters of neurons for crossbar tiles.
+"""`make bench-tiles`: dataflow analysis; clusters of neurons for crossbar tiles; their placement, bounds and guarantees.
 
 Analysis is held against what is published, token simulation and brute force; clusters against those of Song et al.
 CPU-seconds of one process. `equal` in a row of the table of periods: by the expansion, by the max-plus matrix
@@ -14,10 +14,11 @@ import random
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmarks import tile_mapping
+from benchmarks import tile_mapping, tile_networks
 from benchmarks.dataflow_graphs import PUBLISHED, h263decoder
 from benchmarks.dataflow_random import agreements, same_fronts
 from benchmarks.goals import MISSED, NO_GOAL, status, verdict
@@ -122,6 +123,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-tiles", description=__doc__.splitlines()[0])
     parser.add_argument("--random", type=int, default=RANDOM, help="graphs compared with token simulation")
     parser.add_argument("--fronts", type=int, default=FRONTS, help="fronts compared with brute force")
+    parser.add_argument("--placements", type=int, default=3, help="graphs of 4,096 clusters that are placed")
+    parser.add_argument("--systems", type=int, default=500, help="random systems whose guarantee is held against runs")
+    parser.add_argument("--pictures", type=Path, help="a folder for the pictures of a mapping and of its schedule")
     options = parser.parse_args()
     mapped = mapping()
     of_period = periods()
@@ -143,7 +147,10 @@ def main() -> int:
                             time.process_time() - began))  # fmt: skip
     print("\n" + tabulate(compared, ["compared", "equal", "besides", "different", "goal", "CPU-s", ""],
                           disable_numparse=True))  # fmt: skip
-    return status(of_period, of_front, compared, *mapped)
+    of_tiles = tile_networks.tables(range(options.placements), options.systems)
+    if options.pictures is not None:
+        tile_networks.pictures(options.pictures)
+    return status(of_period, of_front, compared, *mapped, *of_tiles)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pyflow.errors import VolleyError
 from pyflow.machines.tiles.slots import CREDITS, TOKENS, WHEELS, Slots, allocate
 from pyflow.machines.tiles.system import Role, System
 
+CREDIT_FLITS = (1, 2, 4)  # that a credit may count for where slots are given
 BEGINS, SENT, CREDITED = 0, 1, 2
 WHAT = ("begins", "sends", "gives credit")
 
@@ -98,18 +99,21 @@ def guarantee(system: System, slots: Slots, caps: Sequence[int]) -> Guarantee:
     )
 
 
-def best_slots(system: System, caps: Sequence[int], wheels: Sequence[int] = WHEELS) -> tuple[Slots, Guarantee]:
-    """Slots, and what they guarantee: those of the wheel with the least period, the shortest of them. Raises
-    VolleyError where no wheel has enough slots."""
+def best_slots(
+    system: System, caps: Sequence[int], wheels: Sequence[int] = WHEELS, credits: Sequence[int] = CREDIT_FLITS
+) -> tuple[Slots, Guarantee]:
+    """Slots, and what they guarantee: those with the least period of all wheels and counts of credits (see allocate).
+    Raises VolleyError where no wheel has enough slots."""
     found: list[tuple[Slots, Guarantee]] = []
     refused: VolleyError | None = None
     for wheel in wheels:
-        try:
-            slots = allocate(system, caps, wheel)
-        except VolleyError as error:
-            refused = error
-            continue
-        found.append((slots, guarantee(system, slots, caps)))
+        for count in credits:
+            try:
+                slots = allocate(system, caps, wheel, count)
+            except VolleyError as error:
+                refused = error
+                continue
+            found.append((slots, guarantee(system, slots, caps)))
     if not found:
         raise refused or VolleyError("slots: no wheel to try")
     return min(found, key=lambda pair: pair[1].period)

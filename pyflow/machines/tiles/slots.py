@@ -71,15 +71,16 @@ class Slots:
         return -(-int(late.max()) // count)
 
 
-def queues(system: System, caps: Sequence[int]) -> list[Queue]:
-    """Of all units that send. caps: spikes of each context in a step, at the most."""
+def queues(system: System, caps: Sequence[int], credits: int = 1) -> list[Queue]:
+    """Of all units that send. caps: spikes of each context in a step, at the most. credits: flits that a credit counts
+    for."""
     found: list[Queue] = []
     for number, unit in enumerate(system.units):
         out = [n for context in unit.order for n in system.out[context]]
         back = [n for context in unit.order for n in system.into[context]]
         sends = [context for context in unit.order if system.out[context]]
         receives = [context for context in unit.order if system.into[context]]
-        flits = (sum(system.most_flits(context, caps[context]) for context in sends), len(receives))
+        flits = (sum(system.most_flits(context, caps[context]) for context in sends), credits * len(receives))
         ends = (
             {system.node(system.connections[n].target) for n in out},
             {system.node(system.connections[n].source) for n in back},
@@ -92,13 +93,13 @@ def queues(system: System, caps: Sequence[int]) -> list[Queue]:
     return found
 
 
-def allocate(system: System, caps: Sequence[int], wheel: int) -> Slots:
+def allocate(system: System, caps: Sequence[int], wheel: int, credits: int = 1) -> Slots:
     """Slots for a short step: those of the least step that a search finds, and what is left over to the queues that
-    wait longest. caps: spikes of each context in a step, at the most. Raises VolleyError where a wheel has too few
-    slots."""
+    wait longest. caps: spikes of each context in a step, at the most. credits: flits that a credit counts for; more
+    make credits wait less, and leave fewer slots to tokens. Raises VolleyError where a wheel has too few slots."""
     if not 1 <= wheel <= 4096:
         raise VolleyError(f"slots: a wheel of {wheel}; from 1 to 4,096")
-    every = queues(system, caps)
+    every = queues(system, caps, credits)
     table = _Table(every, wheel)
     most = sum(queue.flits for queue in every) * wheel
     low, high = max(queue.flits for queue in every) - 1, most
