@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Volley authors
-"""`make bench-tiles`: dataflow analysis; clusters of neurons for crossbar tiles; their placement, bounds and guarantees.
+"""`make bench-tiles`: dataflow analysis; clusters of neurons for tiles; their placement, bounds, guarantees.
 
 Analysis is held against what is published, token simulation and brute force; clusters against those of Song et al.
 CPU-seconds of one process. `equal` in a row of the table of periods: by the expansion, by the max-plus matrix
