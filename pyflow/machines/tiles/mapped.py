@@ -4,15 +4,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
 from pyflow.machines.tiles.binding import bind, projected, unread
 from pyflow.machines.tiles.clustering import Clustering
 from pyflow.machines.tiles.flits import Spikes
-from pyflow.machines.tiles.flows import flows, relieved
+from pyflow.machines.tiles.flows import Flow, flows, loads, relieved
+from pyflow.machines.tiles.guarantee import best_slots
 from pyflow.machines.tiles.quotient import HOST
 from pyflow.machines.tiles.system import Connection, Context, Role, System, Times, Unit
 from pyflow.machines.tiles.topology import Topology
+
+TRIES, TRIED_WHEELS, TRIED_CREDITS = 60, (64, 128), (1, 2)
 
 
 def mapped(
@@ -33,12 +40,44 @@ def mapped(
 
 def bind_for_rate(clustering: Clustering, topology: Topology, *, seed: int = 0) -> np.ndarray:
     """[clusters] tile of each: as bind(), then with what takes flits off the busiest link."""
-    contexts, connections = _contexts(clustering, all_delayed=False)
-    net = clustering.connectome
-    rates = [net.rates[cluster.neurons] for cluster in clustering.clusters]
-    every = flows(contexts, connections, [*rates, net.rates[: net.inputs], np.zeros(0)])
+    every = _flows(clustering)
     node = [*bind(clustering, topology, seed=seed).tolist(), topology.host, topology.host]
     return np.array(relieved(topology, every, node, seed=seed)[: len(clustering)])
+
+
+def bind_by_guarantee(
+    clustering: Clustering, topology: Topology, caps: Sequence[int], times: Times | None = None, *, seed: int = 0,
+    tries: int = TRIES,
+) -> np.ndarray:  # fmt: skip
+    """[clusters] tile of each: as bind_for_rate(), then exchanges of tiles that lower the guaranteed period, or hops at
+    the same one. caps: of each context of mapped(). tries: exchanges that are tried, some 20 ms of CPU each."""
+    rng, every = np.random.default_rng(seed), _flows(clustering)
+    best = bind_for_rate(clustering, topology, seed=seed)
+    start = mapped(clustering, best, topology, times)
+
+    def cost(tile: np.ndarray) -> tuple[Fraction, float]:
+        node = [*tile.tolist(), topology.host, topology.host]
+        units = tuple(Unit(node[unit.order[0]], unit.order) for unit in start.units)
+        _, promised = best_slots(replace(start, units=units), caps, TRIED_WHEELS, TRIED_CREDITS)
+        return promised.period, sum(loads(topology, every, node).values())
+
+    least = cost(best)
+    for _ in range(tries if topology.tiles > 1 else 0):
+        one = int(best[rng.integers(len(best))])
+        other = int(rng.integers(topology.tiles - 1))
+        other += other >= one
+        tried = np.where(best == one, other, np.where(best == other, one, best))
+        found = cost(tried)
+        if found < least:
+            best, least = tried, found
+    return best
+
+
+def _flows(clustering: Clustering) -> list[Flow]:
+    """By the connectome's rates; contexts as of mapped()."""
+    net = clustering.connectome
+    rates = [net.rates[cluster.neurons] for cluster in clustering.clusters]
+    return flows(*_contexts(clustering, all_delayed=False), [*rates, net.rates[: net.inputs], np.zeros(0)])
 
 
 def _contexts(clustering: Clustering, all_delayed: bool) -> tuple[list[Context], list[Connection]]:
@@ -88,15 +127,8 @@ def _sums(clustering: Clustering, all_delayed: bool) -> list[Connection]:
 
 def drawn(clustering: Clustering, steps: int, frame: int, seed: int = 0) -> Spikes:
     """Spikes by chance, of the connectome's rates; a neuron spikes once in a step at most. frame: steps of one."""
-    net, rng = clustering.connectome, np.random.default_rng(seed)
-    rates = np.minimum(net.rates, 1)
-    rows: list[list[np.ndarray]] = []
-    for cluster in clustering.clusters:
-        own = rates[cluster.neurons] * (clustering.home[cluster.neurons] == len(rows))
-        rows.append([np.flatnonzero(rng.random(len(own)) < own) for _ in range(steps)])
-    rows.append([np.flatnonzero(rng.random(net.inputs) < rates[: net.inputs]) for _ in range(steps)])
-    rows.append([np.zeros(0, dtype=np.int64)] * steps)
-    return Spikes(rows, frozenset(range(frame - 1, steps, frame)))
+    net = clustering.connectome
+    return fired(clustering, np.random.default_rng(seed).random((steps, net.sources)) < net.rates, frame)
 
 
 def fired(clustering: Clustering, trains: np.ndarray, frame: int) -> Spikes:

@@ -212,7 +212,13 @@ class System:
                 found[of.reads] = True
         return found
 
+    @cached_property
+    def _counts(self) -> tuple[tuple[int, int], ...]:
+        """(neurons whose spikes are read, neurons whose partial sums are) of each context."""
+        every = range(len(self.contexts))
+        return tuple((int(self.read(n, sums=False).sum()), int(self.read(n, sums=True).sum())) for n in every)
+
     def most_flits(self, context: int, spikes: int) -> int:
         """Of a step with at most so many spikes: those that somebody reads, sums, and END."""
-        read, sums = (int(self.read(context, sums=kind).sum()) for kind in (False, True))
+        read, sums = self._counts[context]
         return min(spikes, read) + sums + 1
