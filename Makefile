@@ -129,8 +129,6 @@ bench-models: $(STAMP) ## residual, separable and concatenating networks: traine
 bench-resnet: $(STAMP) ## ResNet-20 from PyTorch to a plan: CPU-seconds, cycles, FIFOs  [RTL=1]
 	$(PY) -m benchmarks.resnet $(if $(filter-out 0,$(RTL)),--rtl)
 
-bench-tiles: $(STAMP) ## dataflow analysis: published graphs, fronts of buffers, random graphs against token simulation, clusters for tiles
-
 bench-tiles: $(STAMP) ## dataflow analysis against what is published and token simulation; tiles: placement, guarantees, mappings
 	$(PY) -m benchmarks.tiles
 
