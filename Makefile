@@ -37,7 +37,7 @@ NEEDED := $(RUN) $(if $(findstring .py,$(value NET))$(filter-out 0,$(FINETUNE)),
   $(if $(filter %.nir %.net,$(value NET)),$(call stamp,nir)) $(if $(filter %.onnx,$(value NET)),$(call stamp,onnx))
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-spoken bench-lava bench-tiles calibrate docs pictures registers venv clean
+.PHONY: help sim test test-fast test-long lint fuzz formal mutate coverage waves bitstream program device estimate analyse ip bench bench-networks bench-planning bench-prices bench-density bench-busy bench-skipping bench-skips bench-depthwise bench-models bench-resnet bench-spoken bench-lava bench-frontends bench-tiles calibrate docs pictures registers venv clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,6 +134,9 @@ bench-tiles: $(STAMP) ## dataflow analysis against what is published and token s
 
 bench-lava: $(STAMP) ## Lava-DL's MNIST network, integers as they are, beside its tutorial  [DATA_DIR=]
 	$(PY) -m benchmarks.lava $(call opt,data-dir,DATA_DIR)
+
+bench-frontends: $(STAMP) ## MNIST by networks of spiking frameworks: float, W = 8, W = 4 tuned, RTL  DATA_DIR= [NETS=]
+	$(PY) -m benchmarks.frontends $(call opt,data-dir,DATA_DIR) $(if $(NETS),--nets $(NETS))
 
 bench-spoken: $(STAMP) ## examples/spoken_digits: every row trained, in integers (an hour of CPU); recordings through the RTL  DATA= [ROWS= SEEDS=]
 	$(PY) examples/spoken_digits/bench.py $(call quote,$(DATA)) $(if $(ROWS),--rows $(ROWS)) $(call opt,seeds,SEEDS)
