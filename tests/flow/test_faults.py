@@ -73,7 +73,7 @@ def break_fifo(build: Build, tmp_path: Path) -> Build:
 
 @pytest.mark.parametrize(
     ("fault", "layer"),
-    [(break_weight, "conv2"), (break_threshold, "conv2_neuron"), (break_fifo, "fc")],
+    [(break_weight, "conv2"), (break_threshold, "conv2_neuron"), (break_fifo, "pool2")],
     ids=["weight", "threshold", "fifo"],
 )
 def test_fault_is_located(fault, layer, tmp_path, digits_build, digits_data, monkeypatch, capsys) -> None:

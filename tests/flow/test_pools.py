@@ -48,7 +48,7 @@ def accumulating(build: pyflow.Build) -> list[PoolAccumulate]:
     return [inst.core for inst in netlist_of(build).instances if isinstance(inst.core, PoolAccumulate)]
 
 
-@pytest.mark.parametrize(("cycles", "lanes"), [(64, 12), (600, 2)])
+@pytest.mark.parametrize(("cycles", "lanes"), [(64, 12), (600, 3)])
 def test_residual_network_with_an_average_of_8x8_at_the_end(cycles: int, lanes: int, tmp_path: Path) -> None:
     """As ResNets end (arXiv 1512.03385): a pixel a cycle; and channel by channel, a row of several groups."""
     x = frames(1, 8, 8)
