@@ -20,6 +20,7 @@ from pyflow.data import Dataset
 from pyflow.errors import VolleyError
 from pyflow.frontends.checkpoint import short
 from pyflow.graph import Network
+from pyflow.integers import ceil_div
 
 log = logging.getLogger(__name__)
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
@@ -70,7 +71,7 @@ def run_epochs(
 ) -> None:
     """Train, from the checkpoint of `training` on. answer: of a batch of `x`, logits [N, classes]. before: is called
     before every epoch."""
-    with progress("fine-tune", training, epochs, -(-len(x) // batch_size)) as done:
+    with progress("fine-tune", training, epochs, ceil_div(len(x), batch_size)) as done:
         for epoch in range(training.epoch, epochs):
             before()
             for chosen in torch.randperm(len(x), generator=training.generator).split(batch_size):

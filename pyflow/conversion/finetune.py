@@ -31,6 +31,7 @@ from pyflow.conversion.training import Training, digest
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
 from pyflow.frontends.spiking.neurons import is_spiking
+from pyflow.integers import ceil_div
 from pyflow.model.graph import FloatNetwork
 
 
@@ -98,7 +99,7 @@ def finetune(
             {"params": [fake.log_scales], "lr": learning_rate},
         ]
     )
-    steps = -(-len(x) // batch_size)
+    steps = ceil_div(len(x), batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps * epochs)
     facts = {
         "training": "fine-tuning",

@@ -27,6 +27,7 @@ from pyflow.conversion.spiking_quant import SLOPE, SpikingQuant
 from pyflow.conversion.training import Training, digest
 from pyflow.data import Dataset
 from pyflow.frontends.spiking.prove import capture
+from pyflow.integers import ceil_div
 from pyflow.operators import LIFNeuron, Synapse
 
 SPARE = 2  # bits of a membrane above what it reaches before training
@@ -84,7 +85,7 @@ def finetune_spiking(
         return logits
 
     optimiser = torch.optim.Adam(quant.parameters(), learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, -(-len(x) // batch_size) * epochs)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, ceil_div(len(x), batch_size) * epochs)
     facts = {
         "training": "fine-tuning over time",
         "model": digest([op for op in network.operators if not isinstance(op, Synapse)], sorted(exact.items())),

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pyflow.cores.base import Core, Reads
 from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, SIX_INPUTS, Cost, product_cost, ram_cost, tree_cost
 from pyflow.cores.recurrence import Pipe, Ports, Recurrence, Serial, state_of, tree_depth
-from pyflow.integers import ceil_div
+from pyflow.integers import ceil_div, odd_part
 
 NONE, SHIFT, MULTIPLY = range(3)  # LEAK, I_LEAK, A_LEAK; NONE of CURRENT and RESET too
 SOFT = 1  # RESET
@@ -156,7 +156,7 @@ class SpikingNeuron(Core):
             (adapt, self.a_w, self.a_alpha, self.a_frac, False),
         ):
             if decays and alpha & (alpha - 1):  # 0 and powers of two are wires
-                odd = alpha // (alpha & -alpha)
+                odd = odd_part(alpha)
                 kept = width + min(frac - (alpha // odd).bit_length() + 1, odd.bit_length() + signed)
                 one = product_cost(width, odd.bit_count() - 1, kept, family)
                 cells += [one] * ((stages - first) * self.lanes)

@@ -13,6 +13,7 @@ import numpy as np
 from pyflow.cores.base import Core, Depth, Reads
 from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost
 from pyflow.cores.recurrence import Channel, Ports, Recurrence, Store
+from pyflow.integers import odd_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,7 @@ class LineBuffer(Padded):
         fixed = kh == 1 or ((one or self.stride == kh) and self.height % kh == 0 and self.padding == 0)
         rotate = kh * word * (0 if fixed else 1 if kh <= 3 else kh / 2)
         # Counters, and what a read takes and frees: multiples of a row's beats, wires where these are a power of two.
-        odd = depth // self.slots
-        while odd % 2 == 0:
-            odd //= 2
+        odd = odd_part(depth // self.slots)
         steps = 0 if odd == 1 else 10 if one or kh == 1 else 20 * odd.bit_length()
         control = Cost(lut=45 + steps, ff=45 + kh * word)  # + output register
         return Cost(*(kh * v for v in bank.as_tuple())) + Cost(lut=rotate) + control

@@ -166,25 +166,18 @@ class Clustering:
     def _misplaced(self) -> Iterator[str]:
         """Synapses that are in no cluster, axons that nobody reads, partial sums that need not be."""
         net = self.connectome
-        split = self.parts.sizes > 1
-        left: dict[int, np.ndarray] = {}  # axons of a neuron in parts that are in none of its clusters so far
-        for n, cluster in enumerate(self.clusters):
+        left: dict[int, np.ndarray] = {}
+        for n, (cluster, whole, parts) in enumerate(self._shares(left)):
             group = net.group[cluster.neurons - net.inputs]
-            whole = ~split[cluster.neurons]
             read = net.fan_in.take(np.unique(group[whole]))
             gone = read.owners[~np.isin(read.values, cluster.axons)]
             if gone.size:
                 torn = cluster.neurons[whole & (group == np.unique(group[whole])[gone[0]])]
                 yield f"cluster {n}: synapses of neuron {net.title(torn[0])} are in no cluster"
-            held = [read.values]
-            for neuron in cluster.neurons[~whole].tolist():
-                open_yet = left.get(neuron, net.fan_in[net.group[neuron - net.inputs]])
-                here = np.isin(open_yet, cluster.axons)
-                if not here.any():
+            for neuron, here in parts.items():
+                if not here.size:
                     yield f"cluster {n}: holds no synapse of neuron {net.title(neuron)}, which others hold"
-                held.append(open_yet[here])
-                left[neuron] = open_yet[~here]
-            unread = np.setdiff1d(cluster.axons, np.concatenate(held))
+            unread = np.setdiff1d(cluster.axons, np.concatenate([read.values, *parts.values()]))
             if unread.size:
                 yield f"cluster {n}: no neuron of it reads axon {net.title(unread[0] // 2)}"
         for neuron, axons in left.items():
@@ -194,28 +187,31 @@ class Clustering:
             if count <= self.tile.widest:
                 yield f"neuron {net.title(neuron)}: partial sums of {count} axons, which one tile holds"
 
+    def _shares(self, left: dict[int, np.ndarray]) -> Iterator[tuple[Cluster, np.ndarray, dict[int, np.ndarray]]]:
+        """(cluster; which of its neurons are in no other; of the others, by number, the axons whose synapses are in
+        it) of each in turn. left: is filled with the axons of such neurons that are in no cluster so far."""
+        net, split = self.connectome, self.parts.sizes > 1
+        for cluster in self.clusters:
+            whole = ~split[cluster.neurons]
+            parts: dict[int, np.ndarray] = {}
+            for neuron in cluster.neurons[~whole].tolist():
+                open_yet = left.get(neuron, net.fan_in[net.group[neuron - net.inputs]])
+                here = np.isin(open_yet, cluster.axons)
+                parts[neuron], left[neuron] = open_yet[here], open_yet[~here]
+            yield cluster, whole, parts
 
-def tidied(clustering: Clustering) -> Clustering:
-    """Without the axons that a cluster has for a neuron in parts whose synapses are in an earlier one, and without the
-    parts that are then empty."""
-    net = clustering.connectome
-    split = clustering.parts.sizes > 1
-    left: dict[int, np.ndarray] = {}
-    clusters = []
-    for cluster in clustering.clusters:
-        whole = ~split[cluster.neurons]
-        read = [net.fan_in.take(np.unique(net.group[cluster.neurons[whole] - net.inputs])).values]
-        kept = cluster.neurons[whole].tolist()
-        for neuron in cluster.neurons[~whole].tolist():
-            open_yet = left.get(neuron, net.fan_in[net.group[neuron - net.inputs]])
-            here = np.isin(open_yet, cluster.axons)
-            left[neuron] = open_yet[~here]
-            if here.any():
-                kept.append(neuron)
-                read.append(open_yet[here])
-        if kept:
-            clusters.append(Cluster(np.unique(np.concatenate(read)), np.sort(np.array(kept, np.int64))))
-    return replace(clustering, clusters=tuple(clusters))
+    def tidied(self) -> Clustering:
+        """Without the axons that a cluster has for a neuron in parts whose synapses are in an earlier one, and without
+        the parts that are then empty."""
+        net = self.connectome
+        clusters = []
+        for cluster, whole, parts in self._shares({}):
+            read = net.fan_in.take(np.unique(net.group[cluster.neurons[whole] - net.inputs])).values
+            kept = [*cluster.neurons[whole].tolist(), *(neuron for neuron, here in parts.items() if here.size)]
+            if kept:
+                axons = np.unique(np.concatenate([read, *parts.values()]))
+                clusters.append(Cluster(axons, np.sort(np.array(kept, np.int64))))
+        return replace(self, clusters=tuple(clusters))
 
 
 def of_neurons(connectome: Connectome, tile: Tile, sets: Sequence[ArrayLike]) -> Clustering:

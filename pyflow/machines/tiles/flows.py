@@ -8,7 +8,7 @@ takes flits off that link.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -67,9 +67,16 @@ def sent_flows(
 
 def loads(topology: Topology, every: Sequence[Flow], node: Sequence[int]) -> dict[int, float]:
     """Flits per step over each link that carries any. node: of each context."""
+    return _carried(every, node, lambda source, targets: tree(topology, source, sorted(targets)))
+
+
+def _carried(
+    every: Sequence[Flow], node: Sequence[int], way: Callable[[int, frozenset[int]], Iterable[int]]
+) -> dict[int, float]:
+    """way: links from a node to some."""
     total: dict[int, float] = {}
     for flow in every:
-        for link in tree(topology, node[flow.source], sorted({node[target] for target in flow.targets})):
+        for link in way(node[flow.source], frozenset(node[target] for target in flow.targets)):
             total[link] = total.get(link, 0.0) + flow.flits
     return total
 
@@ -84,10 +91,7 @@ def relieved(topology: Topology, every: Sequence[Flow], node: Sequence[int], *, 
         return tuple(tree(topology, source, sorted(targets)))
 
     def cost(at: Sequence[int]) -> tuple[float, float]:
-        total: dict[int, float] = {}
-        for flow in every:
-            for link in way(at[flow.source], frozenset(at[target] for target in flow.targets)):
-                total[link] = total.get(link, 0.0) + flow.flits
+        total = _carried(every, at, way)
         return max(total.values(), default=0.0), sum(total.values())
 
     best = list(node)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +55,6 @@ class Quotient:
     def order(self) -> list[int]:
         """Clusters so that each comes behind all that it waits for within a step, the lowest number first; without
         those of a cycle and behind it."""
-        import heapq
-
         after = self.successors()
         missing = [0] * self.clusters
         for targets in after:

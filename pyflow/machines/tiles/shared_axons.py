@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pyflow.errors import VolleyError
-from pyflow.machines.tiles.clustering import Cluster, Clustering, tidied
+from pyflow.machines.tiles.clustering import Cluster, Clustering
 from pyflow.machines.tiles.connectome import Connectome
 from pyflow.machines.tiles.growth import Bits, Goal, grow
 from pyflow.machines.tiles.merge import merged
@@ -44,7 +44,7 @@ def cluster(
     clustering = Clustering(connectome, tile, tuple(clusters))
     if goal == Goal.CLUSTERS:
         clustering = merged(clustering)
-    clustering = tidied(clustering)
+    clustering = clustering.tidied()
     clustering.check()
     return clustering
 

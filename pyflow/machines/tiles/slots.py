@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyflow.errors import VolleyError
+from pyflow.integers import ceil_div
 from pyflow.machines.tiles.system import System
 from pyflow.machines.tiles.topology import tree
 
@@ -55,7 +56,7 @@ class Slots:
 
     def share(self, unit: int, kind: int, flits: int) -> int:
         """Cycles in which a busy queue sends so many flits in the long run, rounded up."""
-        return -(-flits * self.wheel // len(self.owned[unit][kind]))
+        return ceil_div(flits * self.wheel, len(self.owned[unit][kind]))
 
     def wait(self, unit: int, kind: int) -> int:
         """The most cycles by which any number of flits, the first of which is ready in any cycle, leave later than
@@ -68,7 +69,7 @@ class Slots:
         leaves = np.stack([twice[n + 1 : n + 1 + count] for n in range(count)])
         number = np.arange(1, count + 1)[:, None]
         late = (leaves - ready.T) * count - number * self.wheel
-        return -(-int(late.max()) // count)
+        return ceil_div(int(late.max()), count)
 
 
 def queues(system: System, caps: Sequence[int], credits: int = 1) -> list[Queue]:
@@ -149,7 +150,7 @@ class _Table:
     def fill(self, step: int) -> list[list[int]] | None:
         """Slots of each queue for steps of so many cycles, evenly over the wheel; None where this does not go."""
         self.taken[:] = False
-        wanted = [-(-queue.flits * self.wheel // step) for queue in self.queues]
+        wanted = [ceil_div(queue.flits * self.wheel, step) for queue in self.queues]
         found: list[list[int]] = [[] for _ in self.queues]
         for n in sorted(range(len(wanted)), key=lambda n: (-wanted[n] * len(self.rows[n]), n)):
             free = self.open(n)

@@ -12,13 +12,15 @@ be (docs/tiles_network.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
 import numpy as np
 
 from pyflow.errors import VolleyError
+from pyflow.integers import ceil_div
+from pyflow.machines.tiles.tile import check_sizes
 from pyflow.machines.tiles.topology import Topology
 
 
@@ -44,17 +46,14 @@ class Times:
     release: int = 1
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if type(value) is not int or value < 1:
-                raise VolleyError(f"tile: {field.name} = {value!r} must be a whole number, 1 or more")
+        check_sizes(self)
 
     def folds(self, neurons: int) -> int:
-        return -(-neurons // self.pe)
+        return ceil_div(neurons, self.pe)
 
     def pace(self, events: int) -> int:
         """Cycles of one fold: its rows of events, and at least as long as its neurons take, so that nothing waits."""
-        return max(1, -(-events // self.events), -(-self.pe // self.lanes))
+        return max(1, ceil_div(events, self.events), ceil_div(self.pe, self.lanes))
 
     def busy(self, neurons: int, events: int) -> int:
         """Cycles from the first row of a step to the first row that another step may have."""

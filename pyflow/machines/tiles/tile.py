@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyflow.errors import VolleyError
+from pyflow.integers import ceil_div
 
 
 class Need(NamedTuple):
@@ -38,6 +39,14 @@ class Excess(NamedTuple):
         return f"{self.resource}: needs {self.need:,}, a tile has {self.limit:,}, {over:,} too few; {self.cure}"
 
 
+def check_sizes(record: Any) -> None:
+    """Raises VolleyError where a field of a dataclass is no whole number from 1 on."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if type(value) is not int or value < 1:
+            raise VolleyError(f"tile: {field.name} = {value!r} must be a whole number, 1 or more")
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A reshapeable crossbar: `rows` words of `lanes` weights. A cluster of i axons and n neurons takes
@@ -59,10 +68,7 @@ class Tile:
     flits: int = 512
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if type(value) is not int or value < 1:
-                raise VolleyError(f"tile: {field.name} = {value!r} must be a whole number, 1 or more")
+        check_sizes(self)
         if self.weight_bits < 2:
             raise VolleyError("tile: weight_bits = 1 holds no sign; use 2 or more")
 
@@ -78,12 +84,11 @@ class Tile:
     @property
     def fan_in(self) -> int:
         """Largest fan-in whose sum keeps to `potential_bits`, whatever weights and words are."""
-        each: int = ((1 << (self.weight_bits - 1)) - 1) * ((1 << self.word_bits) - 1)
-        return ((1 << (self.potential_bits - 1)) - 1) // each
+        return ((1 << (self.potential_bits - 1)) - 1) // self._largest_term
 
     def taken(self, axons: int, neurons: int) -> int:
         """Rows of a cluster."""
-        return axons * -(-neurons // self.lanes)
+        return axons * ceil_div(neurons, self.lanes)
 
     def room(self, axons: int) -> int:
         """Most neurons of a cluster with so many axons; 0 where not even one fits."""
@@ -134,8 +139,13 @@ class Tile:
             yield f"flits {way}", flits, self.flits, f"fewer neurons with partial sums, or flits = {flits}"
 
     def _potential_bits(self, fan_in: int) -> int:
-        each: int = ((1 << (self.weight_bits - 1)) - 1) * ((1 << self.word_bits) - 1)
-        return (fan_in * each).bit_length() + 1
+        return (fan_in * self._largest_term).bit_length() + 1
+
+    @property
+    def _largest_term(self) -> int:
+        """The largest weight times the largest word."""
+        term: int = ((1 << (self.weight_bits - 1)) - 1) * ((1 << self.word_bits) - 1)
+        return term
 
 
 def square(side: int = 128) -> Tile:

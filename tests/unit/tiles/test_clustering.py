@@ -7,7 +7,6 @@ import pytest
 
 from pyflow.errors import VolleyError
 from pyflow.machines.tiles import HOST, Cluster, Clustering, Tile, from_fan_ins, of_neurons
-from pyflow.machines.tiles.clustering import tidied
 
 
 def axons(*sources, late=()):
@@ -101,7 +100,7 @@ def test_partial_sums_are_each_synapse_once_and_only_where_no_tile_holds_them():
     assert said(again, small, net).startswith(
         "cluster 2: holds no synapse of neuron 5, which others hold; cluster 2: no"
     )
-    left = tidied(Clustering(net, small, tuple(again)))
+    left = Clustering(net, small, tuple(again)).tidied()
     assert [cluster.axons.tolist() for cluster in left.clusters] == [[0, 2, 4], [6, 8]]
     quotient = Clustering(net, small, tuple(halves)).quotient
     assert (quotient.source[-1], quotient.target[-1], quotient.sums[-1], quotient.most_flits[-1]) == (0, 1, 1, 2)
