@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pyflow.cores.base import Core, Depth, Reads
-from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, Cost, ram_cost, rom_blocks, tree_cost
+from pyflow.cores.cells import CONTROL_FF, CONTROL_LUT, SIX_INPUTS, Cost, ram_cost, rom_blocks, tree_cost
 from pyflow.cores.recurrence import Channel, Pipe, Ports, Recurrence, Register
 from pyflow.cores.sums import BODIES, Size, sum_cost
 from pyflow.integers import ceil_div
@@ -23,6 +23,9 @@ BLOCK_RAM_MIN_BITS = 1024
 BLOCK_RAM_MIN_WORDS = 64
 
 FREE = 64  # rows of weights from which on no two columns are alike
+# Share of a tree of constants that dissolves, by whether LUTs have six inputs, which take in more of it; yosys,
+# constant rows beside free weights.
+DISSOLVED = {True: 0.55, False: 0.25}
 
 
 def goes_to_block_ram(width: int, depth: int) -> bool:
@@ -221,10 +224,10 @@ def sum_cells(size: Size, family: str, memory: Reads) -> Cost:
     if measured is not None:
         # The rows of compressors are cells by name, which synthesis takes as they are: constants leave all of them.
         return Cost(lut=measured.lut, ff=measured.ff - simd * tp * pe * size.weight_bits + gated)
-    same = 0.5 ** (depth - 1)  # of adders, about half of a tree of constants dissolves
+    same = 0.5 ** (depth - 1)
     tree = tree_cost(simd, size.weight_bits, effective=memory.effective)
     tree_w = size.weight_bits + (simd - 1).bit_length()
-    lut = pe * tp * tree.lut * (1 - 0.55 * same)
+    lut = pe * tp * tree.lut * (1 - DISSOLVED[family in SIX_INPUTS] * same)
     ff = pe * tp * tree.ff * (1 - 0.35 * same) + gated
     lut += simd * tp * (depth > 1)  # reset of the weight registers
     if not size.per_step:
