@@ -16,12 +16,18 @@ from pyflow.cores.recurrence import Ports, Recurrence
 class Reads:
     """A memory that a core reads row by row. width: bits of a row; depth: rows; kind: KIND of volley_weight_source, by
     name. effective: share of a constant row's factors that synthesis has to build: weights other than 0, leaks other
-    than 0 and powers of two."""
+    than 0 and powers of two. columns: bits of a ROM's row that are not the same in all rows (0: not counted)."""
 
     width: int
     depth: int
     kind: str
     effective: float = 1.0
+    columns: int = 0
+
+    @property
+    def rom(self) -> int:
+        """Bits that a block RAM holds of each row, if it is a ROM."""
+        return self.columns or self.width
 
 
 class Depth(TypedDict, total=False):

@@ -49,19 +49,21 @@ class WeightSource(Core):
         """Memory, output registers, address counter. A constant is wires; any other kind has two rows at least.
 
         A LUT ROM takes a LUT per column and 16 rows (a LUT6 could hold 64; the mapper does not get there),
-        and equal columns are merged: `depth` rows have at most 2^depth different ones.
+        and equal columns are merged: `depth` rows have at most 2^depth different ones. A block RAM keeps
+        all columns but those that are constant.
         """
         kind, depth = KINDS[self.kind], max(2, self.depth)
         if kind == "const":
             return Cost()
         address = (depth - 1).bit_length()
-        if kind in ("block", "writable"):
-            total = Cost(lut=2 * address, ff=self.width + address + 2)
-            if kind == "writable":
-                return total + ram_cost(self.width, depth, family, block=True)
-            return total + Cost(bram=rom_blocks(self.width, depth, family))
+        control = Cost(lut=2 * address, ff=address + 2)
+        if kind == "writable":
+            return control + Cost(ff=self.width) + ram_cost(self.width, depth, family, block=True)
+        if kind == "block":
+            kept = memory.rom if memory else self.width
+            return control + Cost(ff=kept, bram=rom_blocks(kept, depth, family))
         columns = min(self.width, 2 ** min(depth, 32))
-        return Cost(lut=columns * depth / 16 + 2 * address, ff=2 * columns + address + 2)
+        return control + Cost(lut=columns * depth / 16, ff=2 * columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,9 @@ class SynapseEvent(Core):
             total += sum([ram_cost(width, depth, family, block=True)] * events, Cost())
         elif memory.kind == "block":  # a ROM for two events each
             pairs, single = divmod(events, 2)
-            total += Cost(bram=pairs * rom_blocks(width, depth, family, 2) + single * rom_blocks(width, depth, family))
+            total += Cost(
+                bram=pairs * rom_blocks(memory.rom, depth, family, 2) + single * rom_blocks(memory.rom, depth, family)
+            )
         else:
             total += Cost(lut=events * width * depth / 16, ff=events * width)
         total += sum_cells(self.sum, family, memory) + accumulation_cells(self.sum, self.acc_w, depth)

@@ -29,6 +29,17 @@ class Memory:
     def rows(self) -> np.ndarray:
         return self._rows()
 
+    @functools.cached_property
+    def seen(self) -> Reads:
+        """Its shape as synthesis sees it, which knows the values of a ROM."""
+        return replace(self.shape, columns=self._varying()) if self.kind == "block" else self.shape
+
+    def _varying(self) -> int:
+        """Bits of a row that are not the same in all rows."""
+        ones, zeros = (np.bitwise_or.reduce(rows, axis=0) for rows in (self.rows, ~self.rows))
+        masks = np.resize((1 << np.array(self.widths)) - 1, len(ones))
+        return int(np.bitwise_count(ones & zeros & masks).sum())
+
     @property
     def width(self) -> int:
         return self.shape.width

@@ -80,10 +80,10 @@ class Instance:
 
     def cells(self, family: str) -> Cost:
         """Estimated, with its weight source and what loads it."""
-        memory = self.memory.shape if self.memory else None
+        memory = self.memory.seen if self.memory else None
         total = self.core.price(family, memory)
         if memory and self.core.memory_port:
-            total += WeightSource.of(memory).price(family)
+            total += WeightSource.of(memory).price(family, memory)
         if memory and memory.kind == "writable":
             total += MemoryLoader(memory.width, memory.depth, 0).price(family)
         return total

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pyflow.backends.yosys import Cells, area_of, synthesise
+from pyflow.cores.base import Reads
+from pyflow.cores.cells import rom_blocks
 from pyflow.cores.rams import built
+from pyflow.cores.synapse import KINDS
 from pyflow.planning.board import load_board
+from pyflow.planning.memories import Memory
 from pyflow.sources import blackboxes, design_sources, needed_by
 
 BOARDS = {"xc7": "pynq-z2", "ecp5": "ulx3s-85f", "ice40": "icebreaker"}
@@ -107,3 +112,40 @@ def test_the_sweep_is_still_what_yosys_makes(family: str, tmp_path: Path) -> Non
 def test_roms_share_a_block_between_two_reads_where_it_has_two_ports() -> None:
     ways = {family: built(18, 512, family, block=True, rom=True, reads=2) for family in BOARDS}
     assert {family: way.cells for family, way in ways.items()} == {"xc7": 1, "ecp5": 1, "ice40": 6}
+
+
+CONSTANT = 40  # columns of the ROM below
+
+
+def rom() -> Memory:
+    """Rows of 20 fields of 3 and 20 of 5 bits, in turn, with columns of ones and of zeros."""
+    values = np.random.default_rng(5).integers(0, 256, (64, 20))
+    values[:, 5:] &= 0b0111_1110  # a column of either kind of field is 0, fifteen times
+    values[:, 5:15] |= 0b0000_0010  # one of the first kind is 1, ten times
+    rows = np.stack([values & 7, values >> 3], axis=-1).reshape(64, 40)
+    rows[:, 1::2] -= (rows[:, 1::2] > 15) * 32  # two's complement
+    return Memory("rom", Reads(160, 64, "block"), (3, 5), lambda: rows)
+
+
+def test_columns_of_a_rom_that_are_the_same_in_all_rows_are_counted() -> None:
+    assert rom().seen == Reads(160, 64, "block", columns=160 - CONSTANT)
+    assert rom().seen.rom == 160 - CONSTANT
+    other = Memory("ram", Reads(160, 64, "writable"), (3, 5), lambda: rom().rows)
+    assert other.seen.rom == 160
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", BOARDS)
+def test_synthesis_drops_just_those_columns(family: str, tmp_path: Path) -> None:
+    fields = rom().rows & np.array([7, 31] * 20)
+    words = [sum(int(v) << (8 * (i // 2) + 3 * (i % 2)) for i, v in enumerate(row)) for row in fields]
+    image = tmp_path / "rom.mem"
+    image.write_text("".join(f"{word:040x}\n" for word in words))
+    core = "volley_weight_source"
+    sources = [*blackboxes(family), *needed_by(core, design_sources(family))]
+    parameters = {"WIDTH": 160, "DEPTH": 64, "KIND": KINDS.index("block"), "INIT_FILE": '"rom.mem"'}
+    area = area_of(synthesise(sources, core, family, parameters=parameters, images=[image])[0][core], family)
+    blocks = {
+        columns: load_board(BOARDS[family]).budget.brams(rom_blocks(columns, 64, family)) for columns in (120, 160)
+    }
+    assert area.bram == blocks[120] < blocks[160]
