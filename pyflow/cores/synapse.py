@@ -149,7 +149,7 @@ class SynapseDepthwise(Core):
         total = sum([sum_cells(self.sum, family, memory)] * channels, Cost())
         # A spike resets the weights of few outputs here, of twelve in the measured sum; constants need no reset.
         choice = ceil_div(steps + (steps - 1).bit_length(), 5) if steps > 1 or memory.depth > 1 else 0
-        total += Cost(lut=channels * self.taps * self.tp * choice, ff=0) + control_cells(steps * memory.depth)
+        total += Cost(lut=channels * self.taps * self.tp * choice, ff=0) + control_cells(steps, memory.depth)
         if self.per_step:
             total += Cost(ff=outputs * self.t)
         else:
@@ -240,9 +240,10 @@ def sum_cells(size: Size, family: str, memory: Reads) -> Cost:
     return Cost(lut=lut, ff=ff)
 
 
-def control_cells(beats: int) -> Cost:
-    """Of an array that counts so many cycles; one of a single cycle has nothing to count."""
-    return Cost(lut=CONTROL_LUT if beats > 1 else 4, ff=CONTROL_FF)
+def control_cells(cycles: int, rows: int) -> Cost:
+    """Of an array of so many cycles per row of weights. Without other rows than one it counts just the cycles, and a
+    single one not at all (yosys, constant arrays of 23 random graphs)."""
+    return Cost(lut=CONTROL_LUT if rows > 1 else 4 + 2 * (cycles - 1).bit_length(), ff=CONTROL_FF)
 
 
 def accumulation_cells(size: Size, acc: int, depth: int) -> Cost:
@@ -252,7 +253,7 @@ def accumulation_cells(size: Size, acc: int, depth: int) -> Cost:
     tree_w = size.weight_bits + (simd - 1).bit_length()
     choice = simd * tp * (ceil_div(cycles, 4) if cycles > 1 else 0)  # of this cycle's steps
     steps = cycles * tp
-    total = Cost(lut=choice) + control_cells(cycles * (2 if acc else depth))
+    total = Cost(lut=choice) + control_cells(cycles, 2 if acc else depth)
     if size.per_step:
         result = pe * steps * (acc or tree_w)
         return total + Cost(lut=result if acc else 0, ff=result)
