@@ -21,6 +21,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyflow.backends import process
@@ -35,7 +36,7 @@ TIMEOUT_S = 600
 MANY = "many"  # module with several instances of a core
 INSTANCE = "VOLLEY_INSTANCE"  # of it, which a bench is for: verif/tb/__init__.py
 CORE = "VOLLEY_CORE"  # name of the module that a bench drives
-TOGETHER = 12  # sets in one simulator, at most
+TOGETHER = 20  # sets in one simulator, at most
 
 # X's become random bits, drawn from the seed at run time: a register that needs its reset shows itself.
 _VERILATOR_OPTIONS = ["--assert", "--x-assign unique", "--x-initial unique", "-Wno-lint", "-Wno-style"]
@@ -136,25 +137,28 @@ def run_bench(
     _only(dut)
     waves = os.environ.get("WAVES", "") not in ("", "0")
     seed = _seed()
-    together = [] if waves or files or top else sets_with(dut, bench, parameters, defines, sources)
+    together = [] if waves or top else sets_with(dut, bench, parameters, defines, files, sources)
     if together:
         simulator = build(MANY, {}, defines, many(dut, together, sources))
+        mine = together.index(Set(dict(parameters), dict(files or {})))
+        built, read = together[mine].of_instance(mine).parameters, images(together)
     else:
+        built, read = parameters, files
         simulator = build(dut, parameters, defines, sources, waves, top)
     runs = REPO / "build" / "sim"
     runs.mkdir(parents=True, exist_ok=True)
     run = Path(tempfile.mkdtemp(prefix=f"{dut}-{bench}-", dir=runs))
     env = dict(extra_env or {}) | {"VOLLEY_COVERAGE": "coverage.json"}
     if together:
-        env |= {INSTANCE: f"s{together.index(dict(parameters))}", CORE: dut}
+        env |= {INSTANCE: f"s{mine}", CORE: dut}
     problems = simulate(
         simulator,
         run,
         MANY if together else top or dut,
         bench,
-        parameters,
+        built,
         env,
-        files,
+        read,
         seed,
         ["--trace"] if waves else [],
     )
@@ -178,43 +182,64 @@ def run_bench(
         shutil.rmtree(run)
 
 
+@dataclass(frozen=True, slots=True)
+class Set:
+    """What a core is built with. files: name -> text of the images that its parameters name."""
+
+    parameters: dict[str, int | str]
+    files: dict[str, str] = field(default_factory=dict)
+
+    def of_instance(self, n: int) -> Set:
+        """With files of its own, beside those of other instances."""
+        own = {name: f"s{n}_{name}" for name in self.files}
+        parameters = {key: own.get(str(value), value) for key, value in self.parameters.items()}
+        return Set(parameters, {own[name]: text for name, text in self.files.items()})
+
+
 def sets_with(
     dut: str,
     bench: str,
     parameters: Mapping[str, int | str],
     defines: Mapping[str, int | str] | None = None,
+    files: Mapping[str, str] | None = None,
     sources: Sequence[Path] | None = None,
-) -> list[dict[str, int | str]]:
-    """Parameter sets of the regression that one simulator of `dut` has, these among them; empty where the regression
+) -> list[Set]:
+    """Sets of the regression that one simulator of `dut` has, these among them; empty where the regression
     has no such run. Reading and building one costs a third of a core's own C++, or more."""
     from verif.cases import collect
 
     if not dut.startswith("volley_"):  # a vendor's models may stop a simulation in which they idle
         return []
-    alike: list[dict[str, int | str]] = []
-    known = False
+    wanted, alike, known = Set(dict(parameters), dict(files or {})), list[Set](), False
     for case in collect().get(dut, []):
-        if case.files or case.top or case.defines != dict(defines or {}):
+        if case.top or case.defines != dict(defines or {}):
             continue
         if case.source_paths != (None if sources is None else list(sources)):
             continue
-        known |= case.bench == bench and case.parameters == dict(parameters)
-        if case.parameters not in alike:
-            alike.append(case.parameters)
+        found = Set(case.parameters, case.files)
+        known |= case.bench == bench and found == wanted
+        if found not in alike:
+            alike.append(found)
     if not known or len(alike) < 2:
         return []
-    start = alike.index(dict(parameters)) // TOGETHER * TOGETHER
+    start = alike.index(wanted) // TOGETHER * TOGETHER
     return alike[start : start + TOGETHER]
 
 
-def many(dut: str, sets: Sequence[Mapping[str, int | str]], sources: Sequence[Path] | None = None) -> list[Path]:
+def images(sets: Sequence[Set]) -> dict[str, str]:
+    """Files that all instances of many() read."""
+    return {name: text for n, each in enumerate(sets) for name, text in each.of_instance(n).files.items()}
+
+
+def many(dut: str, sets: Sequence[Set], sources: Sequence[Path] | None = None) -> list[Path]:
     """Sources of `dut`, and of a module that has an instance s0, s1, ... of it with each of `sets`. Their ports are
     left open: the bench drives those of its own instance, and the clocks of the others stand still."""
 
     def value(given: int | str) -> str:
         return f'"{given}"' if isinstance(given, str) else str(literal(given))
 
-    bound = [", ".join(f".{name}({value(given)})" for name, given in each.items()) for each in sets]
+    given = [each.of_instance(n).parameters for n, each in enumerate(sets)]
+    bound = [", ".join(f".{name}({value(number)})" for name, number in each.items()) for each in given]
     lines = [f"  {dut} #({text}) s{n} ();" for n, text in enumerate(bound)]
     text = "\n".join([f"module {MANY};", *lines, "endmodule", ""])
     return [*sources_of(dut, sources), written("many", {f"{MANY}.sv": text}) / f"{MANY}.sv"]
