@@ -143,7 +143,7 @@ def run_bench(
         mine = together.index(Set(dict(parameters), dict(files or {})))
         built, read = together[mine].of_instance(mine).parameters, images(together)
     else:
-        built, read = parameters, files
+        built, read = dict(parameters), dict(files or {})
         simulator = build(dut, parameters, defines, sources, waves, top)
     runs = REPO / "build" / "sim"
     runs.mkdir(parents=True, exist_ok=True)
