@@ -71,8 +71,8 @@ def residual(shape: tuple[int, int, int]) -> nn.Module:
 
 def separable(shape: tuple[int, int, int]) -> nn.Module:
     """3 x 3 convolutions of each channel alone, then 1 x 1 across them (arXiv 1704.04861)."""
-    layers, ci = fired(shape[0], 8, 3), 8
-    for co, stride in ((16, 1), (32, 2), (32, 1)):
+    layers, ci = fired(shape[0], 16, 3), 16
+    for co, stride in ((24, 1), (48, 2), (48, 1)):
         layers += [*fired(ci, ci, 3, stride, groups=ci), *fired(ci, co, 1)]
         ci = co
     return _headed(layers, shape, ci, 10)

@@ -16,6 +16,7 @@ import numpy as np
 from pyflow.cores.cells import Cost
 from pyflow.graph import Network
 from pyflow.planning.board import Board
+from pyflow.planning.critical import Critical
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,10 @@ class Plan(Protocol):
     def total(self) -> Cost: ...
 
     def layers(self) -> list[PlannedLayer]: ...
+
+    def critical(self) -> Critical | None:
+        """What limits the frame rate; None where it is not known."""
+        ...
 
     def folding_json(self) -> dict[str, Any]:
         """The content of folding.json; Target.folding takes it back."""

@@ -15,11 +15,13 @@ from pyflow.backends import verilator
 from pyflow.cores.stream import Fifo
 from pyflow.design_files import written_here
 from pyflow.emit import emit, probes
+from pyflow.errors import VolleyError
 from pyflow.graph import Network
 from pyflow.machine import Emitted, PlannedFifo, PlannedLayer, Run, Target
 from pyflow.operators import Synapse
 from pyflow.planning import fits, planner
 from pyflow.planning.board import Board
+from pyflow.planning.critical import LARGE, Critical, critical
 from pyflow.planning.folding import folds, simd
 from pyflow.planning.lowering import build_netlist
 from pyflow.planning.netlist import Netlist, fifo_name
@@ -71,6 +73,12 @@ class StreamPlan(planner.Plan):
             for inst in self.netlist.instances
             if isinstance(inst.core, Fifo) and inst.layer == layer
         )
+
+    def critical(self) -> Critical | None:
+        try:
+            return critical(self.netlist, LARGE)
+        except VolleyError:  # layers that skip zeros, cores from outside without precedences, a very long frame
+            return None
 
     def emit(self, folder: Path, *, probed: bool = False) -> Emitted:
         return emit(self.netlist, folder, probed=probed)

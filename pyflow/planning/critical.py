@@ -9,8 +9,11 @@ from fractions import Fraction
 
 from pyflow.analysis.dataflow import largest_ratio
 from pyflow.cores.precedence import Precedences
+from pyflow.errors import VolleyError
 from pyflow.planning.netlist import Netlist
 from pyflow.planning.schedule import join
+
+LARGE = 300_000  # events of a frame from which a report does not look for the cycle: some CPU-seconds
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,12 @@ class Critical:
         return f"{', '.join(names)} wait for each other: a deeper buffer between them, or a wider fold of one"
 
 
-def critical(netlist: Netlist) -> Critical:
-    """Raises VolleyError where a core has no precedences."""
+def critical(netlist: Netlist, most: int | None = None) -> Critical:
+    """Raises VolleyError where a core has no precedences, or a frame has more than `most` events."""
     joined = join(netlist, {})
+    moves = 2 * sum(joined.beats.values())
+    if most is not None and moves > most:
+        raise VolleyError(f"a frame has {moves:,} moves of beats, more than {most:,}; `make analyse` takes its time")
     found = Precedences(joined.beats)
     found.of_channel(joined.host, joined.cores[0][0])
     for name, core in joined.cores:

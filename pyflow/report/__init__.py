@@ -20,7 +20,7 @@ from pyflow.errors import VolleyError
 from pyflow.machine import Plan
 from pyflow.planning.board import Board
 from pyflow.reading import read_json
-from pyflow.report.record import Area, Fidelity, Fifo, Layer, LayerFolding, Report
+from pyflow.report.record import Area, Fidelity, Fifo, Layer, LayerFolding, Limit, Report, Waiting
 from pyflow.writing import write_file
 
 
@@ -35,12 +35,21 @@ def blank(build: Build, board: Board, cycles: float | None = None) -> Report:
         stalls={},
         predicted_cycles_per_frame=plan.cycles_per_frame,
         predicted_latency_cycles=plan.latency_cycles,
+        limit=_limit(plan),
         clock_mhz=board.clock_mhz,
         clock="assumed",
         frames_per_s=board.clock_mhz * 1e6 / (cycles or plan.cycles_per_frame),
         layers=layer_rows(plan),
         area=area_of(build, board),
     )
+
+
+def _limit(plan: Plan) -> Limit | None:
+    found = plan.critical()
+    if found is None:
+        return None
+    cycle = [Waiting(core=name, events=events) for name, events in found.cores]
+    return Limit(cycles_per_frame=float(found.least), cycle=cycle, frames=found.frames, change=found.advice)
 
 
 def _fidelity(meta: Mapping[str, Any]) -> list[Fidelity] | None:

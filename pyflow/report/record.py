@@ -126,6 +126,23 @@ class Fidelity(Record, kw_only=True):
     saturated: Share
 
 
+class Waiting(Record, kw_only=True):
+    """A core on the critical cycle, and how many of its handshakes follow each other there."""
+
+    core: str
+    events: Size
+
+
+class Limit(Record, kw_only=True):
+    """The critical cycle: least cycles per frame of any schedule of these cores, the cycle, the frames that it spans,
+    and what would have to change."""
+
+    cycles_per_frame: Positive
+    cycle: list[Waiting]
+    frames: Count
+    change: str
+
+
 class Report(Record, kw_only=True):
     """A network on a board: predicted, simulated, placed. What nobody has measured yet is None; placed is left out
     where nothing was placed."""
@@ -150,6 +167,7 @@ class Report(Record, kw_only=True):
     stalls: dict[str, Amount]
     predicted_cycles_per_frame: Annotated[float, Meta(ge=1)]
     predicted_latency_cycles: Size
+    limit: Limit | None = None
     clock_mhz: Positive
     clock: Literal["assumed", "placed"]
     frames_per_s: Amount

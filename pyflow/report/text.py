@@ -95,7 +95,8 @@ def summary(r: Report) -> str:
     placed = f"{r.frames_per_s:,.0f} frames/s at {r.clock_mhz:g} MHz ({r.clock}) on {r.board}"
     if r.frames_compared is None:
         cycles = f"{number(predicted)} predicted, not simulated; `make sim` does, and compares every logit"
-        return f"\ncycles per frame    {cycles}\nframe rate          {placed}"
+        rows = {"cycles per frame": cycles, "frame rate": placed, **_limit(r)}
+        return _rows(rows)
     cycles = "not measured (needs three frames)" if measured is None else f"{number(measured)} measured"
     error = "" if measured is None else f" ({measured / predicted - 1:+.2%})"
     accuracies = ("float", r.accuracy_float), ("fine-tuned", r.accuracy_finetuned), ("SNN in RTL", r.accuracy_snn)
@@ -105,13 +106,22 @@ def summary(r: Report) -> str:
         "cycles per frame": f"{cycles}, {number(predicted)} predicted{error}",
         "latency": f"{_count(r.latency_cycles)} cycles measured, {r.predicted_latency_cycles:,} predicted",
         "frame rate": placed,
+        **_limit(r),
         "area": area_text(r.area, r.board, r.placed is not UNSET),
         "activity per frame": f"{_count(r.spikes)} spikes, {_count(r.synops)} synaptic operations"
         f" of {_count(r.dense_ops)} dense",
         **({"saturations": _saturations(r.saturations)} if r.saturations else {}),
         "simulation speed": f"{_count(r.sim_frames_per_cpu_s)} frames per CPU-second",
     }
+    return _rows(rows)
+
+
+def _rows(rows: dict[str, str]) -> str:
     return "".join(f"\n{title:<20}{text}" for title, text in rows.items())
+
+
+def _limit(r: Report) -> dict[str, str]:
+    return {} if r.limit is None else {"what limits it": r.limit.change}
 
 
 def _count(value: float | None) -> str:

@@ -30,6 +30,8 @@ class ReferencePlan:
     def layers(self) -> list[PlannedLayer]:
         return [PlannedLayer(op.name, op.kind, None, CYCLES, NOTHING) for op in self.network.operators]
 
+    def critical(self) -> None: ...
+
     def folding_json(self) -> dict[str, Any]:
         return {"version": 1, "layers": {}, "fifos": {}}
 

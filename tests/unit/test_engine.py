@@ -88,10 +88,11 @@ def test_the_times_are_the_same(case: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_every_compiled_kind_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds: set[str] = set()
-    for make in CASES.values():
-        kinds |= both(make(), monkeypatch)[2]
-    assert kinds >= set(compiled.KINDS) - {"Register"}  # which stands in an array that skips zeros alone
+    missing = set(compiled.KINDS) - {"Register"}  # which stands in an array that skips zeros alone
+    for make in reversed(CASES.values()):
+        if missing:
+            missing -= both(make(), monkeypatch)[2]
+    assert not missing
 
 
 def test_what_a_stuck_schedule_leaves(monkeypatch: pytest.MonkeyPatch) -> None:

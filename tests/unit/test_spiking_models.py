@@ -338,6 +338,7 @@ def test_samples(sample: np.ndarray, message: str) -> None:
         pyflow.convert(SnnMlp(), sample)
 
 
+@pytest.mark.slow
 def test_every_adapter_fires_as_its_framework() -> None:
     """Random settings of every class in the tables, alone, on random inputs."""
     rng, count = np.random.default_rng(0), 0

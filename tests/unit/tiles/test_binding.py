@@ -225,6 +225,7 @@ def test_binding_for_rate_lowers_the_busiest_link() -> None:
     assert busiest[1] <= busiest[0]
 
 
+@pytest.mark.slow
 def test_binding_by_guarantee_lowers_the_period() -> None:
     """Period times flits over links grows nowhere beyond that of bind_for_rate; who shares a tile still does."""
     clustering = cluster(_net(3), TILE)

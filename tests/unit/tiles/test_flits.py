@@ -123,6 +123,7 @@ def test_a_list_holds_two_steps(seed: int) -> None:
                 assert first[of.source, step] + system.latency[n] > found.credit[of.target, token]
 
 
+@pytest.mark.slow
 def test_every_token_keeps_the_guarantee() -> None:
     assert kept(range(40), 20) == {"kept": 80}
 

@@ -41,6 +41,7 @@ def test_lenet5_in_two_seconds():
     assert len(packed(cluster(net, Tile(), "tiles"))) == 52
 
 
+@pytest.mark.slow
 def test_the_baseline_lets_clusters_wait_for_each_other():
     clustering = song(tile_programs.lenet5())
     assert len(clustering) == 641
