@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 
+import pyflow
+from pyflow import zoo
 from pyflow.__main__ import main
 from pyflow.errors import VolleyError
+from pyflow.planning.board import load_board
 from pyflow.planning.folding import Folding
-from pyflow.report import parsed
+from pyflow.report import blank, parsed
 from pyflow.report.record import Area, Layer, LayerFolding, Report, schema
+from pyflow.report.text import summary
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -64,6 +68,15 @@ def test_the_schema_is_that_of_the_records(capsys: pytest.CaptureFixture[str]) -
     assert main(["report", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out) == schema()
     assert set(schema()["$defs"]["Report"]["properties"]) == set(Report.__struct_fields__)
+
+
+def test_a_report_names_what_limits_the_frame_rate(tmp_path: Path) -> None:
+    build = pyflow.compile(zoo.load("digits"), "pynq-z2", tmp_path / "out")
+    found = blank(build, load_board("pynq-z2"))
+    assert found.limit is not None
+    assert found.limit.cycles_per_frame == found.predicted_cycles_per_frame
+    assert [core.core for core in found.limit.cycle] == ["u_conv1_window"]
+    assert f"what limits it      {found.limit.change}" in summary(found)
 
 
 def test_every_key_is_documented() -> None:
