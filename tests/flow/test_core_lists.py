@@ -140,7 +140,7 @@ def test_the_documented_command_lists_the_files_of_a_family() -> None:
     text = (REPO / "docs" / "bodies.md").read_text(encoding="utf-8")
     (code,) = re.findall(r'^python -c "(.*?)"$', text, re.DOTALL | re.MULTILINE)
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(path) for path in needed_by("volley_synapse_array", rtl_sources("xc7"))]
+    assert done.stdout.splitlines() == [str(path) for path in needed_by("volley_synapse_array", rtl_sources("xc7"))]
 
 
 # ------------------------------------------------------------------ the example

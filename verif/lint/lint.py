@@ -33,7 +33,7 @@ SLANG_WAIVERS = {
 }
 
 # A value of -G has 32 bits, however many the parameter has.
-OVERRIDE = re.compile(r"%Warning-WIDTH\w+: \S+: Operator VAR '\w+' expects \d+ bits on the Initial value,")
+OVERRIDE = re.compile(r"%Warning-WIDTH\w+: .+?:\d+:\d+: Operator VAR '\w+' expects \d+ bits on the Initial value,")
 
 
 def lint(
