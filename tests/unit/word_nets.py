@@ -111,6 +111,21 @@ class Samples(nn.Module):
         return torch.stack(out).mean(0)
 
 
+class Integrated(nn.Module):
+    """snnTorch: averages of samples that change from step to step, straight into neurons that only integrate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.out = nn.Linear(16, 5), snn.Leaky(beta=0.8, reset_mechanism="none")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, total = self.out.init_leaky(), torch.zeros(1)
+        for t in range(x.size(1)):
+            _, mem = self.out(self.fc(F.avg_pool2d(x[:, t], 2).flatten(1)), mem)
+            total = total + mem
+        return total
+
+
 def sj_events() -> nn.Module:
     """SpikingJelly's network for event cameras: counts of two polarities, averaged, whole sequences."""
 
@@ -135,6 +150,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], dict[str, Any], tuple[int, ...], 
     "snnTorch, padded pool": (lambda: loud(snn_padded_pool()), STEP, IMAGE, {"maxpool"}),
     "snnTorch, averages": (lambda: loud(Averages()), {}, IMAGE, {"sumpool"}),
     "snnTorch, samples": (lambda: loud(Samples()), {"time_axis": 1}, IMAGE, {"conv", "maxpool"}),
+    "snnTorch, samples integrated": (Integrated, {"time_axis": 1}, IMAGE, {"sumpool", "membrane"}),
     "SpikingJelly, event counts": (lambda: loud(sj_events(), 6), {"time_axis": 0}, (2, 8, 8), {"sumpool", "orpool"}),
     "SpikingJelly, SEW add": (lambda: loud(Sew("add")), {}, IMAGE, {"add", "sumpool"}),
     "SpikingJelly, SEW and": (lambda: loud(Sew("and")), {}, IMAGE, {"and"}),
