@@ -46,10 +46,11 @@ def compared(seed: int) -> str:
     except VolleyError as e:
         return f"refused: {e}"
     exact = schedule.predict(netlist).cycles_per_frame
-    if least > exact:  # deep buffers were still filling
-        with pytest.MonkeyPatch.context() as longer:
-            longer.setattr(schedule, "FRAMES", 10 * schedule.FRAMES)
-            exact = schedule.predict(netlist).cycles_per_frame
+    for times in (10, 100):
+        if least > exact:  # deep buffers were still filling
+            with pytest.MonkeyPatch.context() as longer:
+                longer.setattr(schedule, "FRAMES", times * schedule.FRAMES)
+                exact = schedule.predict(netlist).cycles_per_frame
     return "equal" if least == exact else "below" if least < exact else f"seed {seed}: {least} above {exact}"
 
 
