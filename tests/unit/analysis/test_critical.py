@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -39,18 +40,25 @@ def netlist_of(seed: int) -> Netlist:
         return plan(network, BOARD, folding=random_folding(network, seed)).netlist
 
 
+def settled(gaps: np.ndarray) -> Fraction:
+    """Mean of the gaps between frames that come in turn at the end, as 7, 9, 7, 9."""
+    last = gaps[len(gaps) // 2 :]
+    turns = (n for n in range(1, len(last) // 2) if (last[n:] == last[:-n]).all())
+    n = next(turns, len(last))
+    return Fraction(int(last[-n:].sum()), n)
+
+
 def compared(seed: int) -> str:
     netlist = netlist_of(seed)
     try:
         least = critical(netlist).least
     except VolleyError as e:
         return f"refused: {e}"
-    exact = schedule.predict(netlist).cycles_per_frame
-    for times in (10, 100):
-        if least > exact:  # deep buffers were still filling
-            with pytest.MonkeyPatch.context() as longer:
-                longer.setattr(schedule, "FRAMES", times * schedule.FRAMES)
-                exact = schedule.predict(netlist).cycles_per_frame
+    exact: float | Fraction = schedule.predict(netlist).cycles_per_frame
+    if least > exact:  # deep buffers were still filling, or gaps that come in turn were not all counted
+        with pytest.MonkeyPatch.context() as longer:
+            longer.setattr(schedule, "FRAMES", 10 * schedule.FRAMES)
+            exact = settled(np.diff(schedule.predict(netlist).ends))
     return "equal" if least == exact else "below" if least < exact else f"seed {seed}: {least} above {exact}"
 
 
