@@ -138,7 +138,7 @@ bench-lava: $(STAMP) ## Lava-DL's MNIST network, integers as they are, beside it
 bench-frontends: $(STAMP) ## MNIST by networks of spiking frameworks: float, W = 8, W = 4 tuned, RTL  DATA_DIR= [NETS=]
 	$(PY) -m benchmarks.frontends $(call opt,data-dir,DATA_DIR) $(if $(NETS),--nets $(NETS))
 
-bench-spoken: $(STAMP) ## examples/spoken_digits: every row trained, in integers (an hour of CPU); recordings through the RTL  DATA= [ROWS= SEEDS=]
+bench-spoken: $(STAMP) ## examples/spoken_digits: every row trained, in integers (20 CPU-minutes); recordings through the RTL  DATA= [ROWS= SEEDS=]
 	$(PY) examples/spoken_digits/bench.py $(call quote,$(DATA)) $(if $(ROWS),--rows $(ROWS)) $(call opt,seeds,SEEDS)
 	$(PY) examples/spoken_digits/sim.py $(call quote,$(DATA))
 
