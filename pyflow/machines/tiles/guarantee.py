@@ -187,7 +187,9 @@ class _Precedences:
             self._add(context, BEGINS, context, SENT, ready + share, 0, f"{flits} flits")
             before = sending[n - 1]
             self._add(before, SENT, context, SENT, share, int(n == 0), f"{flits} flits behind others")
-            self._room(unit, sending, n)
+        if sending:
+            for context in order:
+                self._room(unit, sending, context)
         receiving = [context for context in order if system.into[context]]
         for n, context in enumerate(receiving):
             share = self.slots.share(unit, CREDITS, 1)
@@ -196,17 +198,20 @@ class _Precedences:
             before = receiving[n - 1]
             self._add(before, CREDITED, context, CREDITED, share, int(n == 0), "credits before it")
 
-    def _room(self, unit: int, sending: list[int], number: int) -> None:
-        """A step waits until the queue has room: until the step has left with which it would be too full."""
-        sizes = [self.system.contexts[context].neurons + 1 for context in sending]
-        rounds = (self.system.room - sizes[number]) // sum(sizes)  # of all, that surely have room
-        held, behind = sizes[number] + rounds * sum(sizes), number - rounds * len(sizes)
+    def _room(self, unit: int, sending: list[int], context: int) -> None:
+        """A step waits until the queue has room, sends it something or not: until the step has left with which it would
+        be too full."""
+        order, own = self.system.units[unit].order, self.system.contexts[context].neurons + 1
+        sizes = [self.system.contexts[other].neurons + 1 for other in sending]
+        rounds = (self.system.room - own) // sum(sizes)  # of all, that surely have room
+        number = sum(order.index(other) < order.index(context) for other in sending)  # that come before it in a turn
+        held, behind = own + rounds * sum(sizes), number - rounds * len(sizes)
         while held <= self.system.room:
             behind -= 1
             held += sizes[behind % len(sizes)]
         source = sending[behind % len(sending)]
         wraps = -(behind // len(sending))
-        self._add(source, SENT, sending[number], BEGINS, self.waits[unit][TOKENS] + 1, wraps, "room in the queue")
+        self._add(source, SENT, context, BEGINS, self.waits[unit][TOKENS] + 1, wraps, "room in the queue")
 
     def _of_connection(self, number: int) -> None:
         system, of = self.system, self.system.connections[number]

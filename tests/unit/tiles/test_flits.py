@@ -128,6 +128,11 @@ def test_every_token_keeps_the_guarantee() -> None:
     assert kept(range(40), 20) == {"kept": 80}
 
 
+def test_a_step_that_sends_nothing_waits_for_room_too() -> None:
+    """Contexts that nobody reads, on a tile whose queue has just room for one step."""
+    assert kept([349, 491], 30) == {"kept": 4}
+
+
 def test_the_guarantee_is_checked_not_assumed() -> None:
     """A run above the cap, or of slower tiles, is found to be late."""
     case = random_case(3)
