@@ -222,8 +222,16 @@ class _Walk:
                     )
                 self.builder.read(out, "the output")
             else:
-                self.values[node] = self._node(node)
+                try:
+                    self.values[node] = self._node(node)
+                except VolleyError as e:
+                    raise self._located(e) from None
         return self.builder.finish()
+
+    def _located(self, error: VolleyError) -> VolleyError:
+        """`error`, with file and line of the user's code that is being read, where they are known."""
+        at = f" ({self.builder.where})"
+        return error if not self.builder.where or str(error).endswith(at) else VolleyError(f"{error}{at}")
 
     def _value(self, arg: Any) -> Any:
         return fx.node.map_arg(arg, lambda n: self.values[n])

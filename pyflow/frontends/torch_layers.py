@@ -44,13 +44,35 @@ HINTS = {
         "use nearest upsampling and a Conv: Upsample(scale_factor=stride), Conv",
     ),
     **dict.fromkeys(("pixelshuffle", "pixel_shuffle"), "use nearest upsampling and a Conv"),
-    "gelu": "train with ReLU",
-    "silu": "train with ReLU",
-    "tanh": "train with ReLU",
-    "leakyrelu": "train with ReLU",
-    "leaky_relu": "train with ReLU",
-    "elu": "train with ReLU",
-    "hardswish": "train with ReLU",
+    **dict.fromkeys(
+        (
+            "gelu",
+            "silu",
+            "tanh",
+            "leakyrelu",
+            "leaky_relu",
+            "elu",
+            "hardswish",
+            "hardsigmoid",
+            "prelu",
+            "rrelu",
+            "mish",
+        ),
+        "train with ReLU",
+    ),
+    **dict.fromkeys(
+        ("groupnorm", "group_norm", "layernorm", "layer_norm", "instancenorm1d", "instancenorm2d", "instance_norm"),
+        "train with BatchNorm",
+    ),
+    "unsqueeze": "give images as [N, C, H, W], sequences as [N, C, L], and leave it out",
+    **dict.fromkeys(
+        ("permute", "transpose", "moveaxis"),
+        "give images as [N, C, H, W], sequences as [N, C, L]; in front of a Linear permute its weights instead",
+    ),
+    "getitem": "parts of an activation cannot be taken; cut the images before, or give the layer fewer outputs",
+    **dict.fromkeys(("gt", "ge", "lt", "le", "where"), "values cannot be compared; relu or clamp(0, b) do"),
+    **dict.fromkeys(("sum", "nansum"), "use mean((2, 3)), and weights that undo its division"),
+    **dict.fromkeys(("matmul", "mm", "einsum"), "use nn.Linear or F.linear"),
 }
 
 

@@ -274,6 +274,25 @@ def test_functions_refused_by_name(case: str) -> None:
     assert "\n" not in str(e.value)
 
 
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda s, x: x.unsqueeze(1), r"'unsqueeze' \(unsqueeze\): not supported; give images as \[N, C, H, W\], seq"),
+        (lambda s, x: s.conv1(x).permute(0, 2, 3, 1), r"'permute' .* in front of a Linear permute its weights instead"),
+        (lambda s, x: F.relu(s.conv1(x))[:, :1], r"'getitem' .* parts of an activation cannot be taken"),
+        (lambda s, x: s.conv1(x) * (x > 0), r"'gt' .* values cannot be compared; relu or clamp\(0, b\) do"),
+        (lambda s, x: F.relu(s.conv1(x)).sum((2, 3)), r"'sum_1' .* use mean\(\(2, 3\)\), and weights"),
+        (lambda s, x: x.view(x.size(0), 2, 64), "'view' .* is not a Flatten"),
+        (lambda s, x: torch.cat((x, x), 1), "'cat' .* with themselves"),
+    ],
+)
+def test_a_refused_function_has_its_line(function: Callable[..., Any], message: str) -> None:
+    at = f"test_frontend.py:{function.__code__.co_firstlineno}"
+    with pytest.raises(VolleyError, match=rf"{message}.* \(.*{at}\)$") as e:
+        trace(Wild(function), SHAPE)
+    assert str(e.value).count(at) == 1
+
+
 def test_clamp_from_zero_is_relu() -> None:
     check(Wild(lambda s, x: torch.clamp(s.conv1(x), min=0)))
 
