@@ -27,6 +27,8 @@ def as_array(x: Any, what: str) -> np.ndarray:
     """`x` as an array: arrays, lists, tensors of torch (on any device, with a gradient, in bfloat16). Raises
     VolleyError, naming it `what`, for anything that is no block of numbers."""
     if hasattr(x, "detach") and hasattr(x, "cpu"):
+        if getattr(x, "is_meta", False):
+            raise VolleyError(f"{what}: is a tensor on the meta device, without values; give the images themselves")
         x = x.detach().cpu()
         if str(getattr(x, "dtype", "")) == "torch.bfloat16":
             x = x.float()
@@ -91,8 +93,15 @@ def _scaling(low: float, high: float, whole: bool) -> str:
     """What to do with values that are outside of the range of images."""
     if not whole and -1 <= low < 0 and high <= 1:
         return "give (x + 1) / 2, and put pyflow.frontends.Normalize(0.5, 0.5) first in the model"
+    if not whole and low >= 0 and 1 < high < 1.1:
+        return "give numpy.clip(x, 0, 1)"
     if not whole and low >= 0 and 1 < high <= 255:
-        return "give x / 255, or uint8"
+        white = 255 if high > 127 else round(high, 3) if high % 1 else int(high)
+        also = ", or uint8" if white == 255 else ""
+        return (
+            f"give x / {white}{also}, and put pyflow.frontends.Normalize(0, 1 / {white}) first in a model that was "
+            "trained on x"
+        )
     return "scale the images, normalise in the model (pyflow.frontends.Normalize)"
 
 

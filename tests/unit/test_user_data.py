@@ -107,6 +107,12 @@ def test_images_that_are_nearly_black_are_said(
     ("given", "message"),
     [
         (GREY.astype(np.float32), r"value .* is outside 0\.\.1 \(float32 images\); give x / 255, or uint8"),
+        (
+            GREY.astype(np.float32),
+            r"put pyflow.frontends.Normalize\(0, 1 / 255\) first in a model that was trained on x",
+        ),
+        (np.floor(GREY / np.float32(16)) + 1, r"give x / 16, and put pyflow.frontends.Normalize\(0, 1 / 16\) first"),
+        (MASK * 1.000001, r"is outside 0\.\.1 .* give numpy.clip\(x, 0, 1\)"),
         (MASK * 2.0 - 1, r"value -1\.0 .* give \(x \+ 1\) / 2, and put pyflow.frontends.Normalize\(0.5, 0.5\) first"),
         (GREY / 32 - 4.0, r"is outside 0\.\.1 .* scale the images, normalise in the model"),
         (GREY.astype(np.int64) + 1, r"value 256 .* is outside 0\.\.255 \(int64 images\)"),
@@ -164,3 +170,10 @@ def test_images_are_never_written_to(work: Callable[[Dataset], Any]) -> None:
     before, y = x.copy(), np.arange(64) % 5
     work(Dataset("x", x[:32], y[:32], x[32:], y[32:]))
     np.testing.assert_array_equal(x, before)
+
+
+def test_a_tensor_without_values_is_refused() -> None:
+    images = torch.empty(4, 1, 8, 8, device="meta")
+    for way in (lambda: convert(InPlace().body, images), lambda: FORMAT.check(images)):
+        with pytest.raises(VolleyError, match=r"is a tensor on the meta device, without values; give the images"):
+            way()
