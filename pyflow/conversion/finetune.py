@@ -26,6 +26,7 @@ from pyflow.conversion.fake_quant import FakeQuant
 from pyflow.conversion.finetune_spiking import finetune_spiking
 from pyflow.conversion.images import check_images
 from pyflow.conversion.layout import Options
+from pyflow.conversion.over_time import OVER_TIME, check_options
 from pyflow.conversion.radix import calibrate, check_seed, measured, prepare
 from pyflow.conversion.training import Training, digest
 from pyflow.data import Dataset
@@ -72,7 +73,9 @@ def finetune(
     """
     check_training(data, epochs, batch_size)
     check_seed(seed)
-    if isinstance(model, nn.Module) and is_spiking(model):
+    spiking = isinstance(model, nn.Module) and is_spiking(model)
+    check_options(over_time, spiking, (*OVER_TIME, "slope"))
+    if isinstance(model, nn.Module) and spiking:
         given = {"timesteps": timesteps != 4, "input_bits": input_bits, "percentile": percentile != "mse"}
         if odd := next((key for key, value in given.items() if value), None):
             raise VolleyError(f"{odd}: does not go with a spiking model, whose loop gives the time steps; leave it out")
@@ -83,10 +86,6 @@ def finetune(
             batch_size=batch_size, augment=augment, name=name, teacher=teacher, checkpoint=checkpoint, **over_time,
         )  # fmt: skip
     learning_rate = 1e-3 if learning_rate is None else learning_rate
-    if over_time:
-        raise VolleyError(
-            f"{next(iter(over_time))}: is for models with neurons of a spiking framework, which this model has none of"
-        )
     plan, images = prepare(model, data.calibration, Options(timesteps, weight_bits, input_bits), name=name)
     fake = FakeQuant(plan, calibrate(plan, images, percentile=percentile, seed=seed))
     check_labels(data, len(fake.biases[-1]))

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,20 @@ from pyflow.model.spiking import SpikingModel
 FRACTIONS = (2, 4, 6, 8, 10, 12)  # fraction bits of a potential, the fewest that reach are taken
 AGREE = 0.995  # share of samples whose largest logit is that of the float network
 SAMPLES = 512  # on which that is measured
+OVER_TIME = ("run", "steps", "readout", "time_axis")  # options that only such a model has
+OTHERS = ("timesteps", "weight_bits", "input_bits", "percentile", "input_shape", "seed", "name", "like", "ties")
+
+
+def check_options(given: Iterable[str], spiking: bool, known: tuple[str, ...] = OVER_TIME) -> None:
+    """Raises VolleyError for the first of the options `given` that is not `known`, or that only a spiking model has."""
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, (*known, *OTHERS), 1)
+            raise VolleyError(f"{name}: is no option" + (f"; {close[0]!r} is" if close else ""))
+        if not spiking:
+            raise VolleyError(
+                f"{name}: is for models with neurons of a spiking framework, which this model has none of"
+            )
 
 
 def convert_spiking(

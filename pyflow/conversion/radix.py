@@ -21,7 +21,7 @@ from pyflow.conversion.images import check_images
 from pyflow.conversion.imported import convert_trained, has_integers, refuse_options
 from pyflow.conversion.layout import Options, layout
 from pyflow.conversion.onnx_file import captured, is_onnx_model, opened
-from pyflow.conversion.over_time import convert_spiking
+from pyflow.conversion.over_time import check_options, convert_spiking
 from pyflow.conversion.quantise import round_scale
 from pyflow.conversion.specs import Layout
 from pyflow.conversion.torch_blocks import activations, spans
@@ -85,7 +85,9 @@ def convert(
     Raises VolleyError for unsupported layers, options or images. Warns about all-zero channels.
     Method: radix coding as in E3NE (arXiv 2111.10027); thresholds exact by construction (docs/numerics.md).
     """
-    if isinstance(model, nn.Module) and is_spiking(model):
+    spiking = isinstance(model, nn.Module) and is_spiking(model)
+    check_options(over_time, spiking)
+    if isinstance(model, nn.Module) and spiking:
         bits = 8 if weight_bits is None else weight_bits
         given = {"timesteps": timesteps != 4, "input_bits": input_bits, "like": like, "percentile": percentile != 99.9}
         if odd := next((key for key, value in given.items() if value), None):
@@ -98,10 +100,6 @@ def convert(
         return convert_trained(model, calibration, name=name, input_shape=input_shape, ties=ties)
     if ties != "even":
         raise VolleyError("ties: is for models whose integers were trained, which this one's were not; leave it out")
-    if over_time:
-        raise VolleyError(
-            f"{next(iter(over_time))}: is for models with neurons of a spiking framework, which this model has none of"
-        )
     weight_bits = 4 if weight_bits is None else weight_bits
     if encoding not in ENCODINGS:
         raise VolleyError(f"encoding {encoding!r} is not supported yet; use {', '.join(ENCODINGS)}")

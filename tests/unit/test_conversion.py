@@ -390,3 +390,19 @@ def test_exponents_of_another_network() -> None:
     needed = exponents(plain)["conv"]
     with pytest.raises(VolleyError, match=f"layer 'conv': its gain needs e = {needed}, e = 0 is given .*`like`"):
         convert(model, x, timesteps=8, weight_bits=2, like=moved(-24))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("timestep", "timestep: is no option; 'timesteps' is$"),
+        ("weights_bits", "weights_bits: is no option; 'weight_bits' is$"),
+        ("step", "step: is no option; 'steps' is$"),
+        ("zzz", "zzz: is no option$"),
+        ("steps", "steps: is for models with neurons of a spiking framework"),
+    ],
+)
+def test_options_that_are_none(option: str, message: str) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    with pytest.raises(VolleyError, match=message):
+        convert(model, np.ones((3, 1, 2, 2), np.float32), **{option: 4})  # type: ignore[arg-type]
