@@ -6,5 +6,11 @@ import os
 
 if _instance := os.environ.get("VOLLEY_INSTANCE"):
     import cocotb
+    from cocotb.handle import Immediate
 
+    # The random bits of time 0 may make a clock edge in any of them, and an assertion would look at it.
+    for _each in cocotb.top:
+        for _port, _value in (("rst", 1), ("clk", 0)):
+            if hasattr(_each, _port):
+                getattr(_each, _port).value = Immediate(_value)
     cocotb.top = getattr(cocotb.top, _instance)
