@@ -173,7 +173,7 @@ def test_images_are_never_written_to(work: Callable[[Dataset], Any]) -> None:
 
 
 def test_a_tensor_without_values_is_refused() -> None:
-    images = torch.empty(4, 1, 8, 8, device="meta")
+    images: Any = torch.empty(4, 1, 8, 8, device="meta")
     for way in (lambda: convert(InPlace().body, images), lambda: FORMAT.check(images)):
         with pytest.raises(VolleyError, match=r"is a tensor on the meta device, without values; give the images"):
             way()
