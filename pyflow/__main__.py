@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="log what is being done")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, what in options.COMMANDS.items():
-        options.add_to(name, commands.add_parser(name, help=what, description=what))
+        command = commands.add_parser(name, help=what, description=what)
+        command.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        options.add_to(name, command)
     return parser
 
 

@@ -286,8 +286,8 @@ def _samples(x: np.ndarray, sequences: bool, what: str) -> np.ndarray:
 
 
 def _labels(y: np.ndarray, what: str) -> np.ndarray:
-    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-        raise VolleyError(f"{what}: {y.dtype} of shape {y.shape} is not labels; needs integers [N]")
+    if y.ndim != 1 or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
+        raise VolleyError(f"{what}: {y.dtype} of shape {y.shape} is not labels; needs integers [N], or True and False")
     if len(y) and int(y.min()) < 0:
         raise VolleyError(f"{what}: label {int(y.min())} is negative; labels count from 0")
     if len(y) and int(y.max()) > MAX_LABEL:

@@ -18,6 +18,19 @@ DIVIDED_TWICE = 2.5 / 255  # of 1: what images of [0, 1] are below when they are
 FLAGS = ("short frame", "long frame", "bad tkeep", "cut by a reset")  # of a trailer, from bit 8 up
 
 
+def decided(scores: np.ndarray, cut: float = 0.0) -> np.ndarray:
+    """int64 [N]: the class of each row of `scores` [N, classes]: that of the largest, the first on ties. A single score
+    is a yes or no: 1 where it is above `cut`."""
+    if scores.shape[1] == 1:
+        return (scores[:, 0] > cut).astype(np.int64)
+    return np.asarray(scores.argmax(1), dtype=np.int64)
+
+
+def labels_of(classes: int) -> int:
+    """How many labels so many scores tell apart."""
+    return max(2, classes)
+
+
 def flag_names(flags: int) -> list[str]:
     """What the error flags of a trailer, or of the register ERRORS, say of a frame."""
     return [name for bit, name in enumerate(FLAGS) if flags >> bit & 1]

@@ -340,7 +340,8 @@ class Network:
             )
         widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
         body = "\n".join("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows)
-        return f"{self.name}: input {'x'.join(map(str, self.input_shape))}, {self.classes} classes\n{body}"
+        end = f"\n{left_out} at the end is left out" if (left_out := self.meta.get("left_out")) else ""
+        return f"{self.name}: input {'x'.join(map(str, self.input_shape))}, {self.classes} classes\n{body}{end}"
 
     def with_meta(self, **items: Any) -> Network:
         return replace(self, meta={**self.meta, **items})

@@ -25,7 +25,7 @@ from pyflow.analyse import analyse
 from pyflow.bars import bar
 from pyflow.build import Build, Result, compile
 from pyflow.errors import VolleyError
-from pyflow.frames import flag_names
+from pyflow.frames import decided, flag_names
 from pyflow.graph import Network
 from pyflow.machine import Target
 from pyflow.machines.stream import STREAM
@@ -96,7 +96,7 @@ def sim(args: argparse.Namespace) -> Outcome:
     report.accuracy_float = stored.get("accuracy_float")
     report.accuracy_finetuned = stored.get("accuracy_finetuned")
     if answered and data.labelled:
-        report.accuracy_snn = float((result.logits.argmax(1) == y[:answered]).mean())
+        report.accuracy_snn = float((decided(result.logits) == y[:answered]).mean())
     report.frames_compared, report.mismatches = answered, mismatches
     report.saturations = {name: float(counts.mean()) for name, counts in clipped.items()}
     report.cycles_per_frame, report.latency_cycles = result.cycles_per_frame, result.latency_cycles
@@ -226,7 +226,7 @@ def simulate(args: argparse.Namespace) -> Outcome:
         "frames": len(result.logits),
         "cycles_per_frame": result.cycles_per_frame,
         "latency_cycles": result.latency_cycles,
-        "classes": result.logits.argmax(1).tolist(),
+        "classes": decided(result.logits).tolist(),
     }
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ import numpy as np
 from pyflow import imported, workspace, zoo
 from pyflow.data import Dataset, fit, load
 from pyflow.errors import VolleyError
+from pyflow.frames import decided, labels_of
 from pyflow.graph import Network
 from pyflow.kinds import refuse_net
 from pyflow.measure import accuracies, accuracy_text
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def check_labels(network: Network, data: Dataset) -> None:
-    if data.classes > network.classes:
+    if data.classes > labels_of(network.classes):
         raise VolleyError(
             f"data {data.name!r}: labels go up to {data.classes - 1}, "
             f"network {network.name!r} has {network.classes} outputs"
@@ -90,7 +92,7 @@ def own_model(args: argparse.Namespace, model: nn.Module) -> tuple[Network, Data
         traced,
         data,
         check=lambda: check_function(model, traced, check_images(data.calibration, data.shape, "calibration")),
-        accuracy=lambda: accuracy(model.float(), data.x_test, data.y_test),
+        accuracy=lambda: accuracy(model.float(), data.x_test, data.y_test, traced.cut),
     )
 
 
@@ -150,7 +152,8 @@ def _integers(
         needed = [fits.weights(layer, size, bits["weight_bits"]) for layer, size in sizes]
         fits.check(name, needed, load_board(args.board), FILL if args.cycles is None else 1.0)
     check()
-    if data.labelled:
+    classes = math.prod(traced.shapes[traced.layers[-1].name])
+    if data.labelled and data.classes <= labels_of(classes):
         meta["accuracy_float"] = accuracy()
     if args.finetune:
         if not len(data.x_train):
@@ -200,7 +203,7 @@ def _spiking_model(args: argparse.Namespace, model: nn.Module, data: Dataset) ->
         network = quantised(captured, sample, bits)
     if data.labelled:
         images, _ = taken(data.x_test, "test images")
-        meta["accuracy_float"] = float((captured.answers(images)[0].argmax(1) == data.y_test).mean())
+        meta["accuracy_float"] = float((decided(captured.answers(images)[0]) == data.y_test).mean())
     network = network.with_meta(**meta)
     if axis is None:
         return network, fit(data, network.input_shape)
@@ -224,6 +227,8 @@ def measured(network: Network, data: Dataset | None) -> Network:
             stored = {k: v for k, v in network.meta.items() if not k.startswith("accuracy_")}
             network = replace(network, meta={**stored, "data": data.name, "test_images": len(data.x_test)})
         network = network.with_meta(**found)
+    if left_out := network.meta.get("left_out"):
+        print(f"left out:  {left_out} at the end; the answers are what it is given, the logits", flush=True)
     if text := accuracy_text(network.meta):
         print(f"accuracy:  {text}", flush=True)
     return network

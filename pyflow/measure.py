@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pyflow.data import Dataset
+from pyflow.frames import decided, labels_of
 from pyflow.graph import Network
 from pyflow.operators import SPIKES, Conv, Encoding, Synapse
 
@@ -32,20 +33,21 @@ def frames(network: Network, data: Dataset) -> int:
 
 def accuracies(network: Network, data: Dataset) -> dict[str, Any]:
     """{"accuracy_snn", "accuracy_frames"}: share of the first test images whose largest logit is the label; {} without
-    labels, and for a network of one output, where there is no largest."""
-    if not data.labelled or network.classes < 2:
+    labels."""
+    if not data.labelled:
         return {}
-    if data.classes > network.classes:
+    if data.classes > labels_of(network.classes):
+        from_one = " (they count from 1? subtract it)" if data.y_test.min() == 1 else ""
         warnings.warn(
-            f"data {data.name!r}: labels go up to {data.classes - 1}, network {network.name!r} has {network.classes} "
-            "outputs; no accuracy",
+            f"data {data.name!r}: labels go up to {data.classes - 1}{from_one}, network {network.name!r} has "
+            f"{network.classes} outputs; no accuracy",
             stacklevel=2,
         )
         return {}
     count = frames(network, data)
     if not count:
         return {}
-    right = network.run(data.x_test[:count]).argmax(1) == data.y_test[:count]
+    right = decided(network.run(data.x_test[:count])) == data.y_test[:count]
     return {"accuracy_snn": float(right.mean()), "accuracy_frames": count}
 
 

@@ -72,6 +72,7 @@ class _Assembly:
                 kind = ops.Concat if isinstance(spec.layer, FloatConcat) else ops.Add
                 self.tensors[spec.name] = self._chained(kind, spec.name, [self.tensors[s] for s in spec.layer.sources])
         conversion = {"input_bits": plan.input_bits, "pad_code_error": plan.pad_error, "layers": self.report}
+        left_out = {"left_out": plan.network.left_out} if plan.network.left_out else {}
         if plan.pad_error:
             log.info("padding codes are rounded by up to %.3f codes", plan.pad_error)
         return Network(
@@ -79,7 +80,7 @@ class _Assembly:
             plan.network.input_shape,
             tuple(self.operators),
             self.logit_scale,
-            meta={**(meta or {}), "conversion": conversion},
+            meta={**(meta or {}), **left_out, "conversion": conversion},
         )
 
     def _append(self, kind: type[ops.Operator], name: str, *inputs: str, **values: Any) -> str:

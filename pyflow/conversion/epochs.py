@@ -18,6 +18,7 @@ from pyflow.conversion.torch_blocks import batches
 from pyflow.conversion.training import Training, progress
 from pyflow.data import Dataset
 from pyflow.errors import VolleyError
+from pyflow.frames import decided
 from pyflow.frontends.checkpoint import short
 from pyflow.graph import Network
 from pyflow.integers import ceil_div
@@ -123,12 +124,13 @@ def _loss(logits: torch.Tensor, y: torch.Tensor, images: torch.Tensor, teacher: 
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
+def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray, cut: float = 0.0) -> float:
     """Share of images [N, C, H, W], or sequences [N, C, L], whose largest output is the label; ties go to the
-    lowest index."""
+    lowest index. cut: above which a single output says 1."""
     right, done = 0, 0
     for batch in batches(x, 500, "accuracy"):
-        right += int((_scores(model, batch).argmax(1).numpy() == y[done : done + len(batch)]).sum())
+        scores = _scores(model, batch).detach().float().numpy()
+        right += int((decided(scores, cut) == y[done : done + len(batch)]).sum())
         done += len(batch)
     return right / len(x)
 

@@ -26,6 +26,7 @@ from pyflow.conversion.spiking import Precision, check_bits, unrounded
 from pyflow.conversion.spiking_quant import SLOPE, SpikingQuant
 from pyflow.conversion.training import Training, digest
 from pyflow.data import Dataset
+from pyflow.frames import decided
 from pyflow.frontends.spiking.prove import capture
 from pyflow.integers import ceil_div
 from pyflow.operators import LIFNeuron, Synapse
@@ -106,5 +107,5 @@ def finetune_spiking(
     tuned = quant.current(seed=seed)
     test, _ = taken(data.x_test)
     frames = as_frames(test, time_axis, code)
-    found = float((tuned.run(frames).argmax(1) == data.y_test).mean())
+    found = float((decided(tuned.run(frames)) == data.y_test).mean())
     return FineTuned(tuned, found, tuple(training.losses), quant, tuple(training.accuracies))

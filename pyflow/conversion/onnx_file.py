@@ -18,6 +18,7 @@ from pyflow.conversion.probes import samples
 from pyflow.conversion.torch_blocks import batches, float_values
 from pyflow.conversion.trained import Quantised, check_codes
 from pyflow.errors import VolleyError
+from pyflow.frames import decided
 from pyflow.graph import Network
 from pyflow.model.graph import FloatNetwork
 from pyflow.packages import missing
@@ -91,6 +92,6 @@ def float_accuracy(network: FloatNetwork, x: np.ndarray, y: np.ndarray) -> float
     right, done, last = 0, 0, network.layers[-1].name
     for batch in batches(x, BATCH, "accuracy"):
         scores = float_values(network, batch.numpy(), torch.float32)[last].flatten(1)
-        right += int((scores.argmax(1).numpy() == y[done : done + len(batch)]).sum())
+        right += int((decided(scores.numpy(), network.cut) == y[done : done + len(batch)]).sum())
         done += len(batch)
     return right / len(x)

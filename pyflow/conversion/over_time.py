@@ -20,6 +20,7 @@ from pyflow.conversion.membrane import deviation, silenced
 from pyflow.conversion.samples import as_frames, checked
 from pyflow.conversion.spiking import Precision, check_bits, fitted_widths, integers, ordered
 from pyflow.errors import VolleyError
+from pyflow.frames import decided
 from pyflow.frontends.spiking.prove import Captured, capture, frames_axis
 from pyflow.graph import INPUT, Network
 from pyflow.model.spiking import SpikingModel
@@ -156,7 +157,7 @@ def fitted(
 
 def _alike(got: np.ndarray, want: np.ndarray) -> float:
     if want.shape[1] > 1:
-        return float((got.argmax(1) == want.argmax(1)).mean())
+        return float((decided(got) == decided(want)).mean())
     return float((np.abs(got - want) <= (1 - AGREE) * np.abs(want).max(initial=0)).mean())
 
 

@@ -323,7 +323,8 @@ Synapse = FloatConv | FloatLinear
 @dataclass(frozen=True, slots=True, eq=False)
 class FloatNetwork:
     """input_shape: (C, H, W) of pixels in [0, 1]. layers: in topological order, but for edges with a delay; the last
-    one gives the logits. shapes: (C, H, W) of INPUT and of every layer's output, by name.
+    one gives the logits. shapes: (C, H, W) of INPUT and of every layer's output, by name. left_out: the function of the
+    logits that stood at the end, as in FloatSquash.
 
     Raises VolleyError where a layer reads what no earlier one makes, or its input does not fit.
     """
@@ -332,6 +333,7 @@ class FloatNetwork:
     input_shape: Shape
     layers: tuple[FloatLayer, ...]
     shapes: dict[str, Shape] = field(init=False)
+    left_out: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shapes", inferred(self.input_shape, self.layers))
@@ -339,6 +341,11 @@ class FloatNetwork:
     def __getitem__(self, name: str) -> FloatLayer | None:
         """The layer of that name; None for INPUT."""
         return next((layer for layer in self.layers if layer.name == name), None)
+
+    @property
+    def cut(self) -> float:
+        """Above which a single output says yes."""
+        return 0.5 if isinstance(last := self.layers[-1], FloatSquash) and last.what == "sigmoid" else 0.0
 
     def readers(self, name: str) -> tuple[FloatLayer, ...]:
         return tuple(layer for layer in self.layers if name in layer.sources)

@@ -32,7 +32,7 @@ def drop_squash(network: FloatNetwork) -> FloatNetwork:
         if isinstance(layer, FloatSquash):
             if layer is not network.layers[-1] or len(network.layers) == 1:
                 raise layer.fail("is not the last layer, where it keeps the order of logits; elsewhere use ReLU")
-            network = network.edited(moved={layer.name: layer.source})
+            network = replace(network.edited(moved={layer.name: layer.source}), left_out=layer.what)
     return network
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pyflow.errors import VolleyError, one_line
+from pyflow.frames import decided
 from pyflow.reading import read_npy
 from pyflow.runtime import Device, FramesFailed
 
@@ -96,7 +97,7 @@ def _infer(device: Device, frames: np.ndarray) -> int:
         if n in failures:
             print(f"frame {n}: FAILED, {failures[n]}", file=sys.stderr)
         else:
-            print(f"frame {n}: class {int(row.argmax())}, logits {' '.join(map(str, row.tolist()))}")
+            print(f"frame {n}: class {int(decided(row[None])[0])}, logits {' '.join(map(str, row.tolist()))}")
     return int(bool(failures))
 
 

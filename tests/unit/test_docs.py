@@ -23,6 +23,7 @@ from pyflow.cores.window import LineBuffer, WindowFold
 from pyflow.machine import Target
 from pyflow.machines.stream import STREAM, StreamPlan
 from pyflow.operators import Synapse
+from pyflow.options import COMMANDS
 from pyflow.planning.board import load_board
 from pyflow.report import layer_rows
 from pyflow.report.text import layer_table
@@ -141,6 +142,12 @@ def test_clean_removes_all_that_is_cached() -> None:
     patterns = re.findall(r"^CACHED = (.*)$", (REPO / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[0].split()
     kept = {kind for kind in kinds if not any(fnmatch(kind, pattern) for pattern in patterns)}
     assert not kept, f"`make clean` leaves {sorted(kept)} in the cache"
+
+
+def test_every_command_of_the_command_line_is_listed() -> None:
+    text = (REPO / "docs" / "commands.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"`python -m pyflow ([a-z|]+)`", text)
+    assert {*listed.split("|"), "explore"} == set(COMMANDS)
 
 
 def test_every_core_is_described() -> None:

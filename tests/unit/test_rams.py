@@ -143,7 +143,12 @@ def test_synthesis_drops_just_those_columns(family: str, tmp_path: Path) -> None
     image.write_text("".join(f"{word:040x}\n" for word in words))
     core = "volley_weight_source"
     sources = [*blackboxes(family), *needed_by(core, design_sources(family))]
-    parameters = {"WIDTH": 160, "DEPTH": 64, "KIND": KINDS.index("block"), "INIT_FILE": '"rom.mem"'}
+    parameters: dict[str, int | str] = {
+        "WIDTH": 160,
+        "DEPTH": 64,
+        "KIND": KINDS.index("block"),
+        "INIT_FILE": '"rom.mem"',
+    }
     area = area_of(synthesise(sources, core, family, parameters=parameters, images=[image])[0][core], family)
     blocks = {
         columns: load_board(BOARDS[family]).budget.brams(rom_blocks(columns, 64, family)) for columns in (120, 160)
