@@ -57,6 +57,17 @@ pool/volley_pool_accumulate.sv
 eltwise/volley_add.sv
 eltwise/volley_residual.sv
 eltwise/volley_sew.sv
+tile/volley_tile_pkg.sv
+tile/volley_lut_ram.sv
+tile/volley_tile_lif.sv
+tile/volley_tile_events.sv
+tile/volley_tile_sequencer.sv
+tile/volley_tile_array.sv
+tile/volley_tile_neurons.sv
+tile/volley_tile_sender.sv
+tile/volley_tile.sv
+tile/volley_ring_node.sv
+tile/volley_tile_ring.sv
 host/volley_crc32.sv
 top/volley_load_checksum.sv
 top/volley_frame_guard.sv

@@ -120,6 +120,7 @@ PROOFS = (
     Proof("volley_broadcast", "holds, each source each beat once", "0", {"N": 3}),
     Proof("volley_join", "holds, pairs in step", "0"),
     Proof("volley_arbiter", "holds, whole packets, at most N - 1 wait", "0", {"N": 3}, depth=4),
+    Proof("volley_ring_node", "nothing lost, doubled or changed; nodes empty", "0", {"NODE": 3, "WHEEL": 2}),
     Proof("volley_axil_slave", "holds, asked for, quiet in reset, in time", "2, 3", {"ADDR_W": 4}, depth=4),
     Proof("volley_aer_pack", "holds, every spike once, order, end events", "LANES * TB + 1",
           {"LANES": 2, "TB": 3, "BEATS": 3}),

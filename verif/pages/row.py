@@ -37,9 +37,9 @@ class Wave:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One core. sizes: for the area, none where it depends on a generated network. wave: None for a core
-    without a clock, or with two. image: parameters whose products are width and number of the words of INIT_FILE; there
-    the content decides the area, so the page takes random words. around: module of the echo network's
-    (verif/echo_network.py) that the wave is of, with the core inside."""
+    without a clock, with two, or that does nothing before it is loaded. image: parameters whose products are width and
+    number of the words of INIT_FILE; there the content decides the area, so the page takes random words. around: module
+    of the echo network's (verif/echo_network.py) that the wave is of, with the core inside."""
 
     smallest: Values
     sizes: tuple[Values, ...]

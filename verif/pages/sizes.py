@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from verif.pages import sizes_host, sizes_network
+from verif.pages import sizes_host, sizes_network, sizes_tile
 from verif.pages.row import Row
 
-ROWS = sizes_network.ROWS | sizes_host.ROWS
+ROWS = sizes_network.ROWS | sizes_host.ROWS | sizes_tile.ROWS
 
 
 def row_of(name: str) -> Row:

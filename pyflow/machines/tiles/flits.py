@@ -142,7 +142,7 @@ class _Model:
         """Cycle from which the queue has so many places. Flits free theirs when they leave, END those of neurons that
         were silent too."""
         places = self.places[unit]
-        over = self.held[unit] + need - self.system.room
+        over = self.held[unit] + need - self.system.room_of(self.system.units[unit])
         while over > 0:
             left, held = places[0]
             freed = np.arange(1, len(left) + 1)

@@ -203,10 +203,11 @@ class _Precedences:
         be too full."""
         order, own = self.system.units[unit].order, self.system.contexts[context].neurons + 1
         sizes = [self.system.contexts[other].neurons + 1 for other in sending]
-        rounds = (self.system.room - own) // sum(sizes)  # of all, that surely have room
+        room = self.system.room_of(self.system.units[unit])
+        rounds = (room - own) // sum(sizes)  # of all, that surely have room
         number = sum(order.index(other) < order.index(context) for other in sending)  # that come before it in a turn
         held, behind = own + rounds * sum(sizes), number - rounds * len(sizes)
-        while held <= self.system.room:
+        while held <= room:
             behind -= 1
             held += sizes[behind % len(sizes)]
         source = sending[behind % len(sending)]

@@ -32,8 +32,8 @@ def mapped(
     count, inputs = len(clustering), clustering.connectome.inputs
     order = list(range(count)) if all_delayed else clustering.quotient.order()
     units = [Unit(at, turns) for at, turns in projected(order, tile).items()]
-    units += [Unit(topology.host, (count,)), Unit(topology.host, (count + 1,))]
-    room = max(room, 2 * (inputs + 1))  # the host sends one step while it encodes the next
+    # The host sends one step while it encodes the next.
+    units += [Unit(topology.host, (count,), max(room, 2 * (inputs + 1))), Unit(topology.host, (count + 1,))]
     return System(topology, tuple(contexts), tuple(connections), tuple(units), times or Times(), room)
 
 
@@ -58,7 +58,7 @@ def bind_by_guarantee(
 
     def cost(tile: np.ndarray) -> float:
         node = [*tile.tolist(), topology.host, topology.host]
-        units = tuple(Unit(node[unit.order[0]], unit.order) for unit in start.units)
+        units = tuple(replace(unit, node=node[unit.order[0]]) for unit in start.units)
         _, promised = best_slots(replace(start, units=units), caps, TRIED_WHEELS, TRIED_CREDITS)
         return float(promised.period) * sum(loads(topology, every, node).values())
 

@@ -5,8 +5,8 @@
 A context is a cluster on a tile, or one of the host's ends. Contexts send each other tokens, one per time step: the
 spikes of the step that the other one reads, each in a flit of its own, then a flit END. A context works on a step once
 the END of every connection into it is there, a credit of every connection out of it, and room for its whole output in
-its tile's queue. Nothing inside the tile stalls then until the step is done. The times are those of the tile's RTL to
-be (docs/tiles_network.md).
+its tile's queue. Nothing inside the tile stalls then until the step is done. The times are those of the tile's RTL
+(docs/tiles_network.md).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Times:
     events: int = 2
     lanes: int = 2
     start: int = 2
-    pipeline: int = 8
+    pipeline: int = 9
     release: int = 1
 
     def __post_init__(self) -> None:
@@ -96,15 +96,17 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What works on one step at a time: a tile, or one end of the host. order: its contexts, in turn."""
+    """What works on one step at a time: a tile, or one end of the host. order: its contexts, in turn. room: flits that
+    its queue holds; None: as many as a tile's."""
 
     node: int
     order: tuple[int, ...]
+    room: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """room: flits that a unit's queue holds. credits: steps that the list of a context holds; 2 is what the RTL has."""
+    """room: flits that a tile's queue holds. credits: steps that the list of a context holds; 2 is what the RTL has."""
 
     topology: Topology
     contexts: tuple[Context, ...]
@@ -142,10 +144,10 @@ class System:
             if ends and len(unit.order) > 1:
                 raise VolleyError(f"{names}: an end of the host is a unit of its own")
             widest = max(unit.order, key=lambda n: self.contexts[n].neurons)
-            need = self.contexts[widest].neurons + 1
-            if need > self.room:
+            need, room = self.contexts[widest].neurons + 1, self.room_of(unit)
+            if need > room:
                 raise VolleyError(
-                    f"{self.contexts[widest].name}: a step may send {need} flits, its queue holds {self.room}: "
+                    f"{self.contexts[widest].name}: a step may send {need} flits, its queue holds {room}: "
                     f"smaller clusters, or room = {need}"
                 )
 
@@ -162,6 +164,9 @@ class System:
         reads = connection.reads
         if len(reads) and not (0 <= reads[0] and reads[-1] < source.neurons and (np.diff(reads) > 0).all()):
             raise VolleyError(f"{what}: reads neurons out of order, or outside 0 to {source.neurons - 1}")
+
+    def room_of(self, unit: Unit) -> int:
+        return self.room if unit.room is None else unit.room
 
     def name(self, connection: int) -> str:
         of = self.connections[connection]

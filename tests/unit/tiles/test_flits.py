@@ -52,9 +52,9 @@ def test_times_by_hand() -> None:
     # 8 cycles each; neuron 19 is in the second cycle of the second fold, and END behind it.
     assert found.start[1, 0] == 8 + 1 + 2
     assert found.events[1, 0] == 3
-    assert of[1, 0].queued.tolist() == [11 + 16 + 8 + 1] * 2
-    assert of[1, 0].left.tolist() == [37, 41]
-    assert found.start[2, 0] == 41 + 2 + 2  # two hops
+    assert of[1, 0].queued.tolist() == [11 + 16 + 9 + 1] * 2
+    assert of[1, 0].left.tolist() == [41, 45]
+    assert found.start[2, 0] == 45 + 2 + 2  # two hops
     # The list is read after 16 cycles; a cycle later the credit is in the queue, and leaves in a slot behind that.
     assert found.credit[1, 0] == 31
     # The host begins the second step once the first is in its queue, and sends END alone.

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
+// volley_ring_node and all it needs, leaf first; names are relative to this file (-F).
+volley_tile_pkg.sv
+volley_lut_ram.sv
+volley_ring_node.sv

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Volley authors
+// volley_tile_array and all it needs, leaf first; names are relative to this file (-F).
+../common/volley_adder_tree.sv
+../synapse/volley_step_tree.sv
+../synapse/volley_synapse_lut.sv
+../synapse/volley_synapse_dsp.sv
+../synapse/volley_synapse_sum.sv
+../synapse/volley_synapse_array.sv
+volley_tile_pkg.sv
+volley_tile_array.sv
