@@ -73,6 +73,7 @@ def test_the_numbers_are_those_of_the_file(lava_dir: Path) -> None:
         assert set(op.theta.tolist()) == {64 * 64 + 1}
 
 
+@pytest.mark.slow
 def test_spikes_are_those_of_a_lava_that_rounds_down(lava_dir: Path, data_dir: Path) -> None:
     """All of 100 images, input coding included; Lava itself rounds negative numbers toward zero."""
     from pyflow.data import load

@@ -111,6 +111,7 @@ def outside(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_lenet5_has_the_same_integers_through_torch_and_onnx(tmp_path: Path) -> None:
     model = load_model(f"{ZOO / 'lenet5.py'}:build", ZOO / "lenet5.safetensors")
     assert isinstance(model, nn.Module)

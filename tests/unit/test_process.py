@@ -292,6 +292,7 @@ def test_a_build_folder_of_any_name(name: str, tmp_path: Path, own_cache: Path) 
     assert place == work or not place.exists()
 
 
+@pytest.mark.slow
 def test_waiting_for_another_build_is_said(own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (own_cache / "net").mkdir(parents=True)
     code = (

@@ -125,6 +125,7 @@ class Holder:
         self.process.communicate("\n", timeout=30)
 
 
+@pytest.mark.slow
 def test_the_same_design_waits_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "my out"
     with held(out / "inner", Design("six", "key"), "sim"):

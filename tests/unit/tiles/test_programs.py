@@ -33,6 +33,7 @@ def test_look_alikes_are_called_so_and_large_ones_have_their_size():
     assert sizes == {"AlexNet": 1_135_256_096, "VGG16": 15_470_264_320}
 
 
+@pytest.mark.slow
 def test_lenet5_in_two_seconds():
     """The counts of docs/tiles.md; legality is checked in each call."""
     net = tile_programs.lenet5()
